@@ -1,0 +1,235 @@
+#include "py.h"
+
+#include <math.h>
+
+static PyObject *describe_type(int type)
+{
+    PyArray_Descr *descr = PyArray_DescrFromType(type);
+    PyObject *text = descr ? PyObject_Str((PyObject *)descr) : NULL;
+    Py_XDECREF(descr);
+    return text;
+}
+
+static int check_type(PyObject *object, const char *name, int type, int n_dims)
+{
+    if (!PyArray_CheckExact(object)) {
+        PyErr_Format(PyExc_TypeError, "%s must be a numpy array, got %s", name, Py_TYPE(object)->tp_name);
+        return -1;
+    }
+    PyArrayObject *array = (PyArrayObject *)object;
+    if (PyArray_TYPE(array) != type || PyArray_ISBYTESWAPPED(array)) {
+        PyObject *wanted = describe_type(type);
+        PyErr_Format(PyExc_TypeError, "%s must have dtype %S, got %S", name, wanted, (PyObject *)PyArray_DESCR(array));
+        Py_XDECREF(wanted);
+        return -1;
+    }
+    if (PyArray_NDIM(array) != n_dims) {
+        PyErr_Format(PyExc_ValueError, "%s must have %d dimensions, got %d", name, n_dims, PyArray_NDIM(array));
+        return -1;
+    }
+    return 0;
+}
+
+static int check_layout(PyArrayObject *array, const char *name, npy_intp *shape, int written)
+{
+    for (int i = 0; i < PyArray_NDIM(array); i++) {
+        npy_intp n = PyArray_DIM(array, i);
+        if (shape[i] >= 0 && shape[i] != n) {
+            PyErr_Format(PyExc_ValueError, "%s.shape[%d] must be %zd, got %zd", name, i, shape[i], n);
+            return -1;
+        }
+        shape[i] = n;
+    }
+    if (!PyArray_ISCARRAY_RO(array)) {
+        PyErr_Format(PyExc_ValueError, "%s must be C-contiguous and aligned", name);
+        return -1;
+    }
+    if (written && !PyArray_ISWRITEABLE(array)) {
+        PyErr_Format(PyExc_ValueError, "%s must be writeable", name);
+        return -1;
+    }
+    return 0;
+}
+
+static int check_overlap(struct py_arrays *arrays, PyArrayObject *array, const char *name, int written)
+{
+    const char *first = PyArray_BYTES(array), *last = first + PyArray_NBYTES(array);
+    for (size_t i = 0; i < arrays->n; i++)
+        if ((written || arrays->seen[i].written) && first < arrays->seen[i].last && arrays->seen[i].first < last) {
+            PyErr_Format(PyExc_ValueError, "%s must not overlap %s", name, arrays->seen[i].name);
+            return -1;
+        }
+    if (arrays->n == PY_ARRAYS_MAX) {
+        PyErr_SetString(PyExc_SystemError, "too many array arguments");
+        return -1;
+    }
+    arrays->seen[arrays->n].name = name;
+    arrays->seen[arrays->n].first = first;
+    arrays->seen[arrays->n].last = last;
+    arrays->seen[arrays->n++].written = written;
+    return 0;
+}
+
+static void *checked(struct py_arrays *arrays, PyObject *object, const char *name, int type, int n_dims,
+                     npy_intp *shape, int written)
+{
+    PyArrayObject *array = (PyArrayObject *)object;
+    if (check_type(object, name, type, n_dims) || check_layout(array, name, shape, written) ||
+        check_overlap(arrays, array, name, written))
+        return NULL;
+    return PyArray_DATA(array);
+}
+
+const void *py_input(struct py_arrays *arrays, PyObject *object, const char *name, int type, int n_dims,
+                     npy_intp *shape)
+{
+    return checked(arrays, object, name, type, n_dims, shape, 0);
+}
+
+void *py_output(struct py_arrays *arrays, PyObject *object, const char *name, int type, int n_dims, npy_intp *shape)
+{
+    return checked(arrays, object, name, type, n_dims, shape, 1);
+}
+
+int py_check_range(const char *name, Py_ssize_t value, Py_ssize_t low, Py_ssize_t high)
+{
+    if (value >= low && value <= high)
+        return 0;
+    PyErr_Format(PyExc_ValueError, "%s must be in %zd..%zd, got %zd", name, low, high, value);
+    return -1;
+}
+
+static int check_fraction(const char *name, double value, double low, double high)
+{
+    if (value >= low && value <= high)
+        return 0;
+    PyObject *number = PyFloat_FromDouble(value);
+    PyErr_Format(PyExc_ValueError, "%s is out of range: %S", name, number);
+    Py_XDECREF(number);
+    return -1;
+}
+
+int py_task(struct py_arrays *arrays, PyObject *tuple, struct hrnn_task *task)
+{
+    PyObject *strengths, *weights;
+    long long law, block_min, block_max, n_unbiased, n_blank, n_obs_max;
+    npy_intp n = -1;
+    if (!PyTuple_Check(tuple)) {
+        PyErr_SetString(PyExc_TypeError, "task must be a tuple");
+        return -1;
+    }
+    if (!PyArg_ParseTuple(tuple, "OOdLdLLLLLddd", &strengths, &weights, &task->p_block, &law, &task->block_hazard,
+                          &block_min, &block_max, &n_unbiased, &n_blank, &n_obs_max, &task->threshold,
+                          &task->wait_penalty, &task->noise_sd))
+        return -1;
+    if (!(task->strengths = py_input(arrays, strengths, "strengths", NPY_DOUBLE, 1, &n)) ||
+        !(task->strength_weights = py_input(arrays, weights, "strength_weights", NPY_DOUBLE, 1, &n)))
+        return -1;
+    if (py_check_range("n_strengths", n, 1, 1000) || py_check_range("block_law", (Py_ssize_t)law, 0, 1) ||
+        py_check_range("block_max", (Py_ssize_t)block_max, 1, 1000000) ||
+        py_check_range("block_min", (Py_ssize_t)block_min, 1, (Py_ssize_t)block_max) ||
+        py_check_range("n_blank", (Py_ssize_t)n_blank, 0, 10000) ||
+        py_check_range("n_obs_max", (Py_ssize_t)n_obs_max, 1, 10000) || check_fraction("p_block", task->p_block, 0, 1) ||
+        check_fraction("threshold", task->threshold, 0.5, 1) || check_fraction("noise_sd", task->noise_sd, 0, HUGE_VAL))
+        return -1;
+    task->n_strengths = (size_t)n;
+    task->block_law = law;
+    task->block_min = block_min;
+    task->block_max = block_max;
+    task->n_unbiased = n_unbiased;
+    task->n_blank = n_blank;
+    task->n_obs_max = n_obs_max;
+    return 0;
+}
+
+int py_sessions(struct py_arrays *arrays, PyObject *tuple, const struct hrnn_task *task,
+                struct hrnn_sessions *sessions)
+{
+    PyObject *session, *block_side, *side, *observations;
+    npy_intp n = -1, shape[3] = {-1, task->n_obs_max, 2};
+    if (!PyTuple_Check(tuple)) {
+        PyErr_SetString(PyExc_TypeError, "sessions must be a tuple");
+        return -1;
+    }
+    if (!PyArg_ParseTuple(tuple, "OOOO", &session, &block_side, &side, &observations) ||
+        !(sessions->session = py_input(arrays, session, "session", NPY_INT64, 1, &n)) ||
+        !(sessions->block_side = py_input(arrays, block_side, "block_side", NPY_INT8, 1, &n)) ||
+        !(sessions->side = py_input(arrays, side, "side", NPY_INT8, 1, &n)))
+        return -1;
+    shape[0] = n;
+    if (!(sessions->observations = py_input(arrays, observations, "observations", NPY_DOUBLE, 3, shape)))
+        return -1;
+    sessions->n_trials = (size_t)n;
+    return 0;
+}
+
+int py_believer(struct py_state *state, struct py_arrays *arrays, PyObject *tuple, const struct hrnn_task *task,
+                struct hrnn_believer *believer)
+{
+    PyObject *hazard, *log_weights;
+    int model, evidence;
+    npy_intp n_lengths = task->block_max + 1, n_strengths = (npy_intp)task->n_strengths;
+    if (!PyTuple_Check(tuple)) {
+        PyErr_SetString(PyExc_TypeError, "believer must be a tuple");
+        return -1;
+    }
+    if (!PyArg_ParseTuple(tuple, "iiOddO", &model, &evidence, &hazard, &believer->constant_hazard,
+                          &believer->learning_rate, &log_weights))
+        return -1;
+    if (py_check_range("model", model, 0, HRNN_BLOCK_MODEL_COUNT - 1) ||
+        py_check_range("evidence", evidence, 0, HRNN_EVIDENCE_COUNT - 1) ||
+        !(believer->hazard = py_input(arrays, hazard, "hazard", NPY_DOUBLE, 1, &n_lengths)) ||
+        !(believer->log_weights = py_input(arrays, log_weights, "log_weights", NPY_DOUBLE, 1, &n_strengths)))
+        return -1;
+    believer->kernel = &state->kernel;
+    believer->task = task;
+    believer->model = (enum hrnn_block_model)model;
+    believer->evidence = (enum hrnn_evidence)evidence;
+    return 0;
+}
+
+const double *py_network(struct py_arrays *arrays, PyObject *theta, Py_ssize_t n_hidden, double leak,
+                         struct hrnn_cell *cell)
+{
+    if (py_check_range("n_hidden", n_hidden, 1, 4096) || check_fraction("leak", leak, 1e-6, 1))
+        return NULL;
+    *cell = hrnn_cell_of((size_t)n_hidden, leak);
+    npy_intp n = (npy_intp)hrnn_cell_n_parameters(cell->n_hidden);
+    return py_input(arrays, theta, "theta", NPY_DOUBLE, 1, &n);
+}
+
+int py_bitgen_hold(PyObject *bit_generator, struct py_bitgen *held)
+{
+    PyObject *capsule = PyObject_GetAttrString(bit_generator, "capsule"), *taken = NULL;
+    held->lock = PyObject_GetAttrString(bit_generator, "lock");
+    held->bitgen = capsule ? PyCapsule_GetPointer(capsule, "BitGenerator") : NULL;
+    Py_XDECREF(capsule);
+    if (held->lock && held->bitgen)
+        taken = PyObject_CallMethod(held->lock, "acquire", NULL);
+    if (taken) {
+        Py_DECREF(taken);
+        return 0;
+    }
+    Py_CLEAR(held->lock);
+    return -1;
+}
+
+void py_bitgen_release(struct py_bitgen *held)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *released = PyObject_CallMethod(held->lock, "release", NULL);
+    if (!released)
+        PyErr_WriteUnraisable(held->lock);
+    Py_XDECREF(released);
+    Py_CLEAR(held->lock);
+    PyErr_Restore(type, value, traceback);
+}
+
+int py_raise(struct py_state *state, enum hrnn_status status)
+{
+    if (status == HRNN_OK)
+        return 0;
+    PyErr_SetString(state->numerical_error, hrnn_status_message(status));
+    return -1;
+}

@@ -1,0 +1,77 @@
+/* What all binding files share: module state, argument checks, errors. The only files with Python.h are in this folder.
+   A binding function parses, checks, releases the GIL, calls the core and returns; it never converts an array. */
+#ifndef HRNN_PY_H
+#define HRNN_PY_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#define NPY_NO_DEPRECATED_API NPY_2_0_API_VERSION
+#define NPY_TARGET_VERSION NPY_2_0_API_VERSION
+#define PY_ARRAY_UNIQUE_SYMBOL hrnn_numpy_api
+#ifndef HRNN_PY_MODULE
+#define NO_IMPORT_ARRAY
+#endif
+#include <numpy/arrayobject.h>
+
+#include "cell.h"
+#include "inference.h"
+#include "kernel.h"
+#include "policy.h"
+#include "rng.h"
+#include "task.h"
+
+struct py_state {
+    struct hrnn_kernel kernel;
+    enum hrnn_kernel_isa isa;
+    struct hrnn_ziggurat ziggurat;
+    PyObject *numerical_error;
+};
+
+static inline struct py_state *py_state(PyObject *module) { return PyModule_GetState(module); }
+
+/* The arrays of one call, so that an output which overlaps another argument is refused. */
+enum { PY_ARRAYS_MAX = 20 };
+struct py_arrays {
+    size_t n;
+    struct {
+        const char *name, *first, *last;
+        int written;
+    } seen[PY_ARRAYS_MAX];
+};
+
+/* Data of an array after checking type, number of dimensions, shape (-1: any, filled in), C order, alignment, byte
+   order and, if written, writability. NULL with an exception naming the argument otherwise. */
+const void *py_input(struct py_arrays *arrays, PyObject *object, const char *name, int type, int n_dims,
+                     npy_intp *shape);
+void *py_output(struct py_arrays *arrays, PyObject *object, const char *name, int type, int n_dims, npy_intp *shape);
+
+/* Raises ValueError "<name> must be in low..high, got <value>"; 0 if in range. */
+int py_check_range(const char *name, Py_ssize_t value, Py_ssize_t low, Py_ssize_t high);
+
+/* A task from the tuple that hrnn.Task makes, sessions from that of hrnn.Sessions, and so on. 0 on success. */
+int py_task(struct py_arrays *arrays, PyObject *tuple, struct hrnn_task *task);
+int py_sessions(struct py_arrays *arrays, PyObject *tuple, const struct hrnn_task *task,
+                struct hrnn_sessions *sessions);
+int py_believer(struct py_state *state, struct py_arrays *arrays, PyObject *tuple, const struct hrnn_task *task,
+                struct hrnn_believer *believer);
+
+/* A network's sizes from (n_hidden, leak) and its theta. NULL on error. */
+const double *py_network(struct py_arrays *arrays, PyObject *theta, Py_ssize_t n_hidden, double leak,
+                         struct hrnn_cell *cell);
+
+/* Holds a NumPy bit generator and its lock while the GIL is released. */
+struct py_bitgen {
+    PyObject *lock;
+    bitgen_t *bitgen;
+};
+int py_bitgen_hold(PyObject *bit_generator, struct py_bitgen *held);
+void py_bitgen_release(struct py_bitgen *held);
+
+/* Raises for a core status; 0 if it is HRNN_OK. */
+int py_raise(struct py_state *state, enum hrnn_status status);
+
+extern PyMethodDef py_task_methods[], py_cell_methods[], py_optim_methods[], py_inference_methods[], py_policy_methods[],
+    py_rollout_methods[], py_kernel_methods[];
+
+#endif

@@ -1,0 +1,79 @@
+/* kernel, linalg, rng, loss: thin doors for the tests and the benchmarks. */
+#include "py.h"
+
+#include "linalg.h"
+
+static PyObject *elementwise(PyObject *args, const char *format, void (*function)(size_t, const double *, double *))
+{
+    PyObject *x_, *out_;
+    struct py_arrays arrays = {0};
+    npy_intp n = -1;
+    const double *x;
+    double *out;
+    if (!PyArg_ParseTuple(args, format, &x_, &out_) || !(x = py_input(&arrays, x_, "x", NPY_DOUBLE, 1, &n)) ||
+        !(out = py_output(&arrays, out_, "out", NPY_DOUBLE, 1, &n)))
+        return NULL;
+    if (n % HRNN_KERNEL_WIDTH) {
+        PyErr_Format(PyExc_ValueError, "x.shape[0] must be a multiple of %d, got %zd", HRNN_KERNEL_WIDTH, n);
+        return NULL;
+    }
+    function((size_t)n, x, out);
+    Py_RETURN_NONE;
+}
+
+static PyObject *kernel_tanh(PyObject *module, PyObject *args)
+{
+    return elementwise(args, "OO:kernel_tanh", py_state(module)->kernel.tanh);
+}
+
+static PyObject *kernel_exp(PyObject *module, PyObject *args)
+{
+    return elementwise(args, "OO:kernel_exp", py_state(module)->kernel.exp);
+}
+
+static PyObject *linalg_gemm(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    PyObject *A_, *B_, *C_;
+    struct py_arrays arrays = {0};
+    npy_intp a[2] = {-1, -1}, b[2] = {-1, -1};
+    const double *A, *B;
+    double *C;
+    if (!PyArg_ParseTuple(args, "OOO:linalg_gemm", &A_, &B_, &C_) ||
+        !(A = py_input(&arrays, A_, "A", NPY_DOUBLE, 2, a)))
+        return NULL;
+    b[0] = a[1];
+    if (!(B = py_input(&arrays, B_, "B", NPY_DOUBLE, 2, b)))
+        return NULL;
+    npy_intp c[2] = {a[0], b[1]};
+    if (!(C = py_output(&arrays, C_, "C", NPY_DOUBLE, 2, c)) || py_check_range("size", c[0] | c[1] | a[1], 1, 1 << 20))
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    hrnn_linalg_gemm((size_t)c[0], (size_t)c[1], (size_t)a[1], 1, A, (size_t)a[1], B, (size_t)b[1], 0, C, (size_t)c[1]);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+static PyObject *rng_normal(PyObject *module, PyObject *args)
+{
+    PyObject *bit_generator, *out_;
+    struct py_arrays arrays = {0};
+    struct py_bitgen held;
+    npy_intp n = -1;
+    double *out;
+    if (!PyArg_ParseTuple(args, "OO:rng_normal", &bit_generator, &out_) ||
+        !(out = py_output(&arrays, out_, "out", NPY_DOUBLE, 1, &n)) || py_bitgen_hold(bit_generator, &held))
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    hrnn_rng_normal((struct hrnn_rng){held.bitgen, &py_state(module)->ziggurat}, (size_t)n, out);
+    Py_END_ALLOW_THREADS
+    py_bitgen_release(&held);
+    Py_RETURN_NONE;
+}
+
+PyMethodDef py_kernel_methods[] = {
+    {"kernel_tanh", kernel_tanh, METH_VARARGS, "kernel_tanh(x, out): out = tanh(x)."},
+    {"kernel_exp", kernel_exp, METH_VARARGS, "kernel_exp(x, out): out = exp(x)."},
+    {"linalg_gemm", linalg_gemm, METH_VARARGS, "linalg_gemm(A, B, C): C = A B."},
+    {"rng_normal", rng_normal, METH_VARARGS, "rng_normal(bit_generator, out): standard normal draws."},
+    {NULL, NULL, 0, NULL},
+};

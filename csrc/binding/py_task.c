@@ -1,0 +1,140 @@
+/* task: block lengths, sampling of sessions, and single steps for agents written in Python. */
+#include "py.h"
+
+static PyObject *task_block_law(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    PyObject *task_, *pmf_, *hazard_;
+    struct py_arrays arrays = {0};
+    struct hrnn_task task;
+    double *pmf, *hazard;
+    if (!PyArg_ParseTuple(args, "OOO:task_block_law", &task_, &pmf_, &hazard_) || py_task(&arrays, task_, &task))
+        return NULL;
+    npy_intp n = task.block_max + 1;
+    if (!(pmf = py_output(&arrays, pmf_, "pmf", NPY_DOUBLE, 1, &n)) ||
+        !(hazard = py_output(&arrays, hazard_, "hazard", NPY_DOUBLE, 1, &n)))
+        return NULL;
+    hrnn_task_block_pmf(&task, pmf);
+    hrnn_task_block_hazard(&task, pmf, hazard);
+    Py_RETURN_NONE;
+}
+
+static PyObject *task_sample_lengths(PyObject *module, PyObject *args)
+{
+    PyObject *task_, *bit_generator, *length_;
+    struct py_arrays arrays = {0};
+    struct py_bitgen held;
+    struct hrnn_task task;
+    npy_intp n = -1;
+    int64_t *length;
+    if (!PyArg_ParseTuple(args, "OOO:task_sample_lengths", &task_, &bit_generator, &length_) ||
+        py_task(&arrays, task_, &task) || !(length = py_output(&arrays, length_, "length", NPY_INT64, 1, &n)) ||
+        py_bitgen_hold(bit_generator, &held))
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    hrnn_task_sample_lengths(&task, (struct hrnn_rng){held.bitgen, &py_state(module)->ziggurat}, (size_t)n, length);
+    Py_END_ALLOW_THREADS
+    py_bitgen_release(&held);
+    Py_RETURN_NONE;
+}
+
+static PyObject *task_sample_trials(PyObject *module, PyObject *args)
+{
+    PyObject *task_, *bit_generator, *noise_generator, *block_side_, *side_, *strength_, *observations_;
+    struct py_arrays arrays = {0};
+    struct py_bitgen held, noise;
+    struct hrnn_task task;
+    npy_intp n = -1;
+    const int8_t *block_side;
+    int8_t *side;
+    double *strength, *observations;
+    if (!PyArg_ParseTuple(args, "OOOOOOO:task_sample_trials", &task_, &bit_generator, &noise_generator, &block_side_,
+                          &side_, &strength_, &observations_) ||
+        py_task(&arrays, task_, &task) || !(block_side = py_input(&arrays, block_side_, "block_side", NPY_INT8, 1, &n)))
+        return NULL;
+    if (bit_generator == noise_generator) { /* each holds its lock: the second hold would wait for ever */
+        PyErr_SetString(PyExc_ValueError, "noise_generator must not be bit_generator");
+        return NULL;
+    }
+    npy_intp shape[3] = {n, task.n_obs_max, 2};
+    if (!(side = py_output(&arrays, side_, "side", NPY_INT8, 1, &n)) ||
+        !(strength = py_output(&arrays, strength_, "strength", NPY_DOUBLE, 1, &n)) ||
+        !(observations = py_output(&arrays, observations_, "observations", NPY_DOUBLE, 3, shape)) ||
+        py_bitgen_hold(bit_generator, &held))
+        return NULL;
+    if (py_bitgen_hold(noise_generator, &noise)) {
+        py_bitgen_release(&held);
+        return NULL;
+    }
+    const struct hrnn_ziggurat *ziggurat = &py_state(module)->ziggurat;
+    Py_BEGIN_ALLOW_THREADS
+    hrnn_task_sample_trials(&task, (struct hrnn_rng){held.bitgen, ziggurat}, (size_t)n, block_side, side, strength);
+    hrnn_task_sample_observations(&task, (struct hrnn_rng){noise.bitgen, ziggurat}, (size_t)n, side, strength,
+                                  observations);
+    Py_END_ALLOW_THREADS
+    py_bitgen_release(&noise);
+    py_bitgen_release(&held);
+    Py_RETURN_NONE;
+}
+
+/* The place of a session in progress from and to an array [trial, step, feedback]. */
+static int place_of(const struct hrnn_sessions *sessions, const double *values, struct hrnn_place *place)
+{
+    if (py_check_range("place[0]", (Py_ssize_t)values[0], 0, (Py_ssize_t)sessions->n_trials - 1))
+        return -1;
+    *place = (struct hrnn_place){(size_t)values[0], (size_t)values[1], values[2]};
+    return 0;
+}
+
+static PyObject *task_observe(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    PyObject *task_, *sessions_, *place_, *x_;
+    struct py_arrays arrays = {0};
+    struct hrnn_task task;
+    struct hrnn_sessions sessions;
+    struct hrnn_place place;
+    npy_intp three = 3;
+    double *values, *x;
+    if (!PyArg_ParseTuple(args, "OOOO:task_observe", &task_, &sessions_, &place_, &x_) ||
+        py_task(&arrays, task_, &task) || py_sessions(&arrays, sessions_, &task, &sessions) ||
+        !(values = py_output(&arrays, place_, "place", NPY_DOUBLE, 1, &three)) ||
+        !(x = py_output(&arrays, x_, "x", NPY_DOUBLE, 1, &three)) || place_of(&sessions, values, &place) ||
+        py_check_range("place[1]", (Py_ssize_t)place.step, 0, (Py_ssize_t)(task.n_blank + task.n_obs_max - 1)))
+        return NULL;
+    hrnn_task_observe(&task, &sessions, &place, x);
+    Py_RETURN_NONE;
+}
+
+static PyObject *task_act(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    PyObject *task_, *sessions_, *place_, *choice_, *n_obs_;
+    struct py_arrays arrays = {0};
+    struct hrnn_task task;
+    struct hrnn_sessions sessions;
+    struct hrnn_place place;
+    npy_intp three = 3;
+    double *values, margin;
+    if (!PyArg_ParseTuple(args, "OOdOOO:task_act", &task_, &sessions_, &margin, &place_, &choice_, &n_obs_) ||
+        py_task(&arrays, task_, &task) || py_sessions(&arrays, sessions_, &task, &sessions))
+        return NULL;
+    npy_intp n = (npy_intp)sessions.n_trials;
+    int8_t *choice = py_output(&arrays, choice_, "choice", NPY_INT8, 1, &n);
+    int64_t *n_obs = choice ? py_output(&arrays, n_obs_, "n_obs", NPY_INT64, 1, &n) : NULL;
+    if (!n_obs || !(values = py_output(&arrays, place_, "place", NPY_DOUBLE, 1, &three)) ||
+        place_of(&sessions, values, &place))
+        return NULL;
+    hrnn_task_act(&task, &sessions, hrnn_task_bound(&task), margin, &place, choice, n_obs);
+    values[0] = (double)place.trial;
+    values[1] = (double)place.step;
+    values[2] = place.feedback;
+    Py_RETURN_NONE;
+}
+
+PyMethodDef py_task_methods[] = {
+    {"task_block_law", task_block_law, METH_VARARGS, "task_block_law(task, pmf, hazard): of block lengths 0..block_max."},
+    {"task_sample_lengths", task_sample_lengths, METH_VARARGS, "task_sample_lengths(task, bit_generator, length)."},
+    {"task_sample_trials", task_sample_trials, METH_VARARGS,
+     "task_sample_trials(task, bit_generator, noise_generator, block_side, side, strength, observations)."},
+    {"task_observe", task_observe, METH_VARARGS, "task_observe(task, sessions, place, x)."},
+    {"task_act", task_act, METH_VARARGS, "task_act(task, sessions, margin, place, choice, n_obs)."},
+    {NULL, NULL, 0, NULL},
+};

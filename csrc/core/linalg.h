@@ -1,0 +1,22 @@
+/* Dense linear algebra: the only file that sees BLAS. Row-major, float64, one BLAS thread.
+   Not here: the small products of the recurrent loop, which kernel.h does without a call into BLAS. */
+#ifndef HRNN_LINALG_H
+#define HRNN_LINALG_H
+
+#include <stddef.h>
+
+/* C (m, n) = alpha A (m, k) B (k, n) + beta C, leading dimensions lda, ldb, ldc. Sizes must fit an int. */
+void hrnn_linalg_gemm(size_t m, size_t n, size_t k, double alpha, const double *A, size_t lda, const double *B,
+                      size_t ldb, double beta, double *C, size_t ldc);
+
+/* C (m, n) = alpha A (m, k) B' (n, k) + beta C. */
+void hrnn_linalg_gemm_transposed(size_t m, size_t n, size_t k, double alpha, const double *A, size_t lda,
+                                 const double *B, size_t ldb, double beta, double *C, size_t ldc);
+
+/* Pins the private copy of OpenBLAS to one thread. Once, at import. */
+void hrnn_linalg_use_one_thread(void);
+
+/* OpenBLAS's own description of itself: version, kernel, threads. */
+const char *hrnn_linalg_description(void);
+
+#endif

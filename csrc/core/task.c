@@ -1,0 +1,69 @@
+#include "task.h"
+
+#include <math.h>
+
+/* Both laws are P(L = n) = ratio^n up to a constant on block_min..block_max. */
+static double ratio(const struct hrnn_task *task)
+{
+    return task->block_law == HRNN_BLOCK_GEOMETRIC ? 1 - task->block_hazard : exp(-task->block_hazard);
+}
+
+void hrnn_task_block_pmf(const struct hrnn_task *task, double *pmf)
+{
+    size_t low = (size_t)task->block_min, high = (size_t)task->block_max;
+    double q = ratio(task), p = 1, total = 0;
+    for (size_t n = 0; n < low; n++)
+        pmf[n] = 0;
+    for (size_t n = low; n <= high; n++, p *= q)
+        total += pmf[n] = p;
+    for (size_t n = low; n <= high; n++)
+        pmf[n] /= total;
+}
+
+void hrnn_task_block_hazard(const struct hrnn_task *task, const double *pmf, double *hazard)
+{
+    double survival = 0;
+    for (size_t n = (size_t)task->block_max + 1; n-- > 0;) {
+        survival += pmf[n];
+        hazard[n] = survival > 0 ? pmf[n] / survival : 1;
+    }
+}
+
+/* Inverse of the truncated law's distribution function: the same law as drawing again until the length is allowed. */
+void hrnn_task_sample_lengths(const struct hrnn_task *task, struct hrnn_rng rng, size_t n_blocks, int64_t *length)
+{
+    double q = ratio(task), log_q = log(q);
+    int64_t n_lengths = task->block_max - task->block_min + 1;
+    double outside = pow(q, (double)n_lengths);
+    for (size_t i = 0; i < n_blocks; i++) {
+        double u = hrnn_rng_uniform(rng);
+        int64_t extra = q > 0 ? (int64_t)(log1p(-u * (1 - outside)) / log_q) : 0;
+        length[i] = task->block_min + (extra < n_lengths ? extra : n_lengths - 1);
+    }
+}
+
+void hrnn_task_sample_trials(const struct hrnn_task *task, struct hrnn_rng rng, size_t n_trials,
+                             const int8_t *block_side, int8_t *side, double *strength)
+{
+    for (size_t i = 0; i < n_trials; i++) {
+        double p_right = 0.5 + block_side[i] * (task->p_block - 0.5);
+        side[i] = hrnn_rng_uniform(rng) < p_right ? 1 : -1;
+        strength[i] = task->strengths[hrnn_rng_categorical(rng, task->n_strengths, task->strength_weights)];
+    }
+}
+
+void hrnn_task_sample_observations(const struct hrnn_task *task, struct hrnn_rng rng, size_t n_trials,
+                                   const int8_t *side, const double *strength, double *observations)
+{
+    size_t n_obs = (size_t)task->n_obs_max;
+    hrnn_rng_normal(rng, n_trials * n_obs * 2, observations);
+    for (size_t i = 0; i < n_trials; i++, observations += 2 * n_obs) {
+        double left = side[i] < 0 ? strength[i] : 0, right = side[i] > 0 ? strength[i] : 0;
+        for (size_t t = 0; t < n_obs; t++) {
+            observations[2 * t] = left + task->noise_sd * observations[2 * t];
+            observations[2 * t + 1] = right + task->noise_sd * observations[2 * t + 1];
+        }
+    }
+}
+
+double hrnn_task_bound(const struct hrnn_task *task) { return log(task->threshold / (1 - task->threshold)); }

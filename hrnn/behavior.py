@@ -1,0 +1,586 @@
+"""Behaviour of any agent or mouse from its trial table: fractions, curves, differences, history, regret.
+
+Every function takes a trial table or what has one as `.trials`. Fractions correct divide by all trials, a timeout
+being wrong; P(right) by those with a choice. A table with a `subject` column is a mouse's: its no-go trials
+(choice 0) leave numerators and denominators and are counted as `no_go`. Measures whose columns are absent are left
+out. Intervals are 95 %, from resampled sessions (subjects, or runs of task blocks in one long session: `stats`);
+`n` is always the number of trials in the denominator. Psychometric fits live in `psychometric`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .psychometric import psychometric
+from .stats import (
+    LEVEL,
+    Estimate,
+    logistic,
+    paired,
+    ratio_interval,
+    real_array,
+    resample,
+    session_codes,
+    trial_column,
+    trial_table,
+    trial_units,
+    whole_number,
+)
+
+__all__ = [
+    "summary", "difference", "by_strength", "after_block_change", "chronometric", "error_split", "regret",
+    "history_regression", "psychometric",
+]  # fmt: skip
+
+SAME_SESSIONS = ("session", "trial", "side", "strength")
+CRITERIA = ("reward_per_trial", "reward_per_step")
+
+
+@dataclass(frozen=True)
+class _Choices:
+    """What every measure starts from, each (R,) float64 of 0 and 1.
+
+    `counted` is 0 on the no-go trials of mice alone; `empty` is the name of a trial without a choice.
+    """
+
+    chose: np.ndarray
+    right: np.ndarray
+    correct: np.ndarray
+    counted: np.ndarray
+    empty: str
+
+
+def _choices(table):
+    choice, correct = trial_column(table, "choice"), trial_column(table, "correct")
+    for name, values, allowed in (("choice", choice, (-1, 0, 1)), ("correct", correct, (0, 1))):
+        bad = np.flatnonzero(~np.isin(values, allowed))
+        if bad.size:
+            raise ValueError(f"trials[{name!r}] must be one of {allowed}, but row {bad[0]} is {values[bad[0]]}")
+    chose, mouse = (choice != 0).astype(float), "subject" in table
+    counted = chose if mouse else np.ones(len(table))
+    return _Choices(chose, (choice > 0).astype(float), correct * chose, counted, "no_go" if mouse else "timeouts")
+
+
+def _concordance(table):
+    """Return 1 on concordant and 1 on discordant trials, (R,) each; both are 0 where that is undefined."""
+    concordant = table["concordant"].astype("boolean").to_numpy(dtype=float, na_value=np.nan)
+    return (concordant == 1).astype(float), (concordant == 0).astype(float)
+
+
+def _fractions(table, c):
+    return {
+        "correct": (c.correct, c.counted),
+        c.empty: (1 - c.chose, np.ones(len(table))),
+        "correct_given_choice": (c.correct, c.chose),
+        "p_right": (c.right, c.chose),
+    }
+
+
+def _per_trial(table, c):
+    names = {"steps_per_trial": "n_steps", "observations_per_trial": "n_obs", "reward_per_trial": "reward"}
+    found = {name: trial_column(table, column) for name, column in names.items() if column in table}
+    measures = {name: (values * c.counted, c.counted) for name, values in found.items()}
+    if {"steps_per_trial", "reward_per_trial"} <= set(found):
+        measures["reward_per_step"] = (found["reward_per_trial"], found["steps_per_trial"])
+    return measures
+
+
+def _conditional(table, c):
+    subsets = {}
+    if "concordant" in table:
+        subsets["concordant_correct"], subsets["discordant_correct"] = _concordance(table)
+    if "strength" in table:
+        subsets["mu0_correct"] = (trial_column(table, "strength") == 0).astype(float)
+    if len(subsets) == 3:
+        for name in ("concordant", "discordant"):
+            subsets[f"mu0_{name}"] = subsets["mu0_correct"] * subsets[f"{name}_correct"]
+    return {name: (c.correct * subset, c.counted * subset) for name, subset in subsets.items()}
+
+
+def _measures(table):
+    """Numerator and denominator of each measure per trial: {name: ((R,), (R,))}."""
+    c = _choices(table)
+    return _fractions(table, c) | _per_trial(table, c) | _conditional(table, c)
+
+
+def _unit_sums(measures, unit, cell, n_cells):
+    """Sum numerators and denominators within units and cells; count trials. (U, M·n_cells) twice, (M·n_cells,)."""
+    inside, n_units = cell >= 0, unit.max() + 1
+    index = (unit * n_cells + cell)[inside]
+
+    def sums(values):
+        return np.bincount(index, values[inside], n_units * n_cells).reshape(n_units, n_cells)
+
+    pairs = list(measures.values())
+    num, den = (np.hstack([sums(pair[i]) for pair in pairs]) for i in (0, 1))
+    n = np.hstack([np.bincount(cell[inside], pair[1][inside] != 0, n_cells) for pair in pairs])
+    return num, den, n.astype(int)
+
+
+def _frame(estimate, n, index=None):
+    import pandas as pd
+
+    columns = {"value": estimate.value, "low": estimate.low, "high": estimate.high, "n": n}
+    return pd.DataFrame(columns, index=index)
+
+
+def _tabulate(table, measures, rng, by=None, cell=None):
+    """Estimate measures, overall (index: measure) or in cells of the columns `by` (tidy, one row per cell).
+
+    `cell` (R,) marks trials to leave out by −1.
+    """
+    import pandas as pd
+
+    unit, run = trial_units(table)
+    resamples = resample(int(unit.max()) + 1, run=run, rng=rng)
+    if by is None:
+        num, den, n = _unit_sums(measures, unit, np.zeros(len(table), dtype=int), 1)
+        return _frame(ratio_interval(num, den, resamples=resamples), n, pd.Index(measures, name="measure"))
+    keys, cell = _cells(table, by, cell)
+    num, den, n = _unit_sums(measures, unit, cell, len(keys))
+    rows = pd.concat([keys.assign(measure=name) for name in measures], ignore_index=True)
+    return rows.join(_frame(ratio_interval(num, den, resamples=resamples), n))
+
+
+def _cells(table, by, inside=None):
+    """Number the trials by the values of the columns `by`: keys (one row per cell) and cell (R,), −1 for none."""
+    import pandas as pd
+
+    columns = {name: table[name].to_numpy() for name in by}
+    for name in set(by) & {"strength", "signed_strength"}:
+        columns[name] = trial_column(table, name)
+    for name in set(by) & {"concordant"}:
+        columns[name] = table[name].astype("boolean").array
+    frame = pd.DataFrame(columns)
+    if inside is not None:
+        frame = frame[inside]
+    groups = frame.groupby(list(by), sort=True)
+    keys = groups.size().index.to_frame(index=False)
+    cell = groups.ngroup().reindex(np.arange(len(table))).fillna(-1).to_numpy(dtype=int)
+    if len(keys) == 0:
+        raise ValueError(f"trials must have rows in which {list(by)} are defined, got none")
+    return keys.astype({"concordant": bool}) if "concordant" in keys else keys, cell
+
+
+def summary(trials, *, rng=0):
+    """Summarise behaviour in one table.
+
+    Parameters
+    ----------
+    trials : DataFrame (R rows) or object with `.trials`
+        At least `session, choice, correct`.
+    rng : int, SeedSequence or Generator, optional
+        For the resamples.
+
+    Returns
+    -------
+    DataFrame
+        Index `measure`; columns `value, low, high, n` (trials in the denominator). `correct`, `timeouts` (mice:
+        `no_go`, of all trials), `correct_given_choice`, `p_right` (fraction of right among choices),
+        `steps_per_trial` (blanks included), `observations_per_trial`, `reward_per_trial`, `reward_per_step` = Σ reward / Σ steps,
+        `concordant_correct`, `discordant_correct`, `mu0_correct` (strength 0), `mu0_concordant`, `mu0_discordant`
+        (fractions correct).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `trials` is no trial table, is empty, lacks columns or holds NaN where it may not.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> trials = pd.DataFrame({"session": [0, 0, 1, 1], "choice": [1, -1, 0, 1], "correct": [True, True, False, True]})
+    >>> summary(trials)["value"].round(2).to_dict()
+    {'correct': 0.75, 'timeouts': 0.25, 'correct_given_choice': 1.0, 'p_right': 0.67}
+    """
+    table = trial_table(trials, "session", "choice", "correct")
+    return _tabulate(table, _measures(table), rng)
+
+
+def _mismatch(tables):
+    """Return the first column, and the row in it, where two tables of equal length are not of the same trials."""
+    for column in SAME_SESSIONS:
+        differs = np.flatnonzero(tables[0][column].to_numpy() != tables[1][column].to_numpy())
+        if differs.size:
+            return column, differs[0]
+    return None
+
+
+def _same_sessions(a, b, names):
+    """Return both tables with their rows in one order, or say where they are not the same trials."""
+    tables = [trial_table(x, *SAME_SESSIONS, "choice", "correct") for x in (a, b)]
+    start = f"{names[0]} and {names[1]} must be of the same sessions"
+    if len(tables[0]) != len(tables[1]):
+        raise ValueError(f"{start}, got {len(tables[0])} and {len(tables[1])} trials")
+    if _mismatch(tables):
+        keys = (["subject"] if all("subject" in t for t in tables) else []) + ["session", "trial"]
+        tables = [t.sort_values(keys, kind="stable", ignore_index=True) for t in tables]
+    if found := _mismatch(tables):
+        raise ValueError(f"{start}, but {found[0]!r} differs at trial {found[1]}")
+    return tables
+
+
+def difference(a, b, *, rng=0):
+    """Paired differences a − b of all measures of two agents on the same sessions.
+
+    Parameters
+    ----------
+    a, b : DataFrame (R rows) or object with `.trials`
+        The same sessions, trials, sides and strengths; rows in any order.
+    rng : int, SeedSequence or Generator, optional
+
+    Returns
+    -------
+    DataFrame
+        As `summary`, of the measures that both have; the resampled sessions are the same for both, so what they
+        share cancels. `n` is the smaller number of trials of the two.
+
+    Raises
+    ------
+    ValueError
+        If the tables are not of the same trials.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> a = pd.DataFrame({"session": [0, 1], "trial": [0, 0], "side": [1, -1], "strength": [0.5, 1.0],
+    ...                   "choice": [1, -1], "correct": [True, True]})
+    >>> difference(a, a).loc["correct", "value"].item()
+    0.0
+    """
+    return _difference(a, b, ("a", "b"), rng)
+
+
+def _difference(a, b, names, rng):
+    import pandas as pd
+
+    tables = _same_sessions(a, b, names)
+    measures = [_measures(t) for t in tables]
+    shared = [name for name in measures[0] if name in measures[1]]
+    unit, run = trial_units(tables[0])
+    one = np.zeros(len(unit), dtype=int)
+    sums = [_unit_sums({name: m[name] for name in shared}, unit, one, 1) for m in measures]
+    resamples = resample(int(unit.max()) + 1, run=run, rng=rng)
+    gap = paired(sums[0][:2], sums[1][:2], resamples=resamples)
+    return _frame(gap, np.minimum(sums[0][2], sums[1][2]), pd.Index(shared, name="measure"))
+
+
+def by_strength(trials, *, by=("signed_strength",), rng=0):
+    """Fraction correct, timeouts and right choices in cells, by default the signed strengths.
+
+    Strength 0 is one signed strength, whatever the side; `correct` still goes by the side. Trials where a column of
+    `by` is undefined (concordance in an unbiased block) are left out.
+
+    Parameters
+    ----------
+    trials : DataFrame (R rows) or object with `.trials`
+    by : sequence of str, optional
+        Columns that make the cells, e.g. ``["strength", "concordant"]``, ``["p_left", "signed_strength"]``.
+    rng : int, SeedSequence or Generator, optional
+
+    Returns
+    -------
+    DataFrame
+        Tidy: the columns `by`, `measure` (`correct`, `timeouts` or for mice `no_go`, `correct_given_choice`,
+        `p_right`), `value, low, high, n`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `summary`, and if `by` is not columns of the table or no trial is in any cell.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> trials = pd.DataFrame({"session": [0, 0, 1, 1], "choice": [1, -1, 1, 1], "signed_strength": [0, -1, 0, -1.0],
+    ...                        "correct": [True, True, False, False]})
+    >>> table = by_strength(trials)
+    >>> table[table["measure"] == "p_right"]["value"].to_list()
+    [0.5, 1.0]
+    """
+    if isinstance(by, str) or not all(isinstance(name, str) for name in by) or not len(by):
+        raise TypeError(f"by must be a sequence of column names, got {by!r}")
+    table = trial_table(trials, "session", "choice", "correct", *by)
+    return _tabulate(table, _fractions(table, _choices(table)), rng, by)
+
+
+def _follows_change(table):
+    """Mark the trials of blocks that follow a biased block of their session."""
+    session, block = session_codes(table), trial_column(table, "block")
+    biased = trial_column(table, "block_side") != 0
+    first = np.full(session.max() + 1, np.inf)
+    np.minimum.at(first, session[biased], block[biased])
+    return biased & (block > first[session])
+
+
+def after_block_change(trials, *, strength=None, min_n=30, rng=0):
+    """P(correct) against the trials since the block changed sides.
+
+    A change is from one biased block to the next: the first biased block of a session and an unbiased block before
+    it are left out.
+
+    Parameters
+    ----------
+    trials : DataFrame (R rows) or object with `.trials`
+        With `block, block_side, trial_in_block, concordant`.
+    strength : float, optional
+        Only trials of this strength, e.g. 0; default all.
+    min_n : int, optional
+        Points with fewer trials are dropped: few blocks are long.
+    rng : int, SeedSequence or Generator, optional
+
+    Returns
+    -------
+    DataFrame
+        Tidy: `trial_in_block` (0-based), `concordance` ("all", "concordant", "discordant"), `value, low, high, n`;
+        empty if no point has `min_n` trials.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `summary`, and if no session has two biased blocks or no trial the strength.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> trials = pd.DataFrame({"session": [0, 0, 1, 1], "block": [0, 1, 0, 1], "block_side": [1, -1, 1, -1],
+    ...     "trial_in_block": [5, 0, 5, 0], "choice": 1, "correct": [True, False, True, True], "concordant": True})
+    >>> after_block_change(trials, min_n=1)[["trial_in_block", "concordance", "value"]].to_dict("list")
+    {'trial_in_block': [0, 0], 'concordance': ['all', 'concordant'], 'value': [0.5, 0.5]}
+    """
+    columns = ("session", "block", "block_side", "trial_in_block", "concordant", "choice", "correct")
+    table = trial_table(trials, *columns, *([] if strength is None else ["strength"]))
+    min_n = whole_number(min_n, "min_n")
+    inside = _follows_change(table)
+    if not inside.any():
+        raise ValueError("trials must have a session with two biased blocks, got none")
+    if strength is not None:
+        inside &= trial_column(table, "strength") == strength
+        if not inside.any():
+            raise ValueError(f"strength must occur after a block change, got {strength!r}")
+    c = _choices(table)
+    subsets = dict(zip(("all", "concordant", "discordant"), (1.0, *_concordance(table)), strict=True))
+    measures = {name: (c.correct * subset, c.counted * subset) for name, subset in subsets.items()}
+    curve = _tabulate(table, measures, rng, ["trial_in_block"], inside).rename(columns={"measure": "concordance"})
+    return curve[curve["n"] >= min_n].reset_index(drop=True)
+
+
+def chronometric(trials, *, rng=0):
+    """Steps per trial, blanks included, by strength × correct × concordant.
+
+    A timeout is wrong and has the longest trial; for decisions alone give ``trials[~trials["timeout"]]``.
+
+    Returns
+    -------
+    DataFrame
+        Tidy: `strength, correct, concordant, value` (mean steps), `low, high, n`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `summary`; mice have no `n_steps`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> trials = pd.DataFrame({"session": [0, 1], "strength": 0.5, "correct": True, "concordant": True,
+    ...                        "choice": 1, "n_steps": [3, 5]})
+    >>> chronometric(trials)["value"].to_list()
+    [4.0]
+    """
+    cells = ["strength", "correct", "concordant"]
+    table = trial_table(trials, "session", "choice", "n_steps", *cells)
+    steps = {"steps": _per_trial(table, _choices(table))["steps_per_trial"]}
+    return _tabulate(table, steps, rng, cells).drop(columns="measure")
+
+
+def error_split(trials, *, rng=0):
+    """Split the errors by what made them: why performance is not 100 %.
+
+    Each error belongs to the first that applies: `mu0` (strength 0, timeouts included), `discordant` (the side
+    against the block), `timeouts` (mice have none: a no-go is no error), `rest`. The fractions sum to 1.
+
+    Returns
+    -------
+    DataFrame
+        Index `cause`; columns `value, low, high, n` (errors).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> trials = pd.DataFrame({"session": [0, 1], "strength": [0, 0.5], "correct": False, "concordant": True, "choice": 1})
+    >>> error_split(trials)["value"].to_dict()
+    {'mu0': 0.5, 'discordant': 0.0, 'timeouts': 0.0, 'rest': 0.5}
+    """
+    table = trial_table(trials, "session", "choice", "correct", "strength", "concordant")
+    c, left = _choices(table), np.ones(len(table))
+    error = c.counted - c.correct
+    causes = {"mu0": trial_column(table, "strength") == 0, "discordant": _concordance(table)[1] == 1}
+    causes |= {"timeouts": c.chose == 0} if c.empty == "timeouts" else {}
+    measures = {}
+    for name, applies in causes.items():
+        measures[name] = (error * left * applies, error)
+        left = left * ~applies
+    return _tabulate(table, measures | {"rest": (error * left, error)}, rng).rename_axis("cause")
+
+
+def regret(agent, optimal, *, criterion="reward_per_trial", rng=0):
+    """What an agent loses against the optimal policy on the same sessions.
+
+    mean(R_optimal − R_agent) per trial, or ρ_optimal − ρ_agent with ρ = Σ reward / Σ steps.
+
+    Parameters
+    ----------
+    agent, optimal : DataFrame (R rows) or object with `.trials`
+        The same sessions, with `reward` and, per step, `n_steps`; `optimal` solved for the same criterion.
+    criterion : {"reward_per_trial", "reward_per_step"}, optional
+    rng : int, SeedSequence or Generator, optional
+
+    Returns
+    -------
+    Estimate
+        `n` is the number of trials.
+
+    Raises
+    ------
+    ValueError
+        If the criterion is unknown, or the tables are not of the same trials or lack reward.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> run = pd.DataFrame({"session": [0, 1], "trial": [0, 0], "side": [1, -1], "strength": [0.5, 1.0],
+    ...                     "choice": [1, -1], "correct": [True, True], "reward": [1.0, 1.0]})
+    >>> regret(run.assign(reward=0.75), run).value
+    0.25
+    """
+    if criterion not in CRITERIA:
+        raise ValueError(f"criterion must be one of {CRITERIA}, got {criterion!r}")
+    columns = ("reward", "n_steps")[: 1 + CRITERIA.index(criterion)]
+    for run in (agent, optimal):
+        trial_table(run, *columns)
+    row = _difference(optimal, agent, ("optimal", "agent"), rng).loc[criterion]
+    return Estimate(float(row["value"]), float(row["low"]), float(row["high"]), int(row["n"]))
+
+
+def _history_trials(table):
+    """Row numbers of the usable trials and of those before them, in the order of session and trial."""
+    session, trial, choice = session_codes(table), trial_column(table, "trial"), trial_column(table, "choice")
+    order = np.lexsort((trial, session))
+    now, before = order[1:], order[:-1]
+    follows = (session[now] == session[before]) & (trial[now] == trial[before] + 1)
+    usable = follows & (choice[now] != 0) & (choice[before] != 0)
+    return now[usable], before[usable]
+
+
+def _history_design(table, log_odds, now, before):
+    """Terms of the regression and their columns, {term: (n,)}; the strengths come first."""
+    strength, side = trial_column(table, "strength")[now], trial_column(table, "side")[now]
+    choice, correct = trial_column(table, "choice")[before], trial_column(table, "correct")[before]
+    terms = {
+        f"strength {value:g} {name}": (strength == value) & (side == sign)
+        for value in np.unique(strength)[1:]
+        for sign, name in ((-1, "left"), (1, "right"))
+    }
+    if strength.min() > 0:
+        terms[f"strength {strength.min():g} right"] = (strength == strength.min()) & (side == 1)
+    terms |= {"intercept": np.ones(len(now)), "logit_prior": log_odds[now]}
+    return terms | {"previous_correct": choice * correct, "previous_wrong": choice * (1 - correct)}
+
+
+def _log_odds(prior, n_trials):
+    prior = real_array(prior, "prior", (1,))
+    if len(prior) != n_trials:
+        raise ValueError(f"prior must have one entry per trial ({n_trials}), got {len(prior)}")
+    bad = np.flatnonzero((prior <= 0) | (prior >= 1))
+    if bad.size:
+        raise ValueError(f"prior must be between 0 and 1, excluded, but prior[{bad[0]}] is {prior[bad[0]]}")
+    return np.log(prior) - np.log1p(-prior)
+
+
+def _clusters(table):
+    unit, run = trial_units(table)
+    return unit // run if run > 1 else session_codes(table)
+
+
+def _fit_history(terms, right, cluster):
+    """Weights and errors of the terms; the strengths on which only one side was chosen come out infinite.
+
+    Such trials fix their own weight (±∞) and say nothing of the others, so the fit is that of the other trials.
+    """
+    weight, se = {}, dict.fromkeys(terms, np.nan)
+    kept = np.ones(len(right), dtype=bool)
+    for name in [name for name in terms if name.startswith("strength")]:
+        chosen = right[terms[name]]
+        if chosen.size and chosen.min() == chosen.max():
+            weight[name] = np.inf if chosen[0] else -np.inf
+            kept &= ~terms[name]
+    if not kept.any():
+        raise ValueError("trials must have both choices at some strength, got one choice at each")
+    free = [name for name in terms if name not in weight]
+    fit = logistic(np.column_stack([terms[name][kept] for name in free]), right[kept], cluster[kept])
+    weight |= zip(free, fit.weights, strict=True)
+    se |= zip(free, fit.se, strict=True)
+    return [weight[name] for name in terms], [se[name] for name in terms], int(kept.sum()), fit
+
+
+def history_regression(trials, prior):
+    """Does the last trial bias the choice beyond what an ideal observer of the blocks would take from it?
+
+    Logistic regression of the choice (1: right) on strength × side (one-hot), the log-odds of the observer's prior,
+    the previous choice (±1) if it was correct, the previous choice if it was wrong, and an intercept. The reference
+    of the one-hot is strength 0, whose side cannot be seen (without strength 0: the weakest on the left). First
+    trials of sessions, trials without a choice, and trials after one or after a gap in `trial` are left out.
+
+    Parameters
+    ----------
+    trials : DataFrame (R rows) or object with `.trials`
+        With `session, trial, side, strength, choice, correct`; rows in any order.
+    prior : array_like (R,)
+        P(right) of the semi-Markov observer before each trial, in the order of the rows. (The true block instead
+        would leave a spurious history effect even in an ideal agent.)
+
+    Returns
+    -------
+    DataFrame
+        Tidy: `term` (`strength <value> left|right`, `intercept`, `logit_prior`, `previous_correct`,
+        `previous_wrong`), `weight, se, low, high, p_value, n, converged`. Errors are clustered by session (one long
+        session: by four task blocks), interval and p by Student's t with one degree less than clusters. A weight is
+        infinite, without error, where only one side was chosen, and those trials are left out of `n`; NaN where a
+        term does not vary or follows from others; all are NaN and `converged` False if the choices are otherwise
+        separated.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `summary`, and if `prior` has another length or leaves (0, 1), or no trial is usable.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rng = np.random.default_rng(0)
+    >>> trials = pd.DataFrame({"session": np.arange(400) // 40, "trial": np.arange(400) % 40, "strength": 0.0,
+    ...                        "side": rng.choice([-1, 1], 400), "choice": rng.choice([-1, 1], 400)})
+    >>> trials["correct"] = trials["side"] == trials["choice"]
+    >>> history_regression(trials, rng.uniform(0.2, 0.8, 400))["term"].to_list()
+    ['intercept', 'logit_prior', 'previous_correct', 'previous_wrong']
+    """
+    import pandas as pd
+    from scipy.special import stdtr, stdtrit
+
+    table = trial_table(trials, "session", "trial", "side", "strength", "choice", "correct")
+    _choices(table)
+    now, before = _history_trials(table)
+    log_odds = _log_odds(prior, len(table))
+    if now.size == 0:
+        raise ValueError("trials must have choices in two successive trials of a session, got none")
+    terms = _history_design(table, log_odds, now, before)
+    right = (trial_column(table, "choice")[now] > 0).astype(float)
+    weight, se, n, fit = _fit_history(terms, right, _clusters(table)[now])
+    result = pd.DataFrame({"term": list(terms), "weight": weight, "se": se})
+    freedom = fit.n_clusters - 1
+    half = stdtrit(freedom, (1 + LEVEL) / 2) * result["se"]
+    p_value = 2 * stdtr(freedom, -np.abs(result["weight"] / result["se"]))
+    return result.assign(
+        low=result["weight"] - half, high=result["weight"] + half, p_value=p_value, n=n, converged=fit.converged
+    )

@@ -1,0 +1,10 @@
+"""Mice in the same trial table as the agents: reading and fetching of IBL behaviour.
+
+`load` reads a folder of CSV files, one per mouse; `fetch` downloads the 54 published mice;
+`registry` names their files and sha256. pandas and pooch are imported only when called.
+"""
+
+from hrnn.mice.fetch import fetch, registry
+from hrnn.mice.load import load
+
+__all__ = ["fetch", "load", "registry"]

@@ -1,0 +1,292 @@
+"""From mouse CSV files to the trial table: read, check every row, add what can be derived.
+
+Nothing is dropped here: a file is taken whole, or refused with the lines that are wrong.
+"""
+
+import csv
+import io
+import os
+import warnings
+
+import numpy as np
+
+from hrnn.mice.fetch import ENVIRONMENT, as_path, default_folder, registry
+
+COLUMNS = (
+    "trial_num",
+    "session_num",
+    "stim_probability_left",
+    "contrast",
+    "position",
+    "response_choice",
+    "trial_correct",
+    "reaction_time",
+)
+POSITION = 35.0  # degrees of the stimulus to either side
+P_LEFT = (0.2, 0.5, 0.8)  # blocks of the biasedChoiceWorld protocol
+N_SHOWN = 5  # malformed lines quoted in an error
+
+
+def load(path=None, *, subjects=None):
+    """Read mice into one trial table, the table of `Rollout.trials`, a row per trial.
+
+    Rows are in the order of subject, session and trial number. Every well-formed row is kept,
+    no-go trials, missing reaction times, unbiased blocks and short sessions included; one
+    malformed row refuses its file.
+
+    Parameters
+    ----------
+    path : str or path-like, optional
+        A folder, all CSV files directly in it being mice, or one CSV file. By default
+        ``$HRNN_DATA_DIR`` or, if that is not set, the files that `hrnn.mice.fetch` downloaded.
+    subjects : list of str, optional
+        Mice to read (file names without ``.csv``); by default all.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``subject``; ``session, block, trial, trial_in_block`` counted from 0 (blocks and trials
+        within the session; an unbiased start is block 0); ``p_left``; ``block_side`` (0 in
+        unbiased blocks) and ``side`` of the stimulus, -1 left and +1 right (0 where the file
+        does not tell: zero-contrast no-go trials); ``strength`` (the contrast, 0 to 1) and
+        ``signed_strength`` = side * strength; ``concordant`` (missing where one of the two sides
+        is 0); ``choice`` (-1, 0 for no-go, +1); ``correct``; ``timeout`` (no-go); ``reward``
+        (+1 or -1); ``reaction_time`` in seconds; the file's own ``session_num, trial_num``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file or folder, or no CSV file in it.
+    ValueError
+        If a CSV file is not that of a mouse, naming the file and the lines that are wrong, or
+        if `subjects` names a mouse that is not there.
+
+    Warns
+    -----
+    UserWarning
+        If a block probability is none of .2, .5, .8: another protocol; its rows are kept.
+
+    Examples
+    --------
+    >>> from hrnn import mice
+    >>> trials = mice.load("path/to/csvs")  # doctest: +SKIP
+    >>> trials[~trials.timeout].groupby("subject").correct.mean()  # doctest: +SKIP
+    """
+    import pandas as pd
+
+    files = _select(_mouse_files(path), subjects)
+    tables = [_trial_table(subject, _read(file)) for subject, file in files.items()]
+    trials = pd.concat(tables, ignore_index=True)
+    foreign = trials[~trials.p_left.isin(P_LEFT)]
+    if len(foreign):
+        warnings.warn(
+            f"{len(foreign)} trials of {', '.join(foreign.subject.unique())} have a p_left of "
+            f"{', '.join(map(str, foreign.p_left.unique()))}, not .2, .5 or .8; they are kept",
+            stacklevel=2,
+        )
+    return trials
+
+
+def _mouse_files(path):
+    """Return subject -> file, in the order of the names."""
+    source = _fetched_or_named() if path is None else as_path(path)
+    if not source.is_dir():
+        return {source.stem: source}
+    found = {}
+    for file in sorted(source.iterdir()):
+        if file.suffix.lower() != ".csv" or file.name.startswith(".") or file.is_dir():
+            continue
+        if file.stem in found:
+            raise ValueError(f"{found[file.stem]} and {file} are both of mouse {file.stem}")
+        found[file.stem] = file
+    if not found:
+        raise FileNotFoundError(f"there is no CSV file in the folder {source}")
+    return found
+
+
+def _fetched_or_named():
+    """Return the default folder if it is there, the cache only if it is complete."""
+    folder = default_folder()
+    if os.environ.get(ENVIRONMENT):
+        if not folder.exists():
+            raise FileNotFoundError(f"{ENVIRONMENT} is {folder}, which does not exist")
+        return folder
+    names = registry()
+    n_there = sum((folder / name).is_file() for name in names)
+    if n_there < len(names):
+        raise FileNotFoundError(
+            f"no mouse data: {n_there} of {len(names)} files are in {folder}. Call "
+            f"hrnn.mice.fetch() to download them, or name a folder of CSV files, either as "
+            f"load(path) or in the environment variable {ENVIRONMENT}"
+        )
+    return folder
+
+
+def _select(files, subjects):
+    """Keep the files of the named mice."""
+    if subjects is None:
+        return files
+    if isinstance(subjects, str) or not np.iterable(subjects):
+        raise TypeError(f"subjects must be a list of names, got {subjects!r}")
+    wanted, there = list(subjects), list(files)
+    unknown = [name for name in wanted if name not in there]
+    if unknown or not wanted:
+        raise ValueError(
+            f"subjects must name one or more of {', '.join(there)}; got {unknown or wanted}"
+        )
+    return {name: file for name, file in files.items() if name in wanted}
+
+
+def _read(file):
+    """Return the checked rows of one file as numbers, in the order of session and trial."""
+    import pandas as pd
+
+    data, lines = _lines(file)
+    frame = pd.read_csv(
+        io.BytesIO(data),
+        quoting=csv.QUOTE_NONE,
+        keep_default_na=False,
+        na_values={"reaction_time": ["", "NaN", "nan", "NA"]},
+        low_memory=False,
+    )
+    rows = pd.DataFrame({name: _numbers(frame[name]) for name in COLUMNS})
+    unreadable = {  # a reaction time may be missing, but only where the file says so
+        name: rows[name].isna() & (frame[name].notna() if name == "reaction_time" else True)
+        for name in COLUMNS
+    }
+    problems = [(bad, f"{name} must be a number") for name, bad in unreadable.items()]
+    _refuse(file, lines, problems + _impossible(rows))
+    return rows.sort_values(["session_num", "trial_num"], ignore_index=True)
+
+
+def _lines(file):
+    """Return the bytes of a file and its lines, each of which has a field for each column."""
+    if not file.is_file():
+        raise FileNotFoundError(f"{file} does not exist or is not a regular file")
+    data = file.read_bytes().rstrip()
+    if not data:
+        raise ValueError(f"{file} is empty")
+    if not _is_text(data):
+        raise ValueError(f"{file} is not a CSV file in UTF-8")
+    lines = data.splitlines()
+    header = lines[0].decode("utf-8-sig").split(",")
+    missing = [name for name in COLUMNS if header.count(name) != 1]
+    if missing:
+        raise ValueError(
+            f"{file} is not a mouse file: its first line must name each of {', '.join(COLUMNS)} "
+            f"once, which is not so for {', '.join(missing)}"
+        )
+    if len(lines) == 1:
+        raise ValueError(f"{file} has no trials, only a header")
+    commas = np.fromiter((line.count(b",") for line in lines[1:]), dtype=np.intp)
+    problem = (commas != len(header) - 1, f"a row must have {len(header)} fields")
+    _refuse(file, lines, [problem])
+    return data, lines
+
+
+def _is_text(data):
+    """Return whether bytes are UTF-8 text, in which NUL has no place."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in data
+
+
+def _numbers(column):
+    """Return a column as float64, NaN where it does not hold a number."""
+    import pandas as pd
+
+    if column.dtype.kind not in "iuf":
+        column = pd.to_numeric(column.astype(str), errors="coerce")
+    return column.astype(np.float64)
+
+
+def _impossible(rows):
+    """Return (which rows, what must hold instead) for all that no session can contain."""
+    side, choice = np.sign(rows.position), rows.response_choice
+    no_side = (rows.position == 0) & ~((rows.contrast == 0) & (choice == 0))
+    right = (choice == side) & (choice != 0)
+    same = rows.duplicated(["session_num", "trial_num"])
+    p_left = rows.stim_probability_left
+    return [
+        (~_is_count(rows.trial_num), "trial_num must be a whole number, 0 or more"),
+        (~_is_count(rows.session_num), "session_num must be a whole number, 0 or more"),
+        (~p_left.between(0, 1, inclusive="neither"), "stim_probability_left must be in (0, 1)"),
+        (~rows.contrast.between(0, 1), "contrast must be in [0, 1]"),
+        (~rows.position.isin([-POSITION, 0, POSITION]), "position must be -35 or 35"),
+        (no_side, "position may be 0 only on a no-go trial of zero contrast"),
+        (~choice.isin([-1, 0, 1]), "response_choice must be -1, 0 or 1"),
+        (rows.trial_correct != right, "trial_correct must be 1 if the choice is the side, else 0"),
+        (np.isinf(rows.reaction_time), "reaction_time must be finite or missing"),
+        (same, "session_num and trial_num are those of an earlier row"),
+    ]
+
+
+def _is_count(column):
+    """Return which entries are whole numbers that an int64 holds with room to spare."""
+    return (column % 1 == 0) & column.between(0, 2**31)
+
+
+def _refuse(file, lines, problems):
+    """Raise ValueError with the first malformed lines of a file, if there are any."""
+    first = {}
+    for bad, rule in problems:
+        for row in np.flatnonzero(bad):
+            first.setdefault(row, rule)
+    if not first:
+        return
+    shown = "".join(
+        f"\n  line {row + 2}: {first[row]}: {lines[row + 1][:100].decode('utf-8', 'replace')}"
+        for row in sorted(first)[:N_SHOWN]
+    )
+    more = f"\n  and {len(first) - N_SHOWN} more" if len(first) > N_SHOWN else ""
+    raise ValueError(f"{file} has {len(first)} malformed rows:{shown}{more}")
+
+
+def _trial_table(subject, rows):
+    """Return the trial table of one mouse from its checked and ordered rows."""
+    import pandas as pd
+
+    session_num, p_left = rows.session_num.to_numpy(), rows.stim_probability_left.to_numpy()
+    new_session = np.diff(session_num, prepend=-1) != 0
+    new_block = new_session | (np.diff(p_left, prepend=0) != 0)
+    n_blocks = np.cumsum(new_block)
+    block_side = np.sign(0.5 - p_left).astype(np.int64)
+    side = np.sign(rows.position).astype(np.int64)
+    concordant = pd.array(side == block_side, dtype="boolean")
+    concordant[(side == 0) | (block_side == 0)] = pd.NA
+    choice = rows.response_choice.astype(np.int64)
+    correct = rows.trial_correct == 1
+    return pd.DataFrame(
+        {
+            "subject": subject,
+            "session": np.cumsum(new_session) - 1,
+            "block": n_blocks - n_blocks[_start(new_session)],
+            "trial": _since(new_session),
+            "trial_in_block": _since(new_block),
+            "p_left": p_left,
+            "block_side": block_side,
+            "side": side,
+            "strength": rows.contrast,
+            "signed_strength": side * rows.contrast,
+            "concordant": concordant,
+            "choice": choice,
+            "correct": correct,
+            "timeout": choice == 0,
+            "reward": np.where(correct, 1.0, -1.0),
+            "reaction_time": rows.reaction_time,
+            "session_num": rows.session_num.astype(np.int64),
+            "trial_num": rows.trial_num.astype(np.int64),
+        }
+    )
+
+
+def _start(new):
+    """Return for each row the row where its group began."""
+    return np.maximum.accumulate(np.where(new, np.arange(len(new)), 0))
+
+
+def _since(new):
+    """Return for each row the number of rows since its group began."""
+    return np.arange(len(new)) - _start(new)

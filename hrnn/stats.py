@@ -1,0 +1,439 @@
+"""Uncertainty: 95 % intervals from resampled units, and logistic regression with clustered errors.
+
+The trials of a session are not independent, so trials are never resampled; the units are sessions, subjects,
+networks, or (one long session) runs of task blocks. Everything works on sums per unit: a resample is a row of
+integer weights, and all resampled ratios come out of two matrix products. What is measured lives in `behavior`.
+"""
+
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+LEVEL = 0.95
+N_RESAMPLES = 2000
+BLOCKS_PER_RUN = 4
+NEWTON_STEPS = 20
+NEWTON_TOLERANCE = 1e-12
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number, or several, with the ends of the 95 % interval.
+
+    Attributes
+    ----------
+    value, low, high : float or ndarray (K,)
+        The estimate and its interval; NaN where the data do not define them.
+    n : int or ndarray (K,)
+        What the estimate rests on: units, unless the function that made it says trials.
+    """
+
+    value: Any
+    low: Any
+    high: Any
+    n: Any
+
+
+@dataclass(frozen=True)
+class Resamples:
+    """How often each run of units occurs in each resample.
+
+    Attributes
+    ----------
+    weights : ndarray (n_resamples, n_units)
+        Column i counts the run that begins with unit i; each row sums to n_units / run, rounded up.
+    run : int
+        Consecutive units in a run; the last unit is followed by the first.
+    n_independent : int
+        Number of units that count as independent, n_units // run; below 2 there is no interval.
+    """
+
+    weights: np.ndarray
+    run: int
+    n_independent: int
+
+    def sums(self, values):
+        """Sum values (n_units, K) over each resample, (K, n_resamples)."""
+        runs = sum(np.roll(values, -shift, axis=0) for shift in range(self.run))
+        return runs.T @ self.weights.T
+
+
+def generator(rng):
+    """Make a Generator of an int, a SeedSequence or a Generator; never of the global state."""
+    if isinstance(rng, bool) or not isinstance(rng, (int, np.integer, np.random.SeedSequence, np.random.Generator)):
+        raise TypeError(f"rng must be an int, a SeedSequence or a Generator, got {type(rng).__name__}")
+    if isinstance(rng, (int, np.integer)) and rng < 0:
+        raise ValueError(f"rng must be >= 0, got {rng}")
+    return np.random.default_rng(rng)
+
+
+def whole_number(value, name, minimum=1):
+    """Check an integer argument and return it as int."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be an int, got {type(value).__name__}")
+    if value < minimum:
+        raise ValueError(f"{name} must be >= {minimum}, got {value}")
+    return int(value)
+
+
+def real_array(values, name, ndims):
+    """Check an array argument of finite real numbers and return it as float64."""
+    array = np.asarray(values)
+    if isinstance(values, np.ma.MaskedArray) or array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must be an array of real numbers, got {type(values).__name__} of {array.dtype}")
+    if array.ndim not in ndims or array.size == 0:
+        raise ValueError(f"{name} must be a non-empty array with ndim in {ndims}, got shape {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite, but {name}{np.argwhere(~np.isfinite(array))[0].tolist()} is not")
+    return array.astype(float)
+
+
+def resample(n_units, *, run=1, rng=0, n_resamples=N_RESAMPLES):
+    """Draw the units of every resample once, as weights.
+
+    Parameters
+    ----------
+    n_units : int
+        Number of units; their order matters only if ``run > 1``.
+    run : int, optional
+        1: units are drawn one by one. More: runs of this many consecutive units are drawn, the last unit being
+        followed by the first (circular moving blocks: Politis & Romano 1992).
+    rng : int, SeedSequence or Generator, optional
+    n_resamples : int, optional
+
+    Returns
+    -------
+    Resamples
+
+    Examples
+    --------
+    >>> resample(5, n_resamples=3).weights.sum(axis=1)
+    array([5., 5., 5.])
+    """
+    n_units, run = whole_number(n_units, "n_units"), whole_number(run, "run")
+    n_resamples = whole_number(n_resamples, "n_resamples")
+    drawn = generator(rng).integers(n_units, size=(n_resamples, -(-n_units // run)))
+    drawn += n_units * np.arange(n_resamples)[:, None]
+    weights = np.bincount(drawn.ravel(), minlength=n_resamples * n_units).reshape(n_resamples, n_units)
+    return Resamples(weights.astype(float), run, n_units // run)
+
+
+def _ratio(numerators, denominators):
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(denominators == 0, np.nan, numerators / denominators)
+
+
+def _percentiles(draws, n):
+    """Ends of the expanded percentile interval of draws (K, n_resamples).
+
+    The percentile interval of n units is too narrow by √((n−1)/n) and by using the normal for Student's t; its tail
+    probability becomes Φ(−√(n/(n−1)) t_{n−1}), which tends to 2.5 % (Hesterberg 2015, The American Statistician
+    69:371, section 4.2). Undefined resamples are left out.
+    """
+    from scipy.special import ndtr, stdtrit
+
+    if n < 2:
+        return np.full((2, draws.shape[0]), np.nan)
+    tail = ndtr(np.sqrt(n / (n - 1)) * stdtrit(n - 1, (1 - LEVEL) / 2))
+    ends = np.full((2, draws.shape[0]), np.nan)
+    undefined = np.isnan(draws)
+    whole = ~undefined.any(axis=1)
+    ends[:, whole] = np.quantile(draws[whole], [tail, 1 - tail], axis=1)
+    for row in np.flatnonzero(~whole & ~undefined.all(axis=1)):
+        ends[:, row] = np.quantile(draws[row][~undefined[row]], [tail, 1 - tail])
+    return ends
+
+
+def _sums(numerators, denominators, name=""):
+    num = real_array(numerators, f"numerators{name}", (1, 2))
+    den = real_array(denominators, f"denominators{name}", (1, 2))
+    if num.shape != den.shape:
+        raise ValueError(f"denominators{name} must have the shape of numerators{name} {num.shape}, got {den.shape}")
+    return (num[:, None], den[:, None]) if num.ndim == 1 else (num, den)
+
+
+def _resamples(resamples, n_units, rng, n_resamples):
+    if resamples is None:
+        return resample(n_units, rng=rng, n_resamples=n_resamples)
+    if not isinstance(resamples, Resamples):
+        raise TypeError(f"resamples must be Resamples, got {type(resamples).__name__}")
+    if resamples.weights.shape[1] != n_units:
+        raise ValueError(f"resamples must be of {n_units} units, got {resamples.weights.shape[1]}")
+    return resamples
+
+
+def _estimate(value, ends, n, scalar):
+    if scalar:
+        return Estimate(float(value[0]), float(ends[0, 0]), float(ends[1, 0]), n)
+    return Estimate(value, ends[0], ends[1], np.full(len(value), n))
+
+
+def ratio_interval(numerators, denominators, *, resamples=None, rng=0, n_resamples=N_RESAMPLES):
+    """Ratio of sums Σ numerators / Σ denominators over units, with its 95 % interval.
+
+    Parameters
+    ----------
+    numerators, denominators : array_like (n_units,) or (n_units, K)
+        Sums within each unit; K measures at once share the resamples.
+    resamples : Resamples, optional
+        Drawn beforehand, to use the same for several calls; else one by one from `rng`.
+    rng : int, SeedSequence or Generator, optional
+    n_resamples : int, optional
+
+    Returns
+    -------
+    Estimate
+        The expanded percentile interval (Hesterberg 2015). `n` is the number of units. A ratio with no denominator
+        is NaN, and so is the interval of fewer than two independent units.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If sums are not real, finite, non-empty and of one shape, or `resamples` is of other units.
+
+    Examples
+    --------
+    >>> ratio_interval([8, 9, 7], [10, 10, 10]).value
+    0.8
+    """
+    num, den = _sums(numerators, denominators)
+    draws = _resamples(resamples, len(num), rng, n_resamples)
+    ends = _percentiles(_ratio(draws.sums(num), draws.sums(den)), draws.n_independent)
+    return _estimate(_ratio(num.sum(0), den.sum(0)), ends, len(num), np.ndim(numerators) == 1)
+
+
+def paired(a, b, *, resamples=None, rng=0, n_resamples=N_RESAMPLES):
+    """Difference of two ratios of sums, a − b, over the same resampled units.
+
+    Parameters
+    ----------
+    a, b : tuple of two array_like (n_units,) or (n_units, K)
+        Numerators and denominators; row i of both is the same unit.
+    resamples, rng, n_resamples : optional
+        As in `ratio_interval`.
+
+    Returns
+    -------
+    Estimate
+        `n` is the number of units.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `ratio_interval`, and if a and b have different shapes.
+
+    Examples
+    --------
+    >>> paired(([8, 9, 7], [10, 10, 10]), ([7, 8, 6], [10, 10, 10])).high
+    0.1
+    """
+    sums_a, sums_b = _sums(*a, name=" of a"), _sums(*b, name=" of b")
+    if sums_a[0].shape != sums_b[0].shape:
+        raise ValueError(f"b must have the units and measures of a {sums_a[0].shape}, got {sums_b[0].shape}")
+    draws = _resamples(resamples, len(sums_a[0]), rng, n_resamples)
+    value = _ratio(*(s.sum(0) for s in sums_a)) - _ratio(*(s.sum(0) for s in sums_b))
+    gap = np.subtract(*(_ratio(draws.sums(num), draws.sums(den)) for num, den in (sums_a, sums_b)))
+    scalar = np.ndim(a[0]) == 1
+    return _estimate(value, _percentiles(gap, draws.n_independent), len(sums_a[0]), scalar)
+
+
+def mean_interval(values, *, rng=0, n_resamples=N_RESAMPLES):
+    """Mean over networks or subjects with its 95 % interval, by resampling them.
+
+    The interval is the same expanded percentile interval as everywhere, not Student's: from about six units on it
+    covers as well and it may be asymmetric. With fewer it cannot be wider than the values' range.
+
+    Parameters
+    ----------
+    values : array_like (n_units,) or (n_units, K)
+        One number per network or subject.
+    rng : int, SeedSequence or Generator, optional
+    n_resamples : int, optional
+
+    Returns
+    -------
+    Estimate
+        `n` is the number of units.
+
+    Examples
+    --------
+    >>> mean_interval([0.84, 0.86, 0.85, 0.85]).n
+    4
+    """
+    values = real_array(values, "values", (1, 2))
+    return ratio_interval(values, np.ones_like(values), rng=rng, n_resamples=n_resamples)
+
+
+def wilson(k, n):
+    """Fraction k of n *independent* units with Wilson's 95 % score interval (Wilson 1927).
+
+    For k of n networks; the trials of a session are not independent and need `ratio_interval`.
+
+    Examples
+    --------
+    >>> wilson(20, 20).high
+    1.0
+    """
+    k, n = whole_number(k, "k", 0), whole_number(n, "n")
+    if k > n:
+        raise ValueError(f"k must be <= n = {n}, got {k}")
+    z = NormalDist().inv_cdf((1 + LEVEL) / 2)
+    centre = (k + z**2 / 2) / (n + z**2)
+    half = z * np.sqrt(k * (n - k) / n + z**2 / 4) / (n + z**2)
+    low = 0.0 if k == 0 else float(centre - half)
+    high = 1.0 if k == n else float(centre + half)
+    return Estimate(k / n, low, high, n)
+
+
+def trial_table(trials, *columns):
+    """Check a trial table: a DataFrame, or what carries one as `.trials`, with rows and these columns."""
+    import pandas as pd
+
+    table = trials if isinstance(trials, pd.DataFrame) else getattr(trials, "trials", None)
+    if not isinstance(table, pd.DataFrame):
+        raise TypeError(f"trials must be a trial table or have one as .trials, got {type(trials).__name__}")
+    if len(table) == 0:
+        raise ValueError("trials must have at least one row, got an empty table")
+    missing = [column for column in columns if column not in table]
+    if missing:
+        raise ValueError(f"trials must have the columns {list(columns)}, but lacks {missing}")
+    return table
+
+
+def trial_column(table, name):
+    """Return a column of a trial table as finite float64 (R,), zeros without sign."""
+    try:
+        values = table[name].to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise TypeError(f"trials[{name!r}] must hold numbers, got dtype {table[name].dtype}") from None
+    bad = np.flatnonzero(~np.isfinite(values))
+    if bad.size:
+        raise ValueError(f"trials[{name!r}] must be finite, but row {bad[0]} is {values[bad[0]]}")
+    return values + 0.0
+
+
+def session_codes(table):
+    """Number the sessions of a trial table from 0, (R,); a session belongs to one subject."""
+    keys = ["subject", "session"] if "subject" in table else ["session"]
+    for key in keys:
+        missing = np.flatnonzero(table[key].isna())
+        if missing.size:
+            raise ValueError(f"trials[{key!r}] must not be missing, but row {missing[0]} is {table[key].iloc[missing[0]]}")
+    return table.groupby(keys, sort=True).ngroup().to_numpy()
+
+
+def trial_units(table):
+    """Find the unit of resampling of each trial, by one rule for all measures.
+
+    Several subjects: the subject. Else several sessions: the session. One (long) session: the task block, to be
+    resampled in runs of four, so that both sides stay balanced and slow correlations stay whole.
+
+    Returns
+    -------
+    unit : ndarray (R,)
+        Unit of each trial, from 0.
+    run : int
+        Number of consecutive units that are drawn together, for `resample`.
+    """
+    session = session_codes(table)
+    if "subject" in table and table["subject"].nunique() > 1:
+        return table.groupby("subject", sort=True).ngroup().to_numpy(), 1
+    if session.max() > 0:
+        return session, 1
+    return np.unique(trial_column(trial_table(table, "block"), "block"), return_inverse=True)[1], BLOCKS_PER_RUN
+
+
+@dataclass(frozen=True)
+class LogisticFit:
+    """Weights of a logistic regression.
+
+    Attributes
+    ----------
+    weights, se : ndarray (K,)
+        NaN where a column is a combination of those before it, and everywhere if not converged.
+    converged : bool
+        False if the classes are separated, so that no finite maximum exists.
+    n_clusters : int
+    """
+
+    weights: np.ndarray
+    se: np.ndarray
+    converged: bool
+    n_clusters: int
+
+
+def _newton(X, y):
+    """Maximise the log-likelihood by Newton's method; separated classes do not converge in the given steps."""
+    from scipy.special import expit
+
+    def log_likelihood(log_odds):
+        return y @ log_odds - np.maximum(log_odds, 0).sum() - np.log1p(np.exp(-np.abs(log_odds))).sum()
+
+    w, log_odds = np.zeros(X.shape[1]), np.zeros(len(y))
+    old = log_likelihood(log_odds)
+    for _ in range(NEWTON_STEPS):
+        p = expit(log_odds)
+        gradient, hessian = X.T @ (y - p), (X * (p * (1 - p))[:, None]).T @ X
+        step = np.linalg.solve(hessian, gradient)
+        if gradient @ step < NEWTON_TOLERANCE:
+            return w, True
+        change = X @ step
+        while (new := log_likelihood(log_odds + change)) < old - 1e-10 * len(y):
+            step, change = step / 2, change / 2
+        w, log_odds, old = w + step, log_odds + change, new
+    return w, False
+
+
+def _sandwich(X, y, w, cluster):
+    """Cluster-robust covariance H⁻¹ (Σ_g u_g u_gᵀ) H⁻¹ · G/(G−1) · (n−1)/(n−K) with the scores u_g of the clusters."""
+    from scipy.special import expit
+
+    p = expit(X @ w)
+    groups, inverse = np.unique(cluster, return_inverse=True)
+    residual = y - p
+    scores = np.stack([np.bincount(inverse, x * residual) for x in X.T], axis=1)
+    bread = np.linalg.inv((X * (p * (1 - p))[:, None]).T @ X)
+    (n, k), g = X.shape, len(groups)
+    correction = g / (g - 1) * (n - 1) / (n - k) if g > 1 and n > k else np.nan
+    return correction * bread @ (scores.T @ scores) @ bread
+
+
+def logistic(X, y, cluster):
+    """Unpenalised logistic regression with cluster-robust standard errors (Liang & Zeger 1986).
+
+    Parameters
+    ----------
+    X : array_like (R, K)
+        Regressors, the intercept included. A column that is a linear combination of those before it is left out.
+    y : array_like (R,)
+        0 or 1.
+    cluster : array_like (R,)
+        Label of the cluster of each row, usually its session.
+
+    Returns
+    -------
+    LogisticFit
+
+    Examples
+    --------
+    >>> logistic([[1], [1], [1], [1]], [1, 1, 1, 0], [0, 0, 1, 1]).weights.round(4)
+    array([1.0986])
+    """
+    X, y, cluster = real_array(X, "X", (2,)), real_array(y, "y", (1,)), np.asarray(cluster)
+    if not (len(X) == len(y) == len(cluster)) or cluster.ndim != 1:
+        raise ValueError(f"X, y and cluster must have one row each per trial, got {X.shape}, {y.shape}, {cluster.shape}")
+    if not np.isin(y, (0, 1)).all():
+        raise ValueError("y must be 0 or 1 everywhere")
+    norms = np.linalg.norm(X, axis=0)
+    kept = np.zeros(X.shape[1], dtype=bool)
+    kept[: min(X.shape)] = np.abs(np.diag(np.linalg.qr(X, mode="r"))) > 1e-9 * norms[: min(X.shape)]
+    weights, se = np.full((2, X.shape[1]), np.nan)
+    try:
+        w, converged = _newton(X[:, kept], y)
+        if converged:
+            weights[kept], se[kept] = w, np.sqrt(np.diag(_sandwich(X[:, kept], y, w, cluster)))
+    except np.linalg.LinAlgError:
+        converged = False
+    return LogisticFit(weights, se, converged, len(np.unique(cluster)))
