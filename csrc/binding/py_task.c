@@ -51,27 +51,25 @@ static PyObject *task_sample_trials(PyObject *module, PyObject *args)
                           &side_, &strength_, &observations_) ||
         py_task(&arrays, task_, &task) || !(block_side = py_input(&arrays, block_side_, "block_side", NPY_INT8, 1, &n)))
         return NULL;
-    if (bit_generator == noise_generator) { /* each holds its lock: the second hold would wait for ever */
-        PyErr_SetString(PyExc_ValueError, "noise_generator must not be bit_generator");
-        return NULL;
-    }
     npy_intp shape[3] = {n, task.n_obs_max, 2};
     if (!(side = py_output(&arrays, side_, "side", NPY_INT8, 1, &n)) ||
         !(strength = py_output(&arrays, strength_, "strength", NPY_DOUBLE, 1, &n)) ||
         !(observations = py_output(&arrays, observations_, "observations", NPY_DOUBLE, 3, shape)) ||
         py_bitgen_hold(bit_generator, &held))
         return NULL;
-    if (py_bitgen_hold(noise_generator, &noise)) {
+    int shared = noise_generator == Py_None || noise_generator == bit_generator; /* one stream, one lock */
+    if (!shared && py_bitgen_hold(noise_generator, &noise)) {
         py_bitgen_release(&held);
         return NULL;
     }
     const struct hrnn_ziggurat *ziggurat = &py_state(module)->ziggurat;
     Py_BEGIN_ALLOW_THREADS
     hrnn_task_sample_trials(&task, (struct hrnn_rng){held.bitgen, ziggurat}, (size_t)n, block_side, side, strength);
-    hrnn_task_sample_observations(&task, (struct hrnn_rng){noise.bitgen, ziggurat}, (size_t)n, side, strength,
+    hrnn_task_sample_observations(&task, (struct hrnn_rng){shared ? held.bitgen : noise.bitgen, ziggurat}, (size_t)n, side, strength,
                                   observations);
     Py_END_ALLOW_THREADS
-    py_bitgen_release(&noise);
+    if (!shared)
+        py_bitgen_release(&noise);
     py_bitgen_release(&held);
     Py_RETURN_NONE;
 }
@@ -133,7 +131,7 @@ PyMethodDef py_task_methods[] = {
     {"task_block_law", task_block_law, METH_VARARGS, "task_block_law(task, pmf, hazard): of block lengths 0..block_max."},
     {"task_sample_lengths", task_sample_lengths, METH_VARARGS, "task_sample_lengths(task, bit_generator, length)."},
     {"task_sample_trials", task_sample_trials, METH_VARARGS,
-     "task_sample_trials(task, bit_generator, noise_generator, block_side, side, strength, observations)."},
+     "task_sample_trials(task, bit_generator, noise_generator or None, block_side, side, strength, observations)."},
     {"task_observe", task_observe, METH_VARARGS, "task_observe(task, sessions, place, x)."},
     {"task_act", task_act, METH_VARARGS, "task_act(task, sessions, margin, place, choice, n_obs)."},
     {NULL, NULL, 0, NULL},

@@ -1,0 +1,164 @@
+"""Recurrent networks: cell, parameters, files.
+
+h' = (1 - leak) h + leak tanh(W h + U x + b) and p = softmax(V h' + c), row 0 left and row 1 right;
+the tanh cell is leak = 1. All parameters live in one flat vector theta.
+"""
+
+import dataclasses
+import functools
+
+import numpy as np
+
+from hrnn import _core, io
+from hrnn.stats import generator, real_array, whole_number
+from hrnn.task import _real
+
+CELLS = ("tanh", "leaky")
+N_HIDDEN_MAX = 4096
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Network:
+    """A recurrent network with a linear readout of two actions.
+
+    Make one with `Network.init` or `Network.from_arrays`.
+
+    Attributes
+    ----------
+    cell : {'tanh', 'leaky'}
+    n_hidden : int, N
+    leak : float
+        1 for 'tanh'.
+    theta : (P,) float64, read-only
+    W (N, N), U (N, 3), b (N,), V (2, N), c (2,) : read-only views into theta
+    metadata : dict
+        Where it comes from: recipe, seed, version.
+
+    Examples
+    --------
+    >>> import hrnn
+    >>> hrnn.Network.init("tanh", n_hidden=50, rng=0).W.shape
+    (50, 50)
+    """
+
+    cell: str
+    n_hidden: int
+    leak: float
+    theta: np.ndarray
+    metadata: dict = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self):
+        put = functools.partial(object.__setattr__, self)
+        put("n_hidden", _n_hidden(self.n_hidden))
+        put("leak", _leak(self.cell, self.leak))
+        theta = real_array(self.theta, "theta", (1,))
+        n_parameters = sum(int(np.prod(shape)) for _, _, shape in _core.cell_layout(self.n_hidden))
+        if theta.shape != (n_parameters,):
+            raise ValueError(f"theta must have shape ({n_parameters},), got {theta.shape}")
+        theta.flags.writeable = False
+        put("theta", theta)
+        for name, offset, shape in _core.cell_layout(self.n_hidden):
+            put(name, theta[offset : offset + int(np.prod(shape))].reshape(shape))
+
+    @classmethod
+    def init(cls, cell, *, n_hidden=50, rng=0, leak=None):
+        """Draw a network with PyTorch's default initialisation.
+
+        Every entry is U(-1/sqrt(N), 1/sqrt(N)); b is the sum of two such draws.
+
+        Parameters
+        ----------
+        cell : {'tanh', 'leaky'}
+        n_hidden : int, N
+        rng : int, SeedSequence or Generator
+        leak : float, optional
+            Of the leaky cell, in (0, 1]; 0.5 by default.
+
+        Examples
+        --------
+        >>> import hrnn
+        >>> hrnn.Network.init("leaky", n_hidden=10, rng=0).leak
+        0.5
+        """
+        draw, n = generator(rng), _n_hidden(n_hidden)
+        bound = 1 / np.sqrt(n)
+        arrays = {name: draw.uniform(-bound, bound, shape) for name, _, shape in _core.cell_layout(n)}
+        arrays["b"] = arrays["b"] + draw.uniform(-bound, bound, n)
+        return cls.from_arrays(cell, **arrays, leak=leak)
+
+    @classmethod
+    def from_arrays(cls, cell, *, W, U, b, V, c, leak=None, metadata=None):
+        """Make a network of its five arrays, W (N, N), U (N, 3), b (N,), V (2, N), c (2,)."""
+        given = {"W": W, "U": U, "b": b, "V": V, "c": c}
+        arrays = {name: real_array(values, name, (1, 2)) for name, values in given.items()}
+        parts = []
+        for name, _, shape in _core.cell_layout(_n_hidden(len(arrays["W"]))):
+            if arrays[name].shape != shape:
+                raise ValueError(f"{name} must have shape {shape}, got {arrays[name].shape}")
+            parts.append(arrays[name].ravel())
+        return cls(cell, len(arrays["W"]), leak, np.concatenate(parts), dict(metadata or {}))
+
+    def with_theta(self, theta, *, metadata=None):
+        """Return the same network with other parameters (P,)."""
+        return Network(self.cell, self.n_hidden, self.leak, theta, dict(metadata or self.metadata))
+
+    def save(self, path):
+        """Write the network to a file, whole or not at all."""
+        io.save_archive(path, kind="network", config=self._config(), arrays={"theta": self.theta})
+
+    @classmethod
+    def load(cls, path):
+        """Read a network from its file or from a checkpoint of its training."""
+        archive = io.load_archive(path, kind=("network", "checkpoint"), fallback=True)
+        return cls._from_archive(path, archive)
+
+    @classmethod
+    def _from_archive(cls, path, archive):
+        config = archive.config.get("network", archive.config)
+        try:
+            return cls(config["cell"], config["n_hidden"], config["leak"], archive.arrays["theta"], config["metadata"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path} does not hold a network: {error}") from error
+
+    def _config(self):
+        return {"cell": self.cell, "n_hidden": self.n_hidden, "leak": self.leak, "metadata": self.metadata}
+
+    def to_state_dict(self):
+        """Parameters under PyTorch's names; our one bias becomes bias_ih, and bias_hh is 0."""
+        return {
+            "rnn.weight_ih_l0": self.U.copy(), "rnn.weight_hh_l0": self.W.copy(), "rnn.bias_ih_l0": self.b.copy(),
+            "rnn.bias_hh_l0": np.zeros(self.n_hidden), "readout.weight": self.V.copy(), "readout.bias": self.c.copy(),
+        }
+
+    @classmethod
+    def from_state_dict(cls, cell, state, *, leak=None):
+        """Make a network of parameters under PyTorch's names; the two biases are added."""
+        missing = {"rnn.weight_ih_l0", "rnn.weight_hh_l0", "rnn.bias_ih_l0", "rnn.bias_hh_l0", "readout.weight",
+                   "readout.bias"} - set(state)
+        if missing:
+            raise ValueError(f"state must hold {sorted(missing)}, got {sorted(state)}")
+        bias = np.asarray(state["rnn.bias_ih_l0"]) + np.asarray(state["rnn.bias_hh_l0"])
+        return cls.from_arrays(
+            cell, W=state["rnn.weight_hh_l0"], U=state["rnn.weight_ih_l0"], b=bias, V=state["readout.weight"],
+            c=state["readout.bias"], leak=leak,
+        )
+
+    def __repr__(self):
+        return f"Network({self.cell!r}, n_hidden={self.n_hidden}, leak={self.leak:g})"
+
+
+def _n_hidden(value):
+    value = whole_number(value, "n_hidden")
+    if value > N_HIDDEN_MAX:
+        raise ValueError(f"n_hidden must be <= {N_HIDDEN_MAX}, got {value}")
+    return value
+
+
+def _leak(cell, leak):
+    if cell not in CELLS:
+        raise ValueError(f"cell must be one of {CELLS}, got {cell!r}")
+    if cell == "tanh":
+        if leak not in (None, 1):
+            raise ValueError(f"leak must be 1 for the tanh cell, got {leak}")
+        return 1.0
+    return 0.5 if leak is None else _real("leak", leak, 1e-6, 1, "[]")

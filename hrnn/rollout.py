@@ -1,0 +1,218 @@
+"""Any agent in closed loop with the task: one function, one result."""
+
+import dataclasses
+import functools
+
+import numpy as np
+
+from hrnn import _core
+from hrnn.network import Network
+from hrnn.task import Sessions, refuse_size
+
+STEPS_PER_CALL = 100_000  # bounds the time of one call into C
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Rollout:
+    """What an agent did in sessions (R trials, T steps).
+
+    Attributes
+    ----------
+    agent : object
+    sessions : Sessions
+    choice : (R,) int8
+        -1, 0 (timeout), +1.
+    n_obs : (R,) int64
+        Observations taken.
+    p_right : (T,) float64
+        The agent's P(right) at each step, blanks included.
+    hidden : (T, N) float64 or None
+        hidden[t] is the state after inputs[t]; networks only.
+    prior : (R,) float64 or None
+        P(side = right | past) before each trial; Bayesian agents only.
+    """
+
+    agent: object
+    sessions: Sessions
+    choice: np.ndarray
+    n_obs: np.ndarray
+    p_right: np.ndarray
+    hidden: np.ndarray | None = None
+    prior: np.ndarray | None = None
+
+    @functools.cached_property
+    def trial(self):
+        """Row in `sessions` of each step, (T,) int64."""
+        return np.repeat(np.arange(self.sessions.n_trials), self.n_obs + self.sessions.task.n_blank)
+
+    @functools.cached_property
+    def step(self):
+        """Step within the trial, blanks included, (T,) int64."""
+        first = np.cumsum(self.n_obs + self.sessions.task.n_blank) - (self.n_obs + self.sessions.task.n_blank)
+        return np.arange(len(self.p_right)) - first[self.trial]
+
+    @functools.cached_property
+    def inputs(self):
+        """(o^L, o^R, r) at each step, (T, 3): the feedback r is what the step before produced."""
+        task, sessions = self.sessions.task, self.sessions
+        observed = self.step >= task.n_blank
+        inputs = np.zeros((len(self.p_right), 3))
+        inputs[observed, :2] = sessions.observations[self.trial[observed], self.step[observed] - task.n_blank]
+        produced = np.where(observed, task.wait_penalty, 0.0)
+        produced[self._last_step] = np.where(self.choice == sessions.side, 1.0, -1.0)
+        inputs[1:, 2] = produced[:-1]
+        inputs[self._first_step[sessions.offsets[:-1]], 2] = 0
+        return inputs
+
+    @functools.cached_property
+    def _last_step(self):
+        return np.cumsum(self.n_obs + self.sessions.task.n_blank) - 1
+
+    @property
+    def _first_step(self):
+        return self._last_step + 1 - self.n_obs - self.sessions.task.n_blank
+
+    @functools.cached_property
+    def trials(self):
+        """One row per trial, as a pandas DataFrame."""
+        import pandas as pd
+
+        s, task = self.sessions, self.sessions.task
+        correct = self.choice == s.side
+        concordant = pd.array(s.side == s.block_side, dtype="boolean") if (s.block_side == 0).any() else s.side == s.block_side
+        if (s.block_side == 0).any():
+            concordant[s.block_side == 0] = pd.NA
+        return pd.DataFrame({
+            "session": s.session, "block": s.block, "trial": np.arange(s.n_trials) - s.offsets[s.session],
+            "trial_in_block": s.trial_in_block, "p_left": np.round(0.5 - s.block_side * (task.p_block - 0.5), 12),
+            "block_side": s.block_side.astype(np.int64), "side": s.side.astype(np.int64), "strength": s.strength,
+            "signed_strength": s.side * s.strength + 0.0, "concordant": concordant,
+            "choice": self.choice.astype(np.int64), "correct": correct, "timeout": self.choice == 0,
+            "n_obs": self.n_obs, "n_steps": self.n_obs + task.n_blank,
+            "reward": task.wait_penalty * (self.n_obs - 1) + np.where(correct, 1.0, -1.0),
+            "p_right": self.p_right[self._last_step],
+        })
+
+    @functools.cached_property
+    def steps(self):
+        """One row per step, as a pandas DataFrame."""
+        import pandas as pd
+
+        s = self.sessions
+        session = s.session[self.trial]
+        return pd.DataFrame({
+            "session": session, "trial": self.trial - s.offsets[session], "t": self.step,
+            "is_blank": self.step < s.task.n_blank, "obs_left": self.inputs[:, 0], "obs_right": self.inputs[:, 1],
+            "feedback": self.inputs[:, 2], "p_right": self.p_right,
+        })
+
+
+class Growing:
+    """An array that grows in place along its first axis while it is filled."""
+
+    def __init__(self, shape=()):
+        self.array, self.shape, self.n = np.empty((0, *shape)), shape, 0
+
+    def room(self, n):
+        """A view of n free rows."""
+        if self.n + n > len(self.array):
+            self.array.resize((max(self.n + n, len(self.array) * 3 // 2), *self.shape), refcheck=False)
+        return self.array[self.n : self.n + n]
+
+    def done(self):
+        """The filled part, without slack."""
+        self.array.resize((self.n, *self.shape), refcheck=False)
+        return self.array
+
+
+def rollout(agent, sessions, *, hidden=True, progress=False):
+    """Run an agent in closed loop on sessions.
+
+    Parameters
+    ----------
+    agent : Network, BayesianActor, OptimalPolicy, or any object with `start(task)` and `step(x)`
+        A user's agent gets `start(task)` at the start of each session and `step(x)` with
+        x = (o^L, o^R, r), (3,), at each step, blanks included, and returns P(right). It is run step by
+        step in Python, thousands of times slower than the others.
+    sessions : Sessions
+    hidden : bool
+        Whether to keep the states of a network, T x N x 8 bytes.
+    progress : bool
+
+    Returns
+    -------
+    Rollout
+
+    Raises
+    ------
+    TypeError
+        If agent or sessions is none of these.
+
+    Examples
+    --------
+    >>> import hrnn
+    >>> sessions = hrnn.Task().sample(n_sessions=2, rng=0)
+    >>> run = hrnn.rollout(hrnn.Network.init("tanh", n_hidden=8, rng=0), sessions)
+    >>> run.hidden.shape[1]
+    8
+    """
+    if not isinstance(sessions, Sessions):
+        raise TypeError(f"sessions must be Sessions, got {type(sessions).__name__}")
+    if isinstance(agent, Network):
+        return _network(agent, sessions, bool(hidden), progress)
+    if hasattr(agent, "_rollout"):
+        return agent._rollout(sessions, progress)
+    if callable(getattr(agent, "step", None)) and callable(getattr(agent, "start", None)):
+        return _python(agent, sessions, progress)
+    raise TypeError(f"agent must be a Network, BayesianActor, OptimalPolicy or have start and step, got {type(agent).__name__}")
+
+
+def bar(progress, total, **options):
+    """A progress bar, or its silent stand-in."""
+    from tqdm.auto import tqdm
+
+    return tqdm(total=total, disable=None if progress else True, **options)
+
+
+def _network(net, sessions, keep, progress):
+    task = sessions.task
+    choice, n_obs = np.empty(sessions.n_trials, np.int8), np.empty(sessions.n_trials, np.int64)
+    most = sessions.n_trials * (task.n_blank + task.n_obs_max)
+    if keep:
+        refuse_size("hidden", "states", 8 * net.n_hidden * sessions.n_trials * (task.n_blank + 1))
+    scratch = np.empty(_core.rollout_scratch(task._tuple, net.n_hidden, 1, 1)[0])
+    place, h = np.zeros(3), np.zeros(net.n_hidden)
+    p_right, states = Growing(), Growing((net.n_hidden,))
+    per_call = min(most, max(1000, STEPS_PER_CALL * 50 // net.n_hidden // max(1, net.n_hidden // 50)))
+    with bar(progress, sessions.n_trials, unit="trial") as shown:
+        while place[0] < sessions.n_trials:
+            before = place[0]
+            n = _core.rollout_forward(
+                net.theta, net.n_hidden, net.leak, task._tuple, sessions._tuple, sessions.n_trials, place, h,
+                p_right.room(per_call), states.room(per_call) if keep else None, choice, n_obs, scratch,
+            )
+            p_right.n += n
+            states.n += n
+            shown.update(int(place[0] - before))
+    return Rollout(net, sessions, choice, n_obs, p_right.done(), states.done() if keep else None)
+
+
+def _python(agent, sessions, progress):
+    task = sessions.task
+    choice, n_obs = np.empty(sessions.n_trials, np.int8), np.empty(sessions.n_trials, np.int64)
+    place, x, p_right = np.zeros(3), np.empty(3), []
+    with bar(progress, sessions.n_trials, unit="trial") as shown:
+        for first, end in zip(sessions.offsets[:-1], sessions.offsets[1:], strict=True):
+            agent.start(task)
+            place[:] = first, 0, 0
+            while place[0] < end:
+                _core.task_observe(task._tuple, sessions._tuple, place, x)
+                p = float(agent.step(x.copy()))
+                if not 0 <= p <= 1:
+                    raise ValueError(f"agent.step must return a probability, got {p}")
+                p_right.append(p)
+                with np.errstate(divide="ignore"):
+                    margin = float(np.log(p) - np.log1p(-p))
+                _core.task_act(task._tuple, sessions._tuple, margin, place, choice, n_obs)
+            shown.update(int(end - first))
+    return Rollout(agent, sessions, choice, n_obs, np.array(p_right))

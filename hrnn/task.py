@@ -1,0 +1,331 @@
+"""The decision task: every number of it, and whole sessions sampled from it.
+
+The random content of a session does not depend on what an agent does. Sessions are therefore sampled
+once, as data, and given to every agent, so that comparisons are paired.
+"""
+
+import dataclasses
+import functools
+import math
+import os
+
+import numpy as np
+
+from hrnn import _core
+from hrnn.stats import generator, real_array, whole_number
+
+BLOCK_LAWS = ("geometric", "exponential")
+IBL_CONTRASTS = (0.0, 0.0625, 0.125, 0.25, 1.0)
+TRIALS_PER_CALL = 50_000  # bounds the time of one call into C
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Task:
+    """Every number of the task. The defaults are the task of Schaeffer et al. (NeurIPS 2020).
+
+    Parameters
+    ----------
+    strengths : sequence of float, in units of the observations
+        Mean of an observation on the stimulus side; drawn once per trial.
+    strength_weights : sequence of float, optional
+        Relative frequency of each strength; equal by default.
+    p_block : float
+        P(stimulus side = side of the block), in [0.5, 1].
+    block_law : {'geometric', 'exponential'}
+        P(L = n) is proportional to (1 - block_hazard)^n or to exp(-block_hazard n), for n in
+        block_min..block_max, both included.
+    block_hazard : float, per trial
+    block_min, block_max : int, trials
+    n_unbiased : int, trials
+        Trials with P(right) = 1/2 before the first block of a session.
+    n_blocks : int
+        Blocks per session, the unbiased start not counted.
+    n_blank, n_obs_max : int, steps
+        Steps without stimulus before the observations, and most observations in a trial.
+    threshold : float
+        An agent acts when max(p, 1 - p) exceeds it; in [0.5, 1).
+    wait_penalty : float
+        Feedback of an observation step without action.
+    noise_sd : float
+        Standard deviation of an observation.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the field, what it was and what it must be.
+
+    Examples
+    --------
+    >>> import hrnn
+    >>> task = hrnn.Task(threshold=0.8)
+    >>> sessions = task.sample(n_blocks=8, rng=0)
+    >>> sessions.n_sessions
+    2
+    """
+
+    strengths: tuple = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)
+    strength_weights: tuple | None = None
+    p_block: float = 0.8
+    block_law: str = "geometric"
+    block_hazard: float = 1 / 50
+    block_min: int = 20
+    block_max: int = 100
+    n_unbiased: int = 0
+    n_blocks: int = 4
+    n_blank: int = 2
+    n_obs_max: int = 10
+    threshold: float = 0.9
+    wait_penalty: float = -0.05
+    noise_sd: float = 1.0
+
+    def __post_init__(self):
+        put = functools.partial(object.__setattr__, self)
+        put("strengths", _numbers("strengths", self.strengths))
+        if self.strength_weights is not None:
+            put("strength_weights", _numbers("strength_weights", self.strength_weights))
+            if len(self.strength_weights) != len(self.strengths) or not sum(self.strength_weights) > 0:
+                raise ValueError(
+                    f"strength_weights must be {len(self.strengths)} numbers >= 0, not all 0, got {self.strength_weights}"
+                )
+        if self.block_law not in BLOCK_LAWS:
+            raise ValueError(f"block_law must be one of {BLOCK_LAWS}, got {self.block_law!r}")
+        for name, low, high, closed in _REALS:
+            put(name, _real(name, getattr(self, name), low, high, closed))
+        for name, low, high in _COUNTS:
+            put(name, whole_number(getattr(self, name), name, low))
+            if getattr(self, name) > high:
+                raise ValueError(f"{name} must be <= {high}, got {getattr(self, name)}")
+        if self.block_max < self.block_min:
+            raise ValueError(f"block_max must be >= block_min = {self.block_min}, got {self.block_max}")
+
+    @classmethod
+    def preset(cls, name, *, contrast_gain=2.5, contrasts="uniform"):
+        """Task of a publication: 'paper' (Schaeffer et al.) or 'ibl' (the rig of the IBL).
+
+        Parameters
+        ----------
+        name : {'paper', 'ibl'}
+        contrast_gain : float
+            Strength of contrast 1; only for 'ibl'.
+        contrasts : {'uniform', 'skew_zero'}
+            Whether contrast 0 is as frequent as the others, or half as frequent; only for 'ibl'.
+
+        Examples
+        --------
+        >>> import hrnn
+        >>> hrnn.Task.preset("ibl").n_unbiased
+        90
+        """
+        if name == "paper":
+            return cls()
+        if name != "ibl":
+            raise ValueError(f"name must be 'paper' or 'ibl', got {name!r}")
+        if contrasts not in ("uniform", "skew_zero"):
+            raise ValueError(f"contrasts must be 'uniform' or 'skew_zero', got {contrasts!r}")
+        gain = _real("contrast_gain", contrast_gain, 0, math.inf, "")
+        weights = None if contrasts == "uniform" else (0.5, 1.0, 1.0, 1.0, 1.0)
+        return cls(
+            strengths=tuple(gain * c for c in IBL_CONTRASTS), strength_weights=weights,
+            block_law="exponential", block_hazard=1 / 60, block_max=99, n_unbiased=90,
+        )
+
+    def replace(self, **changes):
+        """Return the same task with some numbers changed."""
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self):
+        """Fields as plain numbers, strings and lists, for JSON; `Task(**d)` reverses it."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self).items()}
+
+    @functools.cached_property
+    def _tuple(self):
+        """The form that the C core takes."""
+        weights = np.ones(len(self.strengths)) if self.strength_weights is None else np.array(self.strength_weights)
+        return (
+            np.array(self.strengths), weights / weights.sum(), self.p_block, BLOCK_LAWS.index(self.block_law),
+            self.block_hazard, self.block_min, self.block_max, self.n_unbiased, self.n_blank, self.n_obs_max,
+            self.threshold, self.wait_penalty, self.noise_sd,
+        )
+
+    @functools.cached_property
+    def _block_law(self):
+        """P(L = n) and H(n), n = 0..block_max."""
+        pmf, hazard = np.empty((2, self.block_max + 1))
+        _core.task_block_law(self._tuple, pmf, hazard)
+        return pmf, hazard
+
+    def block_length_pmf(self):
+        """P(L = n) for n = 0..block_max, (block_max + 1,)."""
+        return self._block_law[0].copy()
+
+    def block_length_hazard(self):
+        """H(n) = P(L = n) / P(L >= n) for n = 0..block_max, (block_max + 1,)."""
+        return self._block_law[1].copy()
+
+    def sample(self, *, n_sessions=None, n_blocks=None, rng=0):
+        """Sample sessions: what the world will do, whatever the agent does.
+
+        Parameters
+        ----------
+        n_sessions : int, optional
+            Sessions of `self.n_blocks` blocks.
+        n_blocks : int, optional
+            Blocks in total, cut into sessions of `self.n_blocks`; the last takes the remainder.
+            Exactly one of the two must be given.
+        rng : int, SeedSequence or Generator
+
+        Returns
+        -------
+        Sessions
+
+        Examples
+        --------
+        >>> import hrnn
+        >>> hrnn.Task().replace(n_blocks=3).sample(n_sessions=2, rng=1).block_lengths.shape
+        (6,)
+        """
+        if (n_sessions is None) == (n_blocks is None):
+            raise ValueError("exactly one of n_sessions and n_blocks must be given")
+        if n_blocks is None:
+            n_blocks = whole_number(n_sessions, "n_sessions") * self.n_blocks
+        n_blocks = whole_number(n_blocks, "n_blocks")
+        refuse_size("n_blocks", n_blocks, n_blocks * self.block_max * (16 * self.n_obs_max + 42))
+        return _sample(self, n_blocks, generator(rng))
+
+
+_REALS = (
+    ("p_block", 0.5, 1, "[]"), ("block_hazard", 0, 1, ""), ("threshold", 0.5, 1, "["),
+    ("wait_penalty", -math.inf, math.inf, ""), ("noise_sd", 0, math.inf, ""),
+)
+_COUNTS = (
+    ("block_min", 1, 10**6), ("block_max", 1, 10**6), ("n_unbiased", 0, 10**6), ("n_blocks", 1, 10**7),
+    ("n_blank", 0, 10**4), ("n_obs_max", 1, 10**4),
+)
+
+
+def _numbers(name, values):
+    """A tuple of floats >= 0."""
+    array = real_array(values, name, (1,))
+    if (array < 0).any():
+        raise ValueError(f"{name} must be >= 0, got {array.min()}")
+    return tuple(array.tolist())
+
+
+def _real(name, value, low, high, closed):
+    """A float in an interval whose closed ends are named."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name} must be a number, got {type(value).__name__}")
+    value = float(value)
+    below = value >= low if "[" in closed else value > low
+    above = value <= high if "]" in closed else value < high
+    if not (below and above):
+        raise ValueError(
+            f"{name} must be in {'[' if '[' in closed else '('}{low}, {high}{']' if ']' in closed else ')'}, got {value}"
+        )
+    return value
+
+
+def refuse_size(name, value, n_bytes):
+    """Refuse what would take over half of the machine's memory, before anything is allocated."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if n_bytes > memory / 2:
+        raise ValueError(f"{name} = {value} would need {n_bytes / 2**30:.1f} GiB, over half of this machine's memory")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Sessions:
+    """What the world will do, flat over sessions (R trials in S sessions).
+
+    Attributes
+    ----------
+    task : Task
+    session, block, trial_in_block : (R,) int64, 0-based
+        With an unbiased start, that is block 0 of its session.
+    block_side : (R,) int8
+        -1 left, +1 right, 0 in unbiased trials.
+    side : (R,) int8
+        Side of the stimulus, also where its strength is 0.
+    strength : (R,) float64
+    observations : (R, n_obs_max, 2) float64, left and right
+    offsets : (S + 1,) int64
+        Trials of session s are offsets[s]..offsets[s + 1] - 1.
+    """
+
+    task: Task
+    session: np.ndarray
+    block: np.ndarray
+    block_side: np.ndarray
+    trial_in_block: np.ndarray
+    side: np.ndarray
+    strength: np.ndarray
+    observations: np.ndarray
+    offsets: np.ndarray
+
+    @property
+    def n_sessions(self):
+        """Number of sessions, S."""
+        return len(self.offsets) - 1
+
+    @property
+    def n_trials(self):
+        """Number of trials, R."""
+        return len(self.side)
+
+    @functools.cached_property
+    def block_lengths(self):
+        """Lengths of all biased blocks (number of blocks,), in trials."""
+        last = np.append(np.flatnonzero(self.trial_in_block[1:] == 0), self.n_trials - 1)
+        return self.trial_in_block[last][self.block_side[last] != 0] + 1
+
+    @property
+    def _tuple(self):
+        """The form that the C core takes."""
+        return self.session, self.block_side, self.side, self.observations
+
+    def __repr__(self):
+        lengths = self.block_lengths
+        return (
+            f"Sessions(n_sessions={self.n_sessions}, n_trials={self.n_trials}, "
+            f"block length {lengths.mean():.2f} ± {lengths.std():.2f} trials)"
+        )
+
+
+def _sample(task, n_blocks, rng):
+    """Block lengths and sides, then trials, then observations, each from a stream of its own."""
+    blocks, trials, noise = rng.spawn(3)
+    per_session = np.full(-(-n_blocks // task.n_blocks), task.n_blocks)
+    per_session[-1] = n_blocks - task.n_blocks * (len(per_session) - 1)
+    lengths = np.empty(n_blocks, np.int64)
+    _core.task_sample_lengths(task._tuple, blocks.bit_generator, lengths)
+    first_side = 2 * blocks.integers(0, 2, len(per_session)) - 1
+    index = np.concatenate([np.arange(n) for n in per_session]) if len(per_session) > 1 else np.arange(n_blocks)
+    side = np.repeat(first_side, per_session) * (1 - 2 * (index % 2))
+    session = np.repeat(np.arange(len(per_session)), per_session)
+    if task.n_unbiased:
+        starts = np.flatnonzero(index == 0)
+        lengths, side, index, session = (
+            np.insert(values, starts, start)
+            for values, start in ((lengths, task.n_unbiased), (side, 0), (index + 1, 0), (session, session[starts]))
+        )
+    return _fill(task, lengths, side.astype(np.int8), index, session, trials, noise)
+
+
+def _fill(task, lengths, block_side, block, session, trials, noise):
+    """Sessions from the table of their blocks."""
+    n_trials = int(lengths.sum())
+    first = np.cumsum(lengths) - lengths
+    block_side = np.repeat(block_side, lengths)
+    side, strength = np.empty(n_trials, np.int8), np.empty(n_trials)
+    observations = np.empty((n_trials, task.n_obs_max, 2))
+    for start in range(0, n_trials, TRIALS_PER_CALL):
+        part = slice(start, start + TRIALS_PER_CALL)
+        _core.task_sample_trials(
+            task._tuple, trials.bit_generator, noise.bit_generator, block_side[part], side[part], strength[part],
+            observations[part],
+        )
+    ends = np.bincount(session, weights=lengths).cumsum().astype(np.int64)
+    return Sessions(
+        task=task, session=np.repeat(session, lengths), block=np.repeat(block, lengths), block_side=block_side,
+        trial_in_block=np.arange(n_trials) - np.repeat(first, lengths), side=side, strength=strength,
+        observations=observations, offsets=np.concatenate([[0], ends]),
+    )

@@ -1,0 +1,388 @@
+"""Training by back-propagation through whole sessions."""
+
+import csv
+import dataclasses
+import functools
+import math
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from hrnn import _core, io
+from hrnn.network import Network
+from hrnn.rollout import bar
+from hrnn.stats import generator, whole_number
+from hrnn.task import Sessions, Task, _real, refuse_size
+
+LOSSES = ("nll_of_probability", "cross_entropy")
+OPTIMIZERS = ("sgd", "adam")
+LANES = 8  # sessions in lockstep where a network does not fit the innermost cache; a constant of the algorithm
+LOCKSTEP_FROM = 57  # smallest n_hidden that runs in lockstep
+CHECKPOINT_SECONDS = 0.5
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How to train.
+
+    Parameters
+    ----------
+    optimizer : {'sgd', 'adam'}
+        In PyTorch's form; Adam with betas .9 and .999.
+    learning_rate : float
+    momentum : float
+        Of SGD.
+    n_sessions : int
+        Sessions per step; the gradient is that of their mean loss.
+    n_steps : int
+    loss : {'nll_of_probability', 'cross_entropy'}
+        -p(correct side), which the published code minimises, or -log p(correct side).
+    name : str
+
+    Examples
+    --------
+    >>> import hrnn
+    >>> hrnn.Recipe(optimizer="adam", learning_rate=1e-3, n_steps=10).n_sessions
+    1
+    """
+
+    optimizer: str = "sgd"
+    learning_rate: float = 1e-3
+    momentum: float = 0.0
+    n_sessions: int = 1
+    n_steps: int = 1000
+    loss: str = "nll_of_probability"
+    name: str = "custom"
+
+    def __post_init__(self):
+        put = functools.partial(object.__setattr__, self)
+        for field, allowed in (("optimizer", OPTIMIZERS), ("loss", LOSSES)):
+            if getattr(self, field) not in allowed:
+                raise ValueError(f"{field} must be one of {allowed}, got {getattr(self, field)!r}")
+        put("learning_rate", _real("learning_rate", self.learning_rate, 0, math.inf, ""))
+        put("momentum", _real("momentum", self.momentum, 0, 1, "["))
+        put("n_sessions", whole_number(self.n_sessions, "n_sessions"))
+        put("n_steps", whole_number(self.n_steps, "n_steps"))
+        if not isinstance(self.name, str):
+            raise TypeError(f"name must be a str, got {type(self.name).__name__}")
+
+
+RECIPES = {
+    "paper": Recipe(optimizer="sgd", learning_rate=1e-3, momentum=0.1, n_sessions=1, n_steps=100_001, name="paper"),
+    "fast": Recipe(optimizer="adam", learning_rate=2e-3, n_sessions=1, n_steps=2000, name="fast"),
+}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Training:
+    """What training gives.
+
+    Attributes
+    ----------
+    network : Network
+    loss : (n_steps,) float64
+        Mean over the sessions of each step, before its update.
+    recipe : Recipe
+    task : Task
+    rng_state : dict
+        Of the stream of sessions, from which training goes on.
+    """
+
+    network: Network
+    loss: np.ndarray
+    recipe: Recipe
+    task: Task
+    rng_state: list
+
+    def to_csv(self, path):
+        """Write the loss curve as CSV: step, loss."""
+        import io as text
+
+        out = text.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(["step", "loss"])
+        writer.writerows(enumerate(self.loss.tolist()))
+        io.write_text(path, out.getvalue())
+
+
+class Gradient:
+    """Loss and gradient on blocks of sessions in parallel threads, with the same bits for any number of them."""
+
+    def __init__(self, network, task, loss, n_threads):
+        self.n_hidden, self.leak, self.task = network.n_hidden, network.leak, task
+        self.loss_kind = LOSSES.index(loss)
+        self.lanes = LANES if network.n_hidden >= LOCKSTEP_FROM else 1
+        self.pool = ThreadPoolExecutor(n_threads) if n_threads > 1 else None
+        self.scratch, self.gradients = {}, {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.pool:
+            self.pool.shutdown()
+
+    def block(self, index, theta, parts, scale):
+        """Losses and summed gradient of up to LANES sessions, each a Sessions of one session."""
+        gradient = self.gradients.setdefault(index, np.empty_like(theta))
+        gradient[:] = 0
+        lengths = [part.n_trials for part in parts]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        arrays = parts[0]._tuple if len(parts) == 1 else tuple(map(np.concatenate, zip(*(p._tuple for p in parts), strict=True)))
+        n = int(offsets[-1])
+        size = _core.rollout_scratch(self.task._tuple, self.n_hidden, len(parts), n)[1]
+        if len(self.scratch.get(index, ())) < size:
+            refuse_size("n_hidden", self.n_hidden, 8 * size)
+            self.scratch[index] = np.empty(size)
+        loss, choice, n_obs = np.empty(len(parts)), np.empty(n, np.int8), np.empty(n, np.int64)
+        _core.rollout_gradient(
+            theta, self.n_hidden, self.leak, self.task._tuple, arrays, offsets, self.loss_kind, scale, loss, choice, n_obs,
+            gradient, self.scratch[index],
+        )
+        return loss, gradient
+
+    def __call__(self, theta, make, n_sessions):
+        """(loss (S,), gradient (P,)) where make(i) gives session i; makes them in the threads, too."""
+
+        def job(index):
+            first = index * self.lanes
+            parts = [make(i) for i in range(first, min(first + self.lanes, n_sessions))]
+            return self.block(index, theta, parts, 1 / n_sessions)
+
+        indices = range(-(-n_sessions // self.lanes))
+        results = list(self.pool.map(job, indices) if self.pool and len(indices) > 1 else map(job, indices))
+        gradient = results[0][1]
+        for _, more in results[1:]:
+            gradient += more
+        return np.concatenate([loss for loss, _ in results]), gradient
+
+
+def n_threads_of(n_threads):
+    """Number of threads from an argument: None means all cores."""
+    return os.cpu_count() or 1 if n_threads is None else whole_number(n_threads, "n_threads")
+
+
+def loss_and_gradient(net, sessions, *, loss="nll_of_probability", n_threads=1):
+    """Loss of each session, and the gradient of their mean with respect to theta.
+
+    Parameters
+    ----------
+    net : Network
+    sessions : Sessions
+    loss : {'nll_of_probability', 'cross_entropy'}
+    n_threads : int or None
+
+    Returns
+    -------
+    loss : (S,) float64
+        Mean over all steps of the session, to which blank steps add 0.
+    gradient : (P,) float64
+        By back-propagation through the whole session; feedback inputs are constants of it.
+
+    Examples
+    --------
+    >>> import hrnn
+    >>> net = hrnn.Network.init("tanh", n_hidden=4, rng=0)
+    >>> loss, gradient = hrnn.training.loss_and_gradient(net, hrnn.Task().sample(n_sessions=3, rng=0))
+    >>> loss.shape
+    (3,)
+    """
+    if not isinstance(net, Network):
+        raise TypeError(f"net must be a Network, got {type(net).__name__}")
+    if not isinstance(sessions, Sessions):
+        raise TypeError(f"sessions must be Sessions, got {type(sessions).__name__}")
+    Recipe(loss=loss)
+    with Gradient(net, sessions.task, loss, n_threads_of(n_threads)) as compute:
+        return compute(net.theta, functools.partial(_one, sessions), sessions.n_sessions)
+
+
+def _one(sessions, i):
+    part = slice(int(sessions.offsets[i]), int(sessions.offsets[i + 1]))
+    names = ("session", "block", "block_side", "trial_in_block", "side", "strength", "observations")
+    return Sessions(task=sessions.task, offsets=None, **{name: getattr(sessions, name)[part] for name in names})
+
+
+def train(net=None, task=None, recipe="paper", *, n_steps=None, rng=0, callback=None, checkpoint=None, resume=None,
+          n_threads=1, progress=True):
+    """Train a network by back-propagation through whole sessions.
+
+    Parameters
+    ----------
+    net : Network
+        Left as it is.
+    task : Task
+    recipe : {'paper', 'fast'} or Recipe
+    n_steps : int, optional
+        Instead of the recipe's; the total, also with `resume`.
+    rng : int, SeedSequence or Generator
+    callback : callable(step, loss, network), optional
+        Called after each step; `network` is made only for it.
+    checkpoint : path, optional
+        One file, written at the start, then at least once a second, at the end and on Ctrl-C.
+    resume : path, optional
+        Of a checkpoint: goes on where it stopped, with the same bits as if it never had, and goes on
+        writing to it. Takes no net, task or recipe.
+    n_threads : int or None
+        Sessions of one step in parallel; the result does not depend on it.
+    progress : bool
+
+    Returns
+    -------
+    Training
+
+    Raises
+    ------
+    NumericalError
+        With attribute `step` when loss or gradient is no longer finite; a checkpoint keeps the last good state.
+    KeyboardInterrupt
+        After the checkpoint has been written.
+
+    Examples
+    --------
+    >>> import hrnn
+    >>> net = hrnn.Network.init("tanh", n_hidden=8, rng=0)
+    >>> hrnn.train(net, hrnn.Task(), recipe="fast", n_steps=3, progress=False).loss.shape
+    (3,)
+    """
+    if resume is not None:
+        if net is not None or task is not None or checkpoint is not None:
+            raise TypeError("resume takes net, task and checkpoint from the file: leave them out")
+        trainer = Trainer.load(resume, n_steps)
+    else:
+        trainer = Trainer.new(net, task, recipe, n_steps, rng, checkpoint)
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be callable, got {type(callback).__name__}")
+    return trainer.run(callback, n_threads_of(n_threads), progress)
+
+
+class Trainer:
+    """The state of one training: parameters, optimiser, streams of sessions, loss curve."""
+
+    def __init__(self, network, task, recipe, checkpoint, theta, memory, streams, loss):
+        self.network, self.task, self.recipe, self.checkpoint = network, task, recipe, checkpoint
+        self.theta, self.memory, self.streams, self.loss = theta, memory, streams, loss
+
+    @classmethod
+    def new(cls, net, task, recipe, n_steps, rng, checkpoint):
+        if not isinstance(net, Network):
+            raise TypeError(f"net must be a Network, got {type(net).__name__}")
+        if not isinstance(task, Task):
+            raise TypeError(f"task must be a Task, got {type(task).__name__}")
+        if isinstance(recipe, str):
+            if recipe not in RECIPES:
+                raise ValueError(f"recipe must be one of {tuple(RECIPES)} or a Recipe, got {recipe!r}")
+            recipe = RECIPES[recipe]
+        if not isinstance(recipe, Recipe):
+            raise TypeError(f"recipe must be a str or a Recipe, got {type(recipe).__name__}")
+        if n_steps is not None:
+            recipe = dataclasses.replace(recipe, n_steps=whole_number(n_steps, "n_steps"))
+        seed = rng if isinstance(rng, (int, np.integer)) else str(rng)
+        record = {**net.metadata, "recipe": dataclasses.asdict(recipe), "rng": seed, "task": task.to_dict()}
+        network = net.with_theta(net.theta, metadata=record)
+        n_memory = 1 if recipe.optimizer == "sgd" else 2
+        streams = [generator(child) for child in generator(rng).spawn(recipe.n_sessions)]
+        return cls(network, task, recipe, checkpoint, net.theta.copy(), np.zeros((n_memory, len(net.theta))), streams, [])
+
+    @classmethod
+    def load(cls, path, n_steps):
+        archive = io.load_archive(path, kind="checkpoint", fallback=True)
+        network, config = Network._from_archive(path, archive), archive.config
+        try:
+            task, recipe = Task(**config["task"]), Recipe(**config["recipe"])
+            streams = [io.rng_from_json(state) for state in config["streams"]]
+            memory, loss = archive.arrays["memory"], archive.arrays["loss"].tolist()
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(f"{path} does not hold a checkpoint: {error}") from error
+        if memory.shape != (1 if recipe.optimizer == "sgd" else 2, len(network.theta)) or len(streams) != recipe.n_sessions:
+            raise ValueError(f"{path} does not hold a checkpoint: sizes disagree")
+        if n_steps is not None:
+            recipe = dataclasses.replace(recipe, n_steps=whole_number(n_steps, "n_steps"))
+        if recipe.n_steps < len(loss):
+            raise ValueError(f"n_steps must be >= the {len(loss)} steps already done, got {recipe.n_steps}")
+        return cls(network, task, recipe, path, network.theta.copy(), memory, streams, loss)
+
+    def save(self):
+        """Write the checkpoint, if there is one."""
+        if self.checkpoint is None:
+            return
+        config = {
+            "network": self.network._config(), "task": self.task.to_dict(), "recipe": dataclasses.asdict(self.recipe),
+            "streams": [io.rng_state_to_json(s.bit_generator) for s in self.streams],
+        }
+        arrays = {"theta": self.theta, "memory": self.memory, "loss": np.array(self.loss)}
+        io.save_archive(self.checkpoint, kind="checkpoint", config=config, arrays=arrays, keep_previous=True)
+
+    def session(self, i):
+        """The next session of stream i."""
+        return sample_session(self.task, self.streams[i])
+
+    def step(self, compute):
+        """One update; returns the mean loss before it. Nothing changes if it is not finite."""
+        losses, gradient = compute(self.theta, self.session, self.recipe.n_sessions)
+        if not math.isfinite(float(gradient @ gradient)):
+            raise _core.NumericalError("the gradient is no longer finite")
+        rate = self.recipe.learning_rate
+        if self.recipe.optimizer == "sgd":
+            _core.optim_sgd(rate, self.recipe.momentum, gradient, self.memory[0], self.theta)
+        else:
+            _core.optim_adam(rate, float(len(self.loss) + 1), gradient, self.memory[0], self.memory[1], self.theta)
+        return float(losses.mean())
+
+    def run(self, callback, n_threads, progress):
+        self.save()
+        saved = time.monotonic()
+        states = None
+        try:
+            with (
+                Gradient(self.network, self.task, self.recipe.loss, n_threads) as compute,
+                bar(progress, self.recipe.n_steps, initial=len(self.loss), unit="step", mininterval=0.5) as shown,
+            ):
+                while len(self.loss) < self.recipe.n_steps:
+                    states = [s.bit_generator.state for s in self.streams]
+                    loss = self.step(compute)
+                    self.loss.append(loss)
+                    states = None
+                    shown.update()
+                    if callback is not None:
+                        callback(len(self.loss) - 1, loss, self.trained())
+                    if self.checkpoint is not None and time.monotonic() - saved > CHECKPOINT_SECONDS:
+                        self.save()
+                        saved = time.monotonic()
+        except _core.NumericalError as error:
+            error.step = len(self.loss)
+            error.args = (f"{error} at step {error.step}",)
+            raise
+        finally:
+            if states is not None:  # an interrupted step: its sessions will be drawn again
+                for stream, state in zip(self.streams, states, strict=True):
+                    stream.bit_generator.state = state
+            self.save()
+        return Training(
+            self.trained(), np.array(self.loss), self.recipe, self.task,
+            [io.rng_state_to_json(s.bit_generator) for s in self.streams],
+        )
+
+    def trained(self):
+        """The network as it is now."""
+        return self.network.with_theta(self.theta)
+
+
+def sample_session(task, rng):
+    """One session from one stream: what training uses, quicker than `Task.sample`."""
+    lengths = np.empty(task.n_blocks, np.int64)
+    _core.task_sample_lengths(task._tuple, rng.bit_generator, lengths)
+    block_side = np.ones(task.n_blocks, np.int8)
+    block_side[1 if rng.random() < 0.5 else 0 :: 2] = -1
+    if task.n_unbiased:
+        lengths = np.concatenate([[task.n_unbiased], lengths])
+        block_side = np.concatenate([np.zeros(1, np.int8), block_side])
+    block_side = block_side.repeat(lengths)
+    n = len(block_side)
+    side, strength, observations = np.empty(n, np.int8), np.empty(n), np.empty((n, task.n_obs_max, 2))
+    _core.task_sample_trials(task._tuple, rng.bit_generator, None, block_side, side, strength, observations)
+    return Sessions(
+        task=task, session=np.zeros(n, np.int64), block=None, block_side=block_side, trial_in_block=None, side=side,
+        strength=strength, observations=observations, offsets=None,
+    )
