@@ -19,7 +19,7 @@ __version__ = "0.1.0"
 __all__ = [
     "BayesianActor", "Network", "NumericalError", "OptimalPolicy", "Recipe", "Task", "observe", "rollout", "train",
 ]
-_MODULES = ("behavior", "figures", "io", "mice", "plot", "psychometric", "stats", "training")
+_MODULES = ("behavior", "figures", "inference", "io", "mice", "plot", "policy", "psychometric", "reproduce", "stats", "training")
 
 
 def __getattr__(name):

@@ -330,7 +330,8 @@ class Trainer:
             _core.optim_adam(rate, float(len(self.loss) + 1), gradient, self.memory[0], self.memory[1], self.theta)
         return float(losses.mean())
 
-    def run(self, callback, n_threads, progress):
+    def run(self, callback, n_threads, progress, stop=None):
+        """Train to the end; `stop`, a threading.Event, ends it from another thread as Ctrl-C would."""
         self.save()
         saved = time.monotonic()
         states = None
@@ -340,6 +341,8 @@ class Trainer:
                 bar(progress, self.recipe.n_steps, initial=len(self.loss), unit="step", mininterval=0.5) as shown,
             ):
                 while len(self.loss) < self.recipe.n_steps:
+                    if stop is not None and stop.is_set():
+                        raise KeyboardInterrupt
                     states = [s.bit_generator.state for s in self.streams]
                     loss = self.step(compute)
                     self.loss.append(loss)

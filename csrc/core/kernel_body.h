@@ -47,16 +47,16 @@ static inline __attribute__((always_inline)) void panel(const int rows, const in
     }
     A += i;
     for (size_t j = 0; j < k; j++) {
-        vec zj[LANES_MAX];
-#pragma GCC unroll 4
-        for (int l = 0; l < lanes; l++)
-            zj[l] = all(z_[l][j * stride]);
+        vec a[ROWS_1];
 #pragma GCC unroll 16
-        for (int r = 0; r < rows; r++) {
-            vec a = load(A + r * WIDTH);
+        for (int r = 0; r < rows; r++)
+            a[r] = load(A + r * WIDTH);
 #pragma GCC unroll 4
-            for (int l = 0; l < lanes; l++)
-                sum[r][l] = fma_(a, zj[l], sum[r][l]);
+        for (int l = 0; l < lanes; l++) {
+            vec zj = all(z_[l][j * stride]);
+#pragma GCC unroll 16
+            for (int r = 0; r < rows; r++)
+                sum[r][l] = fma_(a[r], zj, sum[r][l]);
         }
         A += lda;
     }

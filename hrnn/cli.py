@@ -1,0 +1,115 @@
+"""The command line: `hrnn`, the same as `python -m hrnn`."""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+
+def parser():
+    """Arguments of all subcommands."""
+    top = argparse.ArgumentParser(prog="hrnn", description=__doc__)
+    commands = top.add_subparsers(dest="command", required=True)
+    p = commands.add_parser("reproduce", help="train, compare with every baseline, draw the figures, write the report")
+    p.add_argument("--figures", help="comma-separated, for example 1,3 (default: all)")
+    p.add_argument("--networks", type=int, default=1, help="how many networks to train")
+    p.add_argument("--out", type=Path, default=Path("reproduced"), help="folder to write to")
+    p.add_argument("--quick", action="store_true", help="few steps and blocks: to see that all works, not for its numbers")
+    p.add_argument("--seed", type=int, default=0)
+    p = commands.add_parser("train", help="train a network and save it")
+    p.add_argument("out", type=Path, help="file of the network; also its checkpoint while it trains")
+    p.add_argument("--resume", action="store_true", help="go on from that file")
+    p.add_argument("--recipe", default="paper", choices=["paper", "fast"])
+    p.add_argument("--cell", default="tanh", choices=["tanh", "leaky"])
+    p.add_argument("--n-hidden", type=int, default=50)
+    p.add_argument("--n-steps", type=int)
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--loss-csv", type=Path, help="also write the loss curve")
+    p = commands.add_parser("evaluate", help="behaviour of a saved network, as a table")
+    p.add_argument("network", type=Path)
+    p.add_argument("--n-blocks", type=int, default=1000)
+    p.add_argument("--seed", type=int, default=1)
+    p = commands.add_parser("mice", help="psychometric functions of mice, as CSV")
+    p.add_argument("--data", type=Path, help="folder of CSV files (default: $HRNN_DATA_DIR)")
+    p.add_argument("--out", type=Path, default=Path("psychometric.csv"))
+    commands.add_parser("info", help="version, BLAS, CPU path and compiler flags")
+    return top
+
+
+def reproduce(arguments):
+    """Everything, into one folder that only one process writes to."""
+    from hrnn import figures, io
+    from hrnn import reproduce as work
+
+    wanted = arguments.figures.split(",") if arguments.figures else None
+    unknown = [name for name in wanted or () if name not in figures.FIGURES]
+    if unknown:
+        raise ValueError(f"--figures must be among {','.join(figures.FIGURES)}, got {','.join(unknown)}")
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with io.lock(arguments.out / ".lock"):
+        study = work.study(n_networks=arguments.networks, seed=arguments.seed, quick=arguments.quick)
+        settings = {name: str(value) for name, value in vars(arguments).items()}
+        work.write(study, arguments.out, figures=wanted, settings=settings)
+    print((arguments.out / "report.md").read_text(), end="")
+
+
+def train(arguments):
+    """One network into one file."""
+    import hrnn
+
+    if arguments.resume:
+        training = hrnn.train(resume=arguments.out, n_steps=arguments.n_steps)
+    else:
+        net = hrnn.Network.init(arguments.cell, n_hidden=arguments.n_hidden, rng=arguments.seed)
+        training = hrnn.train(
+            net, hrnn.Task(), recipe=arguments.recipe, n_steps=arguments.n_steps, rng=arguments.seed, checkpoint=arguments.out
+        )
+    if arguments.loss_csv:
+        training.to_csv(arguments.loss_csv)
+    print(f"{len(training.loss)} steps, last loss {training.loss[-1]:.4f}: {arguments.out}")
+
+
+def evaluate(arguments):
+    """Summary of a network in fresh sessions of the task it was trained on."""
+    import hrnn
+
+    net = hrnn.Network.load(arguments.network)
+    task = hrnn.Task(**net.metadata.get("task", {}))
+    run = hrnn.rollout(net, task.sample(n_blocks=arguments.n_blocks, rng=arguments.seed), hidden=False)
+    print(hrnn.behavior.summary(run).to_string(float_format=lambda x: f"{x:.4f}"))
+
+
+def mice(arguments):
+    """Psychometric functions with two lapses, per mouse and block."""
+    import hrnn
+
+    table = hrnn.psychometric.psychometric(hrnn.mice.load(arguments.data))
+    hrnn.io.write_text(arguments.out, table.to_csv(index=True))
+    print(f"{len(table)} psychometric functions: {arguments.out}")
+
+
+def info(_):
+    """What this installation is made of."""
+    import hrnn
+
+    print(json.dumps({"hrnn": hrnn.__version__, **hrnn._core.info()}, indent=1))
+
+
+def main(arguments=None):
+    """Run a subcommand; returns the exit status."""
+    parsed = parser().parse_args(arguments)
+    run = {"reproduce": reproduce, "train": train, "evaluate": evaluate, "mice": mice, "info": info}[parsed.command]
+    try:
+        run(parsed)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("hrnn: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (OSError, TypeError, ValueError, ArithmeticError, RuntimeError, MemoryError) as error:
+        print(f"hrnn: {error}", file=sys.stderr)
+        return 1
+    return 0

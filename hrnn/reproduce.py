@@ -1,0 +1,277 @@
+"""Everything the figures and the report are made of, computed once, and written to a folder.
+
+Long work is cut into jobs that run in parallel threads (the C core releases the GIL); each takes its random
+numbers from the seed and its own name, so the result does not depend on how many run at once.
+"""
+
+import dataclasses
+import functools
+import os
+import platform
+import threading
+import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+import hrnn
+from hrnn import behavior, io, stats
+from hrnn.inference import accuracy_bound
+from hrnn.rollout import bar
+
+BASELINES = {
+    "semi_markov": functools.partial(hrnn.BayesianActor, "semi_markov"),
+    "markov": functools.partial(hrnn.BayesianActor, "markov"),
+    "none": functools.partial(hrnn.BayesianActor, "none"),
+    "oracle": functools.partial(hrnn.BayesianActor, "oracle"),
+    "exponential": functools.partial(hrnn.BayesianActor, "exponential"),
+    "published_actor": functools.partial(hrnn.BayesianActor, "published_actor"),
+    "optimal_per_trial": functools.partial(hrnn.OptimalPolicy, "reward_per_trial"),
+    "optimal_per_step": functools.partial(hrnn.OptimalPolicy, "reward_per_step"),
+}
+THRESHOLDS = (0.6, 0.7, 0.8, 0.9, 0.95)
+PENALTIES = (-0.2, -0.1, -0.05, -0.02, 0.0)
+QUANTITIES = (
+    "correct", "timeouts", "steps_per_trial", "reward_per_trial", "reward_per_step", "mu0_concordant", "mu0_discordant",
+)
+PUBLISHED = {"network.correct": 0.855}  # Schaeffer et al. (2020), one network
+N_BLOCKS, N_BLOCKS_SWEEP, N_BLOCKS_QUICK = 1000, 400, 80
+QUICK_STEPS = 300
+
+
+@dataclasses.dataclass(eq=False)
+class Study:
+    """Trained networks beside every baseline on the same sessions.
+
+    Attributes
+    ----------
+    task : Task
+    sessions : Sessions
+        Shared by all agents.
+    networks : list of Training
+    runs : dict of str to Rollout
+        Agents by name: 'network' (that of networks[0]) and those of BASELINES.
+    network_runs : list of Rollout
+        One for each network.
+    bound : (R,) bool
+        Whether the exact posterior after all observations is right.
+    thresholds, penalties : DataFrame
+        Sweeps, one row per agent, network and setting: agent ('network', 'semi_markov', 'optimal_per_trial', ...),
+        threshold or wait_penalty, network (index), and the measures of `behavior.summary`.
+    mice : DataFrame or None
+        Trial table of the mice, where their files are.
+    seconds : dict of str to float
+        Wall time of each part.
+    """
+
+    task: hrnn.Task
+    sessions: object
+    networks: list
+    runs: dict
+    network_runs: list
+    bound: np.ndarray
+    thresholds: object
+    penalties: object
+    mice: object = None
+    seconds: dict = dataclasses.field(default_factory=dict)
+
+
+def stream(seed, *name):
+    """Seed of one job: depends on the seed and on the job's name only."""
+    return np.random.SeedSequence([seed, *(zlib.crc32(str(part).encode()) for part in name)])
+
+
+def study(*, n_networks=1, seed=0, quick=False, n_threads=None, progress=True):
+    """Train networks, run them beside every baseline, sweep threshold and penalty, and read the mice.
+
+    Parameters
+    ----------
+    n_networks : int
+        Trained with the paper's recipe.
+    seed : int
+    quick : bool
+        Few steps of training and few blocks: to see that all works, not for its numbers.
+    n_threads : int or None
+    progress : bool
+
+    Returns
+    -------
+    Study
+    """
+    n_networks, seed = stats.whole_number(n_networks, "n_networks"), stats.whole_number(seed, "seed", 0)
+    task, began = hrnn.Task(), time.monotonic()
+    sessions = task.sample(n_blocks=N_BLOCKS_QUICK if quick else N_BLOCKS, rng=stream(seed, "sessions"))
+    stop = threading.Event()
+    train = functools.partial(_train, seed=seed, quick=quick, stop=stop)
+    jobs = {("network", i): functools.partial(train, task, index=i, progress=progress and i == 0) for i in range(n_networks)}
+    jobs |= {("threshold", x): functools.partial(_threshold, task, seed, x, quick, train) for x in THRESHOLDS}
+    jobs |= {("penalty", x): functools.partial(_penalty, task, seed, x, quick, train) for x in PENALTIES}
+    done = _run(jobs, n_threads, progress, stop)
+    trained = time.monotonic()
+    networks = [done["network", i] for i in range(n_networks)]
+    network_runs = [hrnn.rollout(t.network, sessions, hidden=False) for t in networks]
+    runs = {"network": network_runs[0]} | {name: hrnn.rollout(make(), sessions) for name, make in BASELINES.items()}
+    return Study(
+        task, sessions, networks, runs, network_runs, accuracy_bound(sessions),
+        _sweep_table(done, "threshold", "threshold"), _sweep_table(done, "penalty", "wait_penalty"), _mice(),
+        {"training and sweeps": trained - began, "agents and mice": time.monotonic() - trained},
+    )
+
+
+def _run(jobs, n_threads, progress, stop):
+    """Results of all jobs by name, from parallel threads; the first error stops the rest."""
+    n_threads = hrnn.training.n_threads_of(n_threads)
+    with ThreadPoolExecutor(n_threads) as pool, bar(progress, len(jobs), unit="job") as shown:
+        futures = {name: pool.submit(job) for name, job in jobs.items()}
+        try:
+            results = {}
+            for name, future in futures.items():
+                results[name] = future.result()
+                shown.update()
+            return results
+        except BaseException:
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _train(task, *, seed, index, quick, stop, recipe="paper", progress=False):
+    net = hrnn.Network.init("tanh", n_hidden=50, rng=stream(seed, "network", index))
+    n_steps = QUICK_STEPS if quick else None
+    recipe = "fast" if quick else recipe
+    trainer = hrnn.training.Trainer.new(net, task, recipe, n_steps, stream(seed, "training", index), None)
+    return trainer.run(None, 1, progress, stop)
+
+
+def _measure(task, seed, quick, agents):
+    """One row per agent: its measures in fresh sessions of this task."""
+    sessions = task.sample(n_blocks=N_BLOCKS_QUICK if quick else N_BLOCKS_SWEEP, rng=stream(seed, "sweep"))
+    rows = []
+    for name, agent in agents.items():
+        summary = behavior.summary(hrnn.rollout(agent, sessions, hidden=False))
+        rows.append({"agent": name, "network": 0, **summary["value"].to_dict(),
+                     **{f"{k}_low": v for k, v in summary["low"].items()},
+                     **{f"{k}_high": v for k, v in summary["high"].items()}})
+    return rows
+
+
+def _threshold(task, seed, threshold, quick, train):
+    """A network retrained at this threshold, and the exact actor at it; the optimal policy knows no threshold."""
+    task = task.replace(threshold=threshold)
+    agents = {"network": train(task, index=0, recipe="fast").network, "semi_markov": hrnn.BayesianActor()}
+    agents |= {"published_actor": hrnn.BayesianActor("published_actor")}
+    return _measure(task, seed, quick, agents)
+
+
+def _penalty(task, seed, wait_penalty, quick, train):
+    """A network retrained at this penalty, which it knows only as an input, and the policies that maximise reward."""
+    task = task.replace(wait_penalty=wait_penalty)
+    agents = {"network": train(task, index=0, recipe="fast").network}
+    agents |= {name: BASELINES[name]() for name in ("semi_markov", "optimal_per_trial", "optimal_per_step")}
+    return _measure(task, seed, quick, agents)
+
+
+def _sweep_table(done, kind, column):
+    import pandas as pd
+
+    return pd.DataFrame([{column: name[1], **row} for name, rows in done.items() if name[0] == kind for row in rows])
+
+
+def _mice():
+    """The mice in HRNN_DATA_DIR, or None where it is not set; never downloads."""
+    return hrnn.mice.load() if os.environ.get("HRNN_DATA_DIR") else None
+
+
+def report(study):
+    """Every measure of every agent: a list of {name, value, low, high, n, published, source}."""
+    tables = {name: behavior.summary(run) for name, run in study.runs.items()}
+    rows = []
+    for agent, table in tables.items():
+        for quantity in QUANTITIES:
+            row = table.loc[quantity]
+            value, low, high, n = row["value"], row["low"], row["high"], row["n"]
+            if agent == "network" and len(study.network_runs) > 1:
+                each = [behavior.summary(run).loc[quantity, "value"] for run in study.network_runs]
+                estimate = stats.mean_interval(each)
+                value, low, high, n = estimate.value, estimate.low, estimate.high, estimate.n
+            rows.append(_row(f"{agent}.{quantity}", value, low, high, n, f"behavior.summary of {agent}"))
+    rows.append(_row("bound.correct", study.bound.mean(), None, None, len(study.bound), "inference.accuracy_bound"))
+    return rows + _regrets(study) + _mice_rows(study)
+
+
+def _row(name, value, low, high, n, source):
+    low, high = (None if x is None or not np.isfinite(x) else float(x) for x in (low, high))
+    return {"name": name, "value": float(value) if np.isfinite(value) else None, "low": low, "high": high, "n": int(n),
+            "published": PUBLISHED.get(name), "source": source}
+
+
+def _regrets(study):
+    """What the network and the exact actor lose against each optimal policy."""
+    rows = []
+    for agent in ("network", "semi_markov", "published_actor"):
+        for policy, criterion in (("optimal_per_trial", "reward_per_trial"), ("optimal_per_step", "reward_per_step")):
+            r = behavior.regret(study.runs[agent], study.runs[policy], criterion=criterion)
+            rows.append(_row(f"{agent}.regret_{criterion}", r.value, r.low, r.high, r.n, "behavior.regret"))
+    for policy in ("optimal_per_trial", "optimal_per_step"):
+        solution = BASELINES[policy]().solution(study.task)
+        rows.append(_row(f"{policy}.expected", solution.value, None, None, 0, "policy.Solution.value"))
+    return rows
+
+
+def _mice_rows(study):
+    if study.mice is None:
+        return []
+    table = behavior.summary(study.mice)
+    names = [q for q in ("correct", "concordant_correct", "discordant_correct") if q in table.index]
+    return [_row(f"mice.{q}", *table.loc[q, ["value", "low", "high", "n"]], "behavior.summary of mice") for q in names]
+
+
+def report_markdown(rows):
+    """report.md: every number beside the published one."""
+    lines = ["# hrnn: measured and published", "", "| quantity | measured | 95 % interval | n | published |",
+             "|---|---|---|---|---|"]
+    for row in rows:
+        value = "–" if row["value"] is None else f"{row['value']:.4f}"
+        interval = "–" if row["low"] is None else f"{row['low']:.4f} … {row['high']:.4f}"
+        published = "–" if row["published"] is None else f"{row['published']:g}"
+        lines.append(f"| `{row['name']}` | {value} | {interval} | {row['n']} | {published} |")
+    lines += ["", "n is the number of trials, or of networks where several were trained. Intervals resample sessions "
+              "(mice: subjects; several networks: networks). Published: one network."]
+    return "\n".join(lines) + "\n"
+
+
+def manifest(study, settings):
+    """Version, seeds, machine, BLAS and times of a run."""
+    import scipy
+
+    lengths = study.sessions.block_lengths
+    return {
+        "hrnn": hrnn.__version__, "core": hrnn._core.info(), "settings": settings, "python": platform.python_version(),
+        "numpy": np.__version__, "scipy": scipy.__version__, "machine": platform.machine(), "system": platform.system(),
+        "cpus": os.cpu_count(), "seconds": study.seconds, "task": study.task.to_dict(),
+        "block_length_mean": float(lengths.mean()), "block_length_sd": float(lengths.std()),
+        "recipes": [dataclasses.asdict(t.recipe) for t in study.networks],
+    }
+
+
+def write(study, folder, *, figures=None, settings=None):
+    """Write figures, networks, report.md, report.json and manifest.json to a folder; returns the paths of the figures."""
+    from hrnn import figures as drawn
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    for index, training in enumerate(study.networks):
+        training.network.save(folder / f"network_{index}.npz")
+        training.to_csv(folder / f"network_{index}_loss.csv")
+    names = [n for n in drawn.FIGURES if (figures is None or n in figures) and (n != "mice" or study.mice is not None)]
+    for name in names:
+        drawn.save(*drawn.draw(name, study), folder, f"figure_{name}")
+    rows = report(study)
+    study.seconds["figures and report"] = time.monotonic() - began
+    io.write_text(folder / "report.md", report_markdown(rows))
+    io.write_json(folder / "report.json", rows)
+    io.write_json(folder / "manifest.json", manifest(study, settings or {}))
+    return [folder / f"figure_{name}.pdf" for name in names]

@@ -1,0 +1,104 @@
+"""The command line, in processes of its own."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "hrnn"]
+
+
+def run(*arguments, cwd, **options):
+    environment = {k: v for k, v in os.environ.items() if k != "HRNN_DATA_DIR"} | options.pop("env", {})
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300, env=environment, **options
+    )
+
+
+def test_info_names_version_blas_cpu_and_flags(tmp_path):
+    shown = json.loads(run("info", cwd=tmp_path).stdout)
+    assert set(shown) == {"hrnn", "cpu", "cpu_best", "blas", "build"}
+    assert "OpenBLAS" in shown["blas"] and "-ffp-contract=off" in shown["build"]
+
+
+def test_forced_kernel_is_used_and_an_unknown_one_refused(tmp_path):
+    assert json.loads(run("info", cwd=tmp_path, env={"HRNN_CPU": "baseline"}).stdout)["cpu"] == "baseline"
+    assert "HRNN_CPU must be one of" in run("info", cwd=tmp_path, env={"HRNN_CPU": "v9"}).stderr
+
+
+def test_reproduce_quick_writes_figures_report_and_manifest(tmp_path):
+    done = run("reproduce", "--quick", "--out", "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    names = {p.name for p in (tmp_path / "out").iterdir()}
+    assert {f"figure_{i}.{kind}" for i in "123" for kind in ("pdf", "png", "csv")} <= names
+    rows = {row["name"]: row for row in json.loads((tmp_path / "out" / "report.json").read_text())}
+    for agent in ("network", "semi_markov", "markov", "none", "oracle", "exponential", "published_actor",
+                  "optimal_per_trial", "optimal_per_step"):
+        for quantity in ("correct", "timeouts", "steps_per_trial", "reward_per_trial", "reward_per_step",
+                         "mu0_concordant", "mu0_discordant"):
+            row = rows[f"{agent}.{quantity}"]
+            assert row["low"] <= row["value"] <= row["high"]
+    assert rows["network.correct"]["published"] == 0.855
+    assert rows["optimal_per_step.timeouts"]["value"] == 0
+    assert rows["semi_markov.correct"]["value"] < rows["bound.correct"]["value"]
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["settings"]["seed"] == "0"
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["reproduce", "--figures", "1,x"], "--figures must be among"),
+    (["reproduce", "--networks", "0"], "n_networks must be >= 1"),
+    (["evaluate", "missing.npz"], "missing.npz"),
+    (["mice"], "HRNN_DATA_DIR"),
+    (["mice", "--data", "nowhere"], "nowhere"),
+    (["train", "no/such/folder/net.npz", "--n-steps", "2"], "no/such/folder"),
+])
+def test_wrong_arguments_end_with_one_clear_line(tmp_path, arguments, message):
+    done = run(*arguments, cwd=tmp_path, env={"XDG_CACHE_HOME": str(tmp_path)})
+    assert done.returncode == 1 and message in done.stderr and "Traceback" not in done.stderr
+
+
+def test_unwritable_output_is_said(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = run("reproduce", "--quick", "--out", "file/out", cwd=tmp_path)
+    assert done.returncode == 1 and "file" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_train_evaluate_resume(tmp_path):
+    assert run("train", "net.npz", "--recipe", "fast", "--n-steps", "5", cwd=tmp_path).returncode == 0
+    done = run("train", "net.npz", "--resume", "--n-steps", "8", "--loss-csv", "loss.csv", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len((tmp_path / "loss.csv").read_text().splitlines()) == 9
+    shown = run("evaluate", "net.npz", "--n-blocks", "8", cwd=tmp_path)
+    assert "reward_per_step" in shown.stdout
+
+
+def test_full_disk_leaves_the_old_network(tmp_path):
+    assert run("train", "net.npz", "--recipe", "fast", "--n-steps", "2", cwd=tmp_path).returncode == 0
+    before = (tmp_path / "net.npz").read_bytes()
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))  # noqa: E731
+    done = run("train", "net.npz", "--resume", "--n-steps", "4", cwd=tmp_path, preexec_fn=limit)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert (tmp_path / "net.npz").read_bytes() == before
+
+
+def test_closed_stdout_is_no_traceback(tmp_path):
+    process = subprocess.Popen([*COMMAND, "info"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    error = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(60) in (0, 1) and b"Traceback" not in error
+
+
+def test_interrupted_reproduce_ends_at_once(tmp_path):
+    process = subprocess.Popen([*COMMAND, "reproduce", "--out", "out"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    time.sleep(3)
+    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    _, error = process.communicate(timeout=30)
+    assert process.returncode == 130 and "interrupted" in error
+    assert time.monotonic() - began < 5
