@@ -7,11 +7,17 @@ enum { WIDTH = 4 };
 typedef double vec __attribute__((vector_size(32)));
 typedef long long ivec __attribute__((vector_size(32)));
 static inline vec fma_(vec a, vec b, vec c) { return _mm256_fmadd_pd(a, b, c); }
+static inline vec least(vec a, vec b) { return _mm256_min_pd(a, b); } /* b if either is NaN */
 #else
 enum { WIDTH = 2 };
 typedef double vec __attribute__((vector_size(16)));
 typedef long long ivec __attribute__((vector_size(16)));
 static inline vec fma_(vec a, vec b, vec c) { return a * b + c; }
+static inline vec least(vec a, vec b)
+{
+    ivec mask = a < b;
+    return (vec)((mask & (ivec)a) | (~mask & (ivec)b));
+}
 #endif
 
 typedef vec unaligned_vec __attribute__((aligned(8), may_alias));
@@ -152,7 +158,7 @@ static void gemm(size_t m, size_t n_lanes, size_t k, const double *A, size_t lda
 
 /* ---- elementary functions ------------------------------------------------------------------------------------- */
 
-/* exp(2 x) = 2^n (c + r) / (c - r) with x = n ln(2)/2 + r and c = r coth r, a series in r^2 (|r| <= ln(2)/4). */
+/* exp(2 x) = 2^n (c + r) / (c - r) with x = n ln(2)/2 + r and c = r coth r, a polynomial in q = r^2 (|r| <= ln(2)/4). */
 struct reduced {
     vec r, c;
     ivec n; /* in the low bits; the others are not cleared */
@@ -168,13 +174,11 @@ static inline struct reduced reduce(vec x)
     vec n = shifted - magic;
     vec r = fma_(-n, all(half_ln2_low), fma_(-n, all(half_ln2_high), x));
     vec q = r * r;
-    vec c = all(-1382. / 638512875);
-    c = fma_(c, q, all(2. / 93555));
-    c = fma_(c, q, all(-1. / 4725));
-    c = fma_(c, q, all(2. / 945));
-    c = fma_(c, q, all(-1. / 45));
-    c = fma_(c, q, all(1. / 3));
-    out.c = fma_(c, q, all(1));
+    vec q2 = q * q; /* minimax coefficients of (c - 1)/q, two halves at once: the chain is what a step waits for */
+    vec low = fma_(q, all(-0x1.6c16c16c0a444p-6), all(0x1.5555555555553p-2));
+    vec high = fma_(q, all(-0x1.bbd5269283029p-13), all(0x1.1566ab5916a1ep-9));
+    high = fma_(q2, all(0x1.63eb9cd7bcb57p-16), high);
+    out.c = fma_(q, fma_(q2, high, low), all(1));
     out.r = r;
     out.n = (ivec)shifted;
     return out;
@@ -186,7 +190,7 @@ static inline vec tanh_(vec x)
 {
     const ivec sign = (ivec)all(-0.0) & (ivec)x;
     vec magnitude = (vec)((ivec)x ^ sign);
-    magnitude = select(magnitude > 20, all(20), magnitude); /* tanh(20) is 1 to the last bit */
+    magnitude = least(all(20), magnitude); /* tanh(20) is 1 to the last bit */
     struct reduced e = reduce(magnitude);
     vec s = power_of_two(e.n);
     vec t = fma_(s - 1, e.c, (s + 1) * e.r) / fma_(s + 1, e.c, (s - 1) * e.r);
