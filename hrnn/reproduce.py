@@ -198,7 +198,7 @@ def report(study):
                 value, low, high, n = estimate.value, estimate.low, estimate.high, estimate.n
             rows.append(_row(f"{agent}.{quantity}", value, low, high, n, f"behavior.summary of {agent}"))
     rows.append(_row("bound.correct", study.bound.mean(), None, None, len(study.bound), "inference.accuracy_bound"))
-    return rows + _regrets(study) + _mice_rows(study)
+    return rows + _regrets(study) + _history(study) + _mice_rows(study)
 
 
 def _row(name, value, low, high, n, source):
@@ -217,6 +217,19 @@ def _regrets(study):
     for policy in ("optimal_per_trial", "optimal_per_step"):
         solution = BASELINES[policy]().solution(study.task)
         rows.append(_row(f"{policy}.expected", solution.value, None, None, 0, "policy.Solution.value"))
+    return rows
+
+
+def _history(study):
+    """How the previous choice bears on the next beyond the exact prior; the exact actor is the negative control."""
+    rows = []
+    for agent in ("network", "semi_markov"):
+        run = study.runs[agent]
+        table = behavior.history_regression(run, hrnn.observe(run).prior).set_index("term")
+        for term in ("logit_prior", "previous_correct", "previous_wrong"):
+            row = table.loc[term]
+            source = "behavior.history_regression"
+            rows.append(_row(f"{agent}.history_{term}", row["weight"], row["low"], row["high"], row["n"], source))
     return rows
 
 

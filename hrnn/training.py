@@ -278,7 +278,7 @@ class Trainer:
             raise TypeError(f"recipe must be a str or a Recipe, got {type(recipe).__name__}")
         if n_steps is not None:
             recipe = dataclasses.replace(recipe, n_steps=whole_number(n_steps, "n_steps"))
-        seed = rng if isinstance(rng, (int, np.integer)) else str(rng)
+        seed = int(rng) if isinstance(rng, (int, np.integer)) else str(rng)
         record = {**net.metadata, "recipe": dataclasses.asdict(recipe), "rng": seed, "task": task.to_dict()}
         network = net.with_theta(net.theta, metadata=record)
         n_memory = 1 if recipe.optimizer == "sgd" else 2

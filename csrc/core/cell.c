@@ -90,24 +90,29 @@ void hrnn_cell_forward(const struct hrnn_kernel *kernel, const struct hrnn_cell 
                        const double *const *z, double *const *next, double *const *a)
 {
     size_t n = cell->n_hidden;
-    const double *x[HRNN_LANES_MAX] = {0}, *h_next[HRNN_LANES_MAX] = {0}, *bias = A + (n + HRNN_INPUTS) * cell->ld;
+    const double *h_next[HRNN_LANES_MAX] = {0};
     for (size_t l = 0; l < n_lanes; l++) {
-        x[l] = z[l] + n;
+        kernel->leaky(cell->rows_back, cell->leak, HRNN_INPUTS, A + n * cell->ld, cell->ld, z[l] + n, a[l], z[l], next[l]);
         h_next[l] = next[l];
     }
-    kernel->gemm(cell->rows, n_lanes, HRNN_INPUTS, A + n * cell->ld, cell->ld, x, 1, a);
-    for (size_t l = 0; l < n_lanes; l++) {
-        kernel->leaky(cell->rows_back, cell->leak, a[l], z[l], next[l]);
-        memcpy(a[l], bias, cell->rows * sizeof *bias);
-    }
-    kernel->gemm(cell->rows, n_lanes, n, A, cell->ld, h_next, 1, a);
+    hrnn_cell_prepare(kernel, cell, n_lanes, A, h_next, a);
+}
+
+void hrnn_cell_prepare(const struct hrnn_kernel *kernel, const struct hrnn_cell *cell, size_t n_lanes, const double *A,
+                       const double *const *h, double *const *a)
+{
+    const double *bias[HRNN_LANES_MAX];
+    for (size_t l = 0; l < n_lanes; l++)
+        bias[l] = A + (cell->n_hidden + HRNN_INPUTS) * cell->ld;
+    kernel->gemm(cell->rows, n_lanes, cell->n_hidden, A, cell->ld, h, 1, bias, a);
 }
 
 void hrnn_cell_backward(const struct hrnn_kernel *kernel, const struct hrnn_cell *cell, size_t n_lanes,
                         const double *A_transposed, const double *const *d_next, const double *const *h,
                         const double *const *h_next, double *const *dh, double *const *d)
 {
-    kernel->gemm(cell->rows_back, n_lanes, cell->n_hidden + HRNN_ACTIONS, A_transposed, cell->ld_back, d_next, 1, dh);
+    kernel->gemm(cell->rows_back, n_lanes, cell->n_hidden + HRNN_ACTIONS, A_transposed, cell->ld_back, d_next, 1,
+                 (const double *const *)dh, dh);
     for (size_t l = 0; l < n_lanes; l++)
         kernel->leaky_backward(cell->rows_back, cell->leak, h[l], h_next[l], dh[l], d[l]);
 }
@@ -124,6 +129,6 @@ void hrnn_cell_gradient(const struct hrnn_kernel *kernel, const struct hrnn_cell
             column[i] = z + j + i;
             g[i] = G + (j + i) * cell->ld;
         }
-        kernel->gemm(cell->rows, n, n_steps, d, cell->ld, column, cell->ld_z, g);
+        kernel->gemm(cell->rows, n, n_steps, d, cell->ld, column, cell->ld_z, (const double *const *)g, g);
     }
 }

@@ -50,6 +50,10 @@ void hrnn_cell_unpack_gradient(const struct hrnn_cell *cell, const double *G, do
 void hrnn_cell_forward(const struct hrnn_kernel *kernel, const struct hrnn_cell *cell, size_t n_lanes, const double *A,
                        const double *const *z, double *const *next, double *const *a);
 
+/* a = W h + b in its first N entries and the logits V h + c in the next two: what a step needs of the one before. */
+void hrnn_cell_prepare(const struct hrnn_kernel *kernel, const struct hrnn_cell *cell, size_t n_lanes, const double *A,
+                       const double *const *h, double *const *a);
+
 /* The same step backwards. d_next[l] = [da', dlogits] of the step after; dh[l] (rows_back,) enters as the gradient
    that reached h' directly from the step after (its leak path) and leaves as what h gets by the leak path;
    d[l] gets da. h[l] and h_next[l] are the states before and after the step. */

@@ -11,13 +11,14 @@
 enum { HRNN_KERNEL_WIDTH = 4, HRNN_KERNEL_LINE = 8 };
 
 struct hrnn_kernel {
-    /* y[l][i] += sum_j A[j * lda + i] z[l][j * stride], i < m (a multiple of 4), j < k, l < n_lanes. */
+    /* y[l][i] = from[l][i] + sum_j A[j * lda + i] z[l][j * stride], i < m (a multiple of 4), j < k, l < n_lanes. */
     void (*gemm)(size_t m, size_t n_lanes, size_t k, const double *A, size_t lda, const double *const *z,
-                 size_t stride, double *const *y);
+                 size_t stride, const double *const *from, double *const *y);
     /* out = tanh(x), n a multiple of 4; at most 5 ulp (3 with FMA), odd, exact at +-0 and +-infinity, NaN stays. */
     void (*tanh)(size_t n, const double *x, double *out);
-    /* One leaky step forward, n a multiple of 4: h_next = (1 - leak) h + leak tanh(a). */
-    void (*leaky)(size_t n, double leak, const double *a, const double *h, double *h_next);
+    /* One leaky step forward, n a multiple of 4: h_next = (1 - leak) h + leak tanh(a + U x), columns of U ld apart. */
+    void (*leaky)(size_t n, double leak, size_t n_inputs, const double *U, size_t ld, const double *x, const double *a,
+                  const double *h, double *h_next);
     /* Its twin backward: d = leak dh (1 - tanh(a)^2) and then dh = (1 - leak) dh. */
     void (*leaky_backward)(size_t n, double leak, const double *h, const double *h_next, double *dh, double *d);
     /* out = exp(x), n a multiple of 4; at most 4 ulp for x in [-708, 709], 0 below, infinity above, NaN stays. */

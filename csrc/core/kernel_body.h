@@ -38,7 +38,7 @@ enum { ROWS_1 = 13, ROWS_2 = 6, ROWS_3 = 4, ROWS_4 = 3, LANES_MAX = 4 };
 /* `rows` vectors of rows by `lanes` lanes, kept in registers: rows and lanes are literals at each call. */
 static inline __attribute__((always_inline)) void panel(const int rows, const int lanes, size_t k, const double *A,
                                                         size_t lda, const double *const *z, size_t stride,
-                                                        double *const *y, size_t i)
+                                                        const double *const *from, double *const *y, size_t i)
 {
     vec sum[ROWS_1][LANES_MAX];
     const double *z_[LANES_MAX];
@@ -49,7 +49,7 @@ static inline __attribute__((always_inline)) void panel(const int rows, const in
         y_[l] = y[l] + i;
 #pragma GCC unroll 16
         for (int r = 0; r < rows; r++)
-            sum[r][l] = load(y_[l] + r * WIDTH);
+            sum[r][l] = load(from[l] + i + r * WIDTH);
     }
     A += i;
     for (size_t j = 0; j < k; j++) {
@@ -74,84 +74,88 @@ static inline __attribute__((always_inline)) void panel(const int rows, const in
 }
 
 static void panel_1(size_t rows, size_t k, const double *A, size_t lda, const double *const *z, size_t stride,
-                    double *const *y, size_t i)
+                    const double *const *from, double *const *y,
+                    size_t i)
 {
     switch (rows) {
-    case 1: panel(1, 1, k, A, lda, z, stride, y, i); break;
-    case 2: panel(2, 1, k, A, lda, z, stride, y, i); break;
-    case 3: panel(3, 1, k, A, lda, z, stride, y, i); break;
-    case 4: panel(4, 1, k, A, lda, z, stride, y, i); break;
-    case 5: panel(5, 1, k, A, lda, z, stride, y, i); break;
-    case 6: panel(6, 1, k, A, lda, z, stride, y, i); break;
-    case 7: panel(7, 1, k, A, lda, z, stride, y, i); break;
-    case 8: panel(8, 1, k, A, lda, z, stride, y, i); break;
-    case 9: panel(9, 1, k, A, lda, z, stride, y, i); break;
-    case 10: panel(10, 1, k, A, lda, z, stride, y, i); break;
-    case 11: panel(11, 1, k, A, lda, z, stride, y, i); break;
-    case 12: panel(12, 1, k, A, lda, z, stride, y, i); break;
-    default: panel(13, 1, k, A, lda, z, stride, y, i); break;
+    case 1: panel(1, 1, k, A, lda, z, stride, from, y, i); break;
+    case 2: panel(2, 1, k, A, lda, z, stride, from, y, i); break;
+    case 3: panel(3, 1, k, A, lda, z, stride, from, y, i); break;
+    case 4: panel(4, 1, k, A, lda, z, stride, from, y, i); break;
+    case 5: panel(5, 1, k, A, lda, z, stride, from, y, i); break;
+    case 6: panel(6, 1, k, A, lda, z, stride, from, y, i); break;
+    case 7: panel(7, 1, k, A, lda, z, stride, from, y, i); break;
+    case 8: panel(8, 1, k, A, lda, z, stride, from, y, i); break;
+    case 9: panel(9, 1, k, A, lda, z, stride, from, y, i); break;
+    case 10: panel(10, 1, k, A, lda, z, stride, from, y, i); break;
+    case 11: panel(11, 1, k, A, lda, z, stride, from, y, i); break;
+    case 12: panel(12, 1, k, A, lda, z, stride, from, y, i); break;
+    default: panel(13, 1, k, A, lda, z, stride, from, y, i); break;
     }
 }
 
 static void panel_2(size_t rows, size_t k, const double *A, size_t lda, const double *const *z, size_t stride,
-                    double *const *y, size_t i)
+                    const double *const *from, double *const *y,
+                    size_t i)
 {
     switch (rows) {
-    case 1: panel(1, 2, k, A, lda, z, stride, y, i); break;
-    case 2: panel(2, 2, k, A, lda, z, stride, y, i); break;
-    case 3: panel(3, 2, k, A, lda, z, stride, y, i); break;
-    case 4: panel(4, 2, k, A, lda, z, stride, y, i); break;
-    case 5: panel(5, 2, k, A, lda, z, stride, y, i); break;
-    default: panel(6, 2, k, A, lda, z, stride, y, i); break;
+    case 1: panel(1, 2, k, A, lda, z, stride, from, y, i); break;
+    case 2: panel(2, 2, k, A, lda, z, stride, from, y, i); break;
+    case 3: panel(3, 2, k, A, lda, z, stride, from, y, i); break;
+    case 4: panel(4, 2, k, A, lda, z, stride, from, y, i); break;
+    case 5: panel(5, 2, k, A, lda, z, stride, from, y, i); break;
+    default: panel(6, 2, k, A, lda, z, stride, from, y, i); break;
     }
 }
 
 static void panel_3(size_t rows, size_t k, const double *A, size_t lda, const double *const *z, size_t stride,
-                    double *const *y, size_t i)
+                    const double *const *from, double *const *y,
+                    size_t i)
 {
     switch (rows) {
-    case 1: panel(1, 3, k, A, lda, z, stride, y, i); break;
-    case 2: panel(2, 3, k, A, lda, z, stride, y, i); break;
-    case 3: panel(3, 3, k, A, lda, z, stride, y, i); break;
-    default: panel(4, 3, k, A, lda, z, stride, y, i); break;
+    case 1: panel(1, 3, k, A, lda, z, stride, from, y, i); break;
+    case 2: panel(2, 3, k, A, lda, z, stride, from, y, i); break;
+    case 3: panel(3, 3, k, A, lda, z, stride, from, y, i); break;
+    default: panel(4, 3, k, A, lda, z, stride, from, y, i); break;
     }
 }
 
 static void panel_4(size_t rows, size_t k, const double *A, size_t lda, const double *const *z, size_t stride,
-                    double *const *y, size_t i)
+                    const double *const *from, double *const *y,
+                    size_t i)
 {
     switch (rows) {
-    case 1: panel(1, 4, k, A, lda, z, stride, y, i); break;
-    case 2: panel(2, 4, k, A, lda, z, stride, y, i); break;
-    default: panel(3, 4, k, A, lda, z, stride, y, i); break;
+    case 1: panel(1, 4, k, A, lda, z, stride, from, y, i); break;
+    case 2: panel(2, 4, k, A, lda, z, stride, from, y, i); break;
+    default: panel(3, 4, k, A, lda, z, stride, from, y, i); break;
     }
 }
 
 /* All rows of up to LANES_MAX lanes, cut into panels of nearly equal height. */
 static inline void lanes(size_t n_lanes, size_t rows, size_t k, const double *A, size_t lda, const double *const *z,
-                         size_t stride, double *const *y)
+                         size_t stride, const double *const *from, double *const *y)
 {
     static const size_t most[LANES_MAX + 1] = {0, ROWS_1, ROWS_2, ROWS_3, ROWS_4};
     size_t n_panels = (rows + most[n_lanes] - 1) / most[n_lanes];
     for (size_t p = 0, first = 0; p < n_panels; p++) {
         size_t next = rows * (p + 1) / n_panels, height = next - first;
         switch (n_lanes) {
-        case 1: panel_1(height, k, A, lda, z, stride, y, first * WIDTH); break;
-        case 2: panel_2(height, k, A, lda, z, stride, y, first * WIDTH); break;
-        case 3: panel_3(height, k, A, lda, z, stride, y, first * WIDTH); break;
-        default: panel_4(height, k, A, lda, z, stride, y, first * WIDTH); break;
+        case 1: panel_1(height, k, A, lda, z, stride, from, y, first * WIDTH); break;
+        case 2: panel_2(height, k, A, lda, z, stride, from, y, first * WIDTH); break;
+        case 3: panel_3(height, k, A, lda, z, stride, from, y, first * WIDTH); break;
+        default: panel_4(height, k, A, lda, z, stride, from, y, first * WIDTH); break;
         }
         first = next;
     }
 }
 
 static void gemm(size_t m, size_t n_lanes, size_t k, const double *A, size_t lda, const double *const *z,
-                 size_t stride, double *const *y)
+                 size_t stride, const double *const *from, double *const *y)
 {
     size_t n_groups = (n_lanes + LANES_MAX - 1) / LANES_MAX;
     for (size_t g = 0, first = 0; g < n_groups; g++) {
         size_t next = n_lanes * (g + 1) / n_groups;
-        lanes(next - first, m / WIDTH, k, A, lda, z + first, stride, y + first);
+        lanes(next - first, m / WIDTH, k, A, lda, z + first, stride, from + first, y + first);
         first = next;
     }
 }
@@ -211,10 +215,15 @@ static void tanh_all(size_t n, const double *x, double *out)
         store(out + i, tanh_(load(x + i)));
 }
 
-static void leaky(size_t n, double leak, const double *a, const double *h, double *h_next)
+static void leaky(size_t n, double leak, size_t n_inputs, const double *U, size_t ld, const double *x, const double *a,
+                  const double *h, double *h_next)
 {
-    for (size_t i = 0; i < n; i += WIDTH)
-        store(h_next + i, (1 - leak) * load(h + i) + leak * tanh_(load(a + i)));
+    for (size_t i = 0; i < n; i += WIDTH) {
+        vec sum = load(a + i);
+        for (size_t j = 0; j < n_inputs; j++)
+            sum = fma_(load(U + j * ld + i), all(x[j]), sum);
+        store(h_next + i, (1 - leak) * load(h + i) + leak * tanh_(sum));
+    }
 }
 
 static void leaky_backward(size_t n, double leak, const double *h, const double *h_next, double *dh, double *d)

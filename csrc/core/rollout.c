@@ -36,14 +36,6 @@ size_t hrnn_rollout_forward_scratch(const struct hrnn_cell *cell)
     return hrnn_cell_forward_size(cell) + 2 * cell->ld_z + cell->ld + 4 * HRNN_KERNEL_LINE;
 }
 
-/* a = b + W h in its first N entries, the logits V h + c in the next two. */
-static void prepare(const struct hrnn_kernel *kernel, const struct hrnn_cell *cell, const double *A, const double *h,
-                    double *a)
-{
-    memcpy(a, A + (cell->n_hidden + HRNN_INPUTS) * cell->ld, cell->rows * sizeof *a);
-    kernel->gemm(cell->rows, 1, cell->n_hidden, A, cell->ld, &h, 1, &a);
-}
-
 static int starts_session(const struct hrnn_sessions *sessions, const struct hrnn_place *place)
 {
     size_t r = place->trial;
@@ -62,14 +54,14 @@ size_t hrnn_rollout_forward(const struct hrnn_kernel *kernel, const struct hrnn_
     double *z[2] = {take(&scratch, cell->ld_z), take(&scratch, cell->ld_z)};
     hrnn_cell_pack(cell, theta, A);
     memcpy(z[0], h, n * sizeof *h);
-    prepare(kernel, cell, A, z[0], a);
+    hrnn_cell_prepare(kernel, cell, 1, A, (const double *const *)z, &a);
     for (; t < max_steps && place->trial < end; t++) {
         double *now = z[t % 2], *next = z[(t + 1) % 2];
         const double *z_now = now;
         if (starts_session(sessions, place)) {
             place->feedback = 0;
             memset(now, 0, n * sizeof *now);
-            prepare(kernel, cell, A, now, a);
+            hrnn_cell_prepare(kernel, cell, 1, A, &z_now, &a);
         }
         hrnn_task_observe(task, sessions, place, now + n);
         hrnn_cell_forward(kernel, cell, 1, A, &z_now, &next, &a);
@@ -140,9 +132,11 @@ static void run(const struct hrnn_kernel *kernel, const struct hrnn_cell *cell, 
     double *next[HRNN_LANES_MAX], *a[HRNN_LANES_MAX], bound = hrnn_task_bound(task);
     for (size_t l = 0; l < n_lanes; l++) {
         active[l] = lanes + l;
-        prepare(kernel, cell, A, lanes[l].z, lanes[l].a);
+        z[l] = lanes[l].z;
+        a[l] = lanes[l].a;
         observe(lanes + l, cell, task, sessions, 0);
     }
+    hrnn_cell_prepare(kernel, cell, n_lanes, A, z, a);
     for (size_t t = 0; n_lanes; t++) {
         for (size_t l = 0; l < n_lanes; l++) {
             z[l] = active[l]->z + t * cell->ld_z;
