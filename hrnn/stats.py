@@ -226,7 +226,7 @@ def paired(a, b, *, resamples=None, rng=0, n_resamples=N_RESAMPLES):
 
     Examples
     --------
-    >>> paired(([8, 9, 7], [10, 10, 10]), ([7, 8, 6], [10, 10, 10])).high
+    >>> round(paired(([8, 9, 7], [10, 10, 10]), ([7, 8, 6], [10, 10, 10])).high, 3)
     0.1
     """
     sums_a, sums_b = _sums(*a, name=" of a"), _sums(*b, name=" of b")
