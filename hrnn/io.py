@@ -9,7 +9,6 @@ import contextlib
 import dataclasses
 import errno
 import fcntl
-import functools
 import hashlib
 import io
 import json
@@ -137,12 +136,14 @@ def save_archive(path, *, kind, config, arrays, keep_previous=False):
     >>> archive.config, archive.arrays
     ({'n': 2}, {'x': array([1., 2.])})
     """
+    from hrnn import __version__  # here, because the package imports this module
+
     for argument, value, wanted in (("kind", kind, str), ("config", config, dict),
                                     ("arrays", arrays, dict)):
         if not isinstance(value, wanted):
             raise TypeError(f"{argument} must be a {wanted.__name__}, got {type(value).__name__}")
     npys = {_checked_name(name): _to_npy(name, array) for name, array in arrays.items()}
-    header = {"format": "hrnn", "schema": SCHEMA, "kind": kind, "hrnn_version": _version(),
+    header = {"format": "hrnn", "schema": SCHEMA, "kind": kind, "hrnn_version": __version__,
               "config": json.loads(_to_json(config, "config")),
               "sha256": {name: hashlib.sha256(npy).hexdigest() for name, npy in npys.items()}}
     header["sha256"][_CONFIG] = _seal(header)
@@ -282,7 +283,7 @@ def _read_bytes(path):
 def _open_zip(data):
     # The end record is checked first: zipfile makes an object for each entry that it promises.
     end = data[-22:]
-    if len(end) < 22 or end[:4] != b"PK\5\6" or end[-2:] != b"\0\0":
+    if end[:4] != b"PK\5\6" or end[-2:] != b"\0\0":
         raise ValueError("it does not end as an archive does")
     (directory_size,) = struct.unpack("<L", end[12:16])
     if directory_size > MAX_TEXT_BYTES or data[-42:-38] == b"PK\6\7":  # the latter is zip64
@@ -303,10 +304,9 @@ def _read_header(archive):
 
 
 def _read_member(archive, name):
-    info = archive.getinfo(name)
-    if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
+    if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
         raise ValueError(f"{name} is compressed")
-    return archive.read(info)
+    return archive.read(name)
 
 
 def _read_array(archive, name, digest):
@@ -319,7 +319,7 @@ def _read_array(archive, name, digest):
     shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
     if fortran_order or dtype.str not in DTYPES:
         raise ValueError(f"{name} must be in C order with a dtype among {DTYPES}")
-    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != len(npy) - file.tell():
+    if math.prod(shape) * dtype.itemsize != len(npy) - file.tell():
         raise ValueError(f"{name} says shape {shape}, which is not the size of its data")
     array = np.frombuffer(npy, dtype, offset=file.tell()).reshape(shape).copy()
     if dtype.kind == "b" and array.view(np.uint8).max(initial=0) > 1:
@@ -471,13 +471,3 @@ def _to_json(obj, name, *, sort_keys=False):
 def _seal(header):
     # Covers the arrays' hashes too. Key order does not count; NaN is refused here on both sides.
     return hashlib.sha256(_to_json(header, _CONFIG, sort_keys=True).encode()).hexdigest()
-
-
-@functools.cache
-def _version():
-    from importlib import metadata
-
-    try:
-        return metadata.version("hrnn")
-    except metadata.PackageNotFoundError:
-        return "unknown"

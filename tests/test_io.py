@@ -6,6 +6,7 @@ import io as stdio
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+import hrnn
 from hrnn import io
 
 CONFIG = {"cell": "tanh", "n_hidden": 3, "big": str(2**127), "nested": {"x": [1, 2.5, None, "é"]}}
@@ -101,6 +103,7 @@ def test_numpy_and_unzip_read_the_archive_too(tmp_path):
         header = json.loads(archive.read("config.json"))
         digest = hashlib.sha256(archive.read("theta.npy")).hexdigest()
     assert (header["format"], header["schema"]) == ("hrnn", 1)
+    assert header["hrnn_version"] == hrnn.__version__
     assert header["sha256"]["theta"] == digest
 
 
@@ -112,6 +115,8 @@ def test_an_archive_written_by_hand_from_the_description_is_read(tmp_path):
 
 def test_equal_contents_give_equal_bytes(tmp_path):
     assert save(tmp_path / "a").read_bytes() == save(tmp_path / "b").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a") as archive:
+        assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
 def test_config_comes_back_as_json_gives_it(tmp_path):
@@ -153,6 +158,13 @@ def test_names_that_are_no_identifiers_are_refused(tmp_path, name):
         save(tmp_path / "a", arrays={name: np.zeros(1)})
 
 
+def deep():
+    config = {}
+    for _ in range(100_000):
+        config = {"a": config}
+    return config
+
+
 def endless():
     config = {}
     config["a"] = config
@@ -162,7 +174,8 @@ def endless():
 @pytest.mark.parametrize(("config", "error"), [
     ({"a": np.nan}, ValueError), ({"a": [np.inf]}, ValueError), ({"a": np.arange(2)}, TypeError),
     ({"a": 1j}, TypeError), ([], TypeError), ({"a": "x" * (1 << 20)}, ValueError),
-    (endless(), ValueError)], ids=["nan", "inf", "array", "complex", "list", "long", "endless"])
+    (endless(), ValueError), (deep(), ValueError)],
+    ids=["nan", "inf", "array", "complex", "list", "long", "endless", "deep"])
 def test_config_must_be_strict_json(tmp_path, config, error):
     with pytest.raises(error, match="config must"):
         save(tmp_path / "a", config=config)
@@ -305,6 +318,13 @@ def test_reading_takes_a_few_times_the_file_and_no_more(tmp_path):
         tracemalloc.stop()
 
 
+def test_other_versions_of_the_npy_format_are_refused(tmp_path):
+    buffer = stdio.BytesIO()
+    np.lib.format.write_array(buffer, np.zeros(3), (2, 0))
+    with pytest.raises(ValueError, match="x is not in version 1.0"):
+        load(forge(tmp_path / "a", [("x.npy", buffer.getvalue())]))
+
+
 def test_a_pickle_is_not_executed(tmp_path):
     buffer = stdio.BytesIO()
     np.save(buffer, np.array([Trap(tmp_path / "sprung")], dtype=object), allow_pickle=True)
@@ -423,13 +443,31 @@ def test_a_long_config_is_refused(tmp_path):
         load(forge(tmp_path / "a", X, config={"a": "x" * (1 << 20)}))
 
 
-def test_a_directory_of_a_million_entries_is_refused_unread(tmp_path):
-    entry = b"PK\1\2" + bytes(42)
-    end = b"PK\5\6" + bytes(4) + b"\xff\xff" * 2 + (46 * 1_000_000).to_bytes(4, "little") + bytes(6)
+@pytest.mark.parametrize("zip64", [False, True])
+def test_a_directory_of_a_million_entries_is_refused_unread(tmp_path, zip64):
+    n, size = 1_000_000, 46_000_000
+    data = (b"PK\1\2" + bytes(42)) * n
+    if zip64:
+        data += struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, n, n, size, 0)
+        data += struct.pack("<4sLQL", b"PK\6\7", 0, size, 1)
+        n, size = 0xffff, 0
     path = tmp_path / "a"
-    path.write_bytes(entry * 1_000_000 + end)
+    n &= 0xffff
+    path.write_bytes(data + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, n, n, size, 0, 0))
     with pytest.raises(ValueError, match="directory is too large"):
         load(path)
+
+
+def test_running_out_of_memory_is_no_damage(tmp_path, monkeypatch):
+    path = save(tmp_path / "a")
+    save(tmp_path / "a.previous")
+    monkeypatch.setattr(io.np, "frombuffer", exhausted)
+    with pytest.raises(MemoryError):
+        load(path, fallback=True)
+
+
+def exhausted(*_, **__):
+    raise MemoryError
 
 
 def test_a_newer_schema_says_so_and_is_no_damage(tmp_path):
