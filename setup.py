@@ -79,7 +79,7 @@ def blas():
 
 
 class BuildExt(build_ext):
-    """`build_ext` with flags for single files, sources in parallel, and OpenBLAS beside the result."""
+    """`build_ext` with flags for single files, parallel sources, and OpenBLAS beside the result."""
 
     shipped = None
 
