@@ -1,0 +1,137 @@
+"""Laws of the source: layers, names, exports, what the core may not do."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import hrnn
+
+ROOT = Path(__file__).parents[1]
+CORE, PACKAGE = ROOT / "csrc" / "core", ROOT / "hrnn"
+ORDER = "status linalg rng kernel task cell loss optim inference policy rollout sequence fixedpoint choice".split()
+
+
+def stem(path):
+    return re.sub(r"_(isa|body|baseline|v3|v4)$", "", path.stem)
+
+
+@pytest.mark.parametrize("path", sorted(CORE.glob("*.[ch]")), ids=lambda p: p.name)
+def test_core_files_include_only_what_stands_before_them(path):
+    included = re.findall(r'#include "(\w+)\.h"', path.read_text())
+    for name in included:
+        assert ORDER.index(stem(Path(name))) <= ORDER.index(stem(path)), name
+    assert "Python.h" not in path.read_text()
+
+
+@pytest.mark.skipif(not shutil.which("gcc") or not shutil.which("nm"), reason="needs gcc and nm")
+@pytest.mark.parametrize("path", sorted(CORE.glob("*.c")), ids=lambda p: p.name)
+def test_core_objects_are_pure(path, tmp_path):
+    isa = {"kernel_v3": ["-mavx2", "-mfma"], "kernel_v4": ["-mavx2", "-mfma", "-mavx512f", "-mavx512dq", "-mavx512vl"]}
+    subprocess.run(["gcc", "-std=c11", "-O2", "-fPIC", "-ffp-contract=off", f"-I{np.get_include()}", *isa.get(path.stem, []), "-c",
+                    str(path), "-o", str(tmp_path / "o")], check=True)
+    symbols = [line.split()[-2:] for line in subprocess.run(["nm", tmp_path / "o"], capture_output=True, text=True).stdout.splitlines()]
+    forbidden = {"printf", "fprintf", "puts", "exit", "abort", "malloc", "calloc", "realloc", "free", "rand", "time", "getenv"}
+    for kind, name in symbols:
+        assert kind not in "dDbBC", f"writable data {name}"
+        assert not (kind == "U" and name in forbidden), name
+        if kind in "TR":
+            assert name.startswith(f"hrnn_{stem(path)}_"), name
+
+
+@pytest.mark.skipif(sys.platform != "linux" or not shutil.which("nm"), reason="needs nm on Linux")
+def test_the_extension_exports_only_its_init():
+    out = subprocess.run(["nm", "-D", "--defined-only", hrnn._core.__file__], capture_output=True, text=True, check=True).stdout
+    names = [line.split()[-1] for line in out.splitlines()]
+    if not any("asan" in name for name in names):
+        assert [n for n in names if not n.startswith(("_init", "_fini"))] == ["PyInit__core"]
+
+
+def test_who_may_import_whom():
+    for path in PACKAGE.rglob("*.py"):
+        text, name = path.read_text(), path.relative_to(PACKAGE).as_posix()
+        if name.startswith(("behavior", "plot", "figures", "stats", "psychometric")):
+            assert "_core" not in text, name
+        if not name.startswith(("figures", "cli", "reproduce", "__init__")):
+            assert not re.search(r"import figures|hrnn\.figures", text), name
+
+
+def test_python_h_only_in_binding():
+    for path in (ROOT / "csrc").rglob("*.[ch]"):
+        assert ("Python.h" in path.read_text()) == (path.name == "py.h"), path
+
+
+def test_import_is_light():
+    code = "import sys, hrnn; print([m for m in ('pandas', 'scipy', 'matplotlib', 'sklearn', 'tqdm') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_the_project_stands_alone():
+    tracked = [p for folder in ("csrc", "hrnn", "tests", "docs", "notebooks") for p in (ROOT / folder).rglob("*") if p.is_file()]
+    for path in tracked:
+        if path.suffix in {".c", ".h", ".py", ".md", ".toml", ".ipynb", ".pyi"} and path != Path(__file__):
+            assert "../shared" not in path.read_text(), path
+
+
+@pytest.mark.parametrize("name, make, error", [
+    ("theta", lambda: np.zeros(10, np.float32), TypeError), ("theta", lambda: np.zeros(10, ">f8"), TypeError),
+    ("theta", lambda: np.zeros((2, 5)), ValueError), ("theta", lambda: np.zeros(20)[::2], ValueError),
+    ("theta", lambda: np.zeros(11), ValueError), ("theta", lambda: list(range(10)), TypeError),
+    ("theta", lambda: np.ma.zeros(10), TypeError),
+])
+def test_the_binding_refuses_wrong_arrays(name, make, error):
+    with pytest.raises(error, match=name):
+        hrnn._core.optim_sgd(0.1, 0.0, np.zeros(10), np.zeros(10), make())
+
+
+def test_the_binding_refuses_read_only_and_overlapping_outputs():
+    a, frozen = np.zeros(30), np.zeros(10)
+    frozen.flags.writeable = False
+    with pytest.raises(ValueError, match="theta must be writeable"):
+        hrnn._core.optim_sgd(0.1, 0.0, np.zeros(10), np.zeros(10), frozen)
+    with pytest.raises(ValueError, match="theta must not overlap velocity"):
+        hrnn._core.optim_sgd(0.1, 0.0, np.zeros(10), a[:10], a[5:15])
+
+
+@pytest.mark.parametrize("isa", ["baseline", "v3", "v4"])
+def test_tanh_and_exp_are_accurate_in_every_kernel(isa):
+    order = ("baseline", "v3", "v4")
+    if order.index(isa) > order.index(hrnn._core.info()["cpu_best"]):
+        pytest.skip(f"this machine has no {isa}")
+    code = """
+import numpy as np, hrnn
+x = np.concatenate([np.linspace(-25, 25, 100001)[:100000], 10.0 ** np.random.default_rng(0).uniform(-300, 2, 20000)])
+out = np.empty_like(x)
+hrnn._core.kernel_tanh(x, out)
+exact = np.tanh(x.astype(np.longdouble))
+assert (abs(out - exact) / np.spacing(abs(exact.astype(float)))).max() < 5
+hrnn._core.kernel_tanh(-x, x2 := np.empty_like(x)); assert (x2 == -out).all()
+hrnn._core.kernel_exp(x, out)
+exact = np.exp(x.astype(np.longdouble))
+assert (abs(out - exact) / np.spacing(exact.astype(float))).max() < 4
+s = np.array([0.0, -0.0, np.inf, -np.inf]); hrnn._core.kernel_tanh(s, o := np.empty(4))
+assert o.tolist() == [0, 0, 1, -1] and np.signbit(o[1])
+s = np.array([np.nan, -710, 710, np.nan]); hrnn._core.kernel_exp(s, o)
+assert np.isnan(o[[0, 3]]).all() and o[1] == 0 and o[2] == np.inf
+print("ok")
+"""
+    import os
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"HRNN_CPU": isa})
+    assert done.stdout.strip() == "ok", done.stderr
+
+
+def test_normal_draws_are_normal():
+    from scipy import stats
+
+    out = np.empty(400_000)
+    hrnn._core.rng_normal(np.random.default_rng(0).bit_generator, out)
+    assert stats.kstest(out, "norm").pvalue > 1e-4
+    tail = abs(out)[abs(out) > 3.6541528853610088]
+    expected = 400_000 * 2 * stats.norm.sf(3.6541528853610088)
+    assert abs(len(tail) - expected) < 5 * np.sqrt(expected)
+    assert abs(stats.skew(out)) < 0.02 and abs(stats.kurtosis(out)) < 0.04
