@@ -5,7 +5,6 @@ as a dict W (N, N), U (N, 3), b (N,), V (2, N), c (2,); logits are [left, right]
 """
 
 import numpy as np
-
 from reference_agents import actor, observer, optimal_value
 from reference_inference import (
     block_length_pmf,

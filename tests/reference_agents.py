@@ -5,7 +5,6 @@ A task is any object with the fields of `hrnn.Task`, sessions any with those of
 """
 
 import numpy as np
-
 from reference_inference import (
     Blockless,
     Exponential,
