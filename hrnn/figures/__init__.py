@@ -15,7 +15,10 @@ def draw(name, study):
     from hrnn.plot import style
 
     with style():
-        return importlib.import_module(f"hrnn.figures.{FIGURES[name]}").draw(study, Figure)
+        figure, source = importlib.import_module(f"hrnn.figures.{FIGURES[name]}").draw(study, Figure)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # laid out once, so that saving twice gives the same bytes
+    return figure, source
 
 
 def save(figure, source, folder, name):

@@ -35,8 +35,8 @@ def zero(ax, study):
         rows[agent] = tuple(summary.loc["mu0_concordant", ["value", "low", "high"]])
         tables.append(summary.loc[["mu0_concordant", "mu0_discordant"]].reset_index().assign(panel="a", agent=agent))
     agents(rows, ax=ax, chance=0.5)
-    for y, agent in enumerate(rows):
-        ax.plot(tables[y]["value"].iloc[1], y, "|", color="0.4", ms=6)
+    for y, table in enumerate(tables):
+        ax.plot(table["value"].iloc[1], y, "|", color="0.4", ms=6)
     ax.set(xlabel="fraction correct at strength 0 (timeouts wrong)\nsymbol: concordant, bar: discordant", xlim=(0, 1))
     return pd.concat(tables)
 

@@ -56,7 +56,8 @@ def agents(rows, *, ax=None, chance=None):
     ax = _axes(ax)
     for y, (agent, (value, low, high)) in enumerate(rows.items()):
         colour, marker, _ = look(agent)
-        ax.errorbar(value, y, xerr=[[max(value - low, 0)], [max(high - value, 0)]], color=colour, marker=marker, ms=3.5, mew=0, elinewidth=0.8)
+        error = [[max(value - low, 0)], [max(high - value, 0)]]
+        ax.errorbar(value, y, xerr=error, color=colour, marker=marker, ms=3.5, mew=0, elinewidth=0.8)
     ax.set_yticks(range(len(rows)), [look(agent)[2] for agent in rows])
     ax.set_ylim(len(rows) - 0.5, -0.5)
     if chance is not None:
