@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import functools
+import itertools
 import math
 import os
 import time
@@ -128,8 +129,7 @@ class Gradient:
         """Losses and summed gradient of up to LANES sessions, each a Sessions of one session."""
         gradient = self.gradients.setdefault(index, np.empty_like(theta))
         gradient[:] = 0
-        lengths = [part.n_trials for part in parts]
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        offsets = np.array([0, *itertools.accumulate(part.n_trials for part in parts)])
         arrays = parts[0]._tuple if len(parts) == 1 else tuple(map(np.concatenate, zip(*(p._tuple for p in parts), strict=True)))
         n = int(offsets[-1])
         size = _core.rollout_scratch(self.task._tuple, self.n_hidden, len(parts), n)[1]
@@ -156,7 +156,7 @@ class Gradient:
         gradient = results[0][1]
         for _, more in results[1:]:
             gradient += more
-        return np.concatenate([loss for loss, _ in results]), gradient
+        return results[0][0] if len(results) == 1 else np.concatenate([loss for loss, _ in results]), gradient
 
 
 def n_threads_of(n_threads):
@@ -328,7 +328,7 @@ class Trainer:
             _core.optim_sgd(rate, self.recipe.momentum, gradient, self.memory[0], self.theta)
         else:
             _core.optim_adam(rate, float(len(self.loss) + 1), gradient, self.memory[0], self.memory[1], self.theta)
-        return float(losses.mean())
+        return math.fsum(losses) / len(losses)
 
     def run(self, callback, n_threads, progress, stop=None):
         """Train to the end; `stop`, a threading.Event, ends it from another thread as Ctrl-C would."""
@@ -376,8 +376,9 @@ def sample_session(task, rng):
     """One session from one stream: what training uses, quicker than `Task.sample`."""
     lengths = np.empty(task.n_blocks, np.int64)
     _core.task_sample_lengths(task._tuple, rng.bit_generator, lengths)
-    block_side = np.ones(task.n_blocks, np.int8)
-    block_side[1 if rng.random() < 0.5 else 0 :: 2] = -1
+    block_side = np.empty(task.n_blocks, np.int8)
+    first = 1 if rng.random() < 0.5 else -1
+    block_side[::2], block_side[1::2] = first, -first
     if task.n_unbiased:
         lengths = np.concatenate([[task.n_unbiased], lengths])
         block_side = np.concatenate([np.zeros(1, np.int8), block_side])

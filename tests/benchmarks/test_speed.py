@@ -99,12 +99,13 @@ def test_policies(benchmark):
 
 
 SCRIPT = """
-import resource, hrnn
+import hrnn
+peak = lambda: int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]) / 1024
 task = hrnn.Task(); net = hrnn.Network.init('tanh', n_hidden=50, rng=0)
 net = hrnn.train(net, task, recipe='fast', n_steps=100, progress=False).network
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
 run = hrnn.rollout(net, task.sample(n_blocks=1000, rng=0)); run.inputs
-print(len(run.p_right), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+print(len(run.p_right), peak() - before)
 """
 
 
