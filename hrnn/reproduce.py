@@ -38,7 +38,7 @@ QUANTITIES = (
 )
 PUBLISHED = {"network.correct": 0.855}  # Schaeffer et al. (2020), one network
 N_BLOCKS, N_BLOCKS_SWEEP, N_BLOCKS_QUICK = 1000, 400, 80
-QUICK_STEPS = 300
+QUICK_STEPS = 100
 
 
 @dataclasses.dataclass(eq=False)

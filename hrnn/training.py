@@ -72,7 +72,7 @@ class Recipe:
 
 RECIPES = {
     "paper": Recipe(optimizer="sgd", learning_rate=1e-3, momentum=0.1, n_sessions=1, n_steps=100_001, name="paper"),
-    "fast": Recipe(optimizer="adam", learning_rate=2e-3, n_sessions=1, n_steps=2000, name="fast"),
+    "fast": Recipe(optimizer="adam", learning_rate=1e-3, n_sessions=4, n_steps=600, name="fast"),
 }
 
 

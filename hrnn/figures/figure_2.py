@@ -62,8 +62,8 @@ def chronometric(ax, study):
         points(part, part["strength"], "network", ax=ax, label=name, ls=style)
     ax.set(xlabel="strength (sd of an observation)", ylabel="steps per trial (RNN)")
     low, high = ax.get_ylim()
-    ax.set_ylim(low, high + 0.55 * (high - low))
-    ax.legend(loc="upper right", ncols=2, columnspacing=0.8, handlelength=2.2)
+    ax.set_ylim(low, high + 0.9 * (high - low))
+    ax.legend(loc="upper right", handlelength=2.2)
     return table.assign(panel="c", agent="network")
 
 
@@ -84,7 +84,7 @@ def psychometrics(axes, study):
             fit, x = fits[fits.p_left == p_left].iloc[0], np.linspace(-2.5, 2.5, 201)
             ax.plot(x, psychometric_curve(x, **{k: fit[k] for k in ("mu", "sigma", "gamma1", "gamma2")}), color=colour)
         ax.set(xlabel="signed strength (right > 0)", ylabel="P(right | choice)", title=look(agent)[2], ylim=(0, 1))
-        ax.legend(loc="upper left", handletextpad=0.2)
+        ax.legend(loc="lower right", handletextpad=0.1, borderaxespad=0.2)
         tables.append(fits.assign(panel="def", agent=agent))
     return pd.concat(tables)
 

@@ -56,7 +56,8 @@ def change(ax, study, strength):
     n = tables[0]["n"]
     ax.set_title(f"{kind}, n = {n.min():.0f} to {n.max():.0f} trials per point" if len(n) else f"{kind}: too few trials")
     ax.axhline(0.5, color="0.6", ls=":", lw=0.6)
-    ax.legend(loc="lower right")
+    if strength is None:  # the same agents in the next panel
+        ax.legend(loc="lower right")
     return pd.concat(tables)
 
 
