@@ -19,6 +19,23 @@ def one_session(n, rng, unknown=0.3):
     return side, rng.normal(size=(n, 2))
 
 
+# (block_law, block_hazard, block_min, block_max, p_block)
+LAWS = [("geometric", 0.3, 2, 4, 0.8), ("exponential", 0.5, 1, 5, 0.7), ("geometric", 0.2, 3, 3, 0.9), ("geometric", 0.2, 1, 6, 1.0)]
+
+
+@pytest.mark.parametrize("law", LAWS, ids=str)
+def test_semi_markov_equals_enumeration_for_every_law(law):
+    """Sides known and unknown; where p_block is 1, only sides that can be."""
+    task = hrnn.Task(**dict(zip(("block_law", "block_hazard", "block_min", "block_max", "p_block"), law, strict=True)))
+    side, log_l = one_session(8, np.random.default_rng(6), 0.5)
+    if task.p_block == 1:
+        side = np.where(side, 1, 0)
+    prior, block = filter_sides(side, np.zeros(8), np.ones(8), task=task, log_likelihood=log_l)
+    twin = reference.brute_force(side, log_l, task.block_length_pmf(), task.p_block)
+    np.testing.assert_allclose(prior, twin[0], atol=1e-13)
+    np.testing.assert_allclose(block, twin[1], atol=1e-13)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_semi_markov_equals_enumeration_of_block_paths(seed):
     side, log_l = one_session(9, np.random.default_rng(seed))
@@ -53,6 +70,25 @@ def test_flat_evidence_leaves_the_block_posterior_to_the_transition(model):
                                 log_likelihood=np.full((9, 2), -3.0))
     np.testing.assert_allclose(block[5:], block[5], atol=1e-15)
     assert prior[5] > 0.7
+
+
+@pytest.mark.parametrize("model", ["semi_markov", "markov"])
+def test_a_common_factor_of_the_likelihoods_changes_nothing(model):
+    side, log_l = one_session(60, np.random.default_rng(2), 0.7)
+    shifted = log_l + np.random.default_rng(3).uniform(-900, 900, (60, 1))
+    one, other = (filter_sides(side, np.zeros(60), np.ones(60), task=SHORT, block_model=model, log_likelihood=x) for x in (log_l, shifted))
+    np.testing.assert_allclose(one, other, atol=1e-11)
+
+
+@pytest.mark.parametrize("model", ["semi_markov", "markov", "none"])
+def test_an_unbiased_start_is_even_and_teaches_nothing(model):
+    """Block sides of the unbiased start are 0; after it a session is as one that starts there."""
+    side = np.r_[np.ones(9), np.random.default_rng(0).choice([-1, 1], 60)]
+    block_side = np.r_[np.zeros(9), np.ones(60)]
+    prior, block = filter_sides(side, np.zeros(69), block_side, task=SHORT, block_model=model)
+    late = filter_sides(side[9:], np.zeros(60), block_side[9:], task=SHORT, block_model=model)
+    assert (prior[:10] == 0.5).all() and (block[:10] == 0.5).all()
+    np.testing.assert_array_equal([prior[9:], block[9:]], late)
 
 
 @pytest.mark.parametrize("evidence", ["both", "difference"])
@@ -93,14 +129,52 @@ def test_the_exact_prior_is_calibrated_and_beats_the_others():
     assert scores["semi_markov"] > scores["markov"] > scores["exponential"]
 
 
-def test_many_calls_equal_one(monkeypatch):
-    sessions = hrnn.Task(n_blocks=20).sample(n_sessions=3, rng=0)
-    run, seen = hrnn.rollout(hrnn.BayesianActor(), sessions), None
-    seen = hrnn.observe(run)
-    monkeypatch.setattr(sys.modules["hrnn.inference"], "TRIALS_PER_CALL", 7)
-    again = hrnn.rollout(hrnn.BayesianActor(), sessions)
-    np.testing.assert_array_equal(run.p_right, again.p_right)
-    np.testing.assert_array_equal(seen.p_block, hrnn.observe(again).p_block)
+def test_agents_equal_their_twins_after_an_unbiased_start():
+    task = hrnn.Task.preset("ibl").replace(n_blocks=2, n_unbiased=12, n_obs_max=4)
+    sessions = task.sample(n_sessions=2, rng=8)
+    assert (sessions.block_side == 0).sum() == 24
+    for model in ("semi_markov", "markov", "none", "oracle"):
+        run = hrnn.rollout(hrnn.BayesianActor(model, hazard=0.05), sessions)
+        twin = reference.actor(task, sessions, model, "both", hazard=0.05)
+        np.testing.assert_array_equal(run.choice, twin["choice"])
+        np.testing.assert_allclose(run.p_right, twin["p_right"], atol=1e-12)
+        seen, twin = hrnn.observe(run, block_model=model), reference.observer(task, sessions, run.choice, run.n_obs, model, "both")
+        np.testing.assert_allclose(seen.prior, twin["prior"], atol=1e-12)
+        np.testing.assert_allclose(seen.p_block, twin["p_block"], atol=1e-12)
+
+
+@pytest.mark.parametrize("agent", [hrnn.BayesianActor(), hrnn.BayesianActor("markov"), hrnn.OptimalPolicy()], ids=repr)
+@pytest.mark.parametrize("trials_per_call", [1, 7, 400])
+def test_many_calls_equal_one(agent, trials_per_call, monkeypatch):
+    sessions = hrnn.Task(n_unbiased=5).sample(n_sessions=3, rng=0)
+
+    def everything():
+        run = hrnn.rollout(agent, sessions)
+        seen = hrnn.observe(run)
+        told = filter_sides(sessions.side, sessions.session, sessions.block_side, task=sessions.task)
+        return run.choice, run.n_obs, run.prior, run.p_right, seen.prior, seen.block, seen.p_right, seen.p_block, *told
+
+    once = everything()
+    monkeypatch.setattr(sys.modules["hrnn.inference"], "TRIALS_PER_CALL", trials_per_call)
+    for one, many in zip(once, everything(), strict=True):
+        np.testing.assert_array_equal(one, many)
+
+
+@pytest.mark.parametrize("evidence", ["both", "difference"])
+def test_accuracy_bound_equals_its_definition(evidence):
+    task = hrnn.Task(n_blocks=2, noise_sd=1.4, strength_weights=(1, 0, 2, 3, 1, 1))
+    sessions = task.sample(n_sessions=3, rng=3)
+    world = (task.strengths, task.strength_weights, task.noise_sd)
+    log_l = np.stack(reference.log_evidence(*sessions.observations.sum(1).T, task.n_obs_max, *world, evidence), axis=1)
+    right = []
+    for first, last in zip(sessions.offsets[:-1], sessions.offsets[1:], strict=True):
+        side = sessions.side[first:last]
+        prior, _ = reference.semi_markov(side, log_l[first:last], task.block_length_pmf(), task.p_block, 0)
+        log_odds = np.log(prior / (1 - prior)) + log_l[first:last, 1] - log_l[first:last, 0]
+        right.append(np.sign(log_odds) == side)
+    bound = accuracy_bound(sessions, evidence=evidence)
+    np.testing.assert_array_equal(bound, np.concatenate(right))
+    assert bound.dtype == bool and 0.7 < bound.mean() < 1
 
 
 def test_accuracy_bound_is_the_exact_posterior_after_all_observations():
@@ -114,11 +188,39 @@ def test_accuracy_bound_is_the_exact_posterior_after_all_observations():
     assert same.sum() > 50
 
 
-def test_what_an_agent_assumes_changes_only_its_beliefs():
-    sessions = hrnn.Task().sample(n_sessions=4, rng=0)
-    eager = hrnn.rollout(hrnn.BayesianActor(threshold=0.6), sessions)
-    own = hrnn.rollout(hrnn.BayesianActor(), sessions.task.replace(threshold=0.6).sample(n_sessions=4, rng=0))
-    np.testing.assert_array_equal(eager.choice, own.choice)
+ASSUMED = [
+    dict(threshold=0.6), dict(p_block=0.95), dict(noise_sd=0.5), dict(strengths=(0.5, 3.0)), dict(strength_weights=(5, 1, 1, 1, 1, 0)),
+    dict(block_law="exponential", block_hazard=0.1, block_min=5, block_max=30),
+]
+
+
+@pytest.mark.parametrize("assumed", ASSUMED, ids=str)
+def test_what_an_agent_assumes_changes_only_its_beliefs(assumed):
+    task = hrnn.Task(n_blocks=2)
+    sessions = task.sample(n_sessions=2, rng=0)
+    run = hrnn.rollout(hrnn.BayesianActor(**assumed), sessions)
+    twin = reference.actor(task.replace(**assumed), sessions, "semi_markov", "both")
+    np.testing.assert_array_equal(run.choice, twin["choice"])
+    np.testing.assert_allclose(run.p_right, twin["p_right"], atol=1e-12)
+    assert run.sessions.task == task
+    own = hrnn.rollout(hrnn.BayesianActor(), sessions)
+    assert len(own.p_right) != len(run.p_right) or (own.p_right != run.p_right).any()
+    seen = hrnn.observe(own, **assumed)
+    twin = reference.observer(task.replace(**assumed), sessions, own.choice, own.n_obs, "semi_markov", "both")
+    np.testing.assert_allclose(seen.prior, twin["prior"], atol=1e-12)
+    np.testing.assert_allclose(seen.p_block, twin["p_block"], atol=1e-12)
+
+
+def test_hazard_and_learning_rate_reach_actor_and_filter():
+    task = hrnn.Task(n_blocks=2)
+    sessions = task.sample(n_sessions=1, rng=0)
+    for model, number in (("markov", dict(hazard=0.1)), ("exponential", dict(learning_rate=0.4))):
+        twin = reference.actor(task, sessions, model, "both", **number)
+        np.testing.assert_allclose(hrnn.rollout(hrnn.BayesianActor(model, **number), sessions).p_right, twin["p_right"], atol=1e-12)
+    told = sessions.side, sessions.session, sessions.block_side
+    prior, block = filter_sides(*told, task=task, block_model="exponential", learning_rate=0.4)
+    np.testing.assert_allclose(prior, reference.exponential(sessions.side, 0.4), atol=1e-13)
+    assert np.isnan(block).all()
 
 
 @pytest.mark.parametrize("arguments, message", [
@@ -129,3 +231,31 @@ def test_what_an_agent_assumes_changes_only_its_beliefs():
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises((TypeError, ValueError), match=message):
         hrnn.BayesianActor(**arguments)
+
+
+FILTER = dict(side=[1, 0, -1], session=[0, 0, 0], block_side=[1, 1, 1], task=hrnn.Task())
+
+
+@pytest.mark.parametrize("change, message", [
+    (dict(side=[1, np.nan, 1]), "side must be finite"), (dict(side=["left"] * 3), "side must be an array"),
+    (dict(side=[]), "side must be"), (dict(side=[[1, 0, -1]]), "side must be"), (dict(side=[1, 0]), "must be"),
+    (dict(side=np.ma.array([1, 0, -1], mask=[1, 0, 0])), "side must be"), (dict(session=[0, 0]), "must be 2"),
+    (dict(log_likelihood=np.zeros((3, 3))), "log_likelihood.shape"), (dict(log_likelihood=np.zeros((2, 2))), "log_likelihood.shape"),
+    (dict(log_likelihood=np.full((3, 2), np.inf)), "log_likelihood must be finite"), (dict(block_model="x"), "block_model"),
+    (dict(hazard=np.nan), "hazard"), (dict(learning_rate=-0.1), "learning_rate"),
+])
+def test_bad_arguments_of_the_filter_are_named(change, message):
+    arguments = FILTER | change
+    with pytest.raises((TypeError, ValueError), match=message):
+        filter_sides(arguments.pop("side"), arguments.pop("session"), arguments.pop("block_side"), **arguments)
+
+
+def test_bad_arguments_of_observers_are_named():
+    run = hrnn.rollout(hrnn.BayesianActor("none"), hrnn.Task().sample(n_blocks=1, rng=0))
+    for call, message in [
+        (lambda: hrnn.observe(run.sessions), "run must be a Rollout"), (lambda: hrnn.observe(run, evidence="sum"), "evidence"),
+        (lambda: hrnn.observe(run, block_model="published_actor"), "block_model"), (lambda: hrnn.observe(run, n_obs_max=3), "n_obs_max"),
+        (lambda: accuracy_bound(run), "sessions must be Sessions"), (lambda: accuracy_bound(run.sessions, evidence="sum"), "evidence"),
+    ]:
+        with pytest.raises((TypeError, ValueError), match=message):
+            call()

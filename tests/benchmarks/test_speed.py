@@ -86,7 +86,8 @@ def test_agents(benchmark):
     n = sessions.n_trials / 1e6
     benchmark.pedantic(lambda: None, rounds=1)
     show(benchmark, actor_M_trials=n / actor, filter_M_trials_100=n / filters[0], filter_M_trials_200=n / filters[1],
-         filter_M_trials_400=n / filters[2])
+         filter_M_trials_400=n / filters[2], filter_time_200_over_100=filters[1] / filters[0],
+         filter_time_400_over_200=filters[2] / filters[1])
 
 
 def test_policies(benchmark):
