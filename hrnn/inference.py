@@ -22,7 +22,7 @@ TRIALS_PER_CALL = 50_000
 
 
 def _choice(name, value, allowed):
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:
         raise ValueError(f"{name} must be one of {allowed}, got {value!r}")
     return value
 
@@ -189,6 +189,15 @@ def observe(run, *, block_model="semi_markov", evidence="both", hazard=0.02, lea
     return Observation(prior, block, p_right, p_block)
 
 
+def _whole(values, name, low, high):
+    """An array of whole numbers in low..high."""
+    array = real_array(values, name, (1,))
+    bad = np.flatnonzero((array != np.round(array)) | (array < low) | (array > high))
+    if bad.size:
+        raise ValueError(f"{name} must hold whole numbers in {low}..{high}, but {name}[{bad[0]}] is {array[bad[0]]:g}")
+    return array
+
+
 def filter_sides(side, session, block_side, *, task, block_model="semi_markov", log_likelihood=None, hazard=0.02,
                  learning_rate=0.1):
     """Prior of a filter that is told the side of every trial: (prior (R,), block (R,)).
@@ -203,9 +212,10 @@ def filter_sides(side, session, block_side, *, task, block_model="semi_markov", 
         0 in unbiased trials (prior 1/2); its sign matters only to 'oracle'.
     task : Task
     """
-    side = real_array(side, "side", (1,)).astype(np.int8)
-    session = real_array(session, "session", (1,)).astype(np.int64)
-    block_side = real_array(block_side, "block_side", (1,)).astype(np.int8)
+    if not isinstance(task, Task):
+        raise TypeError(f"task must be a Task, got {type(task).__name__}")
+    side, block_side = (_whole(values, name, -1, 1).astype(np.int8) for values, name in ((side, "side"), (block_side, "block_side")))
+    session = _whole(session, "session", -(2**53), 2**53).astype(np.int64)
     believed = believer(block_model, BLOCK_MODELS, "both", hazard, learning_rate, {})
     n = len(side)
     flat = np.zeros((n, 2)) if log_likelihood is None else real_array(log_likelihood, "log_likelihood", (2,))
@@ -216,6 +226,9 @@ def filter_sides(side, session, block_side, *, task, block_model="semi_markov", 
             task._tuple, form, first, min(first + 4 * TRIALS_PER_CALL, n), session, block_side, side, flat, state, prior,
             block,
         )
+    bad = np.flatnonzero(np.isnan(prior))
+    if bad.size:
+        raise ValueError(f"side[{bad[0] - 1}] is impossible under this task: a block of the other side cannot have begun")
     return prior, block
 
 
@@ -234,5 +247,6 @@ def accuracy_bound(sessions, *, evidence="both"):
         np.full(sessions.n_trials, task.n_obs_max, np.int64), sessions.observations.sum(1), log_likelihood,
         np.empty(_core.inference_sizes(task._tuple)[1]),
     )
-    log_odds = np.log(prior / (1 - prior)) + log_likelihood[:, 1] - log_likelihood[:, 0]
+    with np.errstate(divide="ignore"):
+        log_odds = np.log(prior) - np.log1p(-prior) + log_likelihood[:, 1] - log_likelihood[:, 0]
     return np.where(log_odds > 0, 1, -1) == sessions.side

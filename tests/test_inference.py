@@ -259,3 +259,25 @@ def test_bad_arguments_of_observers_are_named():
     ]:
         with pytest.raises((TypeError, ValueError), match=message):
             call()
+
+
+@pytest.mark.parametrize("changes, message", [
+    ({"side": [1, 2, 0]}, r"side\[1\] is 2"), ({"side": [1, 0.5, 0]}, r"side\[1\]"), ({"side": [300, 1, 1]}, r"side\[0\]"),
+    ({"block_side": [1, 1, 5]}, r"block_side\[2\]"), ({"session": [0, 0.2, 0.9]}, r"session\[1\]"), ({"task": 3}, "task"),
+])
+def test_filter_refuses_what_it_would_have_to_convert(changes, message):
+    arguments = {"side": [1, 1, 0], "session": [0, 0, 0], "block_side": [1, 1, 1], "task": hrnn.Task()} | changes
+    with pytest.raises((TypeError, ValueError), match=message):
+        filter_sides(**arguments)
+
+
+def test_certain_sides_give_no_nan():
+    task = hrnn.Task(p_block=1.0)
+    sessions = task.sample(n_sessions=2, rng=0)
+    run = hrnn.rollout(hrnn.BayesianActor(), sessions)
+    for model in ("semi_markov", "published_observer"):
+        seen = hrnn.observe(run, block_model=model)
+        assert np.isfinite(seen.prior).all() and np.isfinite(seen.p_block).all()
+    assert accuracy_bound(sessions).mean() > 0.9
+    with pytest.raises(ValueError, match="impossible"):
+        filter_sides([1, -1, 1, 1], np.zeros(4), np.ones(4), task=task)

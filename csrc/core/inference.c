@@ -110,6 +110,8 @@ static void take_in(const struct hrnn_believer *believer, int8_t block_side, int
         state[PRIOR] += believer->learning_rate * ((side > 0) - state[PRIOR]);
     if (!block_side)
         return;
+    if (believer->model == HRNN_PUBLISHED_OBSERVER)
+        transition_markov(believer->constant_hazard, (const double[2]){1, 1}, state);
     double total = weight[LEFT] * state[LEFT] + weight[RIGHT] * state[RIGHT];
     weight[LEFT] /= total;
     weight[RIGHT] /= total;
@@ -118,10 +120,8 @@ static void take_in(const struct hrnn_believer *believer, int8_t block_side, int
     } else if (believer->model == HRNN_MARKOV || believer->model == HRNN_PUBLISHED_ACTOR) {
         transition_markov(believer->constant_hazard, weight, state);
     } else if (believer->model == HRNN_PUBLISHED_OBSERVER) {
-        transition_markov(believer->constant_hazard, (const double[2]){1, 1}, state);
-        total = weight[LEFT] * state[LEFT] + weight[RIGHT] * state[RIGHT];
-        state[LEFT] *= weight[LEFT] / total;
-        state[RIGHT] *= weight[RIGHT] / total;
+        state[LEFT] *= weight[LEFT];
+        state[RIGHT] *= weight[RIGHT];
     }
 }
 
