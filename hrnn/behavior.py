@@ -51,11 +51,8 @@ class _Choices:
 
 
 def _choices(table):
-    choice, correct = trial_column(table, "choice"), trial_column(table, "correct")
-    for name, values, allowed in (("choice", choice, (-1, 0, 1)), ("correct", correct, (0, 1))):
-        bad = np.flatnonzero(~np.isin(values, allowed))
-        if bad.size:
-            raise ValueError(f"trials[{name!r}] must be one of {allowed}, but row {bad[0]} is {values[bad[0]]}")
+    choice = trial_column(table, "choice", allowed=(-1, 0, 1))
+    correct = trial_column(table, "correct", allowed=(0, 1))
     chose, mouse = (choice != 0).astype(float), "subject" in table
     counted = chose if mouse else np.ones(len(table))
     return _Choices(chose, (choice > 0).astype(float), correct * chose, counted, "no_go" if mouse else "timeouts")

@@ -91,12 +91,16 @@ def _information(theta, c, n_right, n):
 
 
 def _standard_errors(theta, free, c, n_right, n):
-    """Errors (4,) from the free parameters' information; NaN for those at a bound or if it is not positive definite."""
+    """Errors (4,) from the free parameters' information.
+
+    NaN for those at a bound, for all if the information is not positive definite, and for those whose error is
+    wider than the bounds: the data do not determine them.
+    """
     se = np.full(4, np.nan)
     information = _information(theta, c, n_right, n)[np.ix_(free, free)]
     if free.any() and np.linalg.eigvalsh(information).min() > SMALLEST * np.abs(information).max():
         se[free] = np.sqrt(np.diag(np.linalg.inv(information)))
-    return se
+    return np.where(se < UPPER - LOWER, se, np.nan)
 
 
 def _candidates(rng):
@@ -113,7 +117,10 @@ def _screen(candidates, c, n_right, n):
 
 
 def _fit(c, n_right, n, candidates):
-    """Search from the best candidates within the bounds (L-BFGS-B): (theta, loss, projected gradient)."""
+    """Search from the best candidates within the bounds: (theta, loss, projected gradient).
+
+    Truncated Newton, because L-BFGS-B calls threaded LAPACK on 4 × 4 matrices, which is slow on a busy machine.
+    """
     from scipy.optimize import minimize
 
     def loss(u):
@@ -124,9 +131,9 @@ def _fit(c, n_right, n, candidates):
 
     lower, upper = LOWER.copy(), UPPER.copy()
     lower[1], upper[1] = np.log(LOWER[1]), np.log(UPPER[1])
-    bounds, options = np.column_stack([lower, upper]), {"ftol": 1e-15, "gtol": 1e-8}
+    bounds, options = np.column_stack([lower, upper]), {"ftol": 1e-15, "gtol": 1e-9, "xtol": 1e-12, "maxfun": 500}
     first = np.argsort(_screen(candidates, c, n_right, n), kind="stable")[:N_STARTS]
-    fits = [minimize(loss, candidates[i], jac=True, method="L-BFGS-B", bounds=bounds, options=options) for i in first]
+    fits = [minimize(loss, candidates[i], jac=True, method="TNC", bounds=bounds, options=options) for i in first]
     best = min(fits, key=lambda fit: fit.fun)
     moved = np.clip(best.x - best.jac, lower, upper) - best.x
     return np.array([best.x[0], np.exp(best.x[1]), *best.x[2:]]), best.fun, np.abs(moved).max()
@@ -157,7 +164,7 @@ def _counts(trials):
 
     table = trial_table(trials, "session", "p_left", "signed_strength", "choice")
     session_codes(table)
-    choice = trial_column(table, "choice")
+    choice = trial_column(table, "choice", allowed=(-1, 0, 1))
     names = ("p_left", "signed_strength")
     frame = pd.DataFrame({name: trial_column(table, name) for name in names} | {"n_right": choice > 0, "n": 1.0})
     by = ["p_left"]

@@ -151,7 +151,7 @@ def _measure(task, seed, quick, agents):
     rows = []
     for name, agent in agents.items():
         summary = behavior.summary(hrnn.rollout(agent, sessions, hidden=False))
-        rows.append({"agent": name, "network": 0, **summary["value"].to_dict(),
+        rows.append({"agent": name, "network": 0, "n_sessions": sessions.n_sessions, **summary["value"].to_dict(),
                      **{f"{k}_low": v for k, v in summary["low"].items()},
                      **{f"{k}_high": v for k, v in summary["high"].items()}})
     return rows

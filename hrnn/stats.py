@@ -302,8 +302,8 @@ def trial_table(trials, *columns):
     return table
 
 
-def trial_column(table, name):
-    """Return a column of a trial table as finite float64 (R,), zeros without sign."""
+def trial_column(table, name, *, allowed=None):
+    """Return a column of a trial table as finite float64 (R,), zeros without sign, each one of `allowed` if given."""
     try:
         values = table[name].to_numpy(dtype=float, na_value=np.nan)
     except (TypeError, ValueError):
@@ -311,6 +311,9 @@ def trial_column(table, name):
     bad = np.flatnonzero(~np.isfinite(values))
     if bad.size:
         raise ValueError(f"trials[{name!r}] must be finite, but row {bad[0]} is {values[bad[0]]}")
+    bad = np.flatnonzero(~np.isin(values, allowed)) if allowed else bad
+    if bad.size:
+        raise ValueError(f"trials[{name!r}] must be one of {allowed}, but row {bad[0]} is {values[bad[0]]}")
     return values + 0.0
 
 
@@ -365,24 +368,17 @@ class LogisticFit:
 
 
 def _newton(X, y):
-    """Maximise the log-likelihood by Newton's method; separated classes do not converge in the given steps."""
+    """Maximise the log-likelihood by Newton's method from 0; separated classes do not converge in the given steps."""
     from scipy.special import expit
 
-    def log_likelihood(log_odds):
-        return y @ log_odds - np.maximum(log_odds, 0).sum() - np.log1p(np.exp(-np.abs(log_odds))).sum()
-
-    w, log_odds = np.zeros(X.shape[1]), np.zeros(len(y))
-    old = log_likelihood(log_odds)
+    w = np.zeros(X.shape[1])
     for _ in range(NEWTON_STEPS):
-        p = expit(log_odds)
+        p = expit(X @ w)
         gradient, hessian = X.T @ (y - p), (X * (p * (1 - p))[:, None]).T @ X
         step = np.linalg.solve(hessian, gradient)
         if gradient @ step < NEWTON_TOLERANCE:
             return w, True
-        change = X @ step
-        while (new := log_likelihood(log_odds + change)) < old - 1e-10 * len(y):
-            step, change = step / 2, change / 2
-        w, log_odds, old = w + step, log_odds + change, new
+        w = w + step
     return w, False
 
 

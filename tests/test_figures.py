@@ -1,12 +1,16 @@
 """Figures 1 to 3 and the mice: drawn, lettered, legible, inside their page, and the same twice."""
 
+import ast
+import inspect
+
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
 
 from hrnn import figures, plot, reproduce
 
-LETTERS = {"1": "abcd", "2": "abcdefghi", "3": "abcdef", "mice": "ab"}
+LETTERS = {"1": "abcde", "2": "abcdefgh", "3": "abcde", "mice": "abcde"}
 
 
 def mouse(subject, rng, n=3000):
@@ -28,30 +32,117 @@ def study():
     return made
 
 
+@pytest.fixture(scope="module")
+def drawn(study):
+    return {name: figures.draw(name, study) for name in figures.FIGURES}
+
+
+def texts(figure):
+    """Every visible text of a figure."""
+    figure.draw_without_rendering()
+    return [t for t in figure.findobj(matplotlib.text.Text) if t.get_visible() and t.get_text().strip()]
+
+
+def outside(box, page):
+    return box.width > 0 and (box.x0 < -1 or box.y0 < -1 or box.x1 > page.x1 + 1 or box.y1 > page.y1 + 1)
+
+
 @pytest.mark.parametrize("name", figures.FIGURES)
-def test_figure(study, name, tmp_path):
-    figure, source = figures.draw(name, study)
-    assert figure.get_figwidth() == pytest.approx(plot.WIDTH_MM * plot.MM) and figure.get_figheight() <= 247 * plot.MM
-    for folder in (tmp_path / "a", tmp_path / "b"):
-        folder.mkdir()
-        figures.save(figure, source, folder, "x")
+def test_page_and_letters(drawn, name):
+    figure, _ = drawn[name]
+    assert figure.get_figwidth() == pytest.approx(183 / 25.4) and figure.get_figheight() <= 247 / 25.4
+    bold = [t.get_text() for t in texts(figure) if t.get_fontweight() == "bold" and t.get_fontsize() == 8]
+    assert "".join(sorted(bold)) == LETTERS[name]
+
+
+@pytest.mark.parametrize("name", figures.FIGURES)
+def test_text_is_legible_inside_the_page_and_apart(drawn, name):
+    figure, _ = drawn[name]
+    found = [t for t in texts(figure) if np.isfinite(t.get_window_extent().x0)]
+    assert min(t.get_fontsize() for t in found) >= 7
+    shown = [t for t in found if not isinstance(t.axes, matplotlib.axes.Axes) or t.axes.axison or t in t.axes.texts]
+    ticks = {id(label) for ax in figure.findobj(matplotlib.axes.Axes) for axis in (ax.xaxis, ax.yaxis)
+             for tick in axis.get_major_ticks() + axis.get_minor_ticks() for label in (tick.label1, tick.label2)}
+    shown = [t for t in shown if id(t) not in ticks]
+    boxes = [(t.get_text(), t.get_window_extent()) for t in shown]
+    assert [text for text, box in boxes if outside(box, figure.bbox)] == []
+    pairs = [(boxes[i][0], boxes[j][0]) for i in range(len(boxes)) for j in range(i) if _overlap(boxes[i][1], boxes[j][1])]
+    assert pairs == []
+
+
+def _overlap(a, b):
+    return min(a.x1, b.x1) - max(a.x0, b.x0) > 1 and min(a.y1, b.y1) - max(a.y0, b.y0) > 1
+
+
+@pytest.mark.parametrize("name", figures.FIGURES)
+def test_saved_twice_gives_the_same_bytes(drawn, name, tmp_path):
+    for folder, (figure, source) in (("a", drawn[name]), ("b", drawn[name])):
+        (tmp_path / folder).mkdir()
+        figures.save(figure, source, str(tmp_path / folder), "x")
+        assert sorted(p.name for p in (tmp_path / folder).iterdir()) == ["x.csv", "x.pdf", "x.png"]
     for kind in ("pdf", "png", "csv"):
         assert (tmp_path / "a" / f"x.{kind}").read_bytes() == (tmp_path / "b" / f"x.{kind}").read_bytes()
-    assert "".join(ax.get_title(loc="left") for ax in figure.axes) == LETTERS[name]
-    assert len(source) > 5
-    figure.draw_without_rendering()  # at the screen's resolution again
-    for text in figure.findobj(lambda artist: hasattr(artist, "get_fontsize") and artist.get_visible() and artist.get_text()):
-        assert text.get_fontsize() >= 7
-    for ax in figure.axes:
-        legend = ax.get_legend().get_texts() if ax.get_legend() else []
-        for text in [ax.title, ax.xaxis.label, ax.yaxis.label, *ax.texts, *legend]:
-            box = text.get_window_extent()
-            assert box.width == 0 or (box.x0 >= -2 and box.x1 <= figure.bbox.x1 + 2), text.get_text()
-    for ax in figure.axes:
-        if ax.axison:
-            assert ax.get_xlabel()
 
 
-def test_unknown_figure_is_refused(study):
+@pytest.mark.parametrize("name", figures.FIGURES)
+def test_source_is_long_and_whole(drawn, name):
+    _, source = drawn[name]
+    assert tuple(source.columns) == figures.COLUMNS
+    assert set(source["panel"]) == set(LETTERS[name]) - ({"e"} if name == "1" else set())  # 1e is a scheme
+    bars = source.dropna(subset=["value", "low", "high"])
+    assert (bars["low"] <= bars["value"] + 1e-9).all() and (bars["value"] <= bars["high"] + 1e-9).all()
+
+
+def test_every_agent_is_drawn(drawn, study):
+    for name, panels in (("2", "abcdefgh"), ("3", "a")):
+        source = drawn[name][1]
+        for panel in panels:
+            assert set(source.loc[source["panel"] == panel, "agent"]) == set(study.runs)
+
+
+def test_sweeps_keep_networks_and_optimal_policies_apart(drawn):
+    agents = drawn["3"][1].groupby("panel")["agent"].unique()
+    assert set(agents["d"]) == {"network"} and set(agents["e"]) == {"optimal_per_trial", "optimal_per_step"}
+
+
+def test_several_networks_are_one_row_with_their_number(study):
+    several = reproduce.dataclasses.replace(study, network_runs=[study.runs["network"], study.runs["oracle"]])
+    table = figures.measures(several, "correct").set_index("agent")
+    one = figures.measures(study, "correct").set_index("agent")
+    assert table.loc["network", "n"] == 2
+    assert table.loc["network", "value"] == pytest.approx((one.loc["network", "value"] + one.loc["oracle", "value"]) / 2)
+
+
+def test_the_users_settings_do_not_matter(study, drawn, tmp_path):
+    with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "r"}):
+        figure, source = figures.draw("1", study)
+        figures.save(figure, source, tmp_path, "x")
+        assert matplotlib.rcParams["font.size"] == 20
+    figures.save(*drawn["1"], tmp_path, "y")
+    assert (tmp_path / "x.png").read_bytes() == (tmp_path / "y.png").read_bytes()
+
+
+@pytest.mark.parametrize("function", [plot.points, plot.band, plot.dots])
+def test_axes_functions_return_their_axes(function):
+    ax = matplotlib.figure.Figure().subplots()
+    table = pd.DataFrame({"agent": ["network", "none"], "x": [0, 1], "value": [0.5, 0.6], "low": [0.4, np.nan], "high": [0.6, np.nan]})
+    assert function(*((table,) if function is plot.dots else (table, "x")), ax=ax) is ax
+    assert inspect.signature(function).parameters["ax"].default is None
+
+
+def test_figures_name_each_agent_of_the_study_with_its_own_look():
+    assert set(plot.LOOKS) == {"network", *reproduce.BASELINES}
+    assert len({marker for _, marker, _ in plot.LOOKS.values()}) == len(plot.LOOKS)
+
+
+def test_what_cannot_be_drawn_is_refused(study):
     with pytest.raises(ValueError, match="name must be one of"):
         figures.draw("99", study)
+    with pytest.raises(ValueError, match="study.mice must be"):
+        figures.draw("mice", reproduce.dataclasses.replace(study, mice=None))
+
+
+def test_functions_are_short():
+    for module in (plot, figures):
+        tree = ast.parse(inspect.getsource(module))
+        assert all(f.end_lineno - f.lineno < 40 for f in ast.walk(tree) if isinstance(f, ast.FunctionDef))

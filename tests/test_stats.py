@@ -45,3 +45,153 @@ def test_wilson_is_the_textbook_interval():
 def test_bad_input_is_refused(arguments):
     with pytest.raises((TypeError, ValueError)):
         stats.ratio_interval(*arguments)
+
+
+def within_binomial_bound(hits, n, p):
+    """Four standard errors of a fraction p of n."""
+    return abs(hits / n - p) < 4 * np.sqrt(p * (1 - p) / n)
+
+
+def test_few_units_are_covered_too():
+    """Eight networks, 400 fixed seeds; the plain percentile interval would cover about 90 %."""
+    values = [np.random.default_rng(seed).normal(3.0, 1.0, 8) for seed in range(400)]
+    intervals = [stats.mean_interval(v, rng=seed) for seed, v in enumerate(values)]
+    hits = sum(i.low <= 3.0 <= i.high for i in intervals)
+    assert within_binomial_bound(hits, 400, 0.95) and intervals[0].n == 8
+
+
+def test_taking_trials_for_units_would_not_cover():
+    """Negative control of the whole idea: Wilson over the trials of correlated sessions."""
+    hits = 0
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        k = rng.binomial(200, np.clip(rng.normal(0.7, 0.08, 60), 0, 1)).sum()
+        interval = stats.wilson(int(k), 60 * 200)
+        hits += interval.low <= 0.7 <= interval.high
+    assert hits / 300 < 0.7
+
+
+def test_the_width_is_the_delta_method_of_many_units():
+    rng = np.random.default_rng(0)
+    den = rng.integers(50, 150, 400).astype(float)
+    num = 0.4 * den + rng.normal(0, 5, 400)
+    interval = stats.ratio_interval(num, den, n_resamples=20_000)
+    residual = num - interval.value * den
+    se = np.sqrt((residual**2).sum()) / den.sum()
+    assert interval.high - interval.low == pytest.approx(2 * 1.96 * se, rel=0.03)
+
+
+def test_runs_of_units_cover_a_correlated_series_and_single_units_do_not():
+    hits = {1: 0, 4: 0}
+    for seed in range(300):
+        noise = np.random.default_rng(seed).normal(size=201)
+        series, one = noise[1:] + noise[:-1], np.ones(200)
+        for run in hits:
+            interval = stats.ratio_interval(series, one, resamples=stats.resample(200, run=run, rng=seed, n_resamples=500))
+            hits[run] += interval.low <= 0 <= interval.high
+    assert hits[4] / 300 > 0.935 - 4 * np.sqrt(0.935 * 0.065 / 300)  # a run of 4 sees 7/8 of the variance
+    assert hits[1] / 300 < 0.9
+
+
+def test_runs_are_windows_on_a_circle():
+    draws = stats.resample(10, run=4, rng=0, n_resamples=50)
+    assert (draws.weights.sum(axis=1) == 3).all() and draws.n_independent == 2
+    units = np.arange(10.0)[:, None]
+    windows = np.array([sum((start + k) % 10 for k in range(4)) for start in range(10)])
+    assert draws.sums(units)[0] == pytest.approx(draws.weights @ windows)
+
+
+def test_the_generator_is_what_was_given_and_the_global_one_is_left_alone():
+    before = np.random.get_state()[1].copy()
+    same = [stats.resample(7, rng=rng).weights for rng in (3, np.random.SeedSequence(3), np.random.default_rng(3))]
+    assert (same[0] == same[1]).all() and (same[0] == same[2]).all()
+    assert (np.random.get_state()[1] == before).all()
+    for rng in (None, "3", 1.0, True):
+        with pytest.raises(TypeError, match="rng"):
+            stats.resample(7, rng=rng)
+    with pytest.raises(ValueError, match="rng"):
+        stats.resample(7, rng=-1)
+
+
+def test_what_is_not_defined_is_nan():
+    none = stats.ratio_interval([0, 0], [0, 0])
+    assert np.isnan([none.value, none.low, none.high]).all()
+    one = stats.ratio_interval([3], [4])
+    assert one.value == 0.75 and np.isnan([one.low, one.high]).all()
+    rare = stats.ratio_interval([1, 0, 0, 0], [2, 0, 0, 0])
+    assert (rare.value, rare.low, rare.high) == (0.5, 0.5, 0.5)
+
+
+def test_columns_share_resamples_and_equal_single_calls():
+    rng = np.random.default_rng(0)
+    num, den = rng.random((20, 3)), 1 + rng.random((20, 3))
+    both = stats.ratio_interval(num, den, rng=1)
+    for k in range(3):
+        single = stats.ratio_interval(num[:, k], den[:, k], rng=1)
+        assert (both.value[k], both.low[k], both.high[k]) == pytest.approx((single.value, single.low, single.high))
+    gap = stats.paired((num, den), (num, den))
+    assert (gap.value == 0).all() and (gap.low == 0).all() and (gap.high == 0).all()
+
+
+@pytest.mark.parametrize("k, n", [(0, 20), (20, 20), (1, 3)])
+def test_wilson_agrees_with_scipy(k, n):
+    from scipy.stats import binomtest
+
+    theirs, ours = binomtest(k, n).proportion_ci(method="wilson"), stats.wilson(k, n)
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+
+
+@pytest.mark.parametrize("call, error, message", [
+    (lambda: stats.wilson(3, 2), ValueError, "k must be <= n"), (lambda: stats.wilson(1.0, 2), TypeError, "k must"),
+    (lambda: stats.resample(0), ValueError, "n_units"), (lambda: stats.resample(3, run=0), ValueError, "run"),
+    (lambda: stats.resample(3, n_resamples=2.0), TypeError, "n_resamples"),
+    (lambda: stats.ratio_interval([1, 2], [1, 1], resamples=stats.resample(3)), ValueError, "resamples"),
+    (lambda: stats.ratio_interval([1, 2], [1, 1], resamples=3), TypeError, "resamples"),
+    (lambda: stats.paired(([1, 2], [1, 1]), ([1], [1])), ValueError, "b must"),
+    (lambda: stats.mean_interval(np.ma.array([1.0, 2.0], mask=[0, 1])), TypeError, "values"),
+    (lambda: stats.mean_interval([1, 2j]), TypeError, "values"),
+    (lambda: stats.mean_interval([1, np.inf]), ValueError, r"values\[1\]"),
+    (lambda: stats.logistic([[1.0]] * 3, [0, 1, 2], [0, 0, 1]), ValueError, "y must"),
+    (lambda: stats.logistic([[1.0]] * 3, [0, 1], [0, 0, 1]), ValueError, "one row"),
+])
+def test_bad_arguments_are_named(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def clustered(seed, *, n_clusters=60, size=20, spread=0.0):
+    """A regressor with weight 1 that is constant in each cluster, and a random effect of the cluster."""
+    rng = np.random.default_rng(seed)
+    cluster = np.repeat(np.arange(n_clusters), size)
+    X = np.column_stack([np.ones(cluster.size), rng.normal(size=n_clusters)[cluster]])
+    p = 1 / (1 + np.exp(-(X @ [0.2, 1.0] + spread * rng.normal(size=n_clusters)[cluster])))
+    return X, (rng.random(cluster.size) < p).astype(float), cluster
+
+
+def test_logistic_weights_maximise_the_plain_likelihood():
+    from scipy.optimize import minimize
+
+    X, y, cluster = clustered(0)
+    best = minimize(lambda w: np.logaddexp(0, (1 - 2 * y) * (X @ w)).sum(), np.zeros(2), options={"gtol": 1e-8})
+    assert stats.logistic(X, y, cluster).weights == pytest.approx(best.x, abs=1e-6)
+
+
+def test_clustered_errors_are_those_of_the_jackknife():
+    """Independent of the algebra: leave one cluster out."""
+    X, y, cluster = clustered(1, n_clusters=80, spread=1.0)
+    fit = stats.logistic(X, y, cluster)
+    left_out = [stats.logistic(X[cluster != g], y[cluster != g], cluster[cluster != g]).weights for g in range(80)]
+    jackknife = np.sqrt(79 / 80 * ((left_out - np.mean(left_out, axis=0)) ** 2).sum(axis=0))
+    assert fit.se == pytest.approx(jackknife, rel=0.1)
+    alone = stats.logistic(X, y, np.arange(len(y)))
+    assert (fit.se > 1.5 * alone.se).all() and fit.n_clusters == 80
+
+
+def test_collinear_columns_are_left_out_and_separated_classes_reported():
+    X, y, cluster = clustered(2)
+    plain = stats.logistic(X, y, cluster)
+    more = stats.logistic(np.column_stack([X, X[:, 0] - 2 * X[:, 1], np.zeros(len(y))]), y, cluster)
+    assert more.weights[:2] == pytest.approx(plain.weights) and np.isnan(more.weights[2:]).all() and more.converged
+    for separated in (np.ones(len(y)), (X[:, 1] > 0).astype(float)):
+        fit = stats.logistic(X, separated, cluster)
+        assert not fit.converged and np.isnan(fit.weights).all() and np.isnan(fit.se).all()

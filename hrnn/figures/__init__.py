@@ -1,28 +1,54 @@
-"""The figures of the paper, each made of a Study; `draw` returns the Figure and its source data."""
+"""The figures, each made of a `reproduce.Study`: `draw` returns the Figure and its source data."""
 
 import importlib
 import io
+from pathlib import Path
 
 FIGURES = {"1": "figure_1", "2": "figure_2", "3": "figure_3", "mice": "figure_mice"}
+COLUMNS = ("panel", "agent", "condition", "x", "value", "low", "high", "n")
 
 
 def draw(name, study):
-    """Figure `name` of a study: (Figure, source data as a long DataFrame)."""
+    """Draw a figure.
+
+    Parameters
+    ----------
+    name : {'1', '2', '3', 'mice'}
+    study : reproduce.Study
+        With mice for 'mice'.
+
+    Returns
+    -------
+    figure : matplotlib Figure
+    source : DataFrame
+        What is drawn, in long form: `panel, agent, condition, x, value, low, high, n`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such figure, or no mice for theirs.
+    """
     if name not in FIGURES:
         raise ValueError(f"name must be one of {tuple(FIGURES)}, got {name!r}")
-    from matplotlib.figure import Figure
-
-    from hrnn.plot import style
-
-    with style():
-        figure, source = importlib.import_module(f"hrnn.figures.{FIGURES[name]}").draw(study, Figure)
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # laid out once, so that saving twice gives the same bytes
-    return figure, source
+    return importlib.import_module(f"hrnn.figures.{FIGURES[name]}").draw(study)
 
 
 def save(figure, source, folder, name):
-    """Write `name`.pdf, .png (300 dpi) and .csv; the same figure gives the same bytes."""
+    """Write `name`.pdf, .png (300 dpi) and .csv, each whole or not at all; the same figure gives the same bytes.
+
+    Parameters
+    ----------
+    figure, source : what `draw` returned
+    folder : str or os.PathLike
+        Must exist.
+    name : str
+        Of the files, without suffix.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be written.
+    """
     from hrnn.io import write_bytes, write_text
     from hrnn.plot import style
 
@@ -30,5 +56,45 @@ def save(figure, source, folder, name):
         for kind, metadata in (("pdf", {"CreationDate": None}), ("png", {"Software": None})):
             buffer = io.BytesIO()
             figure.savefig(buffer, format=kind, dpi=300, metadata=metadata)
-            write_bytes(folder / f"{name}.{kind}", buffer.getvalue())
-    write_text(folder / f"{name}.csv", source.to_csv(index=False))
+            write_bytes(Path(folder) / f"{name}.{kind}", buffer.getvalue())
+    write_text(Path(folder) / f"{name}.csv", source.to_csv(index=False))
+
+
+def rows(table, panel, *, x=None, **constant):
+    """Source data of one panel: table (with `value`) in the columns of all figures, x being its abscissa."""
+    renamed = table if x is None else table.rename(columns={x: "x"})
+    return renamed.assign(panel=panel, **constant).reindex(columns=COLUMNS)
+
+
+def join(parts):
+    """Source data of a figure from those of its panels."""
+    import pandas as pd
+
+    records = [record for part in parts for record in part.to_dict("records")]
+    return pd.DataFrame(records, columns=COLUMNS).astype({"n": "Int64"})
+
+
+def measures(study, *names):
+    """Measures of all agents: agent, measure, value, low, high, n.
+
+    Several networks are one row: their mean, with the interval from resampled networks, and n networks.
+    """
+    import pandas as pd
+
+    from hrnn import behavior, stats
+
+    tables = {agent: behavior.summary(run).loc[list(names)] for agent, run in study.runs.items()}
+    if len(study.network_runs) > 1:
+        each = [behavior.summary(run).loc[list(names), "value"].to_numpy() for run in study.network_runs]
+        mean = stats.mean_interval(each)
+        columns = {"value": mean.value, "low": mean.low, "high": mean.high, "n": len(each)}
+        tables["network"] = pd.DataFrame(columns, index=tables["network"].index)
+    return pd.concat([table.reset_index().assign(agent=agent) for agent, table in tables.items()], ignore_index=True)
+
+
+def counts(study):
+    """Words that say what n is and what the bars are."""
+    sessions, networks = study.sessions, len(study.network_runs)
+    population = f"; RNN in dot plots: mean of {networks} networks, networks resampled" if networks > 1 else "; one network"
+    return (f"n = {sessions.n_sessions} sessions ({sessions.n_trials} trials), the same for every agent{population}. "
+            "Bars and bands: 95 % intervals, sessions resampled.")

@@ -1,106 +1,138 @@
-"""Figure 2: behaviour beside every baseline, on the same sessions."""
+"""Figure 2: behaviour beside every baseline, on the same sessions. One column per agent, so that no curves overlap."""
+
+import numpy as np
 
 from hrnn import behavior
-from hrnn.plot import MM, WIDTH_MM, agents, letter, look, points
-from hrnn.psychometric import psychometric_curve
+from hrnn.figures import counts, join, measures, rows
+from hrnn.plot import BLOCKS, chance, dots, finish, letter, look, note, page, points, style
+from hrnn.psychometric import psychometric, psychometric_curve
 
-SHOWN = ("network", "semi_markov", "optimal_per_trial", "published_actor")
+REWARDS = {"correct": "fraction correct, all trials", "reward_per_trial": "reward per trial", "reward_per_step": "reward per step"}
+GUESS = {"correct": 0.5, "reward_per_trial": 0, "reward_per_step": 0}  # of a guess at the first observation
 
 
-def draw(study, Figure):
-    """The figure and its source data."""
-    import pandas as pd
+@style()
+def draw(study):
+    """Draw the figure: (Figure, source data)."""
+    figure = page(235)
+    top, bottom = figure.subfigures(2, 1, height_ratios=[3.1, 1])
+    grid = top.subplots(5, len(study.runs), sharey="row")
+    source = []
+    for column, (agent, run) in zip(grid.T, study.runs.items(), strict=True):
+        column[0].set_title(look(agent)[2])
+        source += [accuracy(column[0], agent, run, study), concordance(column[1], agent, run)]
+        source += [*steps(column[2:4], agent, run), psychometrics(column[4], agent, run)]
+    _label(top, grid, study)
+    source += rewards(bottom.subplots(1, 3, sharey=True), study)
+    note(bottom, counts(study) + " Dotted: chance (f–h: a guess at the first observation). Black bars in a, dashed in f: "
+         "exact bound, the ideal observer of all observations. A timeout is wrong. The networks are not trained on reward.")
+    finish(figure)
+    return figure, join(source)
 
-    figure = Figure(figsize=(WIDTH_MM * MM, 170 * MM))
-    panels = figure.subplot_mosaic([["a", "b", "c"], ["d", "e", "f"], ["g", "h", "i"]], height_ratios=[1, 1, 1.15])
-    for name, ax in panels.items():
-        letter(ax, name)
-    source = [
-        accuracy(panels["a"], study), concordance(panels["b"], study), chronometric(panels["c"], study),
-        psychometrics([panels[k] for k in "def"], study), *measures([panels[k] for k in "ghi"], study),
+
+def _label(figure, grid, study):
+    """Letters, labels and ticks that the panels of a row share, and the legend."""
+    labels = ("fraction correct\n(all trials)", "fraction correct", "steps per trial,\ncorrect", "steps per trial,\nwrong",
+              "P(right | choice)")
+    for name, label, row in zip("abcde", labels, grid, strict=True):
+        letter(name, ax=row[0])
+        row[0].set_ylabel(label)
+        for ax in row:
+            ax.set_xticks([-2, 0, 2] if name == "e" else [0, 1, 2])
+            ax.tick_params(labelbottom=name in "de")
+    middle = len(study.runs) // 2
+    grid[3, middle].set_xlabel("strength μ (sd of an observation)")
+    grid[4, middle].set_xlabel("signed strength (sd of an observation, right > 0)")
+    for row, ends in ((0, (-0.04, 1.06)), (1, (-0.04, 1.06)), (4, (-0.04, 1.04))):
+        grid[row, 0].set_ylim(*ends)
+    longest = study.task.n_blank + study.task.n_obs_max
+    for row in (2, 3):
+        grid[row, 0].set(ylim=(study.task.n_blank, longest + 1.5), yticks=range(study.task.n_blank + 1, longest + 1, 3))
+    figure.legend(handles=_keys(), loc="outside lower center", ncols=5, columnspacing=1.2)
+
+
+def _keys():
+    from matplotlib.lines import Line2D
+
+    def key(label, **options):
+        return Line2D([], [], ms=3.5, mew=0.6, lw=0.8, label=label, **options)
+
+    return [
+        key("b–d: concordant with the block", color="k", marker="o"),
+        key("discordant", color="k", marker="o", mfc="w", ls="--"),
+        *(key(f"{'e: ' if p == 0.2 else ''}P(left) = {p}", color=BLOCKS[p][0], marker=BLOCKS[p][1]) for p in (0.2, 0.8)),
+        Line2D([], [], color="k", marker="_", ms=7, ls="", label="a: exact bound"),
     ]
-    return figure, pd.concat(source, ignore_index=True)
 
 
-def accuracy(ax, study):
+def _side(ax, table, agent, *, solid):
+    colour, marker, _ = look(agent)
+    points(table, "strength", ax=ax, colour=colour, marker=marker, line="-" if solid else "--", hollow=not solid)
+
+
+def accuracy(ax, agent, run, study):
     """Fraction correct by strength, with chance and the exact bound."""
     import pandas as pd
 
-    tables = []
-    for k, agent in enumerate(SHOWN):
-        table = behavior.by_strength(study.runs[agent], by=("strength",)).reset_index()
-        table = table[table["measure"] == "correct"]
-        points(table, table["strength"] + 0.04 * (k - 1.5), agent, ax=ax)
-        tables.append(table.assign(panel="a", agent=agent))
-    bound = pd.Series(study.bound).groupby(study.sessions.strength).mean()
-    ax.plot(bound.index, bound, "_", color="k", ms=9, label="bound")
-    ax.axhline(0.5, color="0.6", ls=":", lw=0.6)
-    ax.set(xlabel="strength (sd of an observation)", ylabel="fraction correct, all trials", ylim=(0, 1.02))
-    ax.legend(fontsize=7, loc="lower right")
-    return pd.concat(tables)
+    table = behavior.by_strength(run, by=("strength",)).query("measure == 'correct'")
+    bound = pd.Series(study.bound, name="value").groupby(study.sessions.strength).agg(["mean", "size"])
+    bound = pd.DataFrame({"x": bound.index, "value": bound["mean"], "n": bound["size"], "condition": "exact bound"})
+    ax.plot(bound["x"], bound["value"], "_", color="k", ms=7)
+    _side(ax, table, agent, solid=True)
+    chance(ax=ax)
+    return pd.concat([rows(table, "a", x="strength", agent=agent, condition="all"), rows(bound, "a", agent=agent)])
 
 
-def concordance(ax, study):
-    """Fraction correct of the network by strength, concordant and discordant."""
-    table = behavior.by_strength(study.runs["network"], by=("strength", "concordant")).reset_index()
-    table = table[table["measure"] == "correct"]
-    for value, style, name in ((True, "-", "concordant"), (False, "--", "discordant")):
-        part = table[table["concordant"].astype(bool) == value]
-        points(part, part["strength"], "network", ax=ax, label=name, ls=style)
-    ax.axhline(0.5, color="0.6", ls=":", lw=0.6)
-    ax.set(xlabel="strength (sd of an observation)", ylabel="fraction correct (RNN)", ylim=(0, 1.02))
-    ax.legend(loc="lower right")
-    return table.assign(panel="b", agent="network")
+def concordance(ax, agent, run):
+    """Fraction correct by strength, concordant and discordant with the block."""
+    table = behavior.by_strength(run, by=("strength", "concordant")).query("measure == 'correct'")
+    for value in (True, False):
+        _side(ax, table[table["concordant"] == value], agent, solid=value)
+    chance(ax=ax)
+    return rows(table, "b", x="strength", agent=agent, condition=_names(table))
 
 
-def chronometric(ax, study):
-    """Steps per trial of the network by strength, correct and wrong."""
-    table = behavior.chronometric(study.runs["network"]).reset_index()
-    for right, concordant, style in ((True, True, "-"), (True, False, "--"), (False, True, ":"), (False, False, "-.")):
-        part = table[(table["correct"].astype(bool) == right) & (table["concordant"].astype(bool) == concordant)]
-        name = f"{'correct' if right else 'wrong'}, {'conc.' if concordant else 'disc.'}"
-        points(part, part["strength"], "network", ax=ax, label=name, ls=style)
-    ax.set(xlabel="strength (sd of an observation)", ylabel="steps per trial (RNN)")
-    low, high = ax.get_ylim()
-    ax.set_ylim(low, high + 0.9 * (high - low))
-    ax.legend(loc="upper right", handlelength=2.2)
-    return table.assign(panel="c", agent="network")
+def _names(table):
+    return np.where(table["concordant"], "concordant", "discordant")
 
 
-def psychometrics(axes, study):
-    """Right choices by signed strength and block, one agent a panel."""
-    import numpy as np
+def steps(axes, agent, run):
+    """Steps per trial by strength, one panel for correct and one for wrong trials."""
+    table = behavior.chronometric(run)
+    for name, ax, correct in zip("cd", axes, (True, False), strict=True):
+        part = table[table["correct"] == correct]
+        for value in (True, False):
+            _side(ax, part[part["concordant"] == value], agent, solid=value)
+        yield rows(part, name, x="strength", agent=agent, condition=_names(part))
+
+
+def psychometrics(ax, agent, run):
+    """Right choices by signed strength and block, with the fitted functions."""
     import pandas as pd
 
-    from hrnn.psychometric import psychometric
-
-    tables = []
-    for ax, agent in zip(axes, ("network", "semi_markov", "optimal_per_trial"), strict=True):
-        trials = study.runs[agent].trials
-        fits = psychometric(trials).reset_index()
-        for (p_left, part), colour, marker in zip(trials[trials.choice != 0].groupby("p_left"), ("#D55E00", "#0072B2"), "os", strict=True):
-            fraction = (part.choice > 0).groupby(part.signed_strength).mean()
-            ax.plot(fraction.index, fraction, marker, color=colour, ms=3, label=f"P(left) = {p_left:g}")
-            fit, x = fits[fits.p_left == p_left].iloc[0], np.linspace(-2.5, 2.5, 201)
-            ax.plot(x, psychometric_curve(x, **{k: fit[k] for k in ("mu", "sigma", "gamma1", "gamma2")}), color=colour)
-        ax.set(xlabel="signed strength (right > 0)", ylabel="P(right | choice)", title=look(agent)[2], ylim=(0, 1))
-        ax.legend(loc="lower right", handletextpad=0.1, borderaxespad=0.2)
-        tables.append(fits.assign(panel="def", agent=agent))
-    return pd.concat(tables)
+    table = behavior.by_strength(run, by=("p_left", "signed_strength")).query("measure == 'p_right' and n > 0")
+    x = np.linspace(table["signed_strength"].min(), table["signed_strength"].max(), 101)
+    parts = [rows(table, "e", x="signed_strength", agent=agent, condition=[f"P(left) = {p:g}" for p in table["p_left"]])]
+    for fit in psychometric(run).itertuples():
+        colour, marker = BLOCKS[round(fit.p_left, 6)]
+        curve = psychometric_curve(x, mu=fit.mu, sigma=fit.sigma, gamma1=fit.gamma1, gamma2=fit.gamma2)
+        ax.plot(x, curve, color=colour, lw=0.8)
+        points(table[table["p_left"] == fit.p_left], "signed_strength", ax=ax, colour=colour, marker=marker, line="")
+        fitted = pd.DataFrame({"x": x, "value": curve, "condition": f"fit, P(left) = {fit.p_left:g}"})
+        parts.append(rows(fitted, "e", agent=agent, n=fit.n_trials))
+    chance(ax=ax)
+    return pd.concat(parts)
 
 
-def measures(axes, study):
+def rewards(axes, study):
     """Accuracy and both rewards of all agents."""
-    import pandas as pd
-
-    summaries = {name: behavior.summary(run) for name, run in study.runs.items()}
-    labels = {"correct": "fraction correct, all trials", "reward_per_trial": "reward per trial", "reward_per_step": "reward per step"}
-    for ax, (measure, label) in zip(axes, labels.items(), strict=True):
-        rows = {name: tuple(s.loc[measure, ["value", "low", "high"]]) for name, s in summaries.items()}
-        agents(rows, ax=ax)
-        ax.set(xlabel=label)
+    table = measures(study, *REWARDS)
+    for name, ax, (measure, label) in zip("fgh", axes, REWARDS.items(), strict=True):
+        letter(name, ax=ax)
+        part = table[table["measure"] == measure]
+        dots(part, ax=ax)
+        chance(GUESS[measure], ax=ax, vertical=True)
+        ax.set_xlabel(label)
         if measure == "correct":
-            ax.axvline(study.bound.mean(), color="k", lw=0.6, ls="--")
-        else:
-            ax.set_yticklabels([])
-        yield pd.DataFrame([{"panel": measure, "agent": k, "value": v[0], "low": v[1], "high": v[2]} for k, v in rows.items()])
+            ax.axvline(study.bound.mean(), color="k", lw=0.8, ls="--")
+        yield rows(part, name, condition=measure)

@@ -1,78 +1,103 @@
-"""Figure 3: use of the prior. Zero-strength trials, changes of block, and sweeps."""
+"""Figure 3: use of the prior. Zero-strength trials, changes of block, and sweeps of threshold and penalty."""
 
-from hrnn import behavior
-from hrnn.plot import MM, WIDTH_MM, agents, letter, points
+from hrnn import behavior, stats
+from hrnn.figures import counts, join, measures, rows
+from hrnn.plot import band, chance, dots, finish, letter, look, note, page, points, style
 
-SHOWN = ("network", "semi_markov", "optimal_per_trial")
+AFTER_CHANGE = ("network", "semi_markov", "published_actor", "optimal_per_trial")
+MIN_N = 30
+SWEPT = {"correct": "fraction correct", "steps_per_trial": "steps per trial"}
 
 
-def draw(study, Figure):
-    """The figure and its source data."""
+@style()
+def draw(study):
+    """Draw the figure: (Figure, source data)."""
+    figure = page(225)
+    top, middle, bottom = figure.subfigures(3, 1, height_ratios=[1, 1.35, 1.65])
+    source = [*zero(top.subplots(1, 2, sharey=True), study), *changes(middle, study), *sweeps(bottom, study)]
+    networks = study.thresholds.loc[study.thresholds["agent"] == "network", "network"].nunique()
+    note(bottom, counts(study) + f" Dotted: chance. b: first blocks left out, points with n < {MIN_N} dropped (long blocks "
+         f"are rare). c, d: networks retrained at each value ({networks} per point), on sessions of the sweep. "
+         "Caution: networks are not trained on "
+         "reward; the wait penalty reaches them only as an input (d), while for the optimal policy it is the objective (e).")
+    finish(figure)
+    return figure, join(source)
+
+
+def zero(axes, study):
+    """Fraction correct at strength 0, concordant with the block and discordant."""
+    table = measures(study, "mu0_concordant", "mu0_discordant")
+    letter("a", ax=axes[0])
+    for ax, kind in zip(axes, ("concordant", "discordant"), strict=True):
+        part = table[table["measure"] == f"mu0_{kind}"]
+        dots(part, ax=ax)
+        chance(ax=ax, vertical=True)
+        ax.set(xlim=(-0.02, 1.02), title=f"strength 0, {kind} with the block", xlabel="fraction correct (a timeout is wrong)")
+        yield rows(part, "a", condition=f"strength 0, {kind}")
+
+
+def changes(figure, study):
+    """Fraction correct by trial since the block changed, one column per agent, and n per point."""
+    grid = figure.subplots(2, len(AFTER_CHANGE) + 1, sharex=True)
+    letter("b", ax=grid[0, 0])
+    for row, strength, name in zip(grid, (None, 0.0), ("all strengths", "strength 0"), strict=True):
+        row[0].set_ylabel(f"fraction correct,\n{name}")
+        for ax, agent in zip(row, AFTER_CHANGE, strict=False):
+            table = behavior.after_block_change(study.runs[agent], strength=strength, min_n=MIN_N)
+            table = table[table["concordance"] == "all"]
+            band(table, "trial_in_block", ax=ax, colour=look(agent)[0])
+            chance(ax=ax)
+            ax.set(ylim=(0, 1), xlim=(-1, study.task.block_max), title=look(agent)[2] if strength is None else "")
+            ax.tick_params(labelleft=ax is row[0])
+            yield rows(table, "b", x="trial_in_block", agent=agent, condition=name)
+        row[-1].step(table["trial_in_block"], table["n"], color="k", lw=0.8, where="mid")
+        row[-1].set(ylim=(0, None), ylabel="trials per point, n")
+    grid[0, -1].set_title("n, the same\nfor all agents")
+    grid[1, len(AFTER_CHANGE) // 2].set_xlabel("trials since the block changed (0: the first of the new block)")
+
+
+def sweeps(figure, study):
+    """Accuracy and steps against threshold and penalty; networks and optimal policies never share a panel."""
+    columns = [("c", "threshold", agent) for agent in ("network", "semi_markov", "published_actor")]
+    columns += [("d", "wait_penalty", "network")]
+    columns += [("e", "wait_penalty", agent) for agent in ("optimal_per_trial", "optimal_per_step")]
+    grid = figure.subplots(len(SWEPT), len(columns), sharex="col")
+    for column, (name, setting, agent) in zip(grid.T, columns, strict=True):
+        column[0].set_title(look(agent)[2])
+        for ax, measure in zip(column, SWEPT, strict=True):
+            table = _sweep(study.thresholds if setting == "threshold" else study.penalties, setting, agent, measure)
+            colour, marker, _ = look(agent)
+            points(table, setting, ax=ax, colour=colour, marker=marker)
+            yield rows(table, name, x=setting, agent=agent, condition=f"{measure} by {setting}")
+        column[1].set_xlabel("threshold" if setting == "threshold" else "wait penalty")
+    _share(grid, columns, study.task)
+
+
+def _sweep(table, setting, agent, measure):
+    """One row per setting: value and interval, over (n) networks where there are several, else over sessions."""
     import pandas as pd
 
-    figure = Figure(figsize=(WIDTH_MM * MM, 150 * MM))
-    panels = figure.subplot_mosaic([["a", "b"], ["c", "d"], ["e", "f"]])
-    for name, ax in panels.items():
-        letter(ax, name)
-    source = [
-        zero(panels["a"], study), change(panels["b"], study, None), change(panels["c"], study, 0.0),
-        sweep(panels["d"], study.thresholds, "threshold", ("network", "semi_markov", "published_actor"), "correct"),
-        sweep(panels["e"], study.penalties, "wait_penalty", ("network",), "steps_per_trial"),
-        sweep(panels["f"], study.penalties, "wait_penalty", ("optimal_per_trial", "optimal_per_step"), "steps_per_trial"),
-    ]
-    panels["e"].set_title("RNN: the penalty is only an input")
-    panels["f"].set_title("optimal policy: the penalty is the objective")
-    return figure, pd.concat(source, ignore_index=True)
+    found = []
+    for x, part in table[table["agent"] == agent].groupby(setting):
+        if len(part) > 1:
+            mean = stats.mean_interval(part[measure].to_numpy())
+            found.append((x, mean.value, mean.low, mean.high, len(part)))
+        else:
+            found.append((x, *part.iloc[0][[measure, f"{measure}_low", f"{measure}_high"]], None))
+    return pd.DataFrame(found, columns=[setting, "value", "low", "high", "n"])
 
 
-def zero(ax, study):
-    """Fraction correct at strength 0, concordant with the block or not."""
-    import pandas as pd
-
-    rows, tables = {}, []
-    for agent, run in study.runs.items():
-        summary = behavior.summary(run)
-        rows[agent] = tuple(summary.loc["mu0_concordant", ["value", "low", "high"]])
-        tables.append(summary.loc[["mu0_concordant", "mu0_discordant"]].reset_index().assign(panel="a", agent=agent))
-    agents(rows, ax=ax, chance=0.5)
-    for y, table in enumerate(tables):
-        ax.plot(table["value"].iloc[1], y, "|", color="0.4", ms=6)
-    ax.set(xlabel="fraction correct at strength 0 (timeouts wrong)\nsymbol: concordant, bar: discordant", xlim=(0, 1))
-    return pd.concat(tables)
-
-
-def change(ax, study, strength):
-    """Fraction correct by trial since the block changed."""
-    import pandas as pd
-
-    tables = []
-    for agent in SHOWN:
-        table = behavior.after_block_change(study.runs[agent], strength=strength).reset_index()
-        table = table[(table["concordance"] == "all") & (table["trial_in_block"] < 40)]
-        points(table, table["trial_in_block"], agent, ax=ax, ls="-", lw=0.6, ms=2)
-        tables.append(table.assign(panel="c" if strength == 0 else "b", agent=agent))
-    kind = "all strengths" if strength is None else "strength 0"
-    ax.set(xlabel="trials since the block changed", ylabel="fraction correct", ylim=(0, 1))
-    n = tables[0]["n"]
-    ax.set_title(f"{kind}, n = {n.min():.0f} to {n.max():.0f} trials per point" if len(n) else f"{kind}: too few trials")
-    ax.axhline(0.5, color="0.6", ls=":", lw=0.6)
-    if strength is None:  # the same agents in the next panel
-        ax.legend(loc="lower right")
-    return pd.concat(tables)
-
-
-def sweep(ax, table, column, names, measure):
-    """A measure against a number of the task, networks retrained at each value."""
-    import pandas as pd
-
-    tables = []
-    for agent in names:
-        part = table[table.agent == agent].sort_values(column)
-        part = part.rename(columns={measure: "value", f"{measure}_low": "low", f"{measure}_high": "high"})
-        points(part, part[column], agent, ax=ax)
-        tables.append(part[[column, "agent", "value", "low", "high"]].assign(panel=f"{column} {measure}"))
-    labels = {"correct": "fraction correct", "steps_per_trial": "steps per trial"}
-    ax.set(xlabel={"threshold": "action threshold", "wait_penalty": "wait penalty"}[column], ylabel=labels[measure])
-    ax.locator_params(axis="x", nbins=5)
-    ax.legend(loc="best")
-    return pd.concat(tables)
+def _share(grid, columns, task):
+    """One ordinate per group of panels, with chance or the longest trial in view; letters and labels at its left."""
+    limits = {"correct": (0.45, 1), "steps_per_trial": (task.n_blank, task.n_blank + task.n_obs_max)}
+    for row, (measure, label) in zip(grid, SWEPT.items(), strict=True):
+        for name in "cde":
+            group = [ax for ax, column in zip(row, columns, strict=True) if column[0] == name]
+            for ax in group:
+                ax.set_ylim(limits[measure])
+                ax.tick_params(labelleft=ax is group[0])
+            group[0].set_ylabel(label)
+            if measure == "correct":
+                letter(name, ax=group[0])
+    for ax in grid[0]:
+        chance(ax=ax)
