@@ -137,7 +137,10 @@ class Network:
                    "readout.bias"} - set(state)
         if missing:
             raise ValueError(f"state must hold {sorted(missing)}, got {sorted(state)}")
-        bias = np.asarray(state["rnn.bias_ih_l0"]) + np.asarray(state["rnn.bias_hh_l0"])
+        biases = [real_array(state[name], name, (1,)) for name in ("rnn.bias_ih_l0", "rnn.bias_hh_l0")]
+        if biases[0].shape != biases[1].shape:
+            raise ValueError(f"rnn.bias_hh_l0 must have shape {biases[0].shape}, got {biases[1].shape}")
+        bias = biases[0] + biases[1]
         return cls.from_arrays(
             cell, W=state["rnn.weight_hh_l0"], U=state["rnn.weight_ih_l0"], b=bias, V=state["readout.weight"],
             c=state["readout.bias"], leak=leak,

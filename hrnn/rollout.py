@@ -191,6 +191,8 @@ def _network(net, sessions, keep, progress):
                 net.theta, net.n_hidden, net.leak, task._tuple, sessions._tuple, sessions.n_trials, place, h,
                 p_right.room(per_call), states.room(per_call) if keep else None, choice, n_obs, scratch,
             )
+            if not np.isfinite(p_right.array[p_right.n : p_right.n + n]).all():
+                raise _core.NumericalError("a state of the network is no longer finite")
             p_right.n += n
             states.n += n
             shown.update(int(place[0] - before))
@@ -211,8 +213,8 @@ def _python(agent, sessions, progress):
                 if not 0 <= p <= 1:
                     raise ValueError(f"agent.step must return a probability, got {p}")
                 p_right.append(p)
-                with np.errstate(divide="ignore"):
-                    margin = float(np.log(p) - np.log1p(-p))
+                with np.errstate(divide="ignore"):  # the form of the threshold's own log odds: equal numbers stay equal
+                    margin = float(np.log(np.float64(p) / (1 - p)) if p >= 0.5 else -np.log(np.float64(1 - p) / p))
                 _core.task_act(task._tuple, sessions._tuple, margin, place, choice, n_obs)
             shown.update(int(end - first))
     return Rollout(agent, sessions, choice, n_obs, np.array(p_right))

@@ -85,9 +85,11 @@ def real_array(values, name, ndims):
         raise TypeError(f"{name} must be an array of real numbers, got {type(values).__name__} of {array.dtype}")
     if array.ndim not in ndims or array.size == 0:
         raise ValueError(f"{name} must be a non-empty array with ndim in {ndims}, got shape {array.shape}")
+    with np.errstate(over="ignore"):
+        array = array.astype(float)
     if not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite, but {name}{np.argwhere(~np.isfinite(array))[0].tolist()} is not")
-    return array.astype(float)
+    return array
 
 
 def resample(n_units, *, run=1, rng=0, n_resamples=N_RESAMPLES):

@@ -83,7 +83,7 @@ class Task:
         put("strengths", _numbers("strengths", self.strengths))
         if self.strength_weights is not None:
             put("strength_weights", _numbers("strength_weights", self.strength_weights))
-            if len(self.strength_weights) != len(self.strengths) or not sum(self.strength_weights) > 0:
+            if len(self.strength_weights) != len(self.strengths) or not 0 < sum(self.strength_weights) < math.inf:
                 raise ValueError(
                     f"strength_weights must be {len(self.strengths)} numbers >= 0, not all 0, got {self.strength_weights}"
                 )

@@ -247,8 +247,8 @@ def train(net=None, task=None, recipe="paper", *, n_steps=None, rng=0, callback=
     (3,)
     """
     if resume is not None:
-        if net is not None or task is not None or checkpoint is not None:
-            raise TypeError("resume takes net, task and checkpoint from the file: leave them out")
+        if (net, task, checkpoint) != (None, None, None) or recipe != "paper" or rng != 0:
+            raise TypeError("resume takes net, task, recipe, rng and checkpoint from the file: leave them out")
         trainer = Trainer.load(resume, n_steps)
     else:
         trainer = Trainer.new(net, task, recipe, n_steps, rng, checkpoint)
@@ -328,13 +328,15 @@ class Trainer:
             _core.optim_sgd(rate, self.recipe.momentum, gradient, self.memory[0], self.theta)
         else:
             _core.optim_adam(rate, float(len(self.loss) + 1), gradient, self.memory[0], self.memory[1], self.theta)
+        if not np.isfinite(self.theta).all():
+            raise _core.NumericalError("the parameters are no longer finite")
         return math.fsum(losses) / len(losses)
 
     def run(self, callback, n_threads, progress, stop=None):
         """Train to the end; `stop`, a threading.Event, ends it from another thread as Ctrl-C would."""
         self.save()
         saved = time.monotonic()
-        states = None
+        before = None
         try:
             with (
                 Gradient(self.network, self.task, self.recipe.loss, n_threads) as compute,
@@ -343,10 +345,10 @@ class Trainer:
                 while len(self.loss) < self.recipe.n_steps:
                     if stop is not None and stop.is_set():
                         raise KeyboardInterrupt
-                    states = [s.bit_generator.state for s in self.streams]
+                    before = self.theta.copy(), self.memory.copy(), len(self.loss), [s.bit_generator.state for s in self.streams]
                     loss = self.step(compute)
                     self.loss.append(loss)
-                    states = None
+                    before = None
                     shown.update()
                     if callback is not None:
                         callback(len(self.loss) - 1, loss, self.trained())
@@ -358,7 +360,9 @@ class Trainer:
             error.args = (f"{error} at step {error.step}",)
             raise
         finally:
-            if states is not None:  # an interrupted step: its sessions will be drawn again
+            if before is not None:  # an interrupted step is undone, and its sessions will be drawn again
+                self.theta, self.memory, n_done, states = before
+                del self.loss[n_done:]
                 for stream, state in zip(self.streams, states, strict=True):
                     stream.bit_generator.state = state
             self.save()

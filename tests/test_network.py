@@ -129,14 +129,12 @@ def test_an_incomplete_state_dict_is_refused(net):
         hrnn.Network.from_state_dict("leaky", state)
 
 
-@pytest.mark.xfail(reason="masks are stripped, one number is spread, and no message names the bias", strict=True)
 @pytest.mark.parametrize("bias", [np.ma.array(np.zeros(5), mask=[1, 0, 0, 0, 0]), 2.0, np.zeros(4), ["a"] * 5])
 def test_a_bad_bias_in_a_state_dict_is_named(net, bias):
     with pytest.raises((TypeError, ValueError), match="bias_hh_l0"):
         hrnn.Network.from_state_dict("leaky", net.to_state_dict() | {"rnn.bias_hh_l0": bias})
 
 
-@pytest.mark.xfail(reason="checked before the conversion, which overflows", strict=True)
 @pytest.mark.filterwarnings("ignore:overflow")
 @pytest.mark.skipif(np.finfo(np.longdouble).maxexp == np.finfo(float).maxexp, reason="long double is double here")
 def test_a_number_beyond_double_precision_is_refused(net):

@@ -158,7 +158,6 @@ def test_a_resumed_run_has_the_bits_of_an_uninterrupted_one(tmp_path, optimizer)
     np.testing.assert_array_equal(longer.loss[:20], whole.loss)
 
 
-@pytest.mark.xfail(reason="the update of an interrupted step is kept, and done again on resuming", strict=True)
 @pytest.mark.parametrize("optimizer", training.OPTIMIZERS)
 def test_an_interrupt_between_the_update_and_its_record_loses_no_bit(tmp_path, monkeypatch, optimizer):
     """Ctrl-C may arrive anywhere in a step; here, just after the parameters have moved."""
@@ -225,7 +224,6 @@ def test_resume_wants_no_fewer_steps_and_nothing_beside_it(tmp_path):
         hrnn.train(resume=tmp_path / "missing")
 
 
-@pytest.mark.xfail(reason="recipe and rng are ignored in silence", strict=True)
 @pytest.mark.parametrize("given", [{"recipe": "fast"}, {"rng": 3}])
 def test_resume_refuses_what_it_does_not_use(tmp_path, given):
     hrnn.train(network(), hrnn.Task(n_blocks=1), n_steps=1, progress=False, checkpoint=tmp_path / "c")
@@ -261,7 +259,6 @@ def test_divergence_names_the_step_and_keeps_the_last_good_state(tmp_path):
     assert np.isfinite(hrnn.Network.load(tmp_path / "c").theta).all()
 
 
-@pytest.mark.xfail(reason="ValueError about theta, and the checkpoint holds the infinite theta", strict=True)
 @pytest.mark.parametrize("n_steps, step", [(1, 0), (3, 0)])
 def test_an_update_that_overflows_is_divergence_too(tmp_path, n_steps, step):
     net = hrnn.Network.init("tanh", n_hidden=6, rng=0)

@@ -201,7 +201,9 @@ const double *py_network(struct py_arrays *arrays, PyObject *theta, Py_ssize_t n
 int py_bitgen_hold(PyObject *bit_generator, struct py_bitgen *held)
 {
     PyObject *capsule = PyObject_GetAttrString(bit_generator, "capsule"), *taken = NULL;
-    held->lock = PyObject_GetAttrString(bit_generator, "lock");
+    held->lock = capsule ? PyObject_GetAttrString(bit_generator, "lock") : NULL;
+    if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_AttributeError))
+        PyErr_Format(PyExc_TypeError, "bit_generator must be a numpy BitGenerator, got %s", Py_TYPE(bit_generator)->tp_name);
     held->bitgen = capsule ? PyCapsule_GetPointer(capsule, "BitGenerator") : NULL;
     Py_XDECREF(capsule);
     if (held->lock && held->bitgen)

@@ -32,12 +32,12 @@ void hrnn_task_block_hazard(const struct hrnn_task *task, const double *pmf, dou
 /* Inverse of the truncated law's distribution function: the same law as drawing again until the length is allowed. */
 void hrnn_task_sample_lengths(const struct hrnn_task *task, struct hrnn_rng rng, size_t n_blocks, int64_t *length)
 {
-    double q = ratio(task), log_q = log(q);
+    double log_q = task->block_law == HRNN_BLOCK_GEOMETRIC ? log1p(-task->block_hazard) : -task->block_hazard;
     int64_t n_lengths = task->block_max - task->block_min + 1;
-    double outside = pow(q, (double)n_lengths);
+    double inside = -expm1((double)n_lengths * log_q);
     for (size_t i = 0; i < n_blocks; i++) {
         double u = hrnn_rng_uniform(rng);
-        int64_t extra = q > 0 ? (int64_t)(log1p(-u * (1 - outside)) / log_q) : 0;
+        int64_t extra = (int64_t)(log1p(-u * inside) / log_q);
         length[i] = task->block_min + (extra < n_lengths ? extra : n_lengths - 1);
     }
 }
