@@ -8,9 +8,9 @@ import dataclasses
 import numpy as np
 
 from hrnn import _core
+from hrnn.arguments import one_of, real_array, real_number
 from hrnn.rollout import Growing, Rollout, bar
-from hrnn.stats import real_array
-from hrnn.task import Sessions, Task, _real
+from hrnn.task import Sessions, Task
 
 BLOCK_MODELS = ("semi_markov", "markov", "none", "oracle", "exponential", "published_actor", "published_observer")
 EVIDENCE = ("both", "difference")
@@ -19,12 +19,6 @@ ASSUMABLE = (
     "noise_sd",
 )
 TRIALS_PER_CALL = 50_000
-
-
-def _choice(name, value, allowed):
-    if not isinstance(value, str) or value not in allowed:
-        raise ValueError(f"{name} must be one of {allowed}, got {value!r}")
-    return value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,8 +53,8 @@ def believer(block_model, allowed, evidence, hazard, learning_rate, assumed):
             raise TypeError(f"unexpected argument {name!r}; what an agent can assume is {ASSUMABLE}")
     Task(**assumed)
     return Believer(
-        _choice("block_model", block_model, allowed), _choice("evidence", evidence, EVIDENCE),
-        _real("hazard", hazard, 0, 1, "[]"), _real("learning_rate", learning_rate, 0, 1, "[]"),
+        one_of(block_model, "block_model", allowed), one_of(evidence, "evidence", EVIDENCE),
+        real_number(hazard, "hazard", 0, 1, "[]"), real_number(learning_rate, "learning_rate", 0, 1, "[]"),
         tuple(sorted(assumed.items())),
     )
 
@@ -243,7 +237,7 @@ def accuracy_bound(sessions, *, evidence="both"):
     prior, _ = filter_sides(sessions.side, sessions.session, sessions.block_side, task=task)
     log_likelihood = np.empty((sessions.n_trials, 2))
     _core.inference_evidence(
-        task._tuple, Believer("none", _choice("evidence", evidence, EVIDENCE)).tuple(task),
+        task._tuple, Believer("none", one_of(evidence, "evidence", EVIDENCE)).tuple(task),
         np.full(sessions.n_trials, task.n_obs_max, np.int64), sessions.observations.sum(1), log_likelihood,
         np.empty(_core.inference_sizes(task._tuple)[1]),
     )

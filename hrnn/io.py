@@ -23,6 +23,8 @@ from pathlib import Path
 
 import numpy as np
 
+from hrnn.arguments import as_path
+
 SCHEMA = 1
 MAX_BYTES = 1 << 30  # of a whole archive
 MAX_TEXT_BYTES = 1 << 20  # of config.json, and of the zip directory
@@ -269,7 +271,7 @@ def _damage(path):
 
 
 def _read_bytes(path):
-    path = _as_path(path)
+    path = as_path(path)
     status = path.stat()
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         raise ValueError(f"{path} is not a regular file")
@@ -341,7 +343,7 @@ def lock(path):
     BlockingIOError
         With the path, if another process (or another `with` block of this one) holds it.
     """
-    path = _as_path(path)
+    path = as_path(path)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         try:
@@ -434,14 +436,8 @@ def _decoded(value):
 
 # Common ground ------------------------------------------------------------------------------------
 
-def _as_path(path):
-    if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"path must be a str or os.PathLike, got {type(path).__name__}")
-    return Path(path)
-
-
 def _destination(path):
-    path = Path(os.path.realpath(_as_path(path)))
+    path = Path(os.path.realpath(as_path(path)))
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if path.exists() and not path.is_file():  # else a device would be replaced by a file

@@ -10,8 +10,7 @@ import functools
 import numpy as np
 
 from hrnn import _core, io
-from hrnn.stats import generator, real_array, whole_number
-from hrnn.task import _real
+from hrnn.arguments import generator, one_of, real_array, real_number, whole_number
 
 CELLS = ("tanh", "leaky")
 N_HIDDEN_MAX = 4096
@@ -158,10 +157,9 @@ def _n_hidden(value):
 
 
 def _leak(cell, leak):
-    if cell not in CELLS:
-        raise ValueError(f"cell must be one of {CELLS}, got {cell!r}")
+    one_of(cell, "cell", CELLS)
     if cell == "tanh":
         if leak not in (None, 1):
             raise ValueError(f"leak must be 1 for the tanh cell, got {leak}")
         return 1.0
-    return 0.5 if leak is None else _real("leak", leak, 1e-6, 1, "[]")
+    return 0.5 if leak is None else real_number(leak, "leak", 1e-6, 1, "[]")

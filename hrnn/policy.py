@@ -5,6 +5,7 @@ import functools
 import numpy as np
 
 from hrnn import _core
+from hrnn.arguments import one_of
 from hrnn.inference import EVIDENCE, act, believer, filter_sides
 from hrnn.task import Task
 
@@ -114,9 +115,7 @@ class OptimalPolicy:
     """
 
     def __init__(self, criterion="reward_per_trial", *, evidence="both", **assumed):
-        if criterion not in CRITERIA:
-            raise ValueError(f"criterion must be one of {CRITERIA}, got {criterion!r}")
-        self.criterion = criterion
+        self.criterion = one_of(criterion, "criterion", CRITERIA)
         self.believer = believer("semi_markov", ("semi_markov",), evidence, 0.02, 0.1, assumed)
 
     def __repr__(self):

@@ -6,7 +6,8 @@ own σ is √2 times this one). Fits use counts per strength; the fractions them
 
 import numpy as np
 
-from .stats import generator, session_codes, trial_column, trial_table
+from .arguments import generator
+from .stats import session_codes, trial_column, trial_table
 
 PARAMETERS = ("mu", "sigma", "gamma1", "gamma2")
 N_CANDIDATES = 200

@@ -18,6 +18,7 @@ import numpy as np
 
 import hrnn
 from hrnn import behavior, io, stats
+from hrnn.arguments import whole_number
 from hrnn.inference import accuracy_bound
 from hrnn.rollout import bar
 
@@ -77,6 +78,22 @@ class Study:
     mice: object = None
     seconds: dict = dataclasses.field(default_factory=dict)
 
+    @functools.cached_property
+    def summaries(self):
+        """QUANTITIES of each agent: a table with columns value, low, high, n.
+
+        Several networks are one agent: their mean, with the interval from resampled networks, and n networks.
+        """
+        import pandas as pd
+
+        rows = list(QUANTITIES)
+        tables = {agent: behavior.summary(run).loc[rows] for agent, run in self.runs.items()}
+        if len(self.network_runs) > 1:
+            mean = stats.mean_interval([behavior.summary(run).loc[rows, "value"].to_numpy() for run in self.network_runs])
+            columns = {"value": mean.value, "low": mean.low, "high": mean.high, "n": len(self.network_runs)}
+            tables["network"] = pd.DataFrame(columns, index=tables["network"].index)
+        return tables
+
 
 def stream(seed, *name):
     """Seed of one job: depends on the seed and on the job's name only."""
@@ -100,7 +117,7 @@ def study(*, n_networks=1, seed=0, quick=False, n_threads=None, progress=True):
     -------
     Study
     """
-    n_networks, seed = stats.whole_number(n_networks, "n_networks"), stats.whole_number(seed, "seed", 0)
+    n_networks, seed = whole_number(n_networks, "n_networks"), whole_number(seed, "seed", 0)
     task, began = hrnn.Task(), time.monotonic()
     sessions = task.sample(n_blocks=N_BLOCKS_QUICK if quick else N_BLOCKS, rng=stream(seed, "sessions"))
     stop = threading.Event()
@@ -186,17 +203,11 @@ def _mice():
 
 def report(study):
     """Every measure of every agent: a list of {name, value, low, high, n, published, source}."""
-    tables = {name: behavior.summary(run) for name, run in study.runs.items()}
     rows = []
-    for agent, table in tables.items():
-        for quantity in QUANTITIES:
-            row = table.loc[quantity]
-            value, low, high, n = row["value"], row["low"], row["high"], row["n"]
-            if agent == "network" and len(study.network_runs) > 1:
-                each = [behavior.summary(run).loc[quantity, "value"] for run in study.network_runs]
-                estimate = stats.mean_interval(each)
-                value, low, high, n = estimate.value, estimate.low, estimate.high, estimate.n
-            rows.append(_row(f"{agent}.{quantity}", value, low, high, n, f"behavior.summary of {agent}"))
+    for agent, table in study.summaries.items():
+        for quantity, row in table.iterrows():
+            numbers = row[["value", "low", "high", "n"]]
+            rows.append(_row(f"{agent}.{quantity}", *numbers, f"behavior.summary of {agent}"))
     rows.append(_row("bound.correct", study.bound.mean(), None, None, len(study.bound), "inference.accuracy_bound"))
     return rows + _regrets(study) + _history(study) + _mice_rows(study)
 

@@ -183,7 +183,7 @@ def _network(net, sessions, keep, progress):
     scratch = np.empty(_core.rollout_scratch(task._tuple, net.n_hidden, 1, 1)[0])
     place, h = np.zeros(3), np.zeros(net.n_hidden)
     p_right, states = Growing(), Growing((net.n_hidden,))
-    per_call = min(most, max(1000, STEPS_PER_CALL * 50 // net.n_hidden // max(1, net.n_hidden // 50)))
+    per_call = min(most, max(1000, STEPS_PER_CALL * 50**2 // max(net.n_hidden, 50) ** 2))
     with bar(progress, sessions.n_trials, unit="trial") as shown:
         while place[0] < sessions.n_trials:
             before = place[0]

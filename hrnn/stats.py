@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from .arguments import generator, real_array, whole_number
+
 LEVEL = 0.95
 N_RESAMPLES = 2000
 BLOCKS_PER_RUN = 4
@@ -58,38 +60,6 @@ class Resamples:
         """Sum values (n_units, K) over each resample, (K, n_resamples)."""
         runs = sum(np.roll(values, -shift, axis=0) for shift in range(self.run))
         return runs.T @ self.weights.T
-
-
-def generator(rng):
-    """Make a Generator of an int, a SeedSequence or a Generator; never of the global state."""
-    if isinstance(rng, bool) or not isinstance(rng, (int, np.integer, np.random.SeedSequence, np.random.Generator)):
-        raise TypeError(f"rng must be an int, a SeedSequence or a Generator, got {type(rng).__name__}")
-    if isinstance(rng, (int, np.integer)) and rng < 0:
-        raise ValueError(f"rng must be >= 0, got {rng}")
-    return np.random.default_rng(rng)
-
-
-def whole_number(value, name, minimum=1):
-    """Check an integer argument and return it as int."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name} must be an int, got {type(value).__name__}")
-    if value < minimum:
-        raise ValueError(f"{name} must be >= {minimum}, got {value}")
-    return int(value)
-
-
-def real_array(values, name, ndims):
-    """Check an array argument of finite real numbers and return it as float64."""
-    array = np.asarray(values)
-    if isinstance(values, np.ma.MaskedArray) or array.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must be an array of real numbers, got {type(values).__name__} of {array.dtype}")
-    if array.ndim not in ndims or array.size == 0:
-        raise ValueError(f"{name} must be a non-empty array with ndim in {ndims}, got shape {array.shape}")
-    with np.errstate(over="ignore"):
-        array = array.astype(float)
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite, but {name}{np.argwhere(~np.isfinite(array))[0].tolist()} is not")
-    return array
 
 
 def resample(n_units, *, run=1, rng=0, n_resamples=N_RESAMPLES):

@@ -12,7 +12,7 @@ import os
 import numpy as np
 
 from hrnn import _core
-from hrnn.stats import generator, real_array, whole_number
+from hrnn.arguments import generator, one_of, real_array, real_number, whole_number
 
 BLOCK_LAWS = ("geometric", "exponential")
 IBL_CONTRASTS = (0.0, 0.0625, 0.125, 0.25, 1.0)
@@ -87,10 +87,9 @@ class Task:
                 raise ValueError(
                     f"strength_weights must be {len(self.strengths)} numbers >= 0, not all 0, got {self.strength_weights}"
                 )
-        if self.block_law not in BLOCK_LAWS:
-            raise ValueError(f"block_law must be one of {BLOCK_LAWS}, got {self.block_law!r}")
+        one_of(self.block_law, "block_law", BLOCK_LAWS)
         for name, low, high, closed in _REALS:
-            put(name, _real(name, getattr(self, name), low, high, closed))
+            put(name, real_number(getattr(self, name), name, low, high, closed))
         for name, low, high in _COUNTS:
             put(name, whole_number(getattr(self, name), name, low))
             if getattr(self, name) > high:
@@ -122,7 +121,7 @@ class Task:
             raise ValueError(f"name must be 'paper' or 'ibl', got {name!r}")
         if contrasts not in ("uniform", "skew_zero"):
             raise ValueError(f"contrasts must be 'uniform' or 'skew_zero', got {contrasts!r}")
-        gain = _real("contrast_gain", contrast_gain, 0, math.inf, "")
+        gain = real_number(contrast_gain, "contrast_gain", 0, math.inf, "")
         weights = None if contrasts == "uniform" else (0.5, 1.0, 1.0, 1.0, 1.0)
         return cls(
             strengths=tuple(gain * c for c in IBL_CONTRASTS), strength_weights=weights,
@@ -209,20 +208,6 @@ def _numbers(name, values):
     if (array < 0).any():
         raise ValueError(f"{name} must be >= 0, got {array.min()}")
     return tuple(array.tolist())
-
-
-def _real(name, value, low, high, closed):
-    """A float in an interval whose closed ends are named."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name} must be a number, got {type(value).__name__}")
-    value = float(value)
-    below = value >= low if "[" in closed else value > low
-    above = value <= high if "]" in closed else value < high
-    if not (below and above):
-        raise ValueError(
-            f"{name} must be in {'[' if '[' in closed else '('}{low}, {high}{']' if ']' in closed else ')'}, got {value}"
-        )
-    return value
 
 
 def refuse_size(name, value, n_bytes):

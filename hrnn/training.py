@@ -1,6 +1,5 @@
 """Training by back-propagation through whole sessions."""
 
-import csv
 import dataclasses
 import functools
 import itertools
@@ -12,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from hrnn import _core, io
+from hrnn.arguments import generator, one_of, real_number, whole_number
 from hrnn.network import Network
 from hrnn.rollout import bar
-from hrnn.stats import generator, whole_number
-from hrnn.task import Sessions, Task, _real, refuse_size
+from hrnn.task import Sessions, Task, refuse_size
 
 LOSSES = ("nll_of_probability", "cross_entropy")
 OPTIMIZERS = ("sgd", "adam")
@@ -60,10 +59,9 @@ class Recipe:
     def __post_init__(self):
         put = functools.partial(object.__setattr__, self)
         for field, allowed in (("optimizer", OPTIMIZERS), ("loss", LOSSES)):
-            if getattr(self, field) not in allowed:
-                raise ValueError(f"{field} must be one of {allowed}, got {getattr(self, field)!r}")
-        put("learning_rate", _real("learning_rate", self.learning_rate, 0, math.inf, ""))
-        put("momentum", _real("momentum", self.momentum, 0, 1, "["))
+            one_of(getattr(self, field), field, allowed)
+        put("learning_rate", real_number(self.learning_rate, "learning_rate", 0, math.inf, ""))
+        put("momentum", real_number(self.momentum, "momentum", 0, 1, "["))
         put("n_sessions", whole_number(self.n_sessions, "n_sessions"))
         put("n_steps", whole_number(self.n_steps, "n_steps"))
         if not isinstance(self.name, str):
@@ -99,13 +97,7 @@ class Training:
 
     def to_csv(self, path):
         """Write the loss curve as CSV: step, loss."""
-        import io as text
-
-        out = text.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["step", "loss"])
-        writer.writerows(enumerate(self.loss.tolist()))
-        io.write_text(path, out.getvalue())
+        io.write_text(path, "step,loss\n" + "".join(f"{step},{loss}\n" for step, loss in enumerate(self.loss.tolist())))
 
 
 class Gradient:
@@ -223,7 +215,7 @@ def train(net=None, task=None, recipe="paper", *, n_steps=None, rng=0, callback=
         One file, written at the start, then at least once a second, at the end and on Ctrl-C.
     resume : path, optional
         Of a checkpoint: goes on where it stopped, with the same bits as if it never had, and goes on
-        writing to it. Takes no net, task or recipe.
+        writing to it. Takes no net, task, recipe, rng or checkpoint.
     n_threads : int or None
         Sessions of one step in parallel; the result does not depend on it.
     progress : bool
@@ -235,7 +227,7 @@ def train(net=None, task=None, recipe="paper", *, n_steps=None, rng=0, callback=
     Raises
     ------
     NumericalError
-        With attribute `step` when loss or gradient is no longer finite; a checkpoint keeps the last good state.
+        With attribute `step` when loss, gradient or parameters are no longer finite; a checkpoint keeps the last good state.
     KeyboardInterrupt
         After the checkpoint has been written.
 

@@ -219,15 +219,13 @@ static double block_given(double p_block, double block, const double log_likelih
 
 /* ---- filter, actor, observer ----------------------------------------------------------------------------------- */
 
-static int starts_session(const int64_t *session, size_t r) { return r == 0 || session[r] != session[r - 1]; }
-
 void hrnn_inference_filter(const struct hrnn_believer *believer, size_t first, size_t last, const int64_t *session,
                            const int8_t *block_side, const int8_t *side, const double *log_likelihood, double *state,
                            double *prior, double *block)
 {
     for (size_t r = first; r < last; r++) {
         double likelihood[2];
-        if (starts_session(session, r))
+        if (hrnn_task_starts_session(session, r))
             start(believer, state);
         block[r] = block_belief(believer, block_side[r], state);
         prior[r] = side_prior(believer, block[r], state);
@@ -248,7 +246,7 @@ size_t hrnn_inference_actor(const struct hrnn_believer *believer, const struct h
         struct evidence seen = {0};
         int8_t block_side = sessions->block_side[r];
         double likelihood[2], odds = 0;
-        if (starts_session(sessions->session, r))
+        if (hrnn_task_starts_session(sessions->session, r))
             start(believer, state);
         prior[r] = side_prior(believer, block_belief(believer, block_side, state), state);
         double prior_logit = logit(prior[r]);
@@ -286,7 +284,7 @@ size_t hrnn_inference_observer(const struct hrnn_believer *believer, const struc
         int8_t block_side = sessions->block_side[r], side = choice[r] ? sessions->side[r] : 0;
         double likelihood[2];
         int moves = block_side && believer->model != HRNN_NONE; /* does evidence of the side tell it the block? */
-        if (starts_session(sessions->session, r))
+        if (hrnn_task_starts_session(sessions->session, r))
             start(believer, state);
         block[r] = block_belief(believer, block_side, state);
         prior[r] = side_prior(believer, block[r], state);

@@ -40,4 +40,12 @@ void hrnn_kernel_sigmoid(const struct hrnn_kernel *kernel, size_t n, double *x);
 /* n rounded up to a multiple of `multiple`. */
 static inline size_t hrnn_kernel_round_up(size_t n, size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
+/* Takes n doubles from the front of scratch, whole cache lines. */
+static inline double *hrnn_kernel_take(double **scratch, size_t n)
+{
+    double *taken = *scratch;
+    *scratch += hrnn_kernel_round_up(n, HRNN_KERNEL_LINE);
+    return taken;
+}
+
 #endif

@@ -53,7 +53,9 @@ static size_t points(const struct hrnn_policy_grid *grid) { return grid->n_left 
 
 size_t hrnn_policy_solve_scratch(const struct hrnn_task *task, const struct hrnn_policy_grid *grid)
 {
-    return 3 * points(grid) + grid->n_right * grid->n_right + 2 * (task->n_strengths + 1) * grid->n_right;
+    size_t arrays = 8; /* each takes whole cache lines */
+    return 3 * points(grid) + grid->n_right * grid->n_right + 2 * (task->n_strengths + 1) * grid->n_right +
+           arrays * HRNN_KERNEL_LINE;
 }
 
 /* blur (n, n): row i holds the weights of a standard normal around point i, what falls outside laid on the edges. */
@@ -217,27 +219,20 @@ static void convolve(const struct hrnn_policy_grid *grid, const double *blur, co
         hrnn_linalg_gemm(n, n, n, 1, blur, n, half, n, 0, blurred, n);
 }
 
-static double *take(double **scratch, size_t n)
-{
-    double *taken = *scratch;
-    *scratch += n;
-    return taken;
-}
-
 double hrnn_policy_solve(const struct hrnn_believer *believer, const struct hrnn_policy_grid *grid, double prior,
                          double rho, double *wait, double *scratch)
 {
     const struct hrnn_task *task = believer->task;
     size_t n_points = points(grid), width = grid->n_right, origin = (size_t)lround(-grid->low / grid->spacing);
-    double *value = take(&scratch, n_points), *blurred = take(&scratch, n_points), *half = take(&scratch, n_points);
-    double *blur = take(&scratch, width * width);
-    struct tables tables = {take(&scratch, task->n_strengths * width), take(&scratch, task->n_strengths * width),
-                            take(&scratch, width), take(&scratch, width)};
+    double *value = hrnn_kernel_take(&scratch, n_points), *blurred = hrnn_kernel_take(&scratch, n_points), *half = hrnn_kernel_take(&scratch, n_points);
+    double *blur = hrnn_kernel_take(&scratch, width * width);
+    struct tables tables = {hrnn_kernel_take(&scratch, task->n_strengths * width), hrnn_kernel_take(&scratch, task->n_strengths * width),
+                            hrnn_kernel_take(&scratch, width), hrnn_kernel_take(&scratch, width)};
     fill_blur(width, grid->spacing, blur);
     for (size_t i = 0; i < n_points; i++)
         value[i] = -INFINITY;
+    fill_tables(believer, grid, prior, (size_t)task->n_obs_max, &tables);
     for (size_t n = (size_t)task->n_obs_max; n > 0; n--) {
-        fill_tables(believer, grid, prior, n, &tables);
         act_if_better(believer, grid, &tables, value);
         convolve(grid, blur, value, half, blurred);
         fill_tables(believer, grid, prior, n - 1, &tables);

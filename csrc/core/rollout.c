@@ -16,13 +16,6 @@ struct lane {
     size_t row, pending;        /* rows row .. row + pending - 1 of d wait for the gradient product */
 };
 
-static double *take(double **scratch, size_t n)
-{
-    double *taken = *scratch;
-    *scratch += hrnn_kernel_round_up(n, HRNN_KERNEL_LINE);
-    return taken;
-}
-
 static double *aligned(double *scratch)
 {
     size_t line = HRNN_KERNEL_LINE * sizeof *scratch, over = (size_t)((uintptr_t)scratch % line);
@@ -36,12 +29,6 @@ size_t hrnn_rollout_forward_scratch(const struct hrnn_cell *cell)
     return hrnn_cell_forward_size(cell) + 2 * cell->ld_z + cell->ld + 4 * HRNN_KERNEL_LINE;
 }
 
-static int starts_session(const struct hrnn_sessions *sessions, const struct hrnn_place *place)
-{
-    size_t r = place->trial;
-    return place->step == 0 && (r == 0 || sessions->session[r] != sessions->session[r - 1]);
-}
-
 size_t hrnn_rollout_forward(const struct hrnn_kernel *kernel, const struct hrnn_cell *cell,
                             const struct hrnn_task *task, const struct hrnn_sessions *sessions, const double *theta,
                             size_t end, size_t max_steps, struct hrnn_place *place, double *h, double *p_right,
@@ -50,15 +37,15 @@ size_t hrnn_rollout_forward(const struct hrnn_kernel *kernel, const struct hrnn_
     size_t n = cell->n_hidden, t = 0;
     double bound = hrnn_task_bound(task);
     scratch = aligned(scratch);
-    double *A = take(&scratch, hrnn_cell_forward_size(cell)), *a = take(&scratch, cell->ld);
-    double *z[2] = {take(&scratch, cell->ld_z), take(&scratch, cell->ld_z)};
+    double *A = hrnn_kernel_take(&scratch, hrnn_cell_forward_size(cell)), *a = hrnn_kernel_take(&scratch, cell->ld);
+    double *z[2] = {hrnn_kernel_take(&scratch, cell->ld_z), hrnn_kernel_take(&scratch, cell->ld_z)};
     hrnn_cell_pack(cell, theta, A);
     memcpy(z[0], h, n * sizeof *h);
     hrnn_cell_prepare(kernel, cell, 1, A, (const double *const *)z, &a);
     for (; t < max_steps && place->trial < end; t++) {
         double *now = z[t % 2], *next = z[(t + 1) % 2];
         const double *z_now = now;
-        if (starts_session(sessions, place)) {
+        if (place->step == 0 && hrnn_task_starts_session(sessions->session, place->trial)) {
             place->feedback = 0;
             memset(now, 0, n * sizeof *now);
             hrnn_cell_prepare(kernel, cell, 1, A, &z_now, &a);
@@ -95,13 +82,13 @@ static void begin(struct lane *lane, const struct hrnn_cell *cell, const struct 
 {
     size_t n_steps = most_steps(task, end - first);
     *lane = (struct lane){.place = {first, 0, 0}, .end = end};
-    lane->z = take(scratch, (n_steps + 1) * cell->ld_z);
-    lane->margin = take(scratch, n_steps);
-    lane->sign = take(scratch, n_steps);
-    lane->e = take(scratch, n_steps);
-    lane->a = take(scratch, cell->ld);
-    lane->dh = take(scratch, cell->ld_back);
-    lane->d = take(scratch, (CHUNK + 1) * cell->ld);
+    lane->z = hrnn_kernel_take(scratch, (n_steps + 1) * cell->ld_z);
+    lane->margin = hrnn_kernel_take(scratch, n_steps);
+    lane->sign = hrnn_kernel_take(scratch, n_steps);
+    lane->e = hrnn_kernel_take(scratch, n_steps);
+    lane->a = hrnn_kernel_take(scratch, cell->ld);
+    lane->dh = hrnn_kernel_take(scratch, cell->ld_back);
+    lane->d = hrnn_kernel_take(scratch, (CHUNK + 1) * cell->ld);
     memset(lane->z, 0, cell->ld_z * sizeof *lane->z);
     memset(lane->dh, 0, cell->ld_back * sizeof *lane->dh);
     memset(lane->d, 0, (CHUNK + 1) * cell->ld * sizeof *lane->d);
@@ -220,8 +207,8 @@ enum hrnn_status hrnn_rollout_gradient(const struct hrnn_kernel *kernel, const s
 {
     struct lane lanes[HRNN_LANES_MAX];
     scratch = aligned(scratch);
-    double *A = take(&scratch, hrnn_cell_forward_size(cell)), *G = take(&scratch, hrnn_cell_forward_size(cell));
-    double *A_transposed = take(&scratch, hrnn_cell_backward_size(cell));
+    double *A = hrnn_kernel_take(&scratch, hrnn_cell_forward_size(cell)), *G = hrnn_kernel_take(&scratch, hrnn_cell_forward_size(cell));
+    double *A_transposed = hrnn_kernel_take(&scratch, hrnn_cell_backward_size(cell));
     hrnn_cell_pack(cell, theta, A);
     hrnn_cell_pack_transposed(cell, theta, A_transposed);
     memset(G, 0, hrnn_cell_forward_size(cell) * sizeof *G);

@@ -52,6 +52,12 @@ void hrnn_task_sample_observations(const struct hrnn_task *task, struct hrnn_rng
                                    const int8_t *side, const double *strength,
                                    double *observations /* (R, n_obs_max, 2) */);
 
+/* Is trial r the first of its session? session is (R,). */
+static inline int hrnn_task_starts_session(const int64_t *session, size_t r)
+{
+    return r == 0 || session[r] != session[r - 1];
+}
+
 /* A session in progress: where it is, and the feedback produced by the step before. */
 struct hrnn_place {
     size_t trial, step; /* step in the trial, blanks included */

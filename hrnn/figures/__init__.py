@@ -75,21 +75,11 @@ def join(parts):
 
 
 def measures(study, *names):
-    """Measures of all agents: agent, measure, value, low, high, n.
-
-    Several networks are one row: their mean, with the interval from resampled networks, and n networks.
-    """
+    """Measures of all agents, of `study.summaries`: agent, measure, value, low, high, n."""
     import pandas as pd
 
-    from hrnn import behavior, stats
-
-    tables = {agent: behavior.summary(run).loc[list(names)] for agent, run in study.runs.items()}
-    if len(study.network_runs) > 1:
-        each = [behavior.summary(run).loc[list(names), "value"].to_numpy() for run in study.network_runs]
-        mean = stats.mean_interval(each)
-        columns = {"value": mean.value, "low": mean.low, "high": mean.high, "n": len(each)}
-        tables["network"] = pd.DataFrame(columns, index=tables["network"].index)
-    return pd.concat([table.reset_index().assign(agent=agent) for agent, table in tables.items()], ignore_index=True)
+    tables = [table.loc[list(names)].reset_index().assign(agent=agent) for agent, table in study.summaries.items()]
+    return pd.concat(tables, ignore_index=True)
 
 
 def counts(study):

@@ -5,28 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "cell.h"
 
 enum { N_MAX = 61, P_MAX = N_MAX * (N_MAX + 6) + 2, Z_MAX = 80, LANES = 5, STEPS = 6 };
 
-static double noise(void)
+static int expect_at(int holds, size_t n_hidden, const char *what)
 {
-    static unsigned long long state = 3;
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    return (double)(state >> 11) * 0x1p-52 - 1;
-}
-
-static void fill(size_t n, double scale, double *x)
-{
-    for (size_t i = 0; i < n; i++)
-        x[i] = scale * noise();
-}
-
-static int expect(int holds, size_t n_hidden, const char *what)
-{
-    if (!holds)
-        printf("N = %zu: %s\n", n_hidden, what);
-    return !holds;
+    char where[32];
+    snprintf(where, sizeof where, "N = %zu", n_hidden);
+    return expect(holds, where, what);
 }
 
 /* h' and logits of one step, from theta alone. x is [h, x, 1]. */
@@ -65,7 +53,7 @@ static int check_packing(const struct hrnn_cell *cell, const double *theta)
     for (size_t i = 0; i < p; i++)
         error = fmax(error, fabs(gradient[i] - 0.5 * theta[i]));
     free(A);
-    return expect(error < 1e-15, n, "unpacking what was packed");
+    return expect_at(error < 1e-15, n, "unpacking what was packed");
 }
 
 static int check_forward(const struct hrnn_kernel *kernel, const struct hrnn_cell *cell, const double *theta)
@@ -93,7 +81,7 @@ static int check_forward(const struct hrnn_kernel *kernel, const struct hrnn_cel
             error = fmax(error, fabs(a[l][n + k] - logits[k]));
     }
     free(A);
-    return expect(error < 1e-13, n, "one step forward");
+    return expect_at(error < 1e-13, n, "one step forward");
 }
 
 /* g . h' + dlogits . logits, the loss whose derivative with respect to h is checked. */
@@ -134,7 +122,7 @@ static int check_backward(const struct hrnn_kernel *kernel, const struct hrnn_ce
         error = fmax(error, fabs((high - low) / (2 * h) - dh[i]));
     }
     free(A);
-    return expect(error < 1e-7, n, "one step backward");
+    return expect_at(error < 1e-7, n, "one step backward");
 }
 
 static int check_gradient(const struct hrnn_kernel *kernel, const struct hrnn_cell *cell)
@@ -157,7 +145,7 @@ static int check_gradient(const struct hrnn_kernel *kernel, const struct hrnn_ce
     free(d);
     free(z);
     free(G);
-    return expect(error < 1e-14, n, "the gradient must be added as a sum of outer products");
+    return expect_at(error < 1e-14, n, "the gradient must be added as a sum of outer products");
 }
 
 int main(void)

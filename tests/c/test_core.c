@@ -5,18 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "rollout.h"
-
-/* A small generator with NumPy's interface. */
-static uint64_t next_uint64(void *state)
-{
-    uint64_t *s = state, z = (*s += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
-static double next_double(void *state) { return (double)(next_uint64(state) >> 11) * 0x1p-53; }
 
 enum { TRIALS = 12, N_OBS = 4, SESSIONS = 3 };
 
@@ -28,7 +18,7 @@ struct world {
     double strength[SESSIONS * TRIALS], observations[SESSIONS * TRIALS * N_OBS * 2];
 };
 
-static void fill(const struct hrnn_task *task, struct hrnn_rng rng, struct world *world)
+static void fill_world(const struct hrnn_task *task, struct hrnn_rng rng, struct world *world)
 {
     for (int64_t i = 0; i < SESSIONS * TRIALS; i++) {
         world->session[i] = i / TRIALS;
@@ -71,7 +61,7 @@ static int check(enum hrnn_kernel_isa isa, size_t n_hidden, double leak)
     double loss[SESSIONS], alone, *theta = malloc(3 * n * sizeof *theta), *gradient = theta + n, *other = theta + 2 * n;
     hrnn_rng_ziggurat_fill(&ziggurat);
     hrnn_kernel_fill(&kernel, isa);
-    fill(&task, rng, &world);
+    fill_world(&task, rng, &world);
     hrnn_rng_normal(rng, n, theta);
     for (size_t i = 0; i < n; i++)
         theta[i] *= 0.5 / sqrt((double)n_hidden);

@@ -4,33 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "check.h"
 #include "kernel.h"
 
 enum { M_MAX = 68, K_MAX = 9, LANES = 9, STRIDE = 3, N = 4000 };
 
-static double noise(void)
-{
-    static unsigned long long state = 1;
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    return (double)(state >> 11) * 0x1p-52 - 1;
-}
-
-static void fill(size_t n, double scale, double *x)
-{
-    for (size_t i = 0; i < n; i++)
-        x[i] = scale * noise();
-}
-
 static double ulps(double value, double exact)
 {
     return exact == value ? 0 : fabs(value - exact) / (nextafter(fabs(exact), INFINITY) - fabs(exact));
-}
-
-static int expect(int holds, const char *isa, const char *what)
-{
-    if (!holds)
-        printf("%s: %s\n", isa, what);
-    return !holds;
 }
 
 /* y = from + A z for all lanes, then each lane by itself: the error and whether the bits are the same. */

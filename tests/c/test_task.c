@@ -4,17 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "check.h"
 #include "task.h"
-
-static uint64_t next_uint64(void *state)
-{
-    uint64_t *s = state, z = (*s += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
-static double next_double(void *state) { return (double)(next_uint64(state) >> 11) * 0x1p-53; }
 
 enum { DRAWS = 20000, N_OBS = 3, BLANKS = 2 };
 
@@ -23,13 +14,6 @@ static const double strengths[3] = {0, 1, 2}, weights[3] = {0.2, 0.5, 0.3};
 static struct hrnn_task task_of(enum hrnn_block_law law)
 {
     return (struct hrnn_task){3, strengths, weights, 0.8, law, 0.02, 20, 100, 0, BLANKS, N_OBS, 0.9, -0.05, 1.5};
-}
-
-static int expect(int holds, const char *what)
-{
-    if (!holds)
-        printf("%s\n", what);
-    return !holds;
 }
 
 /* |mean of n draws - expected| within 5 standard errors. */
@@ -61,10 +45,10 @@ static int check_lengths(struct hrnn_rng rng, enum hrnn_block_law law, double me
         seen += (double)length[i] / DRAWS;
     }
     free(length);
-    return expect(!failures, "hazard is P(L = n) / P(L >= n)") + expect(fabs(total - 1) < 1e-14, "pmf sums to 1") +
-           expect(fabs(mean - mean_of_paper) < 0.01, "mean block length of the task") +
-           expect(in_range, "block lengths in range") +
-           expect(near(seen, mean, sqrt(square - mean * mean), DRAWS), "mean of sampled block lengths");
+    return expect(!failures, "task", "hazard is P(L = n) / P(L >= n)") + expect(fabs(total - 1) < 1e-14, "task", "pmf sums to 1") +
+           expect(fabs(mean - mean_of_paper) < 0.01, "task", "mean block length of the task") +
+           expect(in_range, "task", "block lengths in range") +
+           expect(near(seen, mean, sqrt(square - mean * mean), DRAWS), "task", "mean of sampled block lengths");
 }
 
 /* block_side -1, +1, 0: P(right) is 1 - p_block, p_block, 1/2. */
@@ -92,12 +76,12 @@ static int check_trials(struct hrnn_rng rng, int8_t block_side, double p_right)
     free(side);
     free(strength);
     free(o);
-    int failures = expect(near(right, p_right, 0.5, DRAWS), "P(side = right)");
+    int failures = expect(near(right, p_right, 0.5, DRAWS), "task", "P(side = right)");
     for (int k = 0; k < 3; k++)
-        failures += expect(near(of[k], weights[k], 0.5, DRAWS), "frequency of a strength");
+        failures += expect(near(of[k], weights[k], 0.5, DRAWS), "task", "frequency of a strength");
     for (int k = 0; k < 2; k++) {
-        failures += expect(near(mean[k], 0, 1.5, n), "mean of the observations");
-        failures += expect(near(square[k], 2.25, sqrt(2) * 2.25, n), "variance of the observations");
+        failures += expect(near(mean[k], 0, 1.5, n), "task", "mean of the observations");
+        failures += expect(near(square[k], 2.25, sqrt(2) * 2.25, n), "task", "variance of the observations");
     }
     return failures;
 }
@@ -122,7 +106,7 @@ static int check_trial(double margin, int8_t side, const double *feedback, int8_
         failures += place.feedback != feedback[t];
         before = place.feedback;
     }
-    return expect(!failures && chosen == choice && n == n_obs && place.step == 0, "a row of the table of feedback");
+    return expect(!failures && chosen == choice && n == n_obs && place.step == 0, "task", "a row of the table of feedback");
 }
 
 static int check_feedback(void)
@@ -130,7 +114,7 @@ static int check_feedback(void)
     struct hrnn_task task = task_of(HRNN_BLOCK_GEOMETRIC);
     static const double right[] = {0, 0, 1}, wrong[] = {0, 0, -1}, never[] = {0, 0, -0.05, -0.05, -1};
     double bound = hrnn_task_bound(&task);
-    return expect(fabs(1 / (1 + exp(-bound)) - 0.9) < 1e-15, "the bound is the threshold's log odds") +
+    return expect(fabs(1 / (1 + exp(-bound)) - 0.9) < 1e-15, "task", "the bound is the threshold's log odds") +
            check_trial(2 * bound, 1, right, 1, 1) + check_trial(2 * bound, -1, wrong, 1, 1) +
            check_trial(-2 * bound, -1, right, -1, 1) + check_trial(-2 * bound, 1, wrong, -1, 1) +
            check_trial(bound, 1, never, 0, N_OBS) + check_trial(-bound, -1, never, 0, N_OBS) +
