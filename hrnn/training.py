@@ -1,8 +1,8 @@
 """Training by back-propagation through whole sessions."""
 
+import array
 import dataclasses
 import functools
-import itertools
 import math
 import os
 import time
@@ -100,15 +100,58 @@ class Training:
         io.write_text(path, "step,loss\n" + "".join(f"{step},{loss}\n" for step, loss in enumerate(self.loss.tolist())))
 
 
+class Workspace:
+    """Room for the sessions that one call of the gradient takes in lockstep; it grows, and is used again."""
+
+    def __init__(self, network, task, loss):
+        self.cell, self.task, self.loss_kind = (network.n_hidden, network.leak), task, LOSSES.index(loss)
+        self.n_lanes = self.n_trials = 0
+
+    def reserve(self, n_lanes, n_trials):
+        """Make room for n_trials in n_lanes sessions."""
+        if n_trials <= self.n_trials and n_lanes <= self.n_lanes:
+            return
+        n, self.n_lanes = n_trials + n_trials // 2, n_lanes
+        n_scratch = _core.rollout_scratch(self.task._tuple, self.cell[0], n_lanes, n)[1]
+        refuse_size("n_hidden", self.cell[0], 8 * n_scratch)
+        self.n_trials, self.scratch = n, np.empty(n_scratch)
+        self.block_side, self.side, self.choice = np.zeros((3, n), np.int8)
+        self.session, self.n_obs = np.zeros((2, n), np.int64)
+        self.strength, self.observations = np.empty(n), np.empty((n, self.task.n_obs_max, 2))
+
+    def sample(self, streams):
+        """Draw the next session of each stream; returns (sessions in the core's form, offsets)."""
+        task, lengths, offsets = self.task._tuple, [], [0]
+        for stream in streams:
+            lengths.append(np.empty(self.task.n_blocks, np.int64))
+            n = _core.task_sample_lengths(task, stream.bit_generator, lengths[-1])
+            offsets.append(offsets[-1] + self.task.n_unbiased + n)
+        self.reserve(len(streams), offsets[-1])
+        for stream, length, first in zip(streams, lengths, offsets, strict=False):
+            _core.task_sample_session(
+                task, stream.bit_generator, length, first, self.block_side, self.side, self.strength, self.observations
+            )
+        return (self.session, self.block_side, self.side, self.observations), np.array(offsets)
+
+    def compute(self, theta, sessions, offsets, scale, gradient):
+        """Losses (n_lanes,); the sum of the gradients times scale goes to gradient (P,)."""
+        loss, n = np.empty(len(offsets) - 1), len(sessions[0])
+        gradient.fill(0)
+        _core.rollout_gradient(
+            theta, *self.cell, self.task._tuple, sessions, offsets, self.loss_kind, scale, loss, self.choice[:n],
+            self.n_obs[:n], gradient, self.scratch,
+        )
+        return loss
+
+
 class Gradient:
     """Loss and gradient on blocks of sessions in parallel threads, with the same bits for any number of them."""
 
     def __init__(self, network, task, loss, n_threads):
-        self.n_hidden, self.leak, self.task = network.n_hidden, network.leak, task
-        self.loss_kind = LOSSES.index(loss)
+        self.make_workspace = functools.partial(Workspace, network, task, loss)
         self.lanes = LANES if network.n_hidden >= LOCKSTEP_FROM else 1
         self.pool = ThreadPoolExecutor(n_threads) if n_threads > 1 else None
-        self.scratch, self.gradients = {}, {}
+        self.workspaces, self.gradients = [], []  # one per thread, and one per block of sessions
 
     def __enter__(self):
         return self
@@ -117,38 +160,42 @@ class Gradient:
         if self.pool:
             self.pool.shutdown()
 
-    def block(self, index, theta, parts, scale):
-        """Losses and summed gradient of up to LANES sessions, each a Sessions of one session."""
-        gradient = self.gradients.setdefault(index, np.empty_like(theta))
-        gradient[:] = 0
-        offsets = np.array([0, *itertools.accumulate(part.n_trials for part in parts)])
-        arrays = parts[0]._tuple if len(parts) == 1 else tuple(map(np.concatenate, zip(*(p._tuple for p in parts), strict=True)))
-        n = int(offsets[-1])
-        size = _core.rollout_scratch(self.task._tuple, self.n_hidden, len(parts), n)[1]
-        if len(self.scratch.get(index, ())) < size:
-            refuse_size("n_hidden", self.n_hidden, 8 * size)
-            self.scratch[index] = np.empty(size)
-        loss, choice, n_obs = np.empty(len(parts)), np.empty(n, np.int8), np.empty(n, np.int64)
-        _core.rollout_gradient(
-            theta, self.n_hidden, self.leak, self.task._tuple, arrays, offsets, self.loss_kind, scale, loss, choice, n_obs,
-            gradient, self.scratch[index],
-        )
-        return loss, gradient
+    def of(self, theta, sessions):
+        """(loss (S,), gradient (P,)) of given sessions."""
 
-    def __call__(self, theta, make, n_sessions):
-        """(loss (S,), gradient (P,)) where make(i) gives session i; makes them in the threads, too."""
+        def block(workspace, part, gradient):
+            offsets = sessions.offsets[part.start : part.stop + 1]
+            workspace.reserve(len(offsets) - 1, int(offsets[-1] - offsets[0]))
+            arrays = tuple(array[offsets[0] : offsets[-1]] for array in sessions._tuple)
+            return workspace.compute(theta, arrays, offsets - offsets[0], 1 / sessions.n_sessions, gradient)
 
-        def job(index):
-            first = index * self.lanes
-            parts = [make(i) for i in range(first, min(first + self.lanes, n_sessions))]
-            return self.block(index, theta, parts, 1 / n_sessions)
+        return self.total(block, len(theta), sessions.n_sessions)
 
-        indices = range(-(-n_sessions // self.lanes))
-        results = list(self.pool.map(job, indices) if self.pool and len(indices) > 1 else map(job, indices))
-        gradient = results[0][1]
-        for _, more in results[1:]:
-            gradient += more
-        return results[0][0] if len(results) == 1 else np.concatenate([loss for loss, _ in results]), gradient
+    def of_next(self, theta, streams):
+        """(loss (S,), gradient (P,)) of the next session of each stream, drawn in the threads, too."""
+
+        def block(workspace, part, gradient):
+            return workspace.compute(theta, *workspace.sample(streams[part]), 1 / len(streams), gradient)
+
+        return self.total(block, len(theta), len(streams))
+
+    def total(self, block, n_parameters, n_sessions):
+        """All losses and the sum of all gradients, blocks of sessions being computed apart and added up in one order."""
+        parts = [slice(first, min(first + self.lanes, n_sessions)) for first in range(0, n_sessions, self.lanes)]
+        while len(self.gradients) < len(parts):
+            self.gradients.append(np.empty(n_parameters))
+
+        def work(part, gradient):
+            workspace = self.workspaces.pop() if self.workspaces else self.make_workspace()
+            loss = block(workspace, part, gradient)
+            self.workspaces.append(workspace)
+            return loss
+
+        parallel = self.pool.map if self.pool and len(parts) > 1 else map
+        losses = list(parallel(work, parts, self.gradients))
+        for more in self.gradients[1 : len(parts)]:
+            self.gradients[0] += more
+        return np.concatenate(losses) if len(losses) > 1 else losses[0], self.gradients[0]
 
 
 def n_threads_of(n_threads):
@@ -187,13 +234,7 @@ def loss_and_gradient(net, sessions, *, loss="nll_of_probability", n_threads=1):
         raise TypeError(f"sessions must be Sessions, got {type(sessions).__name__}")
     Recipe(loss=loss)
     with Gradient(net, sessions.task, loss, n_threads_of(n_threads)) as compute:
-        return compute(net.theta, functools.partial(_one, sessions), sessions.n_sessions)
-
-
-def _one(sessions, i):
-    part = slice(int(sessions.offsets[i]), int(sessions.offsets[i + 1]))
-    names = ("session", "block", "block_side", "trial_in_block", "side", "strength", "observations")
-    return Sessions(task=sessions.task, offsets=None, **{name: getattr(sessions, name)[part] for name in names})
+        return compute.of(net.theta, sessions)
 
 
 def train(net=None, task=None, recipe="paper", *, n_steps=None, rng=0, callback=None, checkpoint=None, resume=None,
@@ -254,7 +295,7 @@ class Trainer:
 
     def __init__(self, network, task, recipe, checkpoint, theta, memory, streams, loss):
         self.network, self.task, self.recipe, self.checkpoint = network, task, recipe, checkpoint
-        self.theta, self.memory, self.streams, self.loss = theta, memory, streams, loss
+        self.theta, self.memory, self.streams, self.loss = theta, memory, streams, array.array("d", loss)
 
     @classmethod
     def new(cls, net, task, recipe, n_steps, rng, checkpoint):
@@ -284,7 +325,7 @@ class Trainer:
         try:
             task, recipe = Task(**config["task"]), Recipe(**config["recipe"])
             streams = [io.rng_from_json(state) for state in config["streams"]]
-            memory, loss = archive.arrays["memory"], archive.arrays["loss"].tolist()
+            memory, loss = archive.arrays["memory"], archive.arrays["loss"]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"{path} does not hold a checkpoint: {error}") from error
         if memory.shape != (1 if recipe.optimizer == "sgd" else 2, len(network.theta)) or len(streams) != recipe.n_sessions:
@@ -306,22 +347,14 @@ class Trainer:
         arrays = {"theta": self.theta, "memory": self.memory, "loss": np.array(self.loss)}
         io.save_archive(self.checkpoint, kind="checkpoint", config=config, arrays=arrays, keep_previous=True)
 
-    def session(self, i):
-        """The next session of stream i."""
-        return sample_session(self.task, self.streams[i])
-
     def step(self, compute):
-        """One update; returns the mean loss before it. Nothing changes if it is not finite."""
-        losses, gradient = compute(self.theta, self.session, self.recipe.n_sessions)
-        if not math.isfinite(float(gradient @ gradient)):
-            raise _core.NumericalError("the gradient is no longer finite")
+        """One update; returns the mean loss before it."""
+        losses, gradient = compute.of_next(self.theta, self.streams)
         rate = self.recipe.learning_rate
         if self.recipe.optimizer == "sgd":
             _core.optim_sgd(rate, self.recipe.momentum, gradient, self.memory[0], self.theta)
         else:
             _core.optim_adam(rate, float(len(self.loss) + 1), gradient, self.memory[0], self.memory[1], self.theta)
-        if not np.isfinite(self.theta).all():
-            raise _core.NumericalError("the parameters are no longer finite")
         return math.fsum(losses) / len(losses)
 
     def run(self, callback, n_threads, progress, stop=None):
@@ -366,23 +399,3 @@ class Trainer:
     def trained(self):
         """The network as it is now."""
         return self.network.with_theta(self.theta)
-
-
-def sample_session(task, rng):
-    """One session from one stream: what training uses, quicker than `Task.sample`."""
-    lengths = np.empty(task.n_blocks, np.int64)
-    _core.task_sample_lengths(task._tuple, rng.bit_generator, lengths)
-    block_side = np.empty(task.n_blocks, np.int8)
-    first = 1 if rng.random() < 0.5 else -1
-    block_side[::2], block_side[1::2] = first, -first
-    if task.n_unbiased:
-        lengths = np.concatenate([[task.n_unbiased], lengths])
-        block_side = np.concatenate([np.zeros(1, np.int8), block_side])
-    block_side = block_side.repeat(lengths)
-    n = len(block_side)
-    side, strength, observations = np.empty(n, np.int8), np.empty(n), np.empty((n, task.n_obs_max, 2))
-    _core.task_sample_trials(task._tuple, rng.bit_generator, None, block_side, side, strength, observations)
-    return Sessions(
-        task=task, session=np.zeros(n, np.int64), block=None, block_side=block_side, trial_in_block=None, side=side,
-        strength=strength, observations=observations, offsets=None,
-    )

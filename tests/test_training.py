@@ -86,21 +86,38 @@ def test_loss_is_that_of_the_rollout(sessions):
         np.testing.assert_allclose(training.loss_and_gradient(net, sessions, loss=name)[0], expected, rtol=1e-12)
 
 
+def alone(net, sessions, i, loss):
+    """Loss and gradient of session i by itself."""
+    workspace, gradient = training.Workspace(net, sessions.task, loss), np.empty_like(net.theta)
+    part = slice(*sessions.offsets[i : i + 2])
+    arrays = tuple(array[part] for array in sessions._tuple)
+    workspace.reserve(1, len(arrays[0]))
+    return workspace.compute(net.theta, arrays, np.array([0, len(arrays[0])]), 1.0, gradient)[0], gradient
+
+
+def next_session(task, stream, n_lanes=1):
+    """What training draws next from a stream, or from as many of its children."""
+    workspace = training.Workspace(network(), task, "nll_of_probability")
+    streams = [stream] if n_lanes == 1 else stream.spawn(n_lanes)
+    (session, block_side, side, observations), offsets = workspace.sample(streams)
+    arrays = {"session": session, "block_side": block_side, "side": side, "strength": workspace.strength, "observations": observations}
+    return training.Sessions(
+        task=task, block=None, trial_in_block=None, offsets=offsets, **{name: a[: offsets[-1]] for name, a in arrays.items()}
+    )
+
+
 def test_lockstep_gives_each_session_the_bits_it_has_alone():
     net = network("tanh", 60)
     many = hrnn.Task(n_blocks=1).sample(n_sessions=11, rng=1)
     together, _ = training.loss_and_gradient(net, many)
-    alone = [training.Gradient(net, many.task, "nll_of_probability", 1).block(0, net.theta, [training._one(many, i)], 1.0)[0][0]
-             for i in range(11)]
-    np.testing.assert_array_equal(together, alone)
+    np.testing.assert_array_equal(together, [alone(net, many, i, "nll_of_probability")[0] for i in range(11)])
 
 
 def test_lockstep_gradient_is_the_mean_of_single_ones():
     net, many = network("leaky", 60), hrnn.Task(n_blocks=1).sample(n_sessions=11, rng=1)
     _, together = training.loss_and_gradient(net, many, loss="cross_entropy")
-    single = training.Gradient(net, many.task, "cross_entropy", 1)
-    alone = [single.block(0, net.theta, [training._one(many, i)], 1.0)[1].copy() for i in range(11)]
-    np.testing.assert_allclose(together, np.mean(alone, axis=0), rtol=0, atol=1e-13 * abs(together).max())
+    single = [alone(net, many, i, "cross_entropy")[1] for i in range(11)]
+    np.testing.assert_allclose(together, np.mean(single, axis=0), rtol=0, atol=1e-13 * abs(together).max())
 
 
 @pytest.mark.parametrize("cell, n_hidden", [("tanh", 12), ("leaky", 60)])
@@ -129,8 +146,7 @@ def test_steps_are_those_of_the_twin_optimiser(optimizer):
     for t in range(3):
         gradients = []
         for stream in streams:
-            gradient = training.Gradient(net, task, recipe.loss, 1).block(0, theta, [training.sample_session(task, stream)], 0.5)
-            gradients.append(gradient[1].copy())
+            gradients.append(0.5 * alone(net.with_theta(theta), next_session(task, stream), 0, recipe.loss)[1])
         if optimizer == "sgd":
             theta, v = reference.sgd(theta, v, sum(gradients), 0.01, 0.5)
         else:
@@ -183,7 +199,7 @@ def test_an_interrupt_between_the_update_and_its_record_loses_no_bit(tmp_path, m
 def test_an_interrupt_within_the_gradient_loses_no_session(tmp_path, monkeypatch):
     net, task, recipe = network(), hrnn.Task(n_blocks=1), hrnn.Recipe(n_sessions=3, n_steps=9, learning_rate=0.1)
     whole = hrnn.train(net, task, recipe, progress=False)
-    compute, calls = training.Gradient.block, []
+    compute, calls = training.Workspace.compute, []
 
     def interrupted(*arguments):
         calls.append(1)
@@ -191,7 +207,7 @@ def test_an_interrupt_within_the_gradient_loses_no_session(tmp_path, monkeypatch
             raise KeyboardInterrupt
         return compute(*arguments)
 
-    monkeypatch.setattr(training.Gradient, "block", interrupted)
+    monkeypatch.setattr(training.Workspace, "compute", interrupted)
     with pytest.raises(KeyboardInterrupt):
         hrnn.train(net, task, recipe, progress=False, checkpoint=tmp_path / "c")
     assert len(training.Trainer.load(tmp_path / "c", None).loss) == 4
@@ -311,9 +327,9 @@ def test_training_depends_on_its_seed_alone():
 
 
 def test_training_samples_the_task():
-    """What `sample_session` draws has the laws of `Task.sample`."""
+    """What training draws has the laws of `Task.sample`."""
     task, rng = hrnn.Task.preset("ibl").replace(n_blocks=6), np.random.default_rng(0)
-    sessions = [training.sample_session(task, rng) for _ in range(200)]
+    sessions = [next_session(task, rng) for _ in range(200)]
     side, block = (np.concatenate([getattr(s, name) for s in sessions]) for name in ("side", "block_side"))
     like = (side == block)[block != 0]
     assert abs(like.mean() - 0.8) < 4 * np.sqrt(0.16 / len(like))

@@ -128,6 +128,7 @@ int py_task(struct py_arrays *arrays, PyObject *tuple, struct hrnn_task *task)
     if (py_check_range("n_strengths", n, 1, 1000) || py_check_range("block_law", (Py_ssize_t)law, 0, 1) ||
         py_check_range("block_max", (Py_ssize_t)block_max, 1, 1000000) ||
         py_check_range("block_min", (Py_ssize_t)block_min, 1, (Py_ssize_t)block_max) ||
+        py_check_range("n_unbiased", (Py_ssize_t)n_unbiased, 0, 1000000) ||
         py_check_range("n_blank", (Py_ssize_t)n_blank, 0, 10000) ||
         py_check_range("n_obs_max", (Py_ssize_t)n_obs_max, 1, 10000) || check_fraction("p_block", task->p_block, 0, 1) ||
         check_fraction("threshold", task->threshold, 0.5, 1) || check_fraction("noise_sd", task->noise_sd, 0, HUGE_VAL))

@@ -3,7 +3,7 @@
 
 #include "optim.h"
 
-static PyObject *optim_sgd(PyObject *Py_UNUSED(module), PyObject *args)
+static PyObject *optim_sgd(PyObject *module, PyObject *args)
 {
     PyObject *gradient_, *velocity_, *theta_;
     struct py_arrays arrays = {0};
@@ -15,11 +15,12 @@ static PyObject *optim_sgd(PyObject *Py_UNUSED(module), PyObject *args)
         !(velocity = py_output(&arrays, velocity_, "velocity", NPY_DOUBLE, 1, &n)) ||
         !(theta = py_output(&arrays, theta_, "theta", NPY_DOUBLE, 1, &n)))
         return NULL;
-    hrnn_optim_sgd((size_t)n, rate, momentum, gradient, velocity, theta);
+    if (py_raise(py_state(module), hrnn_optim_sgd((size_t)n, rate, momentum, gradient, velocity, theta)))
+        return NULL;
     Py_RETURN_NONE;
 }
 
-static PyObject *optim_adam(PyObject *Py_UNUSED(module), PyObject *args)
+static PyObject *optim_adam(PyObject *module, PyObject *args)
 {
     PyObject *gradient_, *mean_, *square_, *theta_;
     struct py_arrays arrays = {0};
@@ -32,7 +33,8 @@ static PyObject *optim_adam(PyObject *Py_UNUSED(module), PyObject *args)
         !(square = py_output(&arrays, square_, "square", NPY_DOUBLE, 1, &n)) ||
         !(theta = py_output(&arrays, theta_, "theta", NPY_DOUBLE, 1, &n)))
         return NULL;
-    hrnn_optim_adam((size_t)n, rate, t, gradient, mean, square, theta);
+    if (py_raise(py_state(module), hrnn_optim_adam((size_t)n, rate, t, gradient, mean, square, theta)))
+        return NULL;
     Py_RETURN_NONE;
 }
 

@@ -25,16 +25,16 @@ static PyObject *task_sample_lengths(PyObject *module, PyObject *args)
     struct py_bitgen held;
     struct hrnn_task task;
     npy_intp n = -1;
-    int64_t *length;
+    int64_t *length, total;
     if (!PyArg_ParseTuple(args, "OOO:task_sample_lengths", &task_, &bit_generator, &length_) ||
         py_task(&arrays, task_, &task) || !(length = py_output(&arrays, length_, "length", NPY_INT64, 1, &n)) ||
         py_bitgen_hold(bit_generator, &held))
         return NULL;
     Py_BEGIN_ALLOW_THREADS
-    hrnn_task_sample_lengths(&task, (struct hrnn_rng){held.bitgen, &py_state(module)->ziggurat}, (size_t)n, length);
+    total = hrnn_task_sample_lengths(&task, (struct hrnn_rng){held.bitgen, &py_state(module)->ziggurat}, (size_t)n, length);
     Py_END_ALLOW_THREADS
     py_bitgen_release(&held);
-    Py_RETURN_NONE;
+    return PyLong_FromLongLong(total);
 }
 
 static PyObject *task_sample_trials(PyObject *module, PyObject *args)
@@ -70,6 +70,45 @@ static PyObject *task_sample_trials(PyObject *module, PyObject *args)
     Py_END_ALLOW_THREADS
     if (!shared)
         py_bitgen_release(&noise);
+    py_bitgen_release(&held);
+    Py_RETURN_NONE;
+}
+
+/* Lengths of the blocks of one session, and then the session itself from trial `first` of the arrays on. */
+static PyObject *task_sample_session(PyObject *module, PyObject *args)
+{
+    PyObject *task_, *bit_generator, *length_, *block_side_, *side_, *strength_, *observations_;
+    Py_ssize_t first;
+    struct py_arrays arrays = {0};
+    struct py_bitgen held;
+    struct hrnn_task task;
+    npy_intp n_blocks = -1, n = -1;
+    if (!PyArg_ParseTuple(args, "OOOnOOOO:task_sample_session", &task_, &bit_generator, &length_, &first, &block_side_,
+                          &side_, &strength_, &observations_) ||
+        py_task(&arrays, task_, &task))
+        return NULL;
+    const int64_t *length = py_input(&arrays, length_, "length", NPY_INT64, 1, &n_blocks);
+    int8_t *block_side = length ? py_output(&arrays, block_side_, "block_side", NPY_INT8, 1, &n) : NULL;
+    int8_t *side = block_side ? py_output(&arrays, side_, "side", NPY_INT8, 1, &n) : NULL;
+    double *strength = side ? py_output(&arrays, strength_, "strength", NPY_DOUBLE, 1, &n) : NULL;
+    npy_intp shape[3] = {n, task.n_obs_max, 2};
+    double *observations = strength ? py_output(&arrays, observations_, "observations", NPY_DOUBLE, 3, shape) : NULL;
+    if (!observations || py_check_range("first", first, 0, n))
+        return NULL;
+    Py_ssize_t room = n - first - (Py_ssize_t)task.n_unbiased;
+    for (npy_intp i = 0; i < n_blocks && room >= 0; i++)
+        room = length[i] < 0 || length[i] > room ? -1 : room - (Py_ssize_t)length[i];
+    if (room < 0) {
+        PyErr_SetString(PyExc_ValueError, "length must be >= 0 and its blocks fit into the arrays");
+        return NULL;
+    }
+    if (py_bitgen_hold(bit_generator, &held))
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    hrnn_task_sample_session(&task, (struct hrnn_rng){held.bitgen, &py_state(module)->ziggurat}, (size_t)n_blocks, length,
+                             block_side + first, side + first, strength + first,
+                             observations + 2 * first * (Py_ssize_t)task.n_obs_max);
+    Py_END_ALLOW_THREADS
     py_bitgen_release(&held);
     Py_RETURN_NONE;
 }
@@ -129,9 +168,11 @@ static PyObject *task_act(PyObject *Py_UNUSED(module), PyObject *args)
 
 PyMethodDef py_task_methods[] = {
     {"task_block_law", task_block_law, METH_VARARGS, "task_block_law(task, pmf, hazard): of block lengths 0..block_max."},
-    {"task_sample_lengths", task_sample_lengths, METH_VARARGS, "task_sample_lengths(task, bit_generator, length)."},
+    {"task_sample_lengths", task_sample_lengths, METH_VARARGS, "task_sample_lengths(task, bit_generator, length): their sum."},
     {"task_sample_trials", task_sample_trials, METH_VARARGS,
      "task_sample_trials(task, bit_generator, noise_generator or None, block_side, side, strength, observations)."},
+    {"task_sample_session", task_sample_session, METH_VARARGS,
+     "task_sample_session(task, bit_generator, length, first, block_side, side, strength, observations)."},
     {"task_observe", task_observe, METH_VARARGS, "task_observe(task, sessions, place, x)."},
     {"task_act", task_act, METH_VARARGS, "task_act(task, sessions, margin, place, choice, n_obs)."},
     {NULL, NULL, 0, NULL},

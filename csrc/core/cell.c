@@ -92,7 +92,7 @@ void hrnn_cell_forward(const struct hrnn_kernel *kernel, const struct hrnn_cell 
     size_t n = cell->n_hidden;
     const double *h_next[HRNN_LANES_MAX] = {0};
     for (size_t l = 0; l < n_lanes; l++) {
-        kernel->leaky(cell->rows_back, cell->leak, HRNN_INPUTS, A + n * cell->ld, cell->ld, z[l] + n, a[l], z[l], next[l]);
+        kernel->leaky(cell->rows_back, cell->leak, A + n * cell->ld, cell->ld, z[l] + n, a[l], z[l], next[l]);
         h_next[l] = next[l];
     }
     hrnn_cell_prepare(kernel, cell, n_lanes, A, h_next, a);

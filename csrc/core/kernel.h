@@ -7,6 +7,8 @@
 
 #include <stddef.h>
 
+#include "status.h"
+
 /* Vectors of the kernel hold 4 doubles; leading dimensions are multiples of a cache line of 8. */
 enum { HRNN_KERNEL_WIDTH = 4, HRNN_KERNEL_LINE = 8 };
 
@@ -17,8 +19,8 @@ struct hrnn_kernel {
     /* out = tanh(x), n a multiple of 4; at most 5 ulp (3 with FMA), odd, exact at +-0 and +-infinity, NaN stays. */
     void (*tanh)(size_t n, const double *x, double *out);
     /* One leaky step forward, n a multiple of 4: h_next = (1 - leak) h + leak tanh(a + U x), columns of U ld apart. */
-    void (*leaky)(size_t n, double leak, size_t n_inputs, const double *U, size_t ld, const double *x, const double *a,
-                  const double *h, double *h_next);
+    void (*leaky)(size_t n, double leak, const double *U, size_t ld, const double *x, const double *a, const double *h,
+                  double *h_next);
     /* Its twin backward: d = leak dh (1 - tanh(a)^2) and then dh = (1 - leak) dh. */
     void (*leaky_backward)(size_t n, double leak, const double *h, const double *h_next, double *dh, double *d);
     /* out = exp(x), n a multiple of 4; at most 4 ulp for x in [-708, 709], 0 below, infinity above, NaN stays. */

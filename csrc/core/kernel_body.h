@@ -215,25 +215,53 @@ static void tanh_all(size_t n, const double *x, double *out)
         store(out + i, tanh_(load(x + i)));
 }
 
-static void leaky(size_t n, double leak, size_t n_inputs, const double *U, size_t ld, const double *x, const double *a,
-                  const double *h, double *h_next)
+/* `whole` says that leak is 1, the tanh cell: a literal at each call, as in leaky_backward_. */
+static inline __attribute__((always_inline)) void leaky_(const int whole, size_t n, double leak, const double *U,
+                                                         size_t ld, const double *x, const double *a, const double *h,
+                                                         double *h_next)
 {
+    vec x_[HRNN_INPUTS];
+    for (size_t j = 0; j < HRNN_INPUTS; j++)
+        x_[j] = all(x[j]);
     for (size_t i = 0; i < n; i += WIDTH) {
         vec sum = load(a + i);
-        for (size_t j = 0; j < n_inputs; j++)
-            sum = fma_(load(U + j * ld + i), all(x[j]), sum);
-        store(h_next + i, (1 - leak) * load(h + i) + leak * tanh_(sum));
+#pragma GCC unroll 8
+        for (size_t j = 0; j < HRNN_INPUTS; j++)
+            sum = fma_(load(U + j * ld + i), x_[j], sum);
+        vec u = tanh_(sum);
+        store(h_next + i, whole ? u : (1 - leak) * load(h + i) + leak * u);
+    }
+}
+
+static void leaky(size_t n, double leak, const double *U, size_t ld, const double *x, const double *a, const double *h,
+                  double *h_next)
+{
+    if (leak == 1)
+        leaky_(1, n, leak, U, ld, x, a, h, h_next);
+    else
+        leaky_(0, n, leak, U, ld, x, a, h, h_next);
+}
+
+static inline __attribute__((always_inline)) void leaky_backward_(const int whole, size_t n, double leak,
+                                                                  const double *h, const double *h_next, double *dh,
+                                                                  double *d)
+{
+    double per_leak = 1 / leak;
+    for (size_t i = 0; i < n; i += WIDTH) {
+        vec u = load(h_next + i), g = load(dh + i);
+        if (!whole)
+            u = (u - (1 - leak) * load(h + i)) * per_leak;
+        store(d + i, leak * g * (1 - u * u));
+        store(dh + i, (1 - leak) * g);
     }
 }
 
 static void leaky_backward(size_t n, double leak, const double *h, const double *h_next, double *dh, double *d)
 {
-    double per_leak = 1 / leak;
-    for (size_t i = 0; i < n; i += WIDTH) {
-        vec u = (load(h_next + i) - (1 - leak) * load(h + i)) * per_leak, g = load(dh + i);
-        store(d + i, leak * g * (1 - u * u));
-        store(dh + i, (1 - leak) * g);
-    }
+    if (leak == 1)
+        leaky_backward_(1, n, 1, h, h_next, dh, d);
+    else
+        leaky_backward_(0, n, leak, h, h_next, dh, d);
 }
 
 static void exp_all(size_t n, const double *x, double *out)

@@ -1,6 +1,7 @@
 #include "task.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Both laws are P(L = n) = ratio^n up to a constant on block_min..block_max. */
 static double ratio(const struct hrnn_task *task)
@@ -30,16 +31,18 @@ void hrnn_task_block_hazard(const struct hrnn_task *task, const double *pmf, dou
 }
 
 /* Inverse of the truncated law's distribution function: the same law as drawing again until the length is allowed. */
-void hrnn_task_sample_lengths(const struct hrnn_task *task, struct hrnn_rng rng, size_t n_blocks, int64_t *length)
+int64_t hrnn_task_sample_lengths(const struct hrnn_task *task, struct hrnn_rng rng, size_t n_blocks, int64_t *length)
 {
+    int64_t total = 0;
     double log_q = task->block_law == HRNN_BLOCK_GEOMETRIC ? log1p(-task->block_hazard) : -task->block_hazard;
     int64_t n_lengths = task->block_max - task->block_min + 1;
     double inside = -expm1((double)n_lengths * log_q);
     for (size_t i = 0; i < n_blocks; i++) {
         double u = hrnn_rng_uniform(rng);
         int64_t extra = (int64_t)(log1p(-u * inside) / log_q);
-        length[i] = task->block_min + (extra < n_lengths ? extra : n_lengths - 1);
+        total += length[i] = task->block_min + (extra < n_lengths ? extra : n_lengths - 1);
     }
+    return total;
 }
 
 void hrnn_task_sample_trials(const struct hrnn_task *task, struct hrnn_rng rng, size_t n_trials,
@@ -64,6 +67,20 @@ void hrnn_task_sample_observations(const struct hrnn_task *task, struct hrnn_rng
             observations[2 * t + 1] = right + task->noise_sd * observations[2 * t + 1];
         }
     }
+}
+
+void hrnn_task_sample_session(const struct hrnn_task *task, struct hrnn_rng rng, size_t n_blocks, const int64_t *length,
+                              int8_t *block_side, int8_t *side, double *strength, double *observations)
+{
+    size_t n_trials = (size_t)task->n_unbiased;
+    int8_t b = hrnn_rng_uniform(rng) < 0.5 ? 1 : -1;
+    memset(block_side, 0, n_trials);
+    for (size_t i = 0; i < n_blocks; i++, b = (int8_t)-b) {
+        memset(block_side + n_trials, b, (size_t)length[i]);
+        n_trials += (size_t)length[i];
+    }
+    hrnn_task_sample_trials(task, rng, n_trials, block_side, side, strength);
+    hrnn_task_sample_observations(task, rng, n_trials, side, strength, observations);
 }
 
 double hrnn_task_bound(const struct hrnn_task *task) { return log(task->threshold / (1 - task->threshold)); }

@@ -42,7 +42,9 @@ void hrnn_task_block_pmf(const struct hrnn_task *task, double *pmf);
 /* H(n) = P(L = n) / P(L >= n) for n = 0..block_max; 1 where P(L >= n) = 0. */
 void hrnn_task_block_hazard(const struct hrnn_task *task, const double *pmf, double *hazard);
 
-void hrnn_task_sample_lengths(const struct hrnn_task *task, struct hrnn_rng rng, size_t n_blocks, int64_t *length);
+/* Lengths of blocks; returns their sum. */
+int64_t hrnn_task_sample_lengths(const struct hrnn_task *task, struct hrnn_rng rng, size_t n_blocks,
+                                 int64_t *length /* (n_blocks,) */);
 
 /* Side and strength of each trial, given the side of its block (0: unbiased). */
 void hrnn_task_sample_trials(const struct hrnn_task *task, struct hrnn_rng rng, size_t n_trials,
@@ -51,6 +53,13 @@ void hrnn_task_sample_trials(const struct hrnn_task *task, struct hrnn_rng rng, 
 void hrnn_task_sample_observations(const struct hrnn_task *task, struct hrnn_rng rng, size_t n_trials,
                                    const int8_t *side, const double *strength,
                                    double *observations /* (R, n_obs_max, 2) */);
+
+/* One whole session, its number of trials being n_unbiased plus the sum of length: block sides alternate from a fair
+   coin, after the unbiased start. */
+void hrnn_task_sample_session(const struct hrnn_task *task, struct hrnn_rng rng, size_t n_blocks,
+                              const int64_t *length /* (n_blocks,) */, int8_t *block_side /* (R,) */,
+                              int8_t *side /* (R,) */, double *strength /* (R,) */,
+                              double *observations /* (R, n_obs_max, 2) */);
 
 /* Is trial r the first of its session? session is (R,). */
 static inline int hrnn_task_starts_session(const int64_t *session, size_t r)

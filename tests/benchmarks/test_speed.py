@@ -35,17 +35,13 @@ def training_speed(n_hidden, n_sessions, n_threads=1, n_steps=30):
     recipe = hrnn.Recipe(n_sessions=n_sessions, n_steps=n_steps, learning_rate=1e-9)
     taken = seconds(lambda: hrnn.train(net, task, recipe, progress=False, n_threads=n_threads), 3)
     streams, steps = np.random.default_rng(0).spawn(n_sessions), 0
+    workspace, gradient = training.Workspace(net, task, recipe.loss), np.empty_like(net.theta)
     for _ in range(n_steps):
         for stream in streams:
-            session = training.sample_session(task, stream)
-            steps += int(hrnn.rollout(net, _whole(session), hidden=False).p_right.size)
+            sessions, offsets = workspace.sample([stream])
+            workspace.compute(net.theta, sessions, offsets, 1.0, gradient)
+            steps += int(workspace.n_obs[: offsets[-1]].sum()) + task.n_blank * int(offsets[-1])
     return taken / steps
-
-
-def _whole(session):
-    import dataclasses
-
-    return dataclasses.replace(session, offsets=np.array([0, session.n_trials]))
 
 
 def show(benchmark, **numbers):
