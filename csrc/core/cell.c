@@ -104,14 +104,14 @@ void hrnn_cell_prepare(const struct hrnn_kernel *kernel, const struct hrnn_cell 
     const double *bias[HRNN_LANES_MAX];
     for (size_t l = 0; l < n_lanes; l++)
         bias[l] = A + (cell->n_hidden + HRNN_INPUTS) * cell->ld;
-    kernel->gemm(cell->rows, n_lanes, cell->n_hidden, A, cell->ld, h, 1, bias, a);
+    kernel->gemm(cell->rows, n_lanes, cell->n_hidden, A, cell->ld, h, bias, a);
 }
 
 void hrnn_cell_backward(const struct hrnn_kernel *kernel, const struct hrnn_cell *cell, size_t n_lanes,
                         const double *A_transposed, const double *const *d_next, const double *const *h,
                         const double *const *h_next, double *const *dh, double *const *d)
 {
-    kernel->gemm(cell->rows_back, n_lanes, cell->n_hidden + HRNN_ACTIONS, A_transposed, cell->ld_back, d_next, 1,
+    kernel->gemm(cell->rows_back, n_lanes, cell->n_hidden + HRNN_ACTIONS, A_transposed, cell->ld_back, d_next,
                  (const double *const *)dh, dh);
     for (size_t l = 0; l < n_lanes; l++)
         kernel->leaky_backward(cell->rows_back, cell->leak, h[l], h_next[l], dh[l], d[l]);
@@ -120,15 +120,5 @@ void hrnn_cell_backward(const struct hrnn_kernel *kernel, const struct hrnn_cell
 void hrnn_cell_gradient(const struct hrnn_kernel *kernel, const struct hrnn_cell *cell, size_t n_steps, const double *d,
                         const double *z, double *G)
 {
-    size_t n_columns = cell->n_hidden + HRNN_INPUTS + 1;
-    for (size_t j = 0; j < n_columns; j += HRNN_LANES_MAX) {
-        const double *column[HRNN_LANES_MAX];
-        double *g[HRNN_LANES_MAX];
-        size_t n = n_columns - j < HRNN_LANES_MAX ? n_columns - j : HRNN_LANES_MAX;
-        for (size_t i = 0; i < n; i++) {
-            column[i] = z + j + i;
-            g[i] = G + (j + i) * cell->ld;
-        }
-        kernel->gemm(cell->rows, n, n_steps, d, cell->ld, column, cell->ld_z, (const double *const *)g, g);
-    }
+    kernel->outer(cell->rows, cell->n_hidden + HRNN_INPUTS + 1, n_steps, d, cell->ld, z, cell->ld_z, G, cell->ld);
 }

@@ -13,9 +13,12 @@
 enum { HRNN_KERNEL_WIDTH = 4, HRNN_KERNEL_LINE = 8 };
 
 struct hrnn_kernel {
-    /* y[l][i] = from[l][i] + sum_j A[j * lda + i] z[l][j * stride], i < m (a multiple of 4), j < k, l < n_lanes. */
+    /* y[l][i] = from[l][i] + sum_j A[j * lda + i] z[l][j], i < m (a multiple of 4), j < k, l < n_lanes. */
     void (*gemm)(size_t m, size_t n_lanes, size_t k, const double *A, size_t lda, const double *const *z,
-                 size_t stride, const double *const *from, double *const *y);
+                 const double *const *from, double *const *y);
+    /* G[j * ldg + i] += sum_t d[t * ldd + i] z[t * ldz + j], i < m (a multiple of 4), j < n, t < k. */
+    void (*outer)(size_t m, size_t n, size_t k, const double *d, size_t ldd, const double *z, size_t ldz, double *G,
+                  size_t ldg);
     /* out = tanh(x), n a multiple of 4; at most 5 ulp (3 with FMA), odd, exact at +-0 and +-infinity, NaN stays. */
     void (*tanh)(size_t n, const double *x, double *out);
     /* One leaky step forward, n a multiple of 4: h_next = (1 - leak) h + leak tanh(a + U x), columns of U ld apart. */

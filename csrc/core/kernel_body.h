@@ -35,128 +35,198 @@ static inline vec select(ivec mask, vec yes, vec no) { return (vec)((mask & (ive
 /* Rows in one panel of accumulators, for 1 to 4 lanes: as many as the 16 registers hold. */
 enum { ROWS_1 = 13, ROWS_2 = 6, ROWS_3 = 4, ROWS_4 = 3, LANES_MAX = 4 };
 
-/* `rows` vectors of rows by `lanes` lanes, kept in registers: rows and lanes are literals at each call. */
-static inline __attribute__((always_inline)) void panel(const int rows, const int lanes, size_t k, const double *A,
-                                                        size_t lda, const double *const *z, size_t stride,
-                                                        const double *const *from, double *const *y, size_t i)
+/* One lane: y = from + A z. Loads are the limit here, so several z are loaded at once and broadcast from a register.
+   `rows`, in vectors, and `lanes` are literals at each call, here and below, so that the sums stay in registers. */
+static inline __attribute__((always_inline)) void column(const int rows, size_t k, const double *A, size_t lda,
+                                                         const double *z, const double *from, double *y)
 {
-    vec sum[ROWS_1][LANES_MAX];
+    vec sum[ROWS_1];
+    size_t j = 0;
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++)
+        sum[r] = load(from + r * WIDTH);
+    for (; j + WIDTH <= k; j += WIDTH) {
+        vec several = load(z + j);
+#pragma GCC unroll 4
+        for (int q = 0; q < WIDTH; q++, A += lda) {
+            vec zj = __builtin_shuffle(several, q - (ivec){0});
+#pragma GCC unroll 16
+            for (int r = 0; r < rows; r++)
+                sum[r] = fma_(load(A + r * WIDTH), zj, sum[r]);
+        }
+    }
+    for (; j < k; j++, A += lda) {
+        vec zj = all(z[j]);
+#pragma GCC unroll 16
+        for (int r = 0; r < rows; r++)
+            sum[r] = fma_(load(A + r * WIDTH), zj, sum[r]);
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++)
+        store(y + r * WIDTH, sum[r]);
+}
+
+/* Several lanes from row i on: y[l] = from[l] + A z[l]. */
+static inline __attribute__((always_inline)) void panel(const int rows, const int lanes, size_t k, const double *A,
+                                                        size_t lda, const double *const *z, const double *const *from,
+                                                        double *const *y, size_t i)
+{
+    vec sum[ROWS_2][LANES_MAX];
     const double *z_[LANES_MAX];
-    double *y_[LANES_MAX];
 #pragma GCC unroll 4
     for (int l = 0; l < lanes; l++) {
         z_[l] = z[l];
-        y_[l] = y[l] + i;
 #pragma GCC unroll 16
         for (int r = 0; r < rows; r++)
             sum[r][l] = load(from[l] + i + r * WIDTH);
     }
     A += i;
-    for (size_t j = 0; j < k; j++) {
-        vec a[ROWS_1];
+    for (size_t j = 0; j < k; j++, A += lda) {
+        vec a[ROWS_2];
 #pragma GCC unroll 16
         for (int r = 0; r < rows; r++)
             a[r] = load(A + r * WIDTH);
 #pragma GCC unroll 4
         for (int l = 0; l < lanes; l++) {
-            vec zj = all(z_[l][j * stride]);
+            vec zj = all(z_[l][j]);
 #pragma GCC unroll 16
             for (int r = 0; r < rows; r++)
                 sum[r][l] = fma_(a[r], zj, sum[r][l]);
         }
-        A += lda;
     }
 #pragma GCC unroll 4
     for (int l = 0; l < lanes; l++)
 #pragma GCC unroll 16
         for (int r = 0; r < rows; r++)
-            store(y_[l] + r * WIDTH, sum[r][l]);
+            store(y[l] + i + r * WIDTH, sum[r][l]);
 }
 
-static void panel_1(size_t rows, size_t k, const double *A, size_t lda, const double *const *z, size_t stride,
-                    const double *const *from, double *const *y,
-                    size_t i)
+/* `lanes` columns of a sum of outer products: G += sum_t d_t z_t'. */
+static inline __attribute__((always_inline)) void tile(const int rows, const int lanes, size_t k, const double *d,
+                                                       size_t ldd, const double *z, size_t ldz, double *G, size_t ldg)
 {
-    switch (rows) {
-    case 1: panel(1, 1, k, A, lda, z, stride, from, y, i); break;
-    case 2: panel(2, 1, k, A, lda, z, stride, from, y, i); break;
-    case 3: panel(3, 1, k, A, lda, z, stride, from, y, i); break;
-    case 4: panel(4, 1, k, A, lda, z, stride, from, y, i); break;
-    case 5: panel(5, 1, k, A, lda, z, stride, from, y, i); break;
-    case 6: panel(6, 1, k, A, lda, z, stride, from, y, i); break;
-    case 7: panel(7, 1, k, A, lda, z, stride, from, y, i); break;
-    case 8: panel(8, 1, k, A, lda, z, stride, from, y, i); break;
-    case 9: panel(9, 1, k, A, lda, z, stride, from, y, i); break;
-    case 10: panel(10, 1, k, A, lda, z, stride, from, y, i); break;
-    case 11: panel(11, 1, k, A, lda, z, stride, from, y, i); break;
-    case 12: panel(12, 1, k, A, lda, z, stride, from, y, i); break;
-    default: panel(13, 1, k, A, lda, z, stride, from, y, i); break;
-    }
-}
-
-static void panel_2(size_t rows, size_t k, const double *A, size_t lda, const double *const *z, size_t stride,
-                    const double *const *from, double *const *y,
-                    size_t i)
-{
-    switch (rows) {
-    case 1: panel(1, 2, k, A, lda, z, stride, from, y, i); break;
-    case 2: panel(2, 2, k, A, lda, z, stride, from, y, i); break;
-    case 3: panel(3, 2, k, A, lda, z, stride, from, y, i); break;
-    case 4: panel(4, 2, k, A, lda, z, stride, from, y, i); break;
-    case 5: panel(5, 2, k, A, lda, z, stride, from, y, i); break;
-    default: panel(6, 2, k, A, lda, z, stride, from, y, i); break;
-    }
-}
-
-static void panel_3(size_t rows, size_t k, const double *A, size_t lda, const double *const *z, size_t stride,
-                    const double *const *from, double *const *y,
-                    size_t i)
-{
-    switch (rows) {
-    case 1: panel(1, 3, k, A, lda, z, stride, from, y, i); break;
-    case 2: panel(2, 3, k, A, lda, z, stride, from, y, i); break;
-    case 3: panel(3, 3, k, A, lda, z, stride, from, y, i); break;
-    default: panel(4, 3, k, A, lda, z, stride, from, y, i); break;
-    }
-}
-
-static void panel_4(size_t rows, size_t k, const double *A, size_t lda, const double *const *z, size_t stride,
-                    const double *const *from, double *const *y,
-                    size_t i)
-{
-    switch (rows) {
-    case 1: panel(1, 4, k, A, lda, z, stride, from, y, i); break;
-    case 2: panel(2, 4, k, A, lda, z, stride, from, y, i); break;
-    default: panel(3, 4, k, A, lda, z, stride, from, y, i); break;
-    }
-}
-
-/* All rows of up to LANES_MAX lanes, cut into panels of nearly equal height. */
-static inline void lanes(size_t n_lanes, size_t rows, size_t k, const double *A, size_t lda, const double *const *z,
-                         size_t stride, const double *const *from, double *const *y)
-{
-    static const size_t most[LANES_MAX + 1] = {0, ROWS_1, ROWS_2, ROWS_3, ROWS_4};
-    size_t n_panels = (rows + most[n_lanes] - 1) / most[n_lanes];
-    for (size_t p = 0, first = 0; p < n_panels; p++) {
-        size_t next = rows * (p + 1) / n_panels, height = next - first;
-        switch (n_lanes) {
-        case 1: panel_1(height, k, A, lda, z, stride, from, y, first * WIDTH); break;
-        case 2: panel_2(height, k, A, lda, z, stride, from, y, first * WIDTH); break;
-        case 3: panel_3(height, k, A, lda, z, stride, from, y, first * WIDTH); break;
-        default: panel_4(height, k, A, lda, z, stride, from, y, first * WIDTH); break;
+    vec sum[ROWS_4][LANES_MAX];
+#pragma GCC unroll 4
+    for (int l = 0; l < lanes; l++)
+#pragma GCC unroll 16
+        for (int r = 0; r < rows; r++)
+            sum[r][l] = load(G + (size_t)l * ldg + r * WIDTH);
+    for (size_t t = 0; t < k; t++, d += ldd, z += ldz) {
+        vec a[ROWS_4];
+#pragma GCC unroll 16
+        for (int r = 0; r < rows; r++)
+            a[r] = load(d + r * WIDTH);
+#pragma GCC unroll 4
+        for (int l = 0; l < lanes; l++) {
+            vec zl = all(z[l]);
+#pragma GCC unroll 16
+            for (int r = 0; r < rows; r++)
+                sum[r][l] = fma_(a[r], zl, sum[r][l]);
         }
-        first = next;
     }
+#pragma GCC unroll 4
+    for (int l = 0; l < lanes; l++)
+#pragma GCC unroll 16
+        for (int r = 0; r < rows; r++)
+            store(G + (size_t)l * ldg + r * WIDTH, sum[r][l]);
+}
+
+/* ---- from numbers of rows and lanes to literals ---- */
+
+static void column_of(size_t rows, size_t k, const double *A, size_t lda, const double *z, const double *from,
+                      double *y)
+{
+    switch (rows) {
+    case 1: column(1, k, A, lda, z, from, y); break;
+    case 2: column(2, k, A, lda, z, from, y); break;
+    case 3: column(3, k, A, lda, z, from, y); break;
+    case 4: column(4, k, A, lda, z, from, y); break;
+    case 5: column(5, k, A, lda, z, from, y); break;
+    case 6: column(6, k, A, lda, z, from, y); break;
+    case 7: column(7, k, A, lda, z, from, y); break;
+    case 8: column(8, k, A, lda, z, from, y); break;
+    case 9: column(9, k, A, lda, z, from, y); break;
+    case 10: column(10, k, A, lda, z, from, y); break;
+    case 11: column(11, k, A, lda, z, from, y); break;
+    case 12: column(12, k, A, lda, z, from, y); break;
+    default: column(13, k, A, lda, z, from, y); break;
+    }
+}
+
+static void panel_of(size_t rows, size_t n_lanes, size_t k, const double *A, size_t lda, const double *const *z,
+                     const double *const *from, double *const *y, size_t i)
+{
+    switch (8 * n_lanes + rows) {
+    case 17: panel(1, 2, k, A, lda, z, from, y, i); break;
+    case 18: panel(2, 2, k, A, lda, z, from, y, i); break;
+    case 19: panel(3, 2, k, A, lda, z, from, y, i); break;
+    case 20: panel(4, 2, k, A, lda, z, from, y, i); break;
+    case 21: panel(5, 2, k, A, lda, z, from, y, i); break;
+    case 22: panel(6, 2, k, A, lda, z, from, y, i); break;
+    case 25: panel(1, 3, k, A, lda, z, from, y, i); break;
+    case 26: panel(2, 3, k, A, lda, z, from, y, i); break;
+    case 27: panel(3, 3, k, A, lda, z, from, y, i); break;
+    case 28: panel(4, 3, k, A, lda, z, from, y, i); break;
+    case 33: panel(1, 4, k, A, lda, z, from, y, i); break;
+    case 34: panel(2, 4, k, A, lda, z, from, y, i); break;
+    default: panel(3, 4, k, A, lda, z, from, y, i); break;
+    }
+}
+
+static void tile_of(size_t rows, size_t n_columns, size_t k, const double *d, size_t ldd, const double *z, size_t ldz,
+                    double *G, size_t ldg)
+{
+    switch (8 * n_columns + rows) {
+    case 9: tile(1, 1, k, d, ldd, z, ldz, G, ldg); break;
+    case 10: tile(2, 1, k, d, ldd, z, ldz, G, ldg); break;
+    case 11: tile(3, 1, k, d, ldd, z, ldz, G, ldg); break;
+    case 17: tile(1, 2, k, d, ldd, z, ldz, G, ldg); break;
+    case 18: tile(2, 2, k, d, ldd, z, ldz, G, ldg); break;
+    case 19: tile(3, 2, k, d, ldd, z, ldz, G, ldg); break;
+    case 25: tile(1, 3, k, d, ldd, z, ldz, G, ldg); break;
+    case 26: tile(2, 3, k, d, ldd, z, ldz, G, ldg); break;
+    case 27: tile(3, 3, k, d, ldd, z, ldz, G, ldg); break;
+    case 33: tile(1, 4, k, d, ldd, z, ldz, G, ldg); break;
+    case 34: tile(2, 4, k, d, ldd, z, ldz, G, ldg); break;
+    default: tile(3, 4, k, d, ldd, z, ldz, G, ldg); break;
+    }
+}
+
+/* Cuts n into the fewest parts of at most `most`, nearly equal: where part p starts. No division for a single part. */
+static inline size_t part(size_t n, size_t most, size_t p)
+{
+    return n <= most ? n * p : n * p / ((n + most - 1) / most);
 }
 
 static void gemm(size_t m, size_t n_lanes, size_t k, const double *A, size_t lda, const double *const *z,
-                 size_t stride, const double *const *from, double *const *y)
+                 const double *const *from, double *const *y)
 {
-    size_t n_groups = (n_lanes + LANES_MAX - 1) / LANES_MAX;
-    for (size_t g = 0, first = 0; g < n_groups; g++) {
-        size_t next = n_lanes * (g + 1) / n_groups;
-        lanes(next - first, m / WIDTH, k, A, lda, z + first, stride, from + first, y + first);
-        first = next;
+    static const size_t most[LANES_MAX + 1] = {0, ROWS_1, ROWS_2, ROWS_3, ROWS_4};
+    size_t rows = m / WIDTH;
+    for (size_t g = 0, l = 0, next; l < n_lanes; l = next) {
+        next = part(n_lanes, LANES_MAX, ++g);
+        size_t lanes = next - l;
+        for (size_t p = 0, r = 0, below; r < rows; r = below) {
+            below = part(rows, most[lanes], ++p);
+            size_t i = r * WIDTH;
+            if (lanes == 1)
+                column_of(below - r, k, A + i, lda, z[l], from[l] + i, y[l] + i);
+            else
+                panel_of(below - r, lanes, k, A, lda, z + l, from + l, y + l, i);
+        }
+    }
+}
+
+static void outer(size_t m, size_t n, size_t k, const double *d, size_t ldd, const double *z, size_t ldz, double *G,
+                  size_t ldg)
+{
+    size_t rows = m / WIDTH;
+    for (size_t g = 0, j = 0, next; j < n; j = next) {
+        next = part(n, LANES_MAX, ++g);
+        for (size_t p = 0, r = 0, below; r < rows; r = below) {
+            below = part(rows, ROWS_4, ++p);
+            tile_of(below - r, next - j, k, d + r * WIDTH, ldd, z + j, ldz, G + j * ldg + r * WIDTH, ldg);
+        }
     }
 }
 
@@ -168,15 +238,17 @@ struct reduced {
     ivec n; /* in the low bits; the others are not cleared */
 };
 
-static inline struct reduced reduce(vec x)
+/* `far` says, as a literal, that n may be large: then n ln(2)/2 is taken off in two parts, the first exactly. */
+static inline __attribute__((always_inline)) struct reduced reduce(const int far, vec x)
 {
     const double per_half_ln2 = 2.885390081777926817;                                       /* 2/ln 2 */
+    const double half_ln2 = 0x1.62e42fefa39efp-2;
     const double half_ln2_high = 0x1.62e42fefa0000p-2, half_ln2_low = 0x1.cf79abc9e3b3ap-41; /* the first has 36 bits */
     const double magic = 0x1.8p52; /* adding it leaves the nearest integer in the low bits */
     struct reduced out;
     vec shifted = fma_(x, all(per_half_ln2), all(magic));
     vec n = shifted - magic;
-    vec r = fma_(-n, all(half_ln2_low), fma_(-n, all(half_ln2_high), x));
+    vec r = far ? fma_(-n, all(half_ln2_low), fma_(-n, all(half_ln2_high), x)) : fma_(-n, all(half_ln2), x);
     vec q = r * r;
     vec q2 = q * q; /* minimax coefficients of (c - 1)/q, two halves at once: the chain is what a step waits for */
     vec low = fma_(q, all(-0x1.6c16c16c0a444p-6), all(0x1.5555555555553p-2));
@@ -195,7 +267,7 @@ static inline vec tanh_(vec x)
     const ivec sign = (ivec)all(-0.0) & (ivec)x;
     vec magnitude = (vec)((ivec)x ^ sign);
     magnitude = least(all(20), magnitude); /* tanh(20) is 1 to the last bit */
-    struct reduced e = reduce(magnitude);
+    struct reduced e = reduce(0, magnitude);
     vec s = power_of_two(e.n);
     vec t = fma_(s - 1, e.c, (s + 1) * e.r) / fma_(s + 1, e.c, (s - 1) * e.r);
     return (vec)((ivec)t | sign);
@@ -204,7 +276,7 @@ static inline vec tanh_(vec x)
 static inline vec exp_(vec x)
 {
     vec clamped = select(x > 709, all(709), select(x < -708, all(-708), x));
-    struct reduced e = reduce(clamped * 0.5);
+    struct reduced e = reduce(1, clamped * 0.5);
     vec y = power_of_two(e.n) * ((e.c + e.r) / (e.c - e.r));
     return select(x > 709, all(__builtin_inf()), select(x < -708, all(0), y));
 }
@@ -273,6 +345,7 @@ static void exp_all(size_t n, const double *x, double *out)
 void HRNN_KERNEL_FILL(struct hrnn_kernel *kernel)
 {
     kernel->gemm = gemm;
+    kernel->outer = outer;
     kernel->tanh = tanh_all;
     kernel->leaky = leaky;
     kernel->leaky_backward = leaky_backward;

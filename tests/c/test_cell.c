@@ -111,7 +111,7 @@ static int check_backward(const struct hrnn_kernel *kernel, const struct hrnn_ce
     memcpy(dh, g, sizeof dh);
     hrnn_cell_backward(kernel, cell, 1, A, d_next_, z_, next_, dh_, d_);
     d[n] = d[n + 1] = 0; /* the step itself has no logits before h: what is left is W' da */
-    kernel->gemm(cell->rows_back, 1, n + HRNN_ACTIONS, A, cell->ld_back, da, 1, (const double *const *)dh_, dh_);
+    kernel->gemm(cell->rows_back, 1, n + HRNN_ACTIONS, A, cell->ld_back, da, (const double *const *)dh_, dh_);
     for (size_t i = 0; i < n; i++) {
         double at = z[i];
         z[i] = at + h;

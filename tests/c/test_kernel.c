@@ -7,7 +7,7 @@
 #include "check.h"
 #include "kernel.h"
 
-enum { M_MAX = 68, K_MAX = 9, LANES = 9, STRIDE = 3, N = 4000 };
+enum { M_MAX = 68, K_MAX = 9, LANES = 9, N = 4000 };
 
 static double ulps(double value, double exact)
 {
@@ -17,7 +17,7 @@ static double ulps(double value, double exact)
 /* y = from + A z for all lanes, then each lane by itself: the error and whether the bits are the same. */
 static int gemm_is_right(const struct hrnn_kernel *kernel, size_t m, size_t n_lanes, size_t k)
 {
-    double A[K_MAX * M_MAX], z[LANES][K_MAX * STRIDE], from[LANES][M_MAX], y[LANES][M_MAX], alone[M_MAX];
+    double A[K_MAX * M_MAX], z[LANES][K_MAX], from[LANES][M_MAX], y[LANES][M_MAX], alone[M_MAX];
     const double *z_[LANES], *from_[LANES];
     double *y_[LANES], *alone_[1] = {alone};
     fill(K_MAX * M_MAX, 1, A);
@@ -28,16 +28,16 @@ static int gemm_is_right(const struct hrnn_kernel *kernel, size_t m, size_t n_la
         from_[l] = from[l];
         y_[l] = y[l];
     }
-    kernel->gemm(m, n_lanes, k, A, M_MAX, z_, STRIDE, from_, y_);
+    kernel->gemm(m, n_lanes, k, A, M_MAX, z_, from_, y_);
     for (size_t l = 0; l < n_lanes; l++) {
         for (size_t i = 0; i < m; i++) {
             double sum = from[l][i];
             for (size_t j = 0; j < k; j++)
-                sum += A[j * M_MAX + i] * z[l][j * STRIDE];
+                sum += A[j * M_MAX + i] * z[l][j];
             if (!(fabs(y[l][i] - sum) < 1e-14))
                 return 0;
         }
-        kernel->gemm(m, 1, k, A, M_MAX, z_ + l, STRIDE, from_ + l, alone_);
+        kernel->gemm(m, 1, k, A, M_MAX, z_ + l, from_ + l, alone_);
         if (memcmp(alone, y[l], m * sizeof *alone) != 0)
             return 0;
     }
@@ -52,6 +52,36 @@ static int check_gemm(const struct hrnn_kernel *kernel, const char *isa)
             for (size_t k = 0; k <= K_MAX; k++)
                 failures += !gemm_is_right(kernel, m, n_lanes, k);
     return expect(!failures, isa, "gemm differs from its sum, or a lane alone from the same beside others");
+}
+
+/* G += sum_t d_t z_t' for all shapes, and nothing written outside its m rows and n columns. */
+static int outer_is_right(const struct hrnn_kernel *kernel, size_t m, size_t n, size_t k)
+{
+    double d[K_MAX * M_MAX], z[K_MAX * LANES], G[LANES * M_MAX], before[LANES * M_MAX];
+    fill(K_MAX * M_MAX, 1, d);
+    fill(K_MAX * LANES, 1, z);
+    fill(LANES * M_MAX, 1, G);
+    memcpy(before, G, sizeof G);
+    kernel->outer(m, n, k, d, M_MAX, z, LANES, G, M_MAX);
+    for (size_t j = 0; j < LANES; j++)
+        for (size_t i = 0; i < M_MAX; i++) {
+            double sum = before[j * M_MAX + i];
+            for (size_t t = 0; t < k && i < m && j < n; t++)
+                sum += d[t * M_MAX + i] * z[t * LANES + j];
+            if (!(fabs(G[j * M_MAX + i] - sum) < 1e-14))
+                return 0;
+        }
+    return 1;
+}
+
+static int check_outer(const struct hrnn_kernel *kernel, const char *isa)
+{
+    int failures = 0;
+    for (size_t m = 4; m <= M_MAX; m += 4)
+        for (size_t n = 1; n <= LANES; n++)
+            for (size_t k = 0; k <= K_MAX; k++)
+                failures += !outer_is_right(kernel, m, n, k);
+    return expect(!failures, isa, "outer differs from its sum, or wrote where it should not");
 }
 
 static int check_elementary(const struct hrnn_kernel *kernel, const char *isa)
@@ -79,7 +109,7 @@ static int check_elementary(const struct hrnn_kernel *kernel, const char *isa)
 /* A leaky step and its twin backward, from the formulas in kernel.h. */
 static int check_leaky(const struct hrnn_kernel *kernel, const char *isa, double leak)
 {
-    enum { SIZE = 12, INPUTS = 3 };
+    enum { SIZE = 12, INPUTS = HRNN_INPUTS };
     double U[INPUTS * SIZE], x[INPUTS], a[SIZE], h[SIZE], next[SIZE], dh[SIZE], back[SIZE], d[SIZE], error = 0;
     fill(INPUTS * SIZE, 1, U);
     fill(INPUTS, 1, x);
@@ -87,7 +117,7 @@ static int check_leaky(const struct hrnn_kernel *kernel, const char *isa, double
     fill(SIZE, 1, h);
     fill(SIZE, 1, dh);
     memcpy(back, dh, sizeof dh);
-    kernel->leaky(SIZE, leak, INPUTS, U, SIZE, x, a, h, next);
+    kernel->leaky(SIZE, leak, U, SIZE, x, a, h, next);
     kernel->leaky_backward(SIZE, leak, h, next, back, d);
     for (size_t i = 0; i < SIZE; i++) {
         double u = tanh(a[i] + U[i] * x[0] + U[SIZE + i] * x[1] + U[2 * SIZE + i] * x[2]);
@@ -114,14 +144,18 @@ static int check_sigmoid(const struct hrnn_kernel *kernel, const char *isa)
     return expect(error < 1e-14, isa, "sigmoid, or it wrote past its end");
 }
 
-/* What v3 and v4 must share: a long sum, tanh and exp. */
+/* What v3 and v4 must share: long sums, tanh and exp. */
+enum { SHARED = 852 + 52 * 6 };
+
 static void sample(enum hrnn_kernel_isa isa, const double *x, double *out)
 {
     struct hrnn_kernel kernel;
     const double *z[1] = {x}, *from[1] = {x + 500};
     double *y[1] = {out};
     hrnn_kernel_fill(&kernel, isa);
-    kernel.gemm(52, 1, 30, x, 52, z, 1, from, y);
+    kernel.gemm(52, 1, 30, x, 52, z, from, y);
+    memcpy(out + 852, x, 52 * 6 * sizeof *x);
+    kernel.outer(52, 6, 20, x, 52, x + 1040, 7, out + 852, 52);
     kernel.tanh(400, x, out + 52);
     kernel.exp(400, x, out + 452);
 }
@@ -129,12 +163,13 @@ static void sample(enum hrnn_kernel_isa isa, const double *x, double *out)
 int main(void)
 {
     int failed = 0;
-    double x[1600], v3[852], v4[852];
+    double x[1600], v3[SHARED], v4[SHARED];
     for (int i = 0; i <= (int)hrnn_kernel_best(); i++) {
         struct hrnn_kernel kernel;
         const char *isa = hrnn_kernel_name((enum hrnn_kernel_isa)i);
         hrnn_kernel_fill(&kernel, (enum hrnn_kernel_isa)i);
-        failed += check_gemm(&kernel, isa) + check_elementary(&kernel, isa) + check_sigmoid(&kernel, isa);
+        failed += check_gemm(&kernel, isa) + check_outer(&kernel, isa);
+        failed += check_elementary(&kernel, isa) + check_sigmoid(&kernel, isa);
         failed += check_leaky(&kernel, isa, 1) + check_leaky(&kernel, isa, 0.3);
     }
     fill(1600, 3, x);
