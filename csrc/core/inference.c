@@ -7,8 +7,8 @@
 
 /* state[0], state[1]: mass of (or belief in) the left and the right block; state[2]: pi of the exponential model;
    then, for semi_markov, P(b, a) for both sides, each with room to slide: age a of side s stands at
-   ages(s)[head + a - 1], and head moves down by one a trial. state[3] holds head. */
-enum { LEFT, RIGHT, PRIOR, HEAD, AGES, SLIDE = 256 };
+   ages(s)[head + a - 1], and head moves down by one a trial. state[3] holds head, state[4] the oldest age so far. */
+enum { LEFT, RIGHT, PRIOR, HEAD, OLDEST, AGES, SLIDE = 256 };
 
 static size_t room(const struct hrnn_task *task) { return (size_t)task->block_max + SLIDE; }
 
@@ -26,46 +26,26 @@ static void start(const struct hrnn_believer *believer, double *state)
         return;
     memset(state + AGES, 0, 2 * room(believer->task) * sizeof *state);
     state[HEAD] = SLIDE;
+    state[OLDEST] = 1;
     ages(believer, state, LEFT)[SLIDE] = ages(believer, state, RIGHT)[SLIDE] = 0.5;
-}
-
-/* Multiplies P(b, a) of one side by weight, splits each age by the hazard and returns the mass that ends. */
-static double age(size_t n, double weight, const double *hazard, double *p, double *stays)
-{
-    double ended[4] = {0}, kept[4] = {0};
-    size_t a = 0;
-    for (; a + 4 <= n; a += 4)
-        for (size_t i = 0; i < 4; i++) {
-            double mass = weight * p[a + i], ends = mass * hazard[a + i];
-            p[a + i] = mass - ends;
-            ended[i] += ends;
-            kept[i] += mass - ends;
-        }
-    for (; a < n; a++) {
-        double mass = weight * p[a], ends = mass * hazard[a];
-        p[a] = mass - ends;
-        ended[0] += ends;
-        kept[0] += mass - ends;
-    }
-    *stays = (kept[0] + kept[1]) + (kept[2] + kept[3]);
-    return (ended[0] + ended[1]) + (ended[2] + ended[3]);
 }
 
 static void transition_semi_markov(const struct hrnn_believer *believer, const double weight[2], double *state)
 {
-    size_t n = (size_t)believer->task->block_max, head = (size_t)state[HEAD];
+    size_t most = (size_t)believer->task->block_max, n = (size_t)state[OLDEST], head = (size_t)state[HEAD];
     double *p[2] = {ages(believer, state, LEFT), ages(believer, state, RIGHT)}, ended[2], kept[2];
     for (size_t s = 0; s < 2; s++)
-        ended[s] = age(n, weight[s], believer->hazard + 1, p[s] + head, kept + s);
+        ended[s] = believer->kernel->leave(n, weight[s], believer->hazard + 1, p[s] + head, kept + s);
     if (head == 0) {
         for (size_t s = 0; s < 2; s++)
-            memmove(p[s] + SLIDE, p[s], (n - 1) * sizeof **p);
+            memmove(p[s] + SLIDE, p[s], (n < most ? n : most - 1) * sizeof **p);
         head = SLIDE;
     }
     head--;
     p[LEFT][head] = ended[RIGHT];
     p[RIGHT][head] = ended[LEFT];
     state[HEAD] = (double)head;
+    state[OLDEST] = (double)(n < most ? n + 1 : most);
     state[LEFT] = kept[LEFT] + ended[RIGHT];
     state[RIGHT] = kept[RIGHT] + ended[LEFT];
 }

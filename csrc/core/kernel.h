@@ -26,6 +26,8 @@ struct hrnn_kernel {
                   double *h_next);
     /* Its twin backward: d = leak dh (1 - tanh(a)^2) and then dh = (1 - leak) dh. */
     void (*leaky_backward)(size_t n, double leak, const double *h, const double *h_next, double *dh, double *d);
+    /* p = weight p, of which p * hazard leaves; n any. Returns the sum of what leaves; `stays` gets that of the rest. */
+    double (*leave)(size_t n, double weight, const double *hazard, double *p, double *stays);
     /* out = exp(x), n a multiple of 4; at most 4 ulp for x in [-708, 709], 0 below, infinity above, NaN stays. */
     void (*exp)(size_t n, const double *x, double *out);
 };

@@ -342,6 +342,39 @@ static void exp_all(size_t n, const double *x, double *out)
         store(out + i, exp_(load(x + i)));
 }
 
+/* ---- sums ----------------------------------------------------------------------------------------------------- */
+
+static inline double sum_of(const double x[8]) { return ((x[0] + x[1]) + (x[2] + x[3])) + ((x[4] + x[5]) + (x[6] + x[7])); }
+
+/* Eight running sums of each kind, whatever the width: the same bits in all kernels. */
+static double leave(size_t n, double weight, const double *hazard, double *p, double *stays)
+{
+    enum { VECTORS = 8 / WIDTH };
+    vec gone[VECTORS] = {{0}}, kept[VECTORS] = {{0}};
+    double gone_[8], kept_[8];
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+#pragma GCC unroll 4
+        for (size_t v = 0; v < VECTORS; v++) {
+            vec mass = weight * load(p + i + v * WIDTH), leaves = mass * load(hazard + i + v * WIDTH);
+            store(p + i + v * WIDTH, mass - leaves);
+            gone[v] += leaves;
+            kept[v] += mass - leaves;
+        }
+    for (size_t v = 0; v < VECTORS; v++) {
+        store(gone_ + v * WIDTH, gone[v]);
+        store(kept_ + v * WIDTH, kept[v]);
+    }
+    for (; i < n; i++) {
+        double mass = weight * p[i], leaves = mass * hazard[i];
+        p[i] = mass - leaves;
+        gone_[i % 8] += leaves;
+        kept_[i % 8] += mass - leaves;
+    }
+    *stays = sum_of(kept_);
+    return sum_of(gone_);
+}
+
 void HRNN_KERNEL_FILL(struct hrnn_kernel *kernel)
 {
     kernel->gemm = gemm;
@@ -350,4 +383,5 @@ void HRNN_KERNEL_FILL(struct hrnn_kernel *kernel)
     kernel->leaky = leaky;
     kernel->leaky_backward = leaky_backward;
     kernel->exp = exp_all;
+    kernel->leave = leave;
 }

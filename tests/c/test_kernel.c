@@ -7,7 +7,7 @@
 #include "check.h"
 #include "kernel.h"
 
-enum { M_MAX = 68, K_MAX = 9, LANES = 9, N = 4000 };
+enum { M_MAX = 68, K_MAX = 9, LANES = 9, N = 4000, N_LEAVE = 27 };
 
 static double ulps(double value, double exact)
 {
@@ -128,6 +128,27 @@ static int check_leaky(const struct hrnn_kernel *kernel, const char *isa, double
     return expect(error < 1e-14, isa, "a leaky step, forward or backward");
 }
 
+/* What leaves, what stays, and the values that are left, for numbers of values that do and do not fill vectors. */
+static int check_leave(const struct hrnn_kernel *kernel, const char *isa)
+{
+    double hazard[N_LEAVE], p[N_LEAVE + 1], was[N_LEAVE + 1], error = 0;
+    for (size_t n = 0; n <= N_LEAVE; n++) {
+        double gone = 0, kept = 0, stays;
+        fill(N_LEAVE, 1, hazard);
+        fill(N_LEAVE + 1, 1, p);
+        memcpy(was, p, sizeof p);
+        double leaves = kernel->leave(n, 0.7, hazard, p, &stays);
+        for (size_t i = 0; i < n; i++) {
+            gone += 0.7 * was[i] * hazard[i];
+            kept += 0.7 * was[i] * (1 - hazard[i]);
+            error = fmax(error, fabs(p[i] - 0.7 * was[i] * (1 - hazard[i])));
+        }
+        error = fmax(error, fmax(fabs(gone - leaves), fabs(kept - stays)));
+        error = fmax(error, p[n] != was[n]);
+    }
+    return expect(error < 1e-14, isa, "leave, or it wrote past its end");
+}
+
 static int check_sigmoid(const struct hrnn_kernel *kernel, const char *isa)
 {
     static const size_t sizes[] = {0, 1, 63, 64, 65, 131};
@@ -145,7 +166,7 @@ static int check_sigmoid(const struct hrnn_kernel *kernel, const char *isa)
 }
 
 /* What v3 and v4 must share: long sums, tanh and exp. */
-enum { SHARED = 852 + 52 * 6 };
+enum { SHARED = 852 + 52 * 6 + 102 };
 
 static void sample(enum hrnn_kernel_isa isa, const double *x, double *out)
 {
@@ -156,6 +177,8 @@ static void sample(enum hrnn_kernel_isa isa, const double *x, double *out)
     kernel.gemm(52, 1, 30, x, 52, z, from, y);
     memcpy(out + 852, x, 52 * 6 * sizeof *x);
     kernel.outer(52, 6, 20, x, 52, x + 1040, 7, out + 852, 52);
+    memcpy(out + 1164, x, 100 * sizeof *x);
+    out[1264] = kernel.leave(100, 0.9, x + 100, out + 1164, out + 1265);
     kernel.tanh(400, x, out + 52);
     kernel.exp(400, x, out + 452);
 }
@@ -169,7 +192,7 @@ int main(void)
         const char *isa = hrnn_kernel_name((enum hrnn_kernel_isa)i);
         hrnn_kernel_fill(&kernel, (enum hrnn_kernel_isa)i);
         failed += check_gemm(&kernel, isa) + check_outer(&kernel, isa);
-        failed += check_elementary(&kernel, isa) + check_sigmoid(&kernel, isa);
+        failed += check_elementary(&kernel, isa) + check_sigmoid(&kernel, isa) + check_leave(&kernel, isa);
         failed += check_leaky(&kernel, isa, 1) + check_leaky(&kernel, isa, 0.3);
     }
     fill(1600, 3, x);
