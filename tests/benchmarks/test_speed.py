@@ -64,27 +64,34 @@ def test_two_threads(benchmark, n_hidden, n_sessions):
 
 
 def test_sampling_and_task(benchmark):
-    task = hrnn.Task(threshold=0.999999999)
+    """Sessions sampled and run through by the simplest agent, an integrator that stops as early as a trained network."""
+    task = hrnn.Task()
 
-    def work():
-        return hrnn.rollout(hrnn.Network.init("tanh", n_hidden=1, rng=0), task.sample(n_blocks=1000, rng=0), hidden=False)
+    def work(gain):
+        sessions = task.sample(n_blocks=1000, rng=0)
+        choice, n_obs = np.empty(sessions.n_trials, np.int8), np.empty(sessions.n_trials, np.int64)
+        return _core.task_integrate(task._tuple, sessions._tuple, gain, choice, n_obs), sessions.n_trials
 
-    taken = benchmark.pedantic(lambda: seconds(work, 3), rounds=1)
-    show(benchmark, M_steps_per_second_with_a_one_unit_network=len(work().p_right) / taken / 1e6)
+    benchmark.pedantic(lambda: None, rounds=1)
+    for gain in (2.0, 0.0):
+        taken, (n_steps, n_trials) = seconds(lambda gain=gain: work(gain), 9), work(gain)
+        show(benchmark, steps_per_trial=n_steps / n_trials, M_steps_per_second=n_steps / taken / 1e6, ns_per_trial=taken / n_trials * 1e9)
 
 
 def test_agents(benchmark):
-    sessions = hrnn.Task().sample(n_blocks=1000, rng=0)
-    actor = seconds(lambda: hrnn.rollout(hrnn.BayesianActor(), sessions))
-    filters = []
-    for longest in (100, 200, 400):
+    """The filter also in one long session, where all ages of a block are reached and its cost is that of the longest block."""
+    short, long = (hrnn.Task(n_blocks=n).sample(n_blocks=1000, rng=0) for n in (4, 1000))
+
+    def filtering(sessions, longest):
         task = hrnn.Task(block_max=longest)
-        filters.append(seconds(lambda task=task: filter_sides(sessions.side, sessions.session, sessions.block_side, task=task)))
-    n = sessions.n_trials / 1e6
+        return seconds(lambda: filter_sides(sessions.side, sessions.session, sessions.block_side, task=task)) / sessions.n_trials
+
+    actor = seconds(lambda: hrnn.rollout(hrnn.BayesianActor(), short)) / short.n_trials
+    each = {longest: filtering(long, longest) for longest in (100, 200, 400)}
     benchmark.pedantic(lambda: None, rounds=1)
-    show(benchmark, actor_M_trials=n / actor, filter_M_trials_100=n / filters[0], filter_M_trials_200=n / filters[1],
-         filter_M_trials_400=n / filters[2], filter_time_200_over_100=filters[1] / filters[0],
-         filter_time_400_over_200=filters[2] / filters[1])
+    show(benchmark, actor_M_trials=1e-6 / actor, filter_M_trials=1e-6 / filtering(short, 100),
+         **{f"filter_M_trials_long_{k}": 1e-6 / v for k, v in each.items()}, time_200_over_100=each[200] / each[100],
+         time_400_over_200=each[400] / each[200])
 
 
 def test_policies(benchmark):
