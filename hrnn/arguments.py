@@ -59,8 +59,24 @@ def one_of(value, name, allowed):
     return value
 
 
-def as_path(path):
-    """Check a path and return it as Path."""
-    if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"path must be a str or os.PathLike, got {type(path).__name__}")
-    return Path(path)
+def flag(value, name):
+    """Check a switch and return it as bool."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {type(value).__name__}")
+    return bool(value)
+
+
+def as_path(value, name="path"):
+    """Check a path and return it as Path, with ~ as the user's home."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"{name} must be a str or os.PathLike, got {type(value).__name__}")
+    if not os.fspath(value):
+        raise ValueError(f"{name} must not be empty")
+    return Path(value).expanduser()
+
+
+def refuse_size(name, value, n_bytes):
+    """Refuse what would take over half of the machine's memory, before anything is allocated."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if n_bytes > memory / 2:
+        raise ValueError(f"{name} = {value} would need {n_bytes / 2**30:.1f} GiB, over half of this machine's memory")

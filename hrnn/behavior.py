@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arguments import one_of, whole_number
+from .arguments import one_of, real_number, whole_number
 from .history import history_regression
 from .psychometric import psychometric
 from .stats import Estimate, paired, ratio_interval, resample, session_codes, trial_column, trial_table, trial_units
@@ -195,7 +195,7 @@ def _mismatch(tables):
 
 def _same_sessions(a, b, names):
     """Return both tables with their rows in one order, or say where they are not the same trials."""
-    tables = [trial_table(x, *SAME_SESSIONS, "choice", "correct") for x in (a, b)]
+    tables = [trial_table(x, *SAME_SESSIONS, "choice", "correct", name=name) for x, name in zip((a, b), names, strict=True)]
     start = f"{names[0]} and {names[1]} must be of the same sessions"
     if len(tables[0]) != len(tables[1]):
         raise ValueError(f"{start}, got {len(tables[0])} and {len(tables[1])} trials")
@@ -285,8 +285,8 @@ def by_strength(trials, *, by=("signed_strength",), rng=0):
     >>> table[table["measure"] == "p_right"]["value"].to_list()
     [0.5, 1.0]
     """
-    if isinstance(by, str) or not all(isinstance(name, str) for name in by) or not len(by):
-        raise TypeError(f"by must be a sequence of column names, got {by!r}")
+    if not isinstance(by, (tuple, list)) or not by or not all(isinstance(name, str) for name in by):
+        raise TypeError(f"by must be a list or tuple of column names, got {by!r}")
     table = trial_table(trials, "session", "choice", "correct", *by)
     return _tabulate(table, _fractions(table, _choices(table)), rng, by)
 
@@ -338,6 +338,7 @@ def after_block_change(trials, *, strength=None, min_n=30, rng=0):
     columns = ("session", "block", "block_side", "trial_in_block", "concordant", "choice", "correct")
     table = trial_table(trials, *columns, *([] if strength is None else ["strength"]))
     min_n = whole_number(min_n, "min_n")
+    strength = None if strength is None else real_number(strength, "strength", 0, np.inf, "[")
     inside = _follows_change(table)
     if not inside.any():
         raise ValueError("trials must have a session with two biased blocks, got none")
@@ -443,7 +444,7 @@ def regret(agent, optimal, *, criterion="reward_per_trial", rng=0):
     """
     one_of(criterion, "criterion", CRITERIA)
     columns = ("reward", "n_steps")[: 1 + CRITERIA.index(criterion)]
-    for run in (agent, optimal):
-        trial_table(run, *columns)
+    for run, name in ((agent, "agent"), (optimal, "optimal")):
+        trial_table(run, *columns, name=name)
     row = _difference(optimal, agent, ("optimal", "agent"), rng).loc[criterion]
     return Estimate(float(row["value"]), float(row["low"]), float(row["high"]), int(row["n"]))

@@ -212,6 +212,9 @@ def filter_sides(side, session, block_side, *, task, block_model="semi_markov", 
     session = _whole(session, "session", -(2**53), 2**53).astype(np.int64)
     believed = believer(block_model, BLOCK_MODELS, "both", hazard, learning_rate, {})
     n = len(side)
+    for name, array in (("session", session), ("block_side", block_side)):
+        if len(array) != n:
+            raise ValueError(f"{name} must have one entry per trial of side ({n}), got {len(array)}")
     flat = np.zeros((n, 2)) if log_likelihood is None else real_array(log_likelihood, "log_likelihood", (2,))
     state, (prior, block) = np.empty(_core.inference_sizes(task._tuple)[0]), np.empty((2, n))
     form = believed.tuple(task)

@@ -6,6 +6,7 @@ the tanh cell is leak = 1. All parameters live in one flat vector theta.
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -49,6 +50,9 @@ class Network:
     def __post_init__(self):
         put = functools.partial(object.__setattr__, self)
         put("n_hidden", _n_hidden(self.n_hidden))
+        if not isinstance(self.metadata, dict):
+            raise TypeError(f"metadata must be a dict, got {type(self.metadata).__name__}")
+        put("metadata", dict(self.metadata))
         put("leak", _leak(self.cell, self.leak))
         theta = real_array(self.theta, "theta", (1,))
         n_parameters = sum(int(np.prod(shape)) for _, _, shape in _core.cell_layout(self.n_hidden))
@@ -95,11 +99,11 @@ class Network:
             if arrays[name].shape != shape:
                 raise ValueError(f"{name} must have shape {shape}, got {arrays[name].shape}")
             parts.append(arrays[name].ravel())
-        return cls(cell, len(arrays["W"]), leak, np.concatenate(parts), dict(metadata or {}))
+        return cls(cell, len(arrays["W"]), leak, np.concatenate(parts), {} if metadata is None else metadata)
 
     def with_theta(self, theta, *, metadata=None):
         """Return the same network with other parameters (P,)."""
-        return Network(self.cell, self.n_hidden, self.leak, theta, dict(metadata or self.metadata))
+        return Network(self.cell, self.n_hidden, self.leak, theta, self.metadata if metadata is None else metadata)
 
     def save(self, path):
         """Write the network to a file, whole or not at all."""
@@ -132,6 +136,8 @@ class Network:
     @classmethod
     def from_state_dict(cls, cell, state, *, leak=None):
         """Make a network of parameters under PyTorch's names; the two biases are added."""
+        if not isinstance(state, Mapping):
+            raise TypeError(f"state must be a dict of arrays, got {type(state).__name__}")
         missing = {"rnn.weight_ih_l0", "rnn.weight_hh_l0", "rnn.bias_ih_l0", "rnn.bias_hh_l0", "readout.weight",
                    "readout.bias"} - set(state)
         if missing:
@@ -158,8 +164,9 @@ def _n_hidden(value):
 
 def _leak(cell, leak):
     one_of(cell, "cell", CELLS)
-    if cell == "tanh":
-        if leak not in (None, 1):
-            raise ValueError(f"leak must be 1 for the tanh cell, got {leak}")
-        return 1.0
-    return 0.5 if leak is None else real_number(leak, "leak", 1e-6, 1, "[]")
+    if leak is None:
+        return 1.0 if cell == "tanh" else 0.5
+    leak = real_number(leak, "leak", 1e-6, 1, "[]")
+    if cell == "tanh" and leak != 1:
+        raise ValueError(f"leak must be 1 for the tanh cell, got {leak}")
+    return leak

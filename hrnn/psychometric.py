@@ -6,7 +6,7 @@ own σ is √2 times this one). Fits use counts per strength; the fractions them
 
 import numpy as np
 
-from .arguments import generator
+from .arguments import generator, real_array, real_number
 from .stats import session_codes, trial_column, trial_table
 
 PARAMETERS = ("mu", "sigma", "gamma1", "gamma2")
@@ -38,14 +38,26 @@ def psychometric_curve(c, *, mu, sigma, gamma1, gamma2):
     -------
     ndarray of the shape of c
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not a finite number, sigma not positive, or the lapses are negative or exceed 1 together.
+
     Examples
     --------
     >>> float(psychometric_curve(0.0, mu=0.0, sigma=1.0, gamma1=0.1, gamma2=0.1))
     0.5
     """
+    c, mu = real_array(c, "c", range(9)), real_number(mu, "mu", -np.inf, np.inf, "")
+    sigma = real_number(sigma, "sigma", 0, np.inf, "")
+    gamma1 = real_number(gamma1, "gamma1", 0, 1, "[]")
+    return _curve(c, mu, sigma, gamma1, real_number(gamma2, "gamma2", 0, 1 - gamma1, "[]"))
+
+
+def _curve(c, mu, sigma, gamma1, gamma2):
     from scipy.special import ndtr
 
-    return gamma1 + (1 - gamma1 - gamma2) * ndtr((np.asarray(c, dtype=float) - mu) / sigma)
+    return gamma1 + (1 - gamma1 - gamma2) * ndtr((c - mu) / sigma)
 
 
 def _curve_and_slopes(theta, c):
@@ -112,7 +124,7 @@ def _candidates(rng):
 def _screen(candidates, c, n_right, n):
     """Negative log-likelihood at each candidate, (N_CANDIDATES,)."""
     mu, log_sigma, gamma1, gamma2 = candidates.T[:, :, None]
-    p = psychometric_curve(c, mu=mu, sigma=np.exp(log_sigma), gamma1=gamma1, gamma2=gamma2)
+    p = _curve(c, mu, np.exp(log_sigma), gamma1, gamma2)
     p = np.clip(p, SMALLEST, 1 - SMALLEST)
     return -(np.log(p) @ n_right + np.log1p(-p) @ (n - n_right))
 

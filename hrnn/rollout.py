@@ -6,8 +6,9 @@ import functools
 import numpy as np
 
 from hrnn import _core
+from hrnn.arguments import flag, refuse_size
 from hrnn.network import Network
-from hrnn.task import Sessions, refuse_size
+from hrnn.task import Sessions
 
 STEPS_PER_CALL = 100_000  # bounds the time of one call into C
 
@@ -158,8 +159,9 @@ def rollout(agent, sessions, *, hidden=True, progress=False):
     """
     if not isinstance(sessions, Sessions):
         raise TypeError(f"sessions must be Sessions, got {type(sessions).__name__}")
+    flag(hidden, "hidden")
     if isinstance(agent, Network):
-        return _network(agent, sessions, bool(hidden), progress)
+        return _network(agent, sessions, hidden, progress)
     if hasattr(agent, "_rollout"):
         return agent._rollout(sessions, progress)
     if callable(getattr(agent, "step", None)) and callable(getattr(agent, "start", None)):
@@ -171,7 +173,7 @@ def bar(progress, total, **options):
     """A progress bar, or its silent stand-in."""
     from tqdm.auto import tqdm
 
-    return tqdm(total=total, disable=None if progress else True, **options)
+    return tqdm(total=total, disable=None if flag(progress, "progress") else True, **options)
 
 
 def _network(net, sessions, keep, progress):

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .arguments import generator, real_array, whole_number
+from .arguments import generator, real_array, refuse_size, whole_number
 
 LEVEL = 0.95
 N_RESAMPLES = 2000
@@ -86,6 +86,7 @@ def resample(n_units, *, run=1, rng=0, n_resamples=N_RESAMPLES):
     """
     n_units, run = whole_number(n_units, "n_units"), whole_number(run, "run")
     n_resamples = whole_number(n_resamples, "n_resamples")
+    refuse_size("n_units and n_resamples", f"{n_units}, {n_resamples}", 24 * n_units * n_resamples)
     drawn = generator(rng).integers(n_units, size=(n_resamples, -(-n_units // run)))
     drawn += n_units * np.arange(n_resamples)[:, None]
     weights = np.bincount(drawn.ravel(), minlength=n_resamples * n_units).reshape(n_resamples, n_units)
@@ -201,6 +202,9 @@ def paired(a, b, *, resamples=None, rng=0, n_resamples=N_RESAMPLES):
     >>> round(paired(([8, 9, 7], [10, 10, 10]), ([7, 8, 6], [10, 10, 10])).high, 3)
     0.1
     """
+    for pair, name in ((a, "a"), (b, "b")):
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise TypeError(f"{name} must be a pair of numerators and denominators, got {type(pair).__name__}")
     sums_a, sums_b = _sums(*a, name=" of a"), _sums(*b, name=" of b")
     if sums_a[0].shape != sums_b[0].shape:
         raise ValueError(f"b must have the units and measures of a {sums_a[0].shape}, got {sums_b[0].shape}")
@@ -259,18 +263,18 @@ def wilson(k, n):
     return Estimate(k / n, low, high, n)
 
 
-def trial_table(trials, *columns):
+def trial_table(trials, *columns, name="trials"):
     """Check a trial table: a DataFrame, or what carries one as `.trials`, with rows and these columns."""
     import pandas as pd
 
     table = trials if isinstance(trials, pd.DataFrame) else getattr(trials, "trials", None)
     if not isinstance(table, pd.DataFrame):
-        raise TypeError(f"trials must be a trial table or have one as .trials, got {type(trials).__name__}")
+        raise TypeError(f"{name} must be a trial table or have one as .trials, got {type(trials).__name__}")
     if len(table) == 0:
-        raise ValueError("trials must have at least one row, got an empty table")
+        raise ValueError(f"{name} must have at least one row, got an empty table")
     missing = [column for column in columns if column not in table]
     if missing:
-        raise ValueError(f"trials must have the columns {list(columns)}, but lacks {missing}")
+        raise ValueError(f"{name} must have the columns {list(columns)}, but lacks {missing}")
     return table
 
 
@@ -390,7 +394,7 @@ def logistic(X, y, cluster):
     array([1.0986])
     """
     X, y, cluster = real_array(X, "X", (2,)), real_array(y, "y", (1,)), np.asarray(cluster)
-    if not (len(X) == len(y) == len(cluster)) or cluster.ndim != 1:
+    if cluster.ndim != 1 or not (len(X) == len(y) == len(cluster)):
         raise ValueError(f"X, y and cluster must have one row each per trial, got {X.shape}, {y.shape}, {cluster.shape}")
     if not np.isin(y, (0, 1)).all():
         raise ValueError("y must be 0 or 1 everywhere")

@@ -7,16 +7,16 @@ once, as data, and given to every agent, so that comparisons are paired.
 import dataclasses
 import functools
 import math
-import os
 
 import numpy as np
 
 from hrnn import _core
-from hrnn.arguments import generator, one_of, real_array, real_number, whole_number
+from hrnn.arguments import generator, one_of, real_array, real_number, refuse_size, whole_number
 
 BLOCK_LAWS = ("geometric", "exponential")
 IBL_CONTRASTS = (0.0, 0.0625, 0.125, 0.25, 1.0)
 TRIALS_PER_CALL = 50_000  # bounds the time of one call into C
+LARGEST = 1e6  # of strengths, noise and penalties: sums, squares and likelihoods of them stay finite
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -115,13 +115,10 @@ class Task:
         >>> hrnn.Task.preset("ibl").n_unbiased
         90
         """
-        if name == "paper":
+        one_of(contrasts, "contrasts", ("uniform", "skew_zero"))
+        gain = real_number(contrast_gain, "contrast_gain", 0, LARGEST, "]")
+        if one_of(name, "name", ("paper", "ibl")) == "paper":
             return cls()
-        if name != "ibl":
-            raise ValueError(f"name must be 'paper' or 'ibl', got {name!r}")
-        if contrasts not in ("uniform", "skew_zero"):
-            raise ValueError(f"contrasts must be 'uniform' or 'skew_zero', got {contrasts!r}")
-        gain = real_number(contrast_gain, "contrast_gain", 0, math.inf, "")
         weights = None if contrasts == "uniform" else (0.5, 1.0, 1.0, 1.0, 1.0)
         return cls(
             strengths=tuple(gain * c for c in IBL_CONTRASTS), strength_weights=weights,
@@ -185,16 +182,15 @@ class Task:
         """
         if (n_sessions is None) == (n_blocks is None):
             raise ValueError("exactly one of n_sessions and n_blocks must be given")
-        if n_blocks is None:
-            n_blocks = whole_number(n_sessions, "n_sessions") * self.n_blocks
-        n_blocks = whole_number(n_blocks, "n_blocks")
-        refuse_size("n_blocks", n_blocks, n_blocks * self.block_max * (16 * self.n_obs_max + 42))
+        name, asked, per = ("n_blocks", n_blocks, 1) if n_sessions is None else ("n_sessions", n_sessions, self.n_blocks)
+        n_blocks = whole_number(asked, name) * per
+        refuse_size(name, asked, n_blocks * self.block_max * (16 * self.n_obs_max + 42))
         return _sample(self, n_blocks, generator(rng))
 
 
 _REALS = (
     ("p_block", 0.5, 1, "[]"), ("block_hazard", 0, 1, ""), ("threshold", 0.5, 1, "["),
-    ("wait_penalty", -math.inf, math.inf, ""), ("noise_sd", 0, math.inf, ""),
+    ("wait_penalty", -LARGEST, LARGEST, "[]"), ("noise_sd", 1 / LARGEST, LARGEST, "[]"),
 )
 _COUNTS = (
     ("block_min", 1, 10**6), ("block_max", 1, 10**6), ("n_unbiased", 0, 10**6), ("n_blocks", 1, 10**7),
@@ -205,16 +201,9 @@ _COUNTS = (
 def _numbers(name, values):
     """A tuple of floats >= 0."""
     array = real_array(values, name, (1,))
-    if (array < 0).any():
-        raise ValueError(f"{name} must be >= 0, got {array.min()}")
+    if (array < 0).any() or (array > LARGEST).any():
+        raise ValueError(f"{name} must be in [0, {LARGEST:g}], got {array.min():g} to {array.max():g}")
     return tuple(array.tolist())
-
-
-def refuse_size(name, value, n_bytes):
-    """Refuse what would take over half of the machine's memory, before anything is allocated."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if n_bytes > memory / 2:
-        raise ValueError(f"{name} = {value} would need {n_bytes / 2**30:.1f} GiB, over half of this machine's memory")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from hrnn import _core, io
-from hrnn.arguments import generator, one_of, real_number, whole_number
+from hrnn.arguments import as_path, flag, generator, one_of, real_number, refuse_size, whole_number
 from hrnn.network import Network
 from hrnn.rollout import bar
-from hrnn.task import Sessions, Task, refuse_size
+from hrnn.task import Sessions, Task
 
 LOSSES = ("nll_of_probability", "cross_entropy")
 OPTIMIZERS = ("sgd", "adam")
@@ -279,11 +279,13 @@ def train(net=None, task=None, recipe="paper", *, n_steps=None, rng=0, callback=
     >>> hrnn.train(net, hrnn.Task(), recipe="fast", n_steps=3, progress=False).loss.shape
     (3,)
     """
+    flag(progress, "progress")
     if resume is not None:
         if (net, task, checkpoint) != (None, None, None) or recipe != "paper" or rng != 0:
             raise TypeError("resume takes net, task, recipe, rng and checkpoint from the file: leave them out")
-        trainer = Trainer.load(resume, n_steps)
+        trainer = Trainer.load(as_path(resume, "resume"), n_steps)
     else:
+        checkpoint = None if checkpoint is None else as_path(checkpoint, "checkpoint")
         trainer = Trainer.new(net, task, recipe, n_steps, rng, checkpoint)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable, got {type(callback).__name__}")

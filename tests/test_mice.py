@@ -368,7 +368,7 @@ def test_missing_paths_are_named(tmp_path):
     "call", [mice.load, lambda path: mice.fetch(path=path, base_url="http://127.0.0.1:9/")]
 )
 def test_paths_that_are_none_are_refused(call):
-    with pytest.raises(TypeError, match="path must be a str or path-like, got int"):
+    with pytest.raises(TypeError, match="path must be a str or os.PathLike, got int"):
         call(3)
     with pytest.raises(ValueError, match="path must not be empty"):
         call("")

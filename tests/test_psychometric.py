@@ -93,7 +93,7 @@ def test_trials_without_a_choice_are_left_out():
 
 def test_bounds_are_flagged_and_have_no_error():
     c = np.repeat(CONTRASTS, 1000)
-    few = np.tile(np.arange(1000), len(CONTRASTS)) < 1000 * psychometric_curve(c, **TRUTH | {"gamma1": -0.03})
+    few = np.tile(np.arange(1000), len(CONTRASTS)) < 1000 * (psychometric_curve(c, **TRUTH | {"gamma1": 0.0}) - 0.03)
     fit = psychometric(pd.DataFrame({"session": 0, "p_left": 0.5, "signed_strength": c, "choice": 2 * few - 1})).iloc[0]
     assert fit["converged"] and fit["at_bound"] and fit["gamma1"] == 0
     assert np.isnan(fit["se_gamma1"]) and np.isfinite(fit[["se_mu", "se_sigma", "se_gamma2"]].to_numpy(float)).all()

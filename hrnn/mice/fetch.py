@@ -6,6 +6,8 @@ import os
 from importlib import resources
 from pathlib import Path
 
+from hrnn.arguments import as_path, flag
+
 ENVIRONMENT = "HRNN_DATA_DIR"
 BASE_URL = (
     "https://raw.githubusercontent.com/int-brain-lab/ann-rnns/"
@@ -74,6 +76,7 @@ def fetch(*, path=None, progress=False, base_url=BASE_URL):
 
     if not isinstance(base_url, str) or not base_url.startswith(("http://", "https://")):
         raise ValueError(f"base_url must begin with http:// or https://, got {base_url!r}")
+    flag(progress, "progress")
     folder = default_folder() if path is None else as_path(path)
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"path must be a folder, {folder} is a file")
@@ -95,15 +98,6 @@ def default_folder():
 
     named = os.environ.get(ENVIRONMENT)
     return Path(named).expanduser() if named else Path(pooch.os_cache("hrnn"))
-
-
-def as_path(path):
-    """Return the argument `path` as a Path; refuse what cannot be one."""
-    if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"path must be a str or path-like, got {type(path).__name__}")
-    if not os.fspath(path):
-        raise ValueError("path must not be empty")
-    return Path(path).expanduser()
 
 
 def _fetch_one(files, name):

@@ -10,7 +10,8 @@ import warnings
 
 import numpy as np
 
-from hrnn.mice.fetch import ENVIRONMENT, as_path, default_folder, registry
+from hrnn.arguments import as_path
+from hrnn.mice.fetch import ENVIRONMENT, default_folder, registry
 
 COLUMNS = (
     "trial_num",
@@ -126,7 +127,7 @@ def _select(files, subjects):
     """Keep the files of the named mice."""
     if subjects is None:
         return files
-    if isinstance(subjects, str) or not np.iterable(subjects):
+    if isinstance(subjects, str) or not np.iterable(subjects) or not all(isinstance(name, str) for name in subjects):
         raise TypeError(f"subjects must be a list of names, got {subjects!r}")
     wanted, there = list(subjects), list(files)
     unknown = [name for name in wanted if name not in there]
