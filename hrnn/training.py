@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from hrnn import _core, io
+from hrnn import rng as rng_states
 from hrnn.arguments import as_path, flag, generator, one_of, real_number, refuse_size, whole_number
 from hrnn.network import Network
 from hrnn.rollout import bar
@@ -326,7 +327,7 @@ class Trainer:
         network, config = Network._from_archive(path, archive), archive.config
         try:
             task, recipe = Task(**config["task"]), Recipe(**config["recipe"])
-            streams = [io.rng_from_json(state) for state in config["streams"]]
+            streams = [rng_states.from_json(state) for state in config["streams"]]
             memory, loss = archive.arrays["memory"], archive.arrays["loss"]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"{path} does not hold a checkpoint: {error}") from error
@@ -344,7 +345,7 @@ class Trainer:
             return
         config = {
             "network": self.network._config(), "task": self.task.to_dict(), "recipe": dataclasses.asdict(self.recipe),
-            "streams": [io.rng_state_to_json(s.bit_generator) for s in self.streams],
+            "streams": [rng_states.state_to_json(s.bit_generator) for s in self.streams],
         }
         arrays = {"theta": self.theta, "memory": self.memory, "loss": np.array(self.loss)}
         io.save_archive(self.checkpoint, kind="checkpoint", config=config, arrays=arrays, keep_previous=True)
@@ -395,7 +396,7 @@ class Trainer:
             self.save()
         return Training(
             self.trained(), np.array(self.loss), self.recipe, self.task,
-            [io.rng_state_to_json(s.bit_generator) for s in self.streams],
+            [rng_states.state_to_json(s.bit_generator) for s in self.streams],
         )
 
     def trained(self):

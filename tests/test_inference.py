@@ -239,7 +239,8 @@ FILTER = dict(side=[1, 0, -1], session=[0, 0, 0], block_side=[1, 1, 1], task=hrn
 @pytest.mark.parametrize("change, message", [
     (dict(side=[1, np.nan, 1]), "side must be finite"), (dict(side=["left"] * 3), "side must be an array"),
     (dict(side=[]), "side must be"), (dict(side=[[1, 0, -1]]), "side must be"), (dict(side=[1, 0]), "session must have"),
-    (dict(side=np.ma.array([1, 0, -1], mask=[1, 0, 0])), "side must be"), (dict(session=[0, 0]), "session must have"), (dict(block_side=[0, 0]), "block_side must have"),
+    (dict(side=np.ma.array([1, 0, -1], mask=[1, 0, 0])), "side must be"), (dict(session=[0, 0]), "session must have"),
+    (dict(block_side=[0, 0]), "block_side must have"),
     (dict(log_likelihood=np.zeros((3, 3))), "log_likelihood.shape"), (dict(log_likelihood=np.zeros((2, 2))), "log_likelihood.shape"),
     (dict(log_likelihood=np.full((3, 2), np.inf)), "log_likelihood must be finite"), (dict(block_model="x"), "block_model"),
     (dict(hazard=np.nan), "hazard"), (dict(learning_rate=-0.1), "learning_rate"),
