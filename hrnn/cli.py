@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def parser():
 
 
 def reproduce(arguments):
-    """Everything, into one folder that only one process writes to."""
+    """Everything, into one folder that only one process writes to; an interrupted run goes on where it was."""
     from hrnn import figures, io
     from hrnn import reproduce as work
 
@@ -48,9 +49,12 @@ def reproduce(arguments):
         raise ValueError(f"--figures must be among {','.join(figures.FIGURES)}, got {','.join(unknown)}")
     arguments.out.mkdir(parents=True, exist_ok=True)
     with io.lock(arguments.out / ".lock"):
-        study = work.study(n_networks=arguments.networks, seed=arguments.seed, quick=arguments.quick)
+        unfinished = arguments.out / "unfinished"
+        unfinished.mkdir(exist_ok=True)
+        study = work.study(n_networks=arguments.networks, seed=arguments.seed, quick=arguments.quick, unfinished=unfinished)
         settings = {name: str(value) for name, value in vars(arguments).items()}
         work.write(study, arguments.out, figures=wanted, settings=settings)
+        shutil.rmtree(unfinished)
     print((arguments.out / "report.md").read_text(), end="")
 
 

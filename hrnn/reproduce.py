@@ -6,6 +6,7 @@ numbers from the seed and its own name, so the result does not depend on how man
 
 import dataclasses
 import functools
+import itertools
 import os
 import platform
 import threading
@@ -18,7 +19,7 @@ import numpy as np
 
 import hrnn
 from hrnn import behavior, io, stats
-from hrnn.arguments import whole_number
+from hrnn.arguments import as_path, whole_number
 from hrnn.inference import accuracy_bound
 from hrnn.rollout import bar
 
@@ -34,12 +35,19 @@ BASELINES = {
 }
 THRESHOLDS = (0.6, 0.7, 0.8, 0.9, 0.95)
 PENALTIES = (-0.2, -0.1, -0.05, -0.02, 0.0)
+# Swept settings: their values, and the baselines that they concern. The optimal policy knows no threshold, while the
+# network knows the penalty only as an input.
+SWEEPS = {
+    "threshold": (THRESHOLDS, ("semi_markov", "published_actor")),
+    "wait_penalty": (PENALTIES, ("semi_markov", "optimal_per_trial", "optimal_per_step")),
+}
 QUANTITIES = (
     "correct", "timeouts", "steps_per_trial", "reward_per_trial", "reward_per_step", "mu0_concordant", "mu0_discordant",
 )
 PUBLISHED = {"network.correct": 0.855}  # Schaeffer et al. (2020), one network
 N_BLOCKS, N_BLOCKS_SWEEP, N_BLOCKS_QUICK = 1000, 400, 80
-QUICK_STEPS = 100
+N_NETWORKS_SWEEP, N_NETWORKS_QUICK = 5, 2  # retrained at each value
+QUICK_STEPS = 40
 
 
 @dataclasses.dataclass(eq=False)
@@ -100,7 +108,7 @@ def stream(seed, *name):
     return np.random.SeedSequence([seed, *(zlib.crc32(str(part).encode()) for part in name)])
 
 
-def study(*, n_networks=1, seed=0, quick=False, n_threads=None, progress=True):
+def study(*, n_networks=1, seed=0, quick=False, n_threads=None, progress=True, unfinished=None):
     """Train networks, run them beside every baseline, sweep threshold and penalty, and read the mice.
 
     Parameters
@@ -112,6 +120,8 @@ def study(*, n_networks=1, seed=0, quick=False, n_threads=None, progress=True):
         Few steps of training and few blocks: to see that all works, not for its numbers.
     n_threads : int or None
     progress : bool
+    unfinished : path, optional
+        Folder of the networks' checkpoints, from which an interrupted study goes on.
 
     Returns
     -------
@@ -122,9 +132,14 @@ def study(*, n_networks=1, seed=0, quick=False, n_threads=None, progress=True):
     sessions = task.sample(n_blocks=N_BLOCKS_QUICK if quick else N_BLOCKS, rng=stream(seed, "sessions"))
     stop = threading.Event()
     train = functools.partial(_train, seed=seed, quick=quick, stop=stop)
-    jobs = {("network", i): functools.partial(train, task, index=i, progress=progress and i == 0) for i in range(n_networks)}
-    jobs |= {("threshold", x): functools.partial(_threshold, task, seed, x, quick, train) for x in THRESHOLDS}
-    jobs |= {("penalty", x): functools.partial(_penalty, task, seed, x, quick, train) for x in PENALTIES}
+    jobs = {}
+    for i in range(n_networks):
+        checkpoint = None if unfinished is None else as_path(unfinished, "unfinished") / f"network_{i}.npz"
+        jobs["network", i] = functools.partial(train, task, index=i, progress=progress and i == 0, checkpoint=checkpoint)
+    for setting, (values, baselines) in SWEEPS.items():
+        sweep = functools.partial(_sweep, seed=seed, quick=quick, train=train, baselines=baselines)
+        for x, i in itertools.product(values, range(N_NETWORKS_QUICK if quick else N_NETWORKS_SWEEP)):
+            jobs[setting, x, i] = functools.partial(sweep, task.replace(**{setting: x}), index=i)
     done = _run(jobs, n_threads, progress, stop)
     trained = time.monotonic()
     networks = [done["network", i] for i in range(n_networks)]
@@ -132,7 +147,7 @@ def study(*, n_networks=1, seed=0, quick=False, n_threads=None, progress=True):
     runs = {"network": network_runs[0]} | {name: hrnn.rollout(make(), sessions) for name, make in BASELINES.items()}
     return Study(
         task, sessions, networks, runs, network_runs, accuracy_bound(sessions),
-        _sweep_table(done, "threshold", "threshold"), _sweep_table(done, "penalty", "wait_penalty"), _mice(),
+        _sweep_table(done, "threshold"), _sweep_table(done, "wait_penalty"), _mice(),
         {"training and sweeps": trained - began, "agents and mice": time.monotonic() - trained},
     )
 
@@ -154,46 +169,33 @@ def _run(jobs, n_threads, progress, stop):
             raise
 
 
-def _train(task, *, seed, index, quick, stop, recipe="paper", progress=False):
+def _train(task, *, seed, index, quick, stop, recipe="paper", progress=False, checkpoint=None):
     net = hrnn.Network.init("tanh", n_hidden=50, rng=stream(seed, "network", index))
     n_steps = QUICK_STEPS if quick else None
     recipe = "fast" if quick else recipe
-    trainer = hrnn.training.Trainer.new(net, task, recipe, n_steps, stream(seed, "training", index), None)
-    return trainer.run(None, 1, progress, stop)
+    trainer = hrnn.training.Trainer.new(net, task, recipe, n_steps, stream(seed, "training", index), checkpoint)
+    return trainer.caught_up().run(None, 1, progress, stop)
 
 
-def _measure(task, seed, quick, agents):
-    """One row per agent: its measures in fresh sessions of this task."""
+def _sweep(task, *, seed, quick, train, index, baselines):
+    """One row per agent: a network retrained on this task and, beside the first, the baselines, in fresh sessions."""
+    agents = {"network": train(task, index=index, recipe="fast").network}
+    if index == 0:
+        agents |= {name: BASELINES[name]() for name in baselines}
     sessions = task.sample(n_blocks=N_BLOCKS_QUICK if quick else N_BLOCKS_SWEEP, rng=stream(seed, "sweep"))
     rows = []
     for name, agent in agents.items():
         summary = behavior.summary(hrnn.rollout(agent, sessions, hidden=False))
-        rows.append({"agent": name, "network": 0, "n_sessions": sessions.n_sessions, **summary["value"].to_dict(),
+        rows.append({"agent": name, "network": index, "n_sessions": sessions.n_sessions, **summary["value"].to_dict(),
                      **{f"{k}_low": v for k, v in summary["low"].items()},
                      **{f"{k}_high": v for k, v in summary["high"].items()}})
     return rows
 
 
-def _threshold(task, seed, threshold, quick, train):
-    """A network retrained at this threshold, and the exact actor at it; the optimal policy knows no threshold."""
-    task = task.replace(threshold=threshold)
-    agents = {"network": train(task, index=0, recipe="fast").network, "semi_markov": hrnn.BayesianActor()}
-    agents |= {"published_actor": hrnn.BayesianActor("published_actor")}
-    return _measure(task, seed, quick, agents)
-
-
-def _penalty(task, seed, wait_penalty, quick, train):
-    """A network retrained at this penalty, which it knows only as an input, and the policies that maximise reward."""
-    task = task.replace(wait_penalty=wait_penalty)
-    agents = {"network": train(task, index=0, recipe="fast").network}
-    agents |= {name: BASELINES[name]() for name in ("semi_markov", "optimal_per_trial", "optimal_per_step")}
-    return _measure(task, seed, quick, agents)
-
-
-def _sweep_table(done, kind, column):
+def _sweep_table(done, setting):
     import pandas as pd
 
-    return pd.DataFrame([{column: name[1], **row} for name, rows in done.items() if name[0] == kind for row in rows])
+    return pd.DataFrame([{setting: name[1], **row} for name, rows in done.items() if name[0] == setting for row in rows])
 
 
 def _mice():

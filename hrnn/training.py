@@ -3,6 +3,7 @@
 import array
 import dataclasses
 import functools
+import json
 import math
 import os
 import time
@@ -302,6 +303,8 @@ class Trainer:
 
     @classmethod
     def new(cls, net, task, recipe, n_steps, rng, checkpoint):
+        from hrnn import __version__  # here, because the package imports this module
+
         if not isinstance(net, Network):
             raise TypeError(f"net must be a Network, got {type(net).__name__}")
         if not isinstance(task, Task):
@@ -315,7 +318,7 @@ class Trainer:
         if n_steps is not None:
             recipe = dataclasses.replace(recipe, n_steps=whole_number(n_steps, "n_steps"))
         seed = int(rng) if isinstance(rng, (int, np.integer)) else str(rng)
-        record = {**net.metadata, "recipe": dataclasses.asdict(recipe), "rng": seed, "task": task.to_dict()}
+        record = {**net.metadata, "hrnn": __version__, "recipe": dataclasses.asdict(recipe), "rng": seed, "task": task.to_dict()}
         network = net.with_theta(net.theta, metadata=record)
         n_memory = 1 if recipe.optimizer == "sgd" else 2
         streams = [generator(child) for child in generator(rng).spawn(recipe.n_sessions)]
@@ -338,6 +341,16 @@ class Trainer:
         if recipe.n_steps < len(loss):
             raise ValueError(f"n_steps must be >= the {len(loss)} steps already done, got {recipe.n_steps}")
         return cls(network, task, recipe, path, network.theta.copy(), memory, streams, loss)
+
+    def caught_up(self):
+        """This training, or what its checkpoint holds if that is the same training, interrupted."""
+        if self.checkpoint is None or not self.checkpoint.exists():
+            return self
+        try:
+            found = Trainer.load(self.checkpoint, None)
+        except ValueError:
+            return self
+        return found if found.network.metadata == json.loads(json.dumps(self.network.metadata)) else self
 
     def save(self):
         """Write the checkpoint, if there is one."""

@@ -25,11 +25,11 @@ def mouse(subject, rng, n=3000):
 
 
 @pytest.fixture(scope="module")
-def study():
-    made = reproduce.study(quick=True, progress=False)
+def study(quick_study):
     rng = np.random.default_rng(0)
-    made.mice = pd.concat([mouse(name, rng) for name in ("M1", "M2")], ignore_index=True)
-    return made
+    mice = pd.concat([mouse(name, rng) for name in ("M1", "M2")], ignore_index=True)
+    one = {name: getattr(quick_study, name)[:1] for name in ("networks", "network_runs")}
+    return reproduce.dataclasses.replace(quick_study, mice=mice, **one)
 
 
 @pytest.fixture(scope="module")

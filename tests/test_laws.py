@@ -107,6 +107,16 @@ def project_files():
                 yield path
 
 
+def test_the_stub_names_the_functions_of_the_extension_and_their_arguments():
+    stub = ast.parse((ROOT / "hrnn" / "_core.pyi").read_text())
+    declared = {f.name: [a.arg for a in f.args.args] for f in stub.body if isinstance(f, ast.FunctionDef)}
+    functions = {name: f for name, f in vars(hrnn._core).items() if callable(f) and not isinstance(f, type)}
+    assert set(declared) == set(functions)
+    for name, arguments in declared.items():
+        said = re.match(rf"{name}\((.*?)\)[.:]", functions[name].__doc__)
+        assert name == "info" or said[1].replace(" or None", "").split(", ") == arguments, name
+
+
 def test_the_project_stands_alone():
     """Only .ci/run may look beside the repository, for the mice."""
     beside = "../" + "shared"

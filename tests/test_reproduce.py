@@ -7,49 +7,71 @@ import hrnn
 from hrnn import behavior, reproduce
 
 
-@pytest.fixture(scope="module")
-def study():
-    return reproduce.study(quick=True, n_networks=2, n_threads=2, progress=False)
+def test_all_agents_ran_the_same_sessions(quick_study):
+    assert set(quick_study.runs) == {"network", *reproduce.BASELINES}
+    assert all(run.sessions is quick_study.sessions for run in quick_study.runs.values())
+    assert len(quick_study.network_runs) == 2
 
 
-def test_all_agents_ran_the_same_sessions(study):
-    assert set(study.runs) == {"network", *reproduce.BASELINES}
-    assert all(run.sessions is study.sessions for run in study.runs.values())
-    assert len(study.network_runs) == 2
-
-
-def test_the_result_does_not_depend_on_threads(study):
+def test_the_result_does_not_depend_on_threads(quick_study):
     again = reproduce.study(quick=True, n_networks=2, n_threads=1, progress=False)
-    for a, b in zip(study.networks, again.networks, strict=True):
+    for a, b in zip(quick_study.networks, again.networks, strict=True):
         np.testing.assert_array_equal(a.network.theta, b.network.theta)
-    assert study.thresholds.equals(again.thresholds)
-    assert reproduce.report(study) == reproduce.report(again)
+    assert quick_study.thresholds.equals(again.thresholds)
+    assert reproduce.report(quick_study) == reproduce.report(again)
 
 
-def test_networks_differ(study):
-    assert not np.array_equal(study.networks[0].network.theta, study.networks[1].network.theta)
+def test_an_interrupted_study_goes_on_where_it_was(quick_study, tmp_path, monkeypatch):
+    """The first network is done, the second is stopped on its way: the next study does what is left, with the same bits."""
+    steps, step = [], hrnn.training.Trainer.step
+
+    def counted(trainer, compute):
+        steps.append(trainer.checkpoint)
+        return step(trainer, compute)
+
+    def interrupted(trainer, compute):
+        if steps.count(tmp_path / "network_1.npz") == 39:
+            raise KeyboardInterrupt
+        return counted(trainer, compute)
+
+    monkeypatch.setattr(hrnn.training.Trainer, "step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        reproduce.study(quick=True, n_networks=2, n_threads=1, progress=False, unfinished=tmp_path)
+    monkeypatch.setattr(hrnn.training.Trainer, "step", counted)
+    steps.clear()
+    again = reproduce.study(quick=True, n_networks=2, n_threads=1, progress=False, unfinished=tmp_path)
+    assert [steps.count(tmp_path / f"network_{i}.npz") for i in (0, 1)] == [0, reproduce.QUICK_STEPS - 39]
+    assert reproduce.report(quick_study) == reproduce.report(again)
+    other = hrnn.training.Trainer.new(again.networks[0].network, again.task, "fast", 40, 1, tmp_path / "network_0.npz")
+    assert other.caught_up() is other, "of another seed"
 
 
-def test_report_values_are_those_of_the_runs(study):
-    rows = {row["name"]: row for row in reproduce.report(study)}
-    run = study.runs["semi_markov"]
-    assert rows["semi_markov.correct"]["value"] == pytest.approx((run.choice == study.sessions.side).mean())
-    both = [behavior.summary(r).loc["correct", "value"] for r in study.network_runs]
+def test_networks_differ(quick_study):
+    assert not np.array_equal(quick_study.networks[0].network.theta, quick_study.networks[1].network.theta)
+
+
+def test_report_values_are_those_of_the_runs(quick_study):
+    rows = {row["name"]: row for row in reproduce.report(quick_study)}
+    run = quick_study.runs["semi_markov"]
+    assert rows["semi_markov.correct"]["value"] == pytest.approx((run.choice == quick_study.sessions.side).mean())
+    both = [behavior.summary(r).loc["correct", "value"] for r in quick_study.network_runs]
     assert rows["network.correct"]["value"] == pytest.approx(np.mean(both))
     assert rows["network.correct"]["n"] == 2
 
 
-def test_optimal_policies_lose_to_nobody_at_their_own_criterion(study):
+def test_optimal_policies_lose_to_nobody_at_their_own_criterion(quick_study):
     for policy, criterion in (("optimal_per_trial", "reward_per_trial"), ("optimal_per_step", "reward_per_step")):
-        for agent in study.runs:
+        for agent in quick_study.runs:
             if agent != policy:
-                assert behavior.regret(study.runs[agent], study.runs[policy], criterion=criterion).high > 0
+                assert behavior.regret(quick_study.runs[agent], quick_study.runs[policy], criterion=criterion).high > 0
 
 
-def test_sweeps_hold_every_setting(study):
-    assert set(study.thresholds.threshold) == set(reproduce.THRESHOLDS)
-    assert set(study.penalties.wait_penalty) == set(reproduce.PENALTIES)
-    actor = study.thresholds[study.thresholds.agent == "semi_markov"].sort_values("threshold")
+def test_sweeps_hold_every_setting(quick_study):
+    assert set(quick_study.thresholds.threshold) == set(reproduce.THRESHOLDS)
+    networks = quick_study.thresholds[quick_study.thresholds.agent == "network"].groupby("threshold").network.nunique()
+    assert (networks == reproduce.N_NETWORKS_QUICK).all()
+    assert set(quick_study.penalties.wait_penalty) == set(reproduce.PENALTIES)
+    actor = quick_study.thresholds[quick_study.thresholds.agent == "semi_markov"].sort_values("threshold")
     assert actor.timeouts.is_monotonic_increasing
 
 
