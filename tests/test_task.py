@@ -5,6 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 import reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import hrnn
 
@@ -273,3 +275,49 @@ def test_round_trip_and_frozen():
     assert hrnn.Task(**task.to_dict()) == task
     with pytest.raises(dataclasses.FrozenInstanceError):
         task.threshold = 0.5
+
+
+@st.composite
+def tasks(draw):
+    """Any task of few trials."""
+    low = draw(st.integers(1, 12))
+    strengths = tuple(draw(st.lists(st.floats(0, 50), min_size=1, max_size=5)))
+    return hrnn.Task(
+        strengths=strengths, p_block=draw(st.floats(0.5, 1)), block_law=draw(st.sampled_from(["geometric", "exponential"])),
+        block_hazard=draw(st.floats(1e-9, 1 - 1e-9)), block_min=low, block_max=low + draw(st.integers(0, 12)),
+        n_unbiased=draw(st.integers(0, 5)), n_blocks=draw(st.integers(1, 4)), n_blank=draw(st.integers(0, 3)),
+        n_obs_max=draw(st.integers(1, 4)), threshold=draw(st.floats(0.5, 1, exclude_max=True)),
+        wait_penalty=draw(st.floats(-2, 2)), noise_sd=draw(st.floats(1e-3, 1e3)),
+    )
+
+
+@settings(deadline=None, max_examples=60)
+@given(tasks(), st.integers(1, 9), st.integers(0, 2**32))
+def test_sessions_of_any_task_obey_it(task, n_blocks, seed):
+    sessions = task.sample(n_blocks=n_blocks, rng=seed)
+    lengths, biased = sessions.block_lengths, sessions.block_side != 0
+    assert len(lengths) == n_blocks and lengths.min() >= task.block_min and lengths.max() <= task.block_max
+    assert sessions.n_sessions == -(-n_blocks // task.n_blocks) and sessions.offsets[-1] == sessions.n_trials
+    assert (~biased).sum() == task.n_unbiased * sessions.n_sessions and set(sessions.side) <= {-1, 1}
+    assert set(sessions.strength) <= set(task.strengths) and np.isfinite(sessions.observations).all()
+    for first, end in zip(sessions.offsets[:-1], sessions.offsets[1:], strict=True):
+        sides = sessions.block_side[first:end][np.r_[True, np.diff(sessions.block[first:end]) != 0]]
+        sides = sides[sides != 0]
+        assert (sides[1:] == -sides[:-1]).all()
+    if task.p_block == 1:
+        assert (sessions.side == sessions.block_side)[biased].all()
+
+
+@settings(deadline=None, max_examples=40)
+@given(tasks(), st.sampled_from(["network", *hrnn.inference.BLOCK_MODELS[:-1]]), st.integers(0, 2**32))
+def test_any_agent_keeps_the_rules_of_any_task(task, agent, seed):
+    """Feedback, steps and rewards of a rollout follow from its choices, whatever the task."""
+    sessions = task.sample(n_sessions=2, rng=seed)
+    run = hrnn.rollout(hrnn.Network.init("leaky", n_hidden=3, rng=seed) if agent == "network" else hrnn.BayesianActor(agent), sessions)
+    assert set(run.choice) <= {-1, 0, 1} and run.n_obs.min() >= 1 and run.n_obs.max() <= task.n_obs_max
+    assert (run.n_obs[run.choice == 0] == task.n_obs_max).all() and ((run.p_right >= 0) & (run.p_right <= 1)).all()
+    assert len(run.p_right) == (run.n_obs + task.n_blank).sum()
+    received = np.bincount(run.trial[1:] - (run.step[1:] == 0), run.inputs[1:, 2], minlength=sessions.n_trials)
+    last = sessions.offsets[1:] - 1  # what a session's last trial earns, no step sees
+    inside = np.setdiff1d(np.arange(sessions.n_trials), last)
+    np.testing.assert_allclose(received[inside], run.trials.reward.to_numpy()[inside], atol=1e-12)
