@@ -17,8 +17,8 @@ def draw(study):
     source = [*zero(top.subplots(1, 2, sharey=True), study), *changes(middle, study), *sweeps(bottom, study)]
     networks = study.thresholds.loc[study.thresholds["agent"] == "network", "network"].nunique()
     note(bottom, counts(study) + f" Dotted: chance. b: first blocks left out, points with n < {MIN_N} dropped (long blocks "
-         f"are rare). c, d: networks retrained at each value ({networks} per point), on sessions of the sweep. "
-         "Caution: networks are not trained on "
+         f"are rare). c, d: mean of {networks} networks retrained at each value, intervals from resampled "
+         "networks, on sessions of the sweep. Caution: networks are not trained on "
          "reward; the wait penalty reaches them only as an input (d), while for the optimal policy it is the objective (e).")
     finish(figure)
     return figure, join(source)
