@@ -1,6 +1,7 @@
 """Training by back-propagation through whole sessions."""
 
 import array
+import collections
 import dataclasses
 import functools
 import json
@@ -152,6 +153,7 @@ class Gradient:
     def __init__(self, network, task, loss, n_threads):
         self.make_workspace = functools.partial(Workspace, network, task, loss)
         self.lanes = LANES if network.n_hidden >= LOCKSTEP_FROM else 1
+        self.n_threads = n_threads
         self.pool = ThreadPoolExecutor(n_threads) if n_threads > 1 else None
         self.workspaces, self.gradients = [], []  # one per thread, and one per block of sessions
 
@@ -187,14 +189,23 @@ class Gradient:
         while len(self.gradients) < len(parts):
             self.gradients.append(np.empty(n_parameters))
 
-        def work(part, gradient):
-            workspace = self.workspaces.pop() if self.workspaces else self.make_workspace()
-            loss = block(workspace, part, gradient)
-            self.workspaces.append(workspace)
-            return loss
+        losses, left = [None] * len(parts), collections.deque(range(len(parts)))
 
-        parallel = self.pool.map if self.pool and len(parts) > 1 else map
-        losses = list(parallel(work, parts, self.gradients))
+        def work(_=None):
+            workspace = self.workspaces.pop() if self.workspaces else self.make_workspace()
+            while True:
+                try:
+                    i = left.popleft()  # who is free takes the next
+                except IndexError:
+                    break
+                losses[i] = block(workspace, parts[i], self.gradients[i])
+            self.workspaces.append(workspace)
+
+        n_workers = min(self.n_threads, len(parts))
+        if n_workers == 1:
+            work()
+        else:
+            list(self.pool.map(work, range(n_workers)))
         for more in self.gradients[1 : len(parts)]:
             self.gradients[0] += more
         return np.concatenate(losses) if len(losses) > 1 else losses[0], self.gradients[0]
