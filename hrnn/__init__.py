@@ -8,6 +8,7 @@
 import importlib
 
 from hrnn._core import NumericalError
+from hrnn.dynamics import fixed_points
 from hrnn.inference import BayesianActor, observe
 from hrnn.network import Network
 from hrnn.policy import OptimalPolicy
@@ -17,9 +18,12 @@ from hrnn.training import Recipe, train
 
 __version__ = "0.1.0"
 __all__ = [
-    "BayesianActor", "Network", "NumericalError", "OptimalPolicy", "Recipe", "Task", "observe", "rollout", "train",
+    "BayesianActor", "Network", "NumericalError", "OptimalPolicy", "Recipe", "Task", "fixed_points", "observe", "rollout", "train",
 ]
-_MODULES = ("behavior", "figures", "inference", "io", "mice", "plot", "policy", "psychometric", "reproduce", "stats", "training")
+_MODULES = (
+    "behavior", "connectivity", "dynamics", "figures", "gradients", "inference", "integration", "io", "manifold", "mice", "plot", "policy",
+    "psychometric", "representation", "reproduce", "stats", "training",
+)
 
 
 def __getattr__(name):

@@ -8,10 +8,16 @@
 #define PASTE(prefix, name) PASTE_(prefix, name)
 #define BLAS(name) PASTE(HRNN_BLAS_PREFIX, name)
 
-enum { ROW_MAJOR = 101, NO_TRANS = 111, TRANS = 112 };
+enum { ROW_MAJOR = 101, COLUMN_MAJOR = 102, NO_TRANS = 111, TRANS = 112, UPPER = 121 };
 
 void BLAS(cblas_dgemm)(int order, int transa, int transb, int m, int n, int k, double alpha, const double *A, int lda,
                        const double *B, int ldb, double beta, double *C, int ldc);
+void BLAS(cblas_dsyrk)(int order, int uplo, int trans, int n, int k, double alpha, const double *A, int lda, double beta,
+                       double *C, int ldc);
+void BLAS(dgesv_)(const int *n, const int *n_right, double *A, const int *lda, int *pivot, double *B, const int *ldb,
+                  int *info);
+void BLAS(dposv_)(const char *uplo, const int *n, const int *n_right, double *A, const int *lda, double *B,
+                  const int *ldb, int *info);
 void BLAS(openblas_set_num_threads)(int n_threads);
 char *BLAS(openblas_get_config)(void);
 
@@ -27,6 +33,25 @@ void hrnn_linalg_gemm_transposed(size_t m, size_t n, size_t k, double alpha, con
 {
     BLAS(cblas_dgemm)(ROW_MAJOR, NO_TRANS, TRANS, (int)m, (int)n, (int)k, alpha, A, (int)lda, B, (int)ldb, beta, C,
                       (int)ldc);
+}
+
+void hrnn_linalg_gram(size_t n, const double *A, double *C)
+{
+    BLAS(cblas_dsyrk)(COLUMN_MAJOR, UPPER, TRANS, (int)n, (int)n, 1, A, (int)n, 0, C, (int)n);
+}
+
+enum hrnn_status hrnn_linalg_solve(size_t n, double *A, int *pivot, double *b)
+{
+    int size = (int)n, one = 1, info;
+    BLAS(dgesv_)(&size, &one, A, &size, pivot, b, &size, &info);
+    return info ? HRNN_SINGULAR : HRNN_OK;
+}
+
+enum hrnn_status hrnn_linalg_solve_positive(size_t n, double *A, double *b)
+{
+    int size = (int)n, one = 1, info;
+    BLAS(dposv_)("U", &size, &one, A, &size, b, &size, &info);
+    return info ? HRNN_SINGULAR : HRNN_OK;
 }
 
 void hrnn_linalg_use_one_thread(void) { BLAS(openblas_set_num_threads)(1); }
