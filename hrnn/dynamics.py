@@ -336,7 +336,8 @@ def attractor(net, found, x, starts, *, n_steps=10_000):
     balls = [_ball(net, found.points[row], found.x[row]) for row in rows]
 
     def inside(states):
-        return np.column_stack([np.linalg.norm((states - found.points[row]) @ root, axis=1) < r for row, (root, r) in zip(rows, balls, strict=True)])
+        distances = [np.linalg.norm((states - found.points[row]) @ root, axis=1) for row, (root, _) in zip(rows, balls, strict=True)]
+        return np.column_stack(distances) < [radius for _, radius in balls]
 
     states, _ = _iterate(net, np.asarray(x, float), states, whole_number(n_steps, "n_steps"), 1e-14, lambda s: inside(s).any(1))
     near = inside(states) | (np.linalg.norm(states[:, None] - found.points[rows], axis=2) < SAME)

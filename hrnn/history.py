@@ -3,7 +3,8 @@
 import numpy as np
 
 from .arguments import real_array
-from .stats import LEVEL, logistic, session_codes, trial_column, trial_table, trial_units
+from .regression import logistic
+from .stats import LEVEL, session_codes, trial_column, trial_table, trial_units
 
 
 def _history_trials(table):

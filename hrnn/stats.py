@@ -1,8 +1,9 @@
-"""Uncertainty: 95 % intervals from resampled units, and logistic regression with clustered errors.
+"""Uncertainty: 95 % intervals from resampled units.
 
 The trials of a session are not independent, so trials are never resampled; the units are sessions, subjects,
 networks, or (one long session) runs of task blocks. Everything works on sums per unit: a resample is a row of
-integer weights, and all resampled ratios come out of two matrix products. What is measured lives in `behavior`.
+integer weights, and all resampled ratios come out of two matrix products. What is measured lives in `behavior`; regressions
+in `regression`.
 """
 
 from dataclasses import dataclass
@@ -16,8 +17,6 @@ from .arguments import generator, real_array, refuse_size, whole_number
 LEVEL = 0.95
 N_RESAMPLES = 2000
 BLOCKS_PER_RUN = 4
-NEWTON_STEPS = 20
-NEWTON_TOLERANCE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ def _ratio(numerators, denominators):
         return np.where(denominators == 0, np.nan, numerators / denominators)
 
 
-def _percentiles(draws, n):
+def percentiles(draws, n):
     """Ends of the expanded percentile interval of draws (K, n_resamples).
 
     The percentile interval of n units is too narrow by √((n−1)/n) and by using the normal for Student's t; its tail
@@ -173,7 +172,7 @@ def ratio_interval(numerators, denominators, *, resamples=None, rng=0, n_resampl
     """
     num, den = _sums(numerators, denominators)
     draws = _resamples(resamples, len(num), rng, n_resamples)
-    ends = _percentiles(_ratio(draws.sums(num), draws.sums(den)), draws.n_independent)
+    ends = percentiles(_ratio(draws.sums(num), draws.sums(den)), draws.n_independent)
     return _estimate(_ratio(num.sum(0), den.sum(0)), ends, len(num), np.ndim(numerators) == 1)
 
 
@@ -212,7 +211,7 @@ def paired(a, b, *, resamples=None, rng=0, n_resamples=N_RESAMPLES):
     value = _ratio(*(s.sum(0) for s in sums_a)) - _ratio(*(s.sum(0) for s in sums_b))
     gap = np.subtract(*(_ratio(draws.sums(num), draws.sums(den)) for num, den in (sums_a, sums_b)))
     scalar = np.ndim(a[0]) == 1
-    return _estimate(value, _percentiles(gap, draws.n_independent), len(sums_a[0]), scalar)
+    return _estimate(value, percentiles(gap, draws.n_independent), len(sums_a[0]), scalar)
 
 
 def mean_interval(values, *, rng=0, n_resamples=N_RESAMPLES):
@@ -322,90 +321,3 @@ def trial_units(table):
     if session.max() > 0:
         return session, 1
     return np.unique(trial_column(trial_table(table, "block"), "block"), return_inverse=True)[1], BLOCKS_PER_RUN
-
-
-@dataclass(frozen=True)
-class LogisticFit:
-    """Weights of a logistic regression.
-
-    Attributes
-    ----------
-    weights, se : ndarray (K,)
-        NaN where a column is a combination of those before it, and everywhere if not converged.
-    converged : bool
-        False if the classes are separated, so that no finite maximum exists.
-    n_clusters : int
-    """
-
-    weights: np.ndarray
-    se: np.ndarray
-    converged: bool
-    n_clusters: int
-
-
-def _newton(X, y):
-    """Maximise the log-likelihood by Newton's method from 0; separated classes do not converge in the given steps."""
-    from scipy.special import expit
-
-    w = np.zeros(X.shape[1])
-    for _ in range(NEWTON_STEPS):
-        p = expit(X @ w)
-        gradient, hessian = X.T @ (y - p), (X * (p * (1 - p))[:, None]).T @ X
-        step = np.linalg.solve(hessian, gradient)
-        if gradient @ step < NEWTON_TOLERANCE:
-            return w, True
-        w = w + step
-    return w, False
-
-
-def _sandwich(X, y, w, cluster):
-    """Cluster-robust covariance H⁻¹ (Σ_g u_g u_gᵀ) H⁻¹ · G/(G−1) · (n−1)/(n−K) with the scores u_g of the clusters."""
-    from scipy.special import expit
-
-    p = expit(X @ w)
-    groups, inverse = np.unique(cluster, return_inverse=True)
-    residual = y - p
-    scores = np.stack([np.bincount(inverse, x * residual) for x in X.T], axis=1)
-    bread = np.linalg.inv((X * (p * (1 - p))[:, None]).T @ X)
-    (n, k), g = X.shape, len(groups)
-    correction = g / (g - 1) * (n - 1) / (n - k) if g > 1 and n > k else np.nan
-    return correction * bread @ (scores.T @ scores) @ bread
-
-
-def logistic(X, y, cluster):
-    """Unpenalised logistic regression with cluster-robust standard errors (Liang & Zeger 1986).
-
-    Parameters
-    ----------
-    X : array_like (R, K)
-        Regressors, the intercept included. A column that is a linear combination of those before it is left out.
-    y : array_like (R,)
-        0 or 1.
-    cluster : array_like (R,)
-        Label of the cluster of each row, usually its session.
-
-    Returns
-    -------
-    LogisticFit
-
-    Examples
-    --------
-    >>> logistic([[1], [1], [1], [1]], [1, 1, 1, 0], [0, 0, 1, 1]).weights.round(4)
-    array([1.0986])
-    """
-    X, y, cluster = real_array(X, "X", (2,)), real_array(y, "y", (1,)), np.asarray(cluster)
-    if cluster.ndim != 1 or not (len(X) == len(y) == len(cluster)):
-        raise ValueError(f"X, y and cluster must have one row each per trial, got {X.shape}, {y.shape}, {cluster.shape}")
-    if not np.isin(y, (0, 1)).all():
-        raise ValueError("y must be 0 or 1 everywhere")
-    norms = np.linalg.norm(X, axis=0)
-    kept = np.zeros(X.shape[1], dtype=bool)
-    kept[: min(X.shape)] = np.abs(np.diag(np.linalg.qr(X, mode="r"))) > 1e-9 * norms[: min(X.shape)]
-    weights, se = np.full((2, X.shape[1]), np.nan)
-    try:
-        w, converged = _newton(X[:, kept], y)
-        if converged:
-            weights[kept], se[kept] = w, np.sqrt(np.diag(_sandwich(X[:, kept], y, w, cluster)))
-    except np.linalg.LinAlgError:
-        converged = False
-    return LogisticFit(weights, se, converged, len(np.unique(cluster)))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import hrnn
-from hrnn import behavior, inference, mice, psychometric, stats, training
+from hrnn import behavior, inference, mice, psychometric, regression, stats, training
 
 WRONG = {
     "None": None, "text": "x", "object": object(), "nan": float("nan"), "inf": float("inf"), "-inf": -float("inf"), "-1": -1,
@@ -99,7 +99,9 @@ CALLS = {
     "paired": (stats.paired, {"a": ([1.0, 2.0], [2.0, 3.0]), "b": ([1.0, 2.0], [2.0, 3.0]), **SUMS}, {"resamples": {"None"}, "rng": SEED}),
     "mean_interval": (stats.mean_interval, {"values": [1.0, 2.0], "rng": 0, "n_resamples": 10}, {"values": ARRAY, "rng": SEED}),
     "wilson": (stats.wilson, {"k": 1, "n": 2}, {"k": {"0"}, "n": {"1e30"}}),
-    "logistic": (stats.logistic, {"X": [[1.0], [1.0], [1.0]], "y": [0, 1, 1], "cluster": [0, 1, 2]}, {}),
+    "logistic": (regression.logistic, {"X": [[1.0], [1.0], [1.0]], "y": [0, 1, 1], "cluster": [0, 1, 2]}, {}),
+    "linear": (regression.linear, {"X": [[1.0], [2.0], [1.0]], "y": [0, 1, 1], "unit": [0, 1, 2], "rng": 0, "n_resamples": 10},
+               {"rng": SEED}),
 }
 
 

@@ -151,47 +151,7 @@ def test_wilson_agrees_with_scipy(k, n):
     (lambda: stats.mean_interval(np.ma.array([1.0, 2.0], mask=[0, 1])), TypeError, "values"),
     (lambda: stats.mean_interval([1, 2j]), TypeError, "values"),
     (lambda: stats.mean_interval([1, np.inf]), ValueError, r"values\[1\]"),
-    (lambda: stats.logistic([[1.0]] * 3, [0, 1, 2], [0, 0, 1]), ValueError, "y must"),
-    (lambda: stats.logistic([[1.0]] * 3, [0, 1], [0, 0, 1]), ValueError, "one row"),
 ])
 def test_bad_arguments_are_named(call, error, message):
     with pytest.raises(error, match=message):
         call()
-
-
-def clustered(seed, *, n_clusters=60, size=20, spread=0.0):
-    """A regressor with weight 1 that is constant in each cluster, and a random effect of the cluster."""
-    rng = np.random.default_rng(seed)
-    cluster = np.repeat(np.arange(n_clusters), size)
-    X = np.column_stack([np.ones(cluster.size), rng.normal(size=n_clusters)[cluster]])
-    p = 1 / (1 + np.exp(-(X @ [0.2, 1.0] + spread * rng.normal(size=n_clusters)[cluster])))
-    return X, (rng.random(cluster.size) < p).astype(float), cluster
-
-
-def test_logistic_weights_maximise_the_plain_likelihood():
-    from scipy.optimize import minimize
-
-    X, y, cluster = clustered(0)
-    best = minimize(lambda w: np.logaddexp(0, (1 - 2 * y) * (X @ w)).sum(), np.zeros(2), options={"gtol": 1e-8})
-    assert stats.logistic(X, y, cluster).weights == pytest.approx(best.x, abs=1e-6)
-
-
-def test_clustered_errors_are_those_of_the_jackknife():
-    """Independent of the algebra: leave one cluster out."""
-    X, y, cluster = clustered(1, n_clusters=80, spread=1.0)
-    fit = stats.logistic(X, y, cluster)
-    left_out = [stats.logistic(X[cluster != g], y[cluster != g], cluster[cluster != g]).weights for g in range(80)]
-    jackknife = np.sqrt(79 / 80 * ((left_out - np.mean(left_out, axis=0)) ** 2).sum(axis=0))
-    assert fit.se == pytest.approx(jackknife, rel=0.1)
-    alone = stats.logistic(X, y, np.arange(len(y)))
-    assert (fit.se > 1.5 * alone.se).all() and fit.n_clusters == 80
-
-
-def test_collinear_columns_are_left_out_and_separated_classes_reported():
-    X, y, cluster = clustered(2)
-    plain = stats.logistic(X, y, cluster)
-    more = stats.logistic(np.column_stack([X, X[:, 0] - 2 * X[:, 1], np.zeros(len(y))]), y, cluster)
-    assert more.weights[:2] == pytest.approx(plain.weights) and np.isnan(more.weights[2:]).all() and more.converged
-    for separated in (np.ones(len(y)), (X[:, 1] > 0).astype(float)):
-        fit = stats.logistic(X, separated, cluster)
-        assert not fit.converged and np.isnan(fit.weights).all() and np.isnan(fit.se).all()

@@ -1,0 +1,314 @@
+"""How evidence and feedback move the state: integration within and across trials, coupling of the two beliefs, gradient flow.
+
+Movement is û·(h_t - h_{t-1}) along a unit readout û of the raw state. The observer is the semi-Markov one that saw the same
+trials (`hrnn.observe`). Published slopes have unstated scalings: compare ratios.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from hrnn.arguments import generator, one_of, whole_number
+from hrnn.dynamics import check_network, jacobian
+from hrnn.regression import added_r2, linear
+from hrnn.representation import states_of, stimulus_readout
+from hrnn.stats import Estimate
+
+
+def _before(run):
+    """State before each step, (T, N): 0 at the start of a session."""
+    before = np.vstack([np.zeros((1, run.hidden.shape[1])), run.hidden[:-1]])
+    before[run._first_step[run.sessions.offsets[:-1]]] = 0
+    return before
+
+
+def _evidence(run):
+    """d_t = o^R - o^L, (T,)."""
+    return run.inputs[:, 1] - run.inputs[:, 0]
+
+
+def movement(run, axis):
+    """Movement of the state along the unit vector of axis (N,) at each step, (T,)."""
+    states_of(run)
+    axis = np.asarray(axis, float)
+    return (run.hidden - _before(run)) @ (axis / np.linalg.norm(axis))
+
+
+def slopes(run, axes, *, of="evidence", rng=0):
+    """Slope and intercept of the movement along readouts against evidence or feedback.
+
+    Parameters
+    ----------
+    run : Rollout
+    axes : dict of str to (N,)
+        Readouts by name, e.g. stimulus and block.
+    of : {'evidence', 'feedback'}
+        d_t of the same step, observation steps only; or the feedback that a step receives, first steps of trials only.
+    rng : int, SeedSequence or Generator
+
+    Returns
+    -------
+    DataFrame
+        Index: readout; columns `slope, slope_low, slope_high, intercept, intercept_low, intercept_high, r2, n`. Intervals
+        resample sessions.
+
+    Examples
+    --------
+    >>> import hrnn
+    >>> net = hrnn.Network.init("tanh", n_hidden=6, rng=0)
+    >>> run = hrnn.rollout(net, hrnn.Task().sample(n_sessions=4, rng=0))
+    >>> slopes(run, {"stimulus": net.V[1] - net.V[0]}).index.tolist()
+    ['stimulus']
+    """
+    import pandas as pd
+
+    one_of(of, "of", ("evidence", "feedback"))
+    _, session, _ = states_of(run)
+    start = run._first_step[run.sessions.offsets[:-1]]
+    if of == "evidence":
+        rows, x = run.step >= run.sessions.task.n_blank, _evidence(run)
+    else:
+        rows, x = np.isin(np.arange(len(session)), np.setdiff1d(run._first_step, start)), run.inputs[:, 2]
+    X, table = np.column_stack([x[rows], np.ones(rows.sum())]), {}
+    for name, axis in axes.items():
+        fit = linear(X, movement(run, axis)[rows], session[rows], rng=rng)
+        w = fit.weights
+        table[name] = {"slope": w.value[0], "slope_low": w.low[0], "slope_high": w.high[0], "intercept": w.value[1],
+                       "intercept_low": w.low[1], "intercept_high": w.high[1], "r2": fit.r2.value, "n": fit.n}
+    return pd.DataFrame.from_dict(table, orient="index")
+
+
+# ---- across trials -------------------------------------------------------------------------------------------------
+
+
+def _logit(p):
+    return np.log(p) - np.log1p(-p)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Belief:
+    """Block belief of a network beside the observer's, before each trial (R trials).
+
+    Attributes
+    ----------
+    network : (R,)
+        Log odds of the decoder at the last blank step before the observations.
+    observer : (R,)
+        log P(b = +1)/P(b = -1) after the previous trial and the hazard.
+    scale : Estimate
+        The one slope through the origin of network against observer.
+    correlation : Estimate
+    r2 : Estimate
+        1 - SS_res / SS_tot of that slope.
+    update_scale, update_correlation : Estimate
+        The same for the changes from one trial to the next.
+    feedback_share : Estimate
+        R² that choice, feedback and their product add to the evidence of the trial and the belief before it, in a regression
+        of the network's updates.
+    """
+
+    network: np.ndarray
+    observer: np.ndarray
+    scale: Estimate
+    correlation: Estimate
+    r2: Estimate
+    update_scale: Estimate
+    update_correlation: Estimate
+    feedback_share: Estimate
+
+
+def _correlation(x, y, unit, rng):
+    """Correlation with its interval: the slope of standardised values."""
+    x, y = ((v - v.mean()) / v.std() for v in (x, y))
+    fit = linear(np.column_stack([x, np.ones(len(x))]), y, unit, rng=rng)
+    return Estimate(float(fit.weights.value[0]), float(fit.weights.low[0]), float(fit.weights.high[0]), fit.weights.n)
+
+
+def _through_origin(x, y, unit, rng):
+    fit = linear(x[:, None], y, unit, rng=rng)
+    w = fit.weights
+    return Estimate(float(w.value[0]), float(w.low[0]), float(w.high[0]), w.n), fit.r2
+
+
+def block_belief(run, decoder, seen, *, rng=0):
+    """Compare a network's block belief with that of the observer of the same trials, and their updates.
+
+    Parameters
+    ----------
+    run : Rollout
+        Of a task with at least one blank step.
+    decoder : representation.Decoder
+    seen : Observation
+        ``hrnn.observe(run)``.
+    rng : int, SeedSequence or Generator
+
+    Returns
+    -------
+    Belief
+
+    Examples
+    --------
+    >>> import hrnn
+    >>> run = hrnn.rollout(hrnn.Network.init("tanh", n_hidden=6, rng=0), hrnn.Task().sample(n_sessions=8, rng=0))
+    >>> belief = block_belief(run, hrnn.representation.block_decoder(run), hrnn.observe(run))
+    >>> belief.network.shape == (run.sessions.n_trials,)
+    True
+    """
+    states_of(run)
+    s, task = run.sessions, run.sessions.task
+    if task.n_blank < 1:
+        raise ValueError("run must be of a task with n_blank >= 1")
+    biased = s.block_side != 0
+    network, observer = decoder.log_odds(run.hidden[run._first_step + task.n_blank - 1]), _logit(seen.block)
+    scale, r2 = _through_origin(observer[biased], network[biased], s.session[biased], rng)
+    pair = biased[1:] & biased[:-1] & (np.diff(s.session) == 0)
+    step_net, step_obs, unit = np.diff(network)[pair], np.diff(observer)[pair], s.session[1:][pair]
+    update_scale, _ = _through_origin(step_obs, step_net, unit, rng)
+    evidence = np.bincount(run.trial, _evidence(run), minlength=s.n_trials)[:-1][pair]
+    choice, feedback = run.choice[:-1][pair].astype(float), np.where(run.choice == s.side, 1.0, -1.0)[:-1][pair]
+    told = np.column_stack([choice, feedback, choice * feedback])
+    share = added_r2(np.column_stack([evidence, network[:-1][pair], np.ones(len(unit))]), told, step_net, unit, rng=rng)
+    return Belief(
+        network, observer, scale, _correlation(observer[biased], network[biased], s.session[biased], rng), r2, update_scale,
+        _correlation(step_obs, step_net, unit, rng), share,
+    )
+
+
+def along_blocks(run, values, *, min_n=30):
+    """Mean of a belief towards the block's side by trial in block: (mean (L,), n (L,)), points with n < min_n dropped.
+
+    Examples
+    --------
+    >>> import hrnn
+    >>> run = hrnn.rollout(hrnn.BayesianActor(), hrnn.Task().sample(n_sessions=20, rng=0))
+    >>> mean, n = along_blocks(run, np.ones(run.sessions.n_trials))
+    >>> int(n[0])
+    80
+    """
+    s = run.sessions
+    biased, min_n = s.block_side != 0, whole_number(min_n, "min_n")
+    n = np.bincount(s.trial_in_block[biased])
+    total = np.bincount(s.trial_in_block[biased], (s.block_side * np.asarray(values, float))[biased])
+    keep = n >= min_n
+    return total[keep] / n[keep], n[keep]
+
+
+# ---- coupling ------------------------------------------------------------------------------------------------------
+
+
+def coupling(run, decoder, seen, *, rng=0):
+    """How the two beliefs act on each other within a trial, for the network and for the observer alike.
+
+    Four regressions, sessions resampled: the step of the block belief on the evidence d_t; the stimulus belief before the first
+    observation on the block belief (starting point); and the step of the stimulus belief on d_t and d_t × block belief (slope).
+    Beliefs are log odds: the network's are its readout and its block decoder, the observer's its posteriors.
+
+    Parameters
+    ----------
+    run : Rollout
+    decoder : representation.Decoder
+    seen : Observation
+    rng : int, SeedSequence or Generator
+
+    Returns
+    -------
+    DataFrame
+        Tidy: `agent` (network, observer), `effect` (block step per evidence, start per block belief, stimulus step per evidence,
+        evidence x block belief), `value, low, high, r2, n`.
+
+    Examples
+    --------
+    >>> import hrnn
+    >>> run = hrnn.rollout(hrnn.Network.init("tanh", n_hidden=6, rng=0), hrnn.Task().sample(n_sessions=8, rng=0))
+    >>> coupling(run, hrnn.representation.block_decoder(run), hrnn.observe(run)).agent.unique().tolist()
+    ['network', 'observer']
+    """
+    import pandas as pd
+
+    states_of(run)
+    s, n_blank = run.sessions, run.sessions.task.n_blank
+    with np.errstate(divide="ignore"):
+        beliefs = {
+            "network": (_logit(run.p_right), decoder.log_odds(run.hidden)),
+            "observer": (_logit(seen.p_right), _logit(seen.p_block)),
+        }
+    rows = np.flatnonzero((run.step >= max(n_blank, 1)) & (s.block_side[run.trial] != 0))
+    unit, d, last_blank = s.session[run.trial[rows]], _evidence(run)[rows], run._first_step + max(n_blank, 1) - 1
+    table = []
+    for agent, (stimulus, block) in beliefs.items():
+        fine = np.isfinite(stimulus[rows]) & np.isfinite(stimulus[rows - 1])
+        r, u, x = rows[fine], unit[fine], d[fine]
+        ones = np.ones(len(r))
+        starts = np.isfinite(stimulus[last_blank])
+        fits = {
+            "block step per evidence": (np.column_stack([x, ones]), block[r] - block[r - 1], u, 0),
+            "start per block belief": (np.column_stack([block[last_blank], np.ones(s.n_trials)])[starts], stimulus[last_blank][starts],
+                                       s.session[starts], 0),
+            "stimulus step per evidence": (np.column_stack([x, x * block[r - 1], block[r - 1], ones]), stimulus[r] - stimulus[r - 1], u, 0),
+            "evidence × block belief": (np.column_stack([x, x * block[r - 1], block[r - 1], ones]), stimulus[r] - stimulus[r - 1], u, 1),
+        }
+        for effect, (X, y, unit_of, k) in fits.items():
+            fit = linear(X, y, unit_of, rng=rng)
+            table.append({"agent": agent, "effect": effect, "value": fit.weights.value[k], "low": fit.weights.low[k],
+                          "high": fit.weights.high[k], "r2": fit.r2.value, "n": fit.n})
+    return pd.DataFrame(table)
+
+
+# ---- gradient flow -------------------------------------------------------------------------------------------------
+
+
+def gradient_flow(net, run, *, n_back=200, n_steps=200, rng=0):
+    """‖∂L_t/∂h_{t-k}‖ against k: does the gradient of a step's loss vanish on its way back through the session?
+
+    L_t = -p(correct side) at observation steps t, drawn at random among those with n_back steps before them in the session.
+
+    Parameters
+    ----------
+    net : Network
+    run : Rollout
+        Of this network.
+    n_back : int
+        Largest k.
+    n_steps : int
+        Steps t.
+    rng : int, SeedSequence or Generator
+
+    Returns
+    -------
+    DataFrame
+        `k` (0..n_back), `median`, `low`, `high` (quartiles) over the steps t, each norm divided by that at k = 0.
+
+    Raises
+    ------
+    ValueError
+        If no observation step has n_back steps before it.
+
+    Examples
+    --------
+    >>> import hrnn
+    >>> net = hrnn.Network.init("tanh", n_hidden=6, rng=0)
+    >>> run = hrnn.rollout(net, hrnn.Task().sample(n_sessions=4, rng=0))
+    >>> gradient_flow(net, run, n_back=10)["median"].iloc[0].item()
+    1.0
+    """
+    import pandas as pd
+
+    check_network(net)
+    states_of(run)
+    n_back, n_steps = whole_number(n_back, "n_back"), whole_number(n_steps, "n_steps")
+    first = run._first_step[run.sessions.offsets[:-1]]
+    start = np.repeat(first, np.diff(np.r_[first, len(run.p_right)]))
+    possible = np.flatnonzero((run.step >= run.sessions.task.n_blank) & (np.arange(len(start)) - start >= n_back))
+    if not possible.size:
+        raise ValueError(f"run must have observation steps with n_back = {n_back} steps before them, got none")
+    t = generator(rng).choice(possible, min(n_steps, len(possible)), replace=False)
+    p = run.p_right[t]
+    gradient = (p * (1 - p))[:, None] * stimulus_readout(net)
+    before, norms = _before(run), []
+    for k in range(n_back + 1):
+        norms.append(np.linalg.norm(gradient, axis=1))
+        J = jacobian(net, before[t - k], run.inputs[t - k])
+        gradient = np.einsum("ti,tij->tj", gradient, J)
+    norms = np.array(norms) / np.maximum(norms[0], 1e-300)
+    low, median, high = np.quantile(norms, [0.25, 0.5, 0.75], axis=1)
+    return pd.DataFrame({"k": np.arange(n_back + 1), "median": median, "low": low, "high": high})
