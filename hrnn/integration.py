@@ -12,7 +12,7 @@ from hrnn.arguments import generator, one_of, whole_number
 from hrnn.dynamics import check_network, jacobian
 from hrnn.regression import added_r2, linear
 from hrnn.representation import states_of, stimulus_readout
-from hrnn.stats import Estimate
+from hrnn.stats import Estimate, percentiles, resample
 
 
 def _before(run):
@@ -76,6 +76,29 @@ def slopes(run, axes, *, of="evidence", rng=0):
         table[name] = {"slope": w.value[0], "slope_low": w.low[0], "slope_high": w.high[0], "intercept": w.value[1],
                        "intercept_low": w.low[1], "intercept_high": w.high[1], "r2": fit.r2.value, "n": fit.n}
     return pd.DataFrame.from_dict(table, orient="index")
+
+
+def slope_ratio(run, first, second, *, rng=0):
+    """Slope of the movement along one readout against the evidence, over that along another, as Estimate (sessions resampled).
+
+    Examples
+    --------
+    >>> import hrnn
+    >>> net = hrnn.Network.init("tanh", n_hidden=6, rng=0)
+    >>> run = hrnn.rollout(net, hrnn.Task().sample(n_sessions=4, rng=0))
+    >>> slope_ratio(run, net.V[1], 2 * net.V[1]).value
+    1.0
+    """
+    _, session, _ = states_of(run)
+    rows = run.step >= run.sessions.task.n_blank
+    d, unit = _evidence(run)[rows], session[rows]
+    sums = [np.stack([np.bincount(unit, v) for v in (np.ones(len(d)), d, y, d * y)], 1) for y in
+            (movement(run, axis)[rows] for axis in (first, second))]
+    weights = np.vstack([np.ones(len(sums[0])), resample(len(sums[0]), rng=rng).weights])
+    n, x, y, xy = np.moveaxis(np.stack([weights @ s for s in sums]), -1, 0)
+    ratio = np.divide(*(xy - x * y / n))
+    low, high = percentiles(ratio[None, 1:], len(sums[0]))[:, 0]
+    return Estimate(float(ratio[0]), float(low), float(high), len(sums[0]))
 
 
 # ---- across trials -------------------------------------------------------------------------------------------------

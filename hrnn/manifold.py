@@ -14,7 +14,8 @@ from hrnn.dynamics import FixedPoints, check_network, jacobian, step
 
 N_STATES = 101  # of a path
 MAX_SWEEPS, SWEEP_TOLERANCE = 5000, 1e-7
-NEWTON_STEPS, NEWTON_TOLERANCE = 12, 1e-11
+NEWTON_STEPS, NEWTON_TOLERANCE, BISECTIONS = 12, 1e-11, 30
+KINDS = ("fold", "branch point", "flip", "Neimark-Sacker")
 SLOW = 0.9  # a single state of a larger modulus than this forgets slowly: τ > 9.5 steps
 CREEP = 0.01  # drift per step, as a fraction of the path's length, below which a path is a line attractor
 
@@ -212,6 +213,13 @@ class Branch:
     stable: np.ndarray
     bifurcations: object
 
+    def passes(self, state, value=0.0, *, within=1e-3):
+        """Whether the branch goes through a state (N,) at a value of the input."""
+        i = np.flatnonzero((self.value[:-1] - value) * (self.value[1:] - value) <= 0)
+        f = ((value - self.value[i]) / np.where(self.value[i + 1] == self.value[i], 1, self.value[i + 1] - self.value[i]))[:, None]
+        between = (1 - f) * self.points[i] + f * self.points[i + 1]
+        return bool((np.linalg.norm(between - state, axis=1) < within * (1 + np.linalg.norm(state))).any())
+
 
 def continuation(net, start, *, x, along, low, high, step_size=0.05, max_points=2000):
     """Follow a fixed point as the input x + value · along varies, through folds, by pseudo-arclength.
@@ -317,32 +325,41 @@ class _Follower:
     def branch(self, ys):
         import pandas as pd
 
-        J = jacobian(self.net, ys[:, :-1], self.x + ys[:, -1:] * self.along)
-        values = np.linalg.eigvals(J)
+        values = np.linalg.eigvals(jacobian(self.net, ys[:, :-1], self.x + ys[:, -1:] * self.along))
         moduli = np.abs(values).max(1)
-        tests = self.tests(ys, values)
+        ahead = np.gradient(ys, axis=0)
+        tests = np.array([list(self.tests(y, t).values()) for y, t in zip(ys, ahead, strict=True)])
         rows = []
-        for kind, test in tests.items():
-            for i in np.flatnonzero(test[1:] * test[:-1] < 0):
-                f = test[i] / (test[i] - test[i + 1])
-                rows.append({"value": (1 - f) * ys[i, -1] + f * ys[i + 1, -1], "kind": kind, "index": i})
+        for k, kind in enumerate(KINDS):
+            for i in np.flatnonzero((tests[1:, k] * tests[:-1, k] < 0) & np.isfinite(tests[1:, k] + tests[:-1, k])):
+                rows.append({"value": self.locate(k, ys[i], ys[i + 1], tests[i, k]), "kind": kind, "index": i})
         table = pd.DataFrame(rows, columns=["value", "kind", "index"]).sort_values("index", ignore_index=True)
         return Branch(ys[:, -1], ys[:, :-1], moduli, moduli < 1, table)
 
-    def tests(self, ys, values):
-        """Functions along the branch whose changes of sign are bifurcations."""
-        speed, across = np.empty(len(ys)), np.empty(len(ys))
-        t = None
-        for i, y in enumerate(ys):
-            derivative = self.residual(y)[1]
-            ahead = ys[min(i + 1, len(ys) - 1)] - ys[max(i - 1, 0)]
-            t = self.tangent(derivative, ahead)
-            speed[i] = t[-1]
-            across[i] = np.linalg.slogdet(np.vstack([derivative, t]))[0]
-        real = np.where(np.abs(values.imag) < 1e-12, values.real, np.inf)
-        flip = (real + 1).min(1, initial=np.inf, where=np.isfinite(real))
-        pair = np.where(np.abs(values.imag) >= 1e-12, np.abs(values), 0).max(1) - 1
-        return {"fold": speed, "branch point": across, "flip": flip, "Neimark-Sacker": pair}
+    def tests(self, y, ahead):
+        """Functions whose changes of sign along the branch are bifurcations; NaN where one is not defined."""
+        derivative = self.residual(y)[1]
+        t = self.tangent(derivative, ahead)
+        values = np.linalg.eigvals(jacobian(self.net, y[:-1], self.x + y[-1] * self.along))
+        real, pairs = values.real[values.imag == 0], np.abs(values[values.imag != 0])
+        sign, size = np.linalg.slogdet(np.vstack([derivative, t]))
+        return dict(zip(KINDS, (
+            t[-1], sign * np.exp(size / len(t)), real.min() + 1 if real.size else np.nan, pairs.max() - 1 if pairs.size else np.nan,
+        ), strict=True))
+
+    def locate(self, k, y, end, test):
+        """Value of the input at which test k changes its sign between two points, by bisection along the branch."""
+        for _ in range(BISECTIONS):
+            ahead = end - y
+            middle = self.correct((y + end) / 2, ahead / np.linalg.norm(ahead))
+            if middle is None:
+                break
+            there = list(self.tests(middle, ahead).values())[k]
+            if test * there > 0:
+                y, test = middle, there
+            else:
+                end = middle
+        return (y[-1] + end[-1]) / 2
 
 
 # ---- verdict -------------------------------------------------------------------------------------------------------
@@ -416,6 +433,6 @@ def verdict(net, found, *, x=(0.0, 0.0, 0.0), axis=None):
     drift = float(np.abs(path.drift).max() / path.arclength[-1])
     numbers |= {"path_length": float(path.arclength[-1]), "largest_drift": drift, "contraction": float(path.contraction.max())}
     kind = "line attractor" if drift < CREEP else "two stable states"
-    return Verdict(kind, f"{len(stable)} stable states and {len(saddles)} saddles; along the path between the outer two the state "
-                   f"drifts by at most {100 * drift:.2f} % of its length a step, across it it contracts by {path.contraction.max():.2f} "
-                   f"a step or faster: {kind}", numbers)
+    return Verdict(kind, f"{len(stable)} stable states and {len(saddles)} saddle{'s' if len(saddles) != 1 else ''}; along the path between "
+                   f"the outer two the state drifts by at most {100 * drift:.2f} % of its length a step, across it it contracts to "
+                   f"{path.contraction.max():.2f} of the distance a step or faster: {kind}", numbers)

@@ -19,6 +19,8 @@ import numpy as np
 
 import hrnn
 from hrnn import behavior, io, stats
+from hrnn.anatomy import PUBLISHED as PUBLISHED_ANATOMY
+from hrnn.anatomy import Anatomy
 from hrnn.arguments import as_path, whole_number
 from hrnn.inference import accuracy_bound
 from hrnn.rollout import bar
@@ -44,7 +46,7 @@ SWEEPS = {
 QUANTITIES = (
     "correct", "timeouts", "steps_per_trial", "reward_per_trial", "reward_per_step", "mu0_concordant", "mu0_discordant",
 )
-PUBLISHED = {"network.correct": 0.855}  # Schaeffer et al. (2020), one network
+PUBLISHED = {"network.correct": 0.855, **{f"network.{k}": v for k, v in PUBLISHED_ANATOMY.items()}}  # Schaeffer et al. (2020)
 N_BLOCKS, N_BLOCKS_SWEEP, N_BLOCKS_QUICK = 1000, 400, 80
 N_NETWORKS_SWEEP, N_NETWORKS_QUICK = 5, 2  # retrained at each value
 QUICK_STEPS = 40
@@ -91,6 +93,25 @@ class Study:
     penalties: object
     mice: object = None
     seconds: dict = dataclasses.field(default_factory=dict)
+
+    @functools.cached_property
+    def anatomy(self):
+        """The first network taken apart: an `anatomy.Anatomy`."""
+        return self.take_apart(0)
+
+    def take_apart(self, index):
+        """One network, rolled out again with its states and taken apart."""
+        return Anatomy(hrnn.rollout(self.networks[index].network, self.sessions))
+
+    @functools.cached_property
+    def measures(self):
+        """Measures of the networks' anatomy, {name: Estimate}: of several networks their mean, with networks resampled."""
+        first = self.anatomy.measures()
+        if len(self.networks) == 1:
+            return first
+        each = [first, *(self.take_apart(i).measures() for i in range(1, len(self.networks)))]
+        values = {name: np.array([measures[name].value for measures in each]) for name in first}
+        return {name: stats.mean_interval(v[np.isfinite(v)]) if np.isfinite(v).any() else first[name] for name, v in values.items()}
 
     @functools.cached_property
     def summaries(self):
@@ -217,13 +238,20 @@ def report(study):
             numbers = row[["value", "low", "high", "n"]]
             rows.append(_row(f"{agent}.{quantity}", *numbers, f"behavior.summary of {agent}"))
     rows.append(_row("bound.correct", study.bound.mean(), None, None, len(study.bound), "inference.accuracy_bound"))
-    return rows + _regrets(study) + _history(study) + _mice_rows(study)
+    return rows + _anatomy(study) + _regrets(study) + _history(study) + _mice_rows(study)
 
 
 def _row(name, value, low, high, n, source):
     low, high = (None if x is None or not np.isfinite(x) else float(x) for x in (low, high))
     return {"name": name, "value": float(value) if np.isfinite(value) else None, "low": low, "high": high, "n": int(n),
             "published": PUBLISHED.get(name), "source": source}
+
+
+def _anatomy(study):
+    """Representation, integration, coupling and mechanism of the networks, and what the published code's defects do to them."""
+    rows = [_row(f"network.{name}", m.value, m.low, m.high, m.n, f"anatomy.Anatomy.measures: {name}") for name, m in study.measures.items()]
+    return rows + [_row(row.name, row.value, None, None, row.n, "published.consequences")
+                   for row in study.anatomy.consequences.itertuples(index=False)]
 
 
 def _regrets(study):

@@ -1,0 +1,241 @@
+"""A network taken apart: every analysis of one network, once, for figures and report alike."""
+
+import dataclasses
+import functools
+
+import numpy as np
+
+import hrnn
+from hrnn import connectivity, dynamics, integration, manifold, published, representation
+from hrnn.arguments import generator, whole_number
+from hrnn.rollout import Rollout
+from hrnn.stats import Estimate
+
+N_STARTS = 400
+N_SESSIONS_UNTRAINED = 60
+FEEDBACK_RANGE = 1.5
+PUBLISHED = {  # Schaeffer et al. (2020), one network each
+    "variance_pc12": 0.8874, "block_decoder_full": 0.826, "block_decoder_plane": 0.825, "block_decoder_full_by_step": 0.826,
+    "angle_full": 72.0, "angle_plane": 66.0, "slope_ratio": 4.0, "slope_ratio_in_plane": 4.0,
+}
+
+
+@dataclasses.dataclass(eq=False)
+class Anatomy:
+    """What is known of a network from one rollout of it; each part is computed when it is first asked for.
+
+    Parameters
+    ----------
+    run : Rollout
+        Of a network, with its states.
+    seed : int
+        For the splits and resamples.
+
+    Examples
+    --------
+    >>> run = hrnn.rollout(hrnn.Network.init("tanh", n_hidden=6, rng=0), hrnn.Task().sample(n_sessions=8, rng=0))
+    >>> Anatomy(run).verdict.kind
+    'fast decay'
+    """
+
+    run: Rollout
+    seed: int = 0
+
+    def __post_init__(self):
+        representation.states_of(self.run)
+        whole_number(self.seed, "seed", 0)
+
+    @property
+    def network(self):
+        """The network that was taken apart."""
+        return self.run.agent
+
+    @functools.cached_property
+    def seen(self):
+        """What the semi-Markov observer of the same trials believed."""
+        return hrnn.observe(self.run)
+
+    @functools.cached_property
+    def components(self):
+        """Principal components of all steps."""
+        return representation.pca(self.run, rng=self.seed)
+
+    @functools.cached_property
+    def decoders(self):
+        """Block decoders by name: full, plane, by_time_step, shuffled."""
+        decode = functools.partial(representation.block_decoder, self.run, rng=self.seed)
+        full = decode()
+        shuffled = representation.shuffled_blocks(self.run, rng=self.seed)
+        return {
+            "full": full, "plane": decode(axes=self.components.axes[:2], regularisation=full.regularisation),
+            "by_time_step": decode(split="time_step", regularisation=full.regularisation),
+            "shuffled": decode(labels=shuffled, regularisation=full.regularisation),
+        }
+
+    @functools.cached_property
+    def untrained(self):
+        """Rollout of the network as it was initialised: same size and cell, the first sessions of the same."""
+        net = hrnn.Network.init(self.network.cell, n_hidden=self.network.n_hidden, rng=self.seed, leak=self.network.leak)
+        sessions = self.run.sessions
+        n = min(N_SESSIONS_UNTRAINED, sessions.n_sessions)
+        part = slice(0, int(sessions.offsets[n]))
+        names = ("session", "block", "block_side", "trial_in_block", "side", "strength", "observations")
+        arrays = {name: getattr(sessions, name)[part] for name in names}
+        return hrnn.rollout(net, dataclasses.replace(sessions, offsets=sessions.offsets[: n + 1], **arrays))
+
+    @functools.cached_property
+    def floor(self):
+        """Block decoder of the untrained network: recent stimuli already tell the block."""
+        return representation.block_decoder(self.untrained, rng=self.seed)
+
+    @functools.cached_property
+    def ceiling(self):
+        """Accuracy of the observer's block posterior on the test sessions."""
+        return representation.observer_accuracy(self.run, self.seen, self.decoders["full"])
+
+    @functools.cached_property
+    def plane(self):
+        """Plane of the first two components with the readouts in it."""
+        return representation.task_plane(self.network, self.components, self.decoders["plane"])
+
+    @functools.cached_property
+    def angles(self):
+        """Angle between the readouts: 'plane', and 'full' for each regularisation."""
+        by_c = {
+            C: representation.readout_angle(self.network, representation.block_decoder(self.run, regularisation=C, rng=self.seed))
+            for C in representation.REGULARISATIONS
+        }
+        plane = representation.readout_angle(self.network, self.decoders["plane"], axes=self.components.axes[:2])
+        return {"plane": plane, "full": by_c}
+
+    @functools.cached_property
+    def readouts(self):
+        """Stimulus and block readout in raw coordinates; also the block readout of the plane, where regularisation matters little."""
+        return {
+            "stimulus": representation.stimulus_readout(self.network), "block": self.decoders["full"].weights,
+            "block_in_plane": self.decoders["plane"].weights,
+        }
+
+    @functools.cached_property
+    def slopes(self):
+        """Slopes of movement along the readouts against evidence and feedback."""
+        return {of: integration.slopes(self.run, self.readouts, of=of, rng=self.seed) for of in ("evidence", "feedback")}
+
+    @functools.cached_property
+    def belief(self):
+        """Block belief beside the observer's."""
+        return integration.block_belief(self.run, self.decoders["full"], self.seen, rng=self.seed)
+
+    @functools.cached_property
+    def coupling(self):
+        """How the beliefs act on each other, network and observer."""
+        return integration.coupling(self.run, self.decoders["full"], self.seen, rng=self.seed)
+
+    @functools.cached_property
+    def gradient_flow(self):
+        """Before and after training."""
+        return {name: integration.gradient_flow(run.agent, run, rng=self.seed) for name, run in
+                (("untrained", self.untrained), ("trained", self.run))}
+
+    @functools.cached_property
+    def populations(self):
+        """Two populations of the trained and of the untrained network."""
+        return {name: connectivity.populations(run, rng=self.seed) for name, run in (("trained", self.run), ("untrained", self.untrained))}
+
+    @functools.cached_property
+    def weights(self):
+        """Recurrent weights within and between populations."""
+        return connectivity.weights_by_population(self.network, self.populations["trained"].label, rng=self.seed)
+
+    @functools.cached_property
+    def starts(self):
+        """Visited states from which fixed points are searched."""
+        chosen = generator(self.seed).choice(len(self.run.hidden), min(N_STARTS, len(self.run.hidden)), replace=False)
+        return self.run.hidden[np.sort(chosen)]
+
+    @functools.cached_property
+    def fixed_points(self):
+        """Under the six inputs of `dynamics.CONDITIONS`."""
+        return dynamics.fixed_points(self.network, x=list(dynamics.CONDITIONS.values()), starts=self.starts)
+
+    @functools.cached_property
+    def coverage(self):
+        """Fraction of starts that end at a reported stable point when the map is iterated."""
+        return dynamics.coverage(self.network, self.fixed_points, self.starts)
+
+    @functools.cached_property
+    def paths(self):
+        """Path between the outer stable points under each input, or None."""
+        axis = self.readouts["block"]
+        return {name: manifold.path_between(self.network, self.fixed_points, x=x, axis=axis) for name, x in dynamics.CONDITIONS.items()}
+
+    @functools.cached_property
+    def verdict(self):
+        """How the block belief is held without input."""
+        return manifold.verdict(self.network, self.fixed_points, axis=self.readouts["block"])
+
+    @functools.cached_property
+    def branches(self):
+        """Branches of fixed points from those without input as feedback, or a one-sided stimulus, varies."""
+        rest, branches = self.fixed_points.at((0, 0, 0)), {}
+        for name, along in (("feedback", (0, 0, 1.0)), ("stimulus", (-0.5, 0.5, 0))):
+            branches[name] = []
+            for row in rest:
+                start = self.fixed_points.points[row]
+                if not any(branch.passes(start) for branch in branches[name]):
+                    branches[name].append(manifold.continuation(
+                        self.network, start, x=(0, 0, 0), along=along, low=-FEEDBACK_RANGE, high=FEEDBACK_RANGE))
+        return branches
+
+    @functools.cached_property
+    def consequences(self):
+        """Of defects 5 to 7 of the published code."""
+        return published.consequences(self.run, self.fixed_points, self.starts)
+
+    def measures(self):
+        """Headline numbers: {name: Estimate}, the names of the report."""
+        rest = self.fixed_points.at((0, 0, 0))
+        stable, saddle = self.fixed_points.stable[rest], self.fixed_points.n_unstable[rest] == 1
+        moduli = np.abs(self.fixed_points.eigenvalues[rest, 0])
+        full, by_c = self.decoders["full"], self.angles["full"]
+        slopes, share = self.slopes["evidence"], self.components.cumulative
+        columns, n = ["slope", "slope_low", "slope_high"], self.run.sessions.n_sessions
+        pick = {name: Estimate(*slopes.loc[name, columns], n) for name in self.readouts}
+        coupled = self.coupling.set_index(["agent", "effect"])
+        weights = self.weights.delta
+        return {
+            "variance_pc12": Estimate(share.value[1], share.low[1], share.high[1], share.n),
+            "participation_ratio": self.components.participation_ratio,
+            "block_decoder_full": full.accuracy, "block_decoder_plane": self.decoders["plane"].accuracy,
+            "block_decoder_full_by_step": self.decoders["by_time_step"].accuracy,
+            "block_decoder_shuffled": self.decoders["shuffled"].accuracy, "block_decoder_untrained": self.floor.accuracy,
+            "block_decoder_observer": self.ceiling, "angle_plane": self.angles["plane"],
+            "angle_full": representation.readout_angle(self.network, full),
+            **{f"angle_full_at_C_{C:g}": angle for C, angle in by_c.items()},
+            "stimulus_slope": pick["stimulus"], "block_slope": pick["block"], "block_slope_in_plane": pick["block_in_plane"],
+            **{f"slope_ratio{suffix}": integration.slope_ratio(
+                self.run, self.readouts["stimulus"], self.readouts[f"block{suffix}"], rng=self.seed) for suffix in ("", "_in_plane")},
+            **{f"{name}_feedback_slope": Estimate(*self.slopes["feedback"].loc[name, columns], n) for name in self.readouts},
+            "belief_scale": self.belief.scale, "belief_correlation": self.belief.correlation, "belief_r2": self.belief.r2,
+            "belief_update_correlation": self.belief.update_correlation, "belief_feedback_share": self.belief.feedback_share,
+            **{f"coupling_{effect.replace(' ', '_').replace('×', 'x')}": _estimate(coupled.loc[("network", effect)])
+               for effect in self.coupling["effect"].unique()},
+            "silhouette": self.populations["trained"].silhouette, "silhouette_untrained": self.populations["untrained"].silhouette,
+            "correlation_between_populations": _alone(self.populations["trained"].between), "cliffs_delta": weights,
+            "n_stable": _alone(stable.sum()), "n_saddles": _alone(saddle.sum()),
+            "lambda_stable": _alone(moduli[stable].max() if stable.any() else np.nan),
+            "lambda_saddle": _alone(moduli[saddle].max() if saddle.any() else np.nan),
+            "fixed_points_converged": _alone(self.fixed_points.converged_fraction), "fixed_points_coverage": _alone(self.coverage),
+            "fixed_points_residual": _alone(self.fixed_points.residual.max() if len(self.fixed_points.residual) else np.nan),
+            "path_drift": _alone(self.verdict.numbers.get("largest_drift", np.nan)),
+            "path_contraction": _alone(self.verdict.numbers.get("contraction", np.nan)),
+        }
+
+
+def _alone(value):
+    """A number of one network, which has no interval of its own."""
+    return Estimate(float(value), np.nan, np.nan, 1)
+
+
+def _estimate(row):
+    return Estimate(row["value"], row["low"], row["high"], int(row["n"]))

@@ -1,0 +1,138 @@
+"""Figure 4: representation. Variance, states in the plane of two components, decoders between floor and ceiling, angles."""
+
+import numpy as np
+
+from hrnn.anatomy import PUBLISHED
+from hrnn.figures import join, rows
+from hrnn.plot import LEFT, RIGHT, finish, letter, note, page, points, style
+
+N_COMPONENTS, N_DOTS = 10, 1500
+DECODERS = (
+    ("untrained\nnetwork", "floor"), ("shuffled\nlabels", "shuffled"), ("plane of\n2 PCs", "plane"), ("all units", "full"),
+    ("all units, split\nby time step", "by_time_step"), ("observer\n(ceiling)", "ceiling"),
+)
+
+
+@style()
+def draw(study):
+    """Draw the figure: (Figure, source data)."""
+    anatomy = study.anatomy
+    figure = page(165)
+    panels = figure.subplot_mosaic("abc;def", width_ratios=[1, 1.15, 1.15])
+    for name, ax in panels.items():
+        letter(name, ax=ax)
+    shown = _shown(anatomy)
+    source = [
+        variance(panels["a"], anatomy), states(panels["b"], anatomy, shown, "side"), states(panels["c"], anatomy, shown, "block_side"),
+        decoders(panels["d"], anatomy), errors(panels["e"], anatomy, shown), angles(panels["f"], anatomy),
+    ]
+    trials = anatomy.run.trials.iloc[shown]
+    n_test = len(anatomy.decoders["full"].test_sessions)
+    note(figure, f"One network. b, c, e: state at the last step of {len(shown)} trials drawn at random, the step at which it acts "
+         f"({(trials.side < 0).sum()} of side left, {(trials.side > 0).sum()} right; {(trials.block_side < 0).sum()} in left blocks, "
+         f"{(trials.block_side > 0).sum()} in right). Arrows: unit readouts of side (s) and block (b). e: every error is of one kind, the "
+         f"first that applies. d: accuracy at all steps, trained on {anatomy.run.sessions.n_sessions - n_test} sessions and tested on "
+         f"{n_test} others, but for the split by time step, which leaks. Bars: 95 % intervals, sessions resampled. Crosses and dashed "
+         "lines: published (one network).")
+    finish(figure)
+    return figure, join(source)
+
+
+def _shown(anatomy):
+    n = anatomy.run.sessions.n_trials
+    return np.sort(np.random.default_rng(anatomy.seed).choice(n, min(N_DOTS, n), replace=False))
+
+
+def variance(ax, anatomy):
+    """Cumulative variance of the first components."""
+    import pandas as pd
+
+    share, ratio = anatomy.components.cumulative, anatomy.components.participation_ratio
+    k = min(N_COMPONENTS, len(share.value))
+    table = pd.DataFrame({"x": np.arange(1, k + 1), "value": share.value[:k], "low": share.low[:k], "high": share.high[:k], "n": share.n})
+    points(table, "x", ax=ax)
+    ax.plot(2, PUBLISHED["variance_pc12"], "x", color="#D55E00", ms=6, mew=1.5, zorder=5)
+    text = f"participation ratio\n{ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
+    ax.annotate(text, (0.95, 0.1), xycoords="axes fraction", ha="right")
+    ax.set(xlabel="number of components", ylabel="fraction of variance", ylim=(0.5, 1.02), xticks=range(1, k + 1, 3))
+    return rows(table, "a")
+
+
+def _plane(ax, anatomy, scores):
+    plane = anatomy.plane
+    size = 0.75 * np.abs(scores).max()
+    for axis, name in ((plane.stimulus, "s"), (plane.block, "b")):
+        ax.annotate("", size * axis, (0, 0), arrowprops={"arrowstyle": "->", "lw": 1.2})
+        box = {"facecolor": "w", "alpha": 0.8, "lw": 0, "pad": 0.5}
+        ax.annotate(name, 1.15 * size * axis, fontweight="bold", ha="center", va="center", bbox=box)
+    ax.set(xlabel="PC 1", ylabel="PC 2")
+
+
+def states(ax, anatomy, shown, of):
+    """Last states of trials in the plane, by the side of the stimulus or of the block."""
+    import pandas as pd
+
+    scores = anatomy.plane.project(anatomy.run.hidden[anatomy.run._last_step[shown]])
+    sign = getattr(anatomy.run.sessions, of)[shown]
+    for value, (colour, marker), name in ((-1, LEFT, "left"), (1, RIGHT, "right")):
+        part = scores[sign == value]
+        label = f"{'stimulus' if of == 'side' else 'block'} {name}"
+        ax.plot(*part.T, marker, color=colour, ms=2, mew=0, alpha=0.5, rasterized=True, label=label)
+    _plane(ax, anatomy, scores)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, markerscale=2, handletextpad=0)
+    return rows(pd.DataFrame({"x": scores[:, 0], "value": scores[:, 1], "condition": sign}), "b" if of == "side" else "c")
+
+
+def errors(ax, anatomy, shown):
+    """Last states of the wrong trials: strength 0, discordant, and the rest."""
+    import pandas as pd
+
+    trials = anatomy.run.trials.iloc[shown]
+    scores = anatomy.plane.project(anatomy.run.hidden[anatomy.run._last_step[shown]])
+    wrong = ~trials.correct.to_numpy()
+    zero = wrong & (trials.strength == 0).to_numpy()
+    against = wrong & ~zero & (trials.side * trials.block_side < 0).to_numpy()
+    ax.plot(*scores[~wrong].T, ".", color="0.85", ms=2, mew=0, rasterized=True, label=f"correct ({(~wrong).sum()})")
+    kinds = (
+        ("strength 0", zero, "#009E73", "s"), ("discordant", against, "#CC79A7", "D"), ("other", wrong & ~zero & ~against, "#000000", "x"),
+    )
+    for name, inside, colour, marker in kinds:
+        ax.plot(*scores[inside].T, marker, color=colour, ms=2.5, mew=0.6, alpha=0.7, rasterized=True, label=f"{name} ({inside.sum()})")
+    _plane(ax, anatomy, scores)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, markerscale=1.5, handletextpad=0, columnspacing=0.8)
+    kind = np.where(zero, "strength 0", np.where(against, "discordant", "other"))
+    return rows(pd.DataFrame({"x": scores[wrong, 0], "value": scores[wrong, 1], "condition": kind[wrong]}), "e")
+
+
+def decoders(ax, anatomy):
+    """Accuracy of the block decoders between floor and ceiling."""
+    import pandas as pd
+
+    found = {"floor": anatomy.floor.accuracy, "ceiling": anatomy.ceiling} | {k: d.accuracy for k, d in anatomy.decoders.items()}
+    table = pd.DataFrame([{"condition": label.replace("\n", " "), "x": y, **vars(found[name])} for y, (label, name) in enumerate(DECODERS)])
+    error = [table.value - table.low, table.high - table.value]
+    ax.errorbar(table.value, table.x, xerr=error, fmt="o", color="k", ms=3, lw=0, elinewidth=0.8)
+    for y, (_, name) in enumerate(DECODERS):
+        key = {"plane": "block_decoder_plane", "by_time_step": "block_decoder_full_by_step"}.get(name)
+        if key:
+            ax.plot(PUBLISHED[key], y, "x", color="#D55E00", ms=5)
+    ax.axvline(0.5, color="0.5", lw=0.8, ls=":")
+    ax.set_yticks(range(len(DECODERS)), [label for label, _ in DECODERS])
+    ax.set(xlabel="fraction of steps with the block right", xlim=(0.4, 1), ylim=(-0.5, len(DECODERS) - 0.5))
+    return rows(table, "d", x="x")
+
+
+def angles(ax, anatomy):
+    """Angle between the readouts: in the full space it depends on the regularisation, in the plane it hardly does."""
+    import pandas as pd
+
+    full = pd.DataFrame([{"x": c, **vars(a)} for c, a in anatomy.angles["full"].items()])
+    points(full, "x", ax=ax, colour="#0072B2", label="all units")
+    plane = anatomy.angles["plane"]
+    ax.axhspan(plane.low, plane.high, color="#E69F00", alpha=0.4, lw=0)
+    ax.axhline(plane.value, color="#E69F00", lw=1, label="plane of 2 PCs")
+    for key, colour in (("angle_full", "#0072B2"), ("angle_plane", "#E69F00")):
+        ax.axhline(PUBLISHED[key], color=colour, ls="--", lw=0.8)
+    ax.set(xscale="log", xlabel="C (small: strong regularisation)", ylabel="angle between readouts (°)", ylim=(45, 95))
+    ax.legend(loc="lower right")
+    return rows(full, "f", x="x")

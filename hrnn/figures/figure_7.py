@@ -1,0 +1,218 @@
+"""Figure 7: mechanism. Populations, weights, vector fields with fixed points and manifold, drift along it, continuation."""
+
+import numpy as np
+
+from hrnn import dynamics
+from hrnn.figures import join, rows
+from hrnn.plot import finish, letter, note, page, style
+
+GRID, REAL_BINS, MIN_REAL = 21, 12, 20
+N_ORBITS, N_ORBIT_STEPS = 6, 60
+TITLES = {
+    "left": "left: (1.2, 0.2, −0.05)", "equal": "equal: (0.2, 0.2, −0.05)", "right": "right: (0.2, 1.2, −0.05)",
+    "feedback −1": "feedback −1", "no input": "no input", "feedback +1": "feedback +1",
+}
+SPEED_MAX = 3.0
+
+
+@style()
+def draw(study):
+    """Draw the figure: (Figure, source data)."""
+    anatomy = study.anatomy
+    figure = page(245)
+    top, middle, bottom = figure.subfigures(3, 1, height_ratios=[0.9, 1.75, 1.25])
+    source = [*circuit(top, anatomy), *fields(middle, anatomy), *memory(bottom, anatomy)]
+    found = anatomy.fixed_points
+    residual = found.residual.max() if len(found.residual) else 0.0
+    note(bottom, f"One network. b: {len(anatomy.weights.within)} weights within, {len(anatomy.weights.between)} between populations; "
+         "dashed: means; δ: Cliff's, units resampled. d–i: inputs (left, right, feedback); arrows: displacement in one step of states in "
+         f"the plane of PCs 1–2; black: mean displacement observed under such inputs (bins of n ≥ {MIN_REAL} steps); thin: trajectories. "
+         "Filled: stable points, open: saddles, triangles: slow points; line: path between the outer stable points, whose drift is in k. "
+         f"{len(found.points)} points, residuals ≤ {residual:.0e}; {100 * found.converged_fraction:.0f} % of {found.n_starts} searches "
+         f"ended at one, the others at slow points; {100 * anatomy.coverage:.0f} % of starts, iterated, end at a stable one. Without "
+         f"input: {anatomy.verdict.text}.")
+    finish(figure)
+    return figure, join(source)
+
+
+# ---- populations and weights ---------------------------------------------------------------------------------------
+
+
+def circuit(figure, anatomy):
+    """Correlations of units, weights within and between populations, units in the two readouts."""
+    import pandas as pd
+    from cmcrameri import cm
+
+    a, b, c = figure.subplots(1, 3, width_ratios=[1.1, 1, 1])
+    for name, ax in zip("abc", (a, b, c), strict=True):
+        letter(name, ax=ax)
+    p, order = anatomy.populations["trained"], anatomy.populations["trained"].order
+    shown = a.imshow(p.correlation[np.ix_(order, order)], cmap=cm.vik, vmin=-1, vmax=1, rasterized=True)
+    figure.colorbar(shown, ax=a, label="correlation", shrink=0.8)
+    title = f"silhouette {p.silhouette.value:.2f} [{p.silhouette.low:.2f}, {p.silhouette.high:.2f}],\n{p.n_clusters} clusters"
+    a.set(xlabel="unit (ordered)", ylabel="unit (ordered)", title=title)
+    w = anatomy.weights
+    bins = np.linspace(-1, 1, 41) * max(np.abs(w.within).max(), np.abs(w.between).max())
+    for values, colour, name, fill in ((w.within, "#0072B2", "within", "stepfilled"), (w.between, "#D55E00", "between", "step")):
+        b.hist(values, bins, density=True, histtype=fill, color=colour, alpha=0.5 if fill == "stepfilled" else 1, label=name)
+        b.axvline(values.mean(), color=colour, lw=1, ls="--")
+    b.set(xlabel="recurrent weight", ylabel="density", title=f"δ = {w.delta.value:.2f} [{w.delta.low:.2f}, {w.delta.high:.2f}]")
+    b.legend(loc="upper left")
+    stimulus, block = (anatomy.readouts[name] / np.linalg.norm(anatomy.readouts[name]) for name in ("stimulus", "block_in_plane"))
+    for label, marker, colour in ((0, "o", "#0072B2"), (1, "s", "#D55E00")):
+        c.plot(stimulus[p.label == label], block[p.label == label], marker, color=colour, ms=3, mew=0, label=f"population {label + 1}")
+    c.axhline(0, color="0.8", lw=0.6, zorder=0)
+    c.axvline(0, color="0.8", lw=0.6, zorder=0)
+    c.set(xlabel="weight in stimulus readout", ylabel="weight in block readout")
+    c.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, handletextpad=0)
+    for name, values in (("within", w.within), ("between", w.between)):
+        yield rows(pd.DataFrame({"value": values}), "b", condition=name)
+    yield rows(pd.DataFrame({"x": stimulus, "value": block, "condition": p.label}), "c")
+
+
+# ---- vector fields -------------------------------------------------------------------------------------------------
+
+
+def _grid(anatomy):
+    """Points of a grid inside the convex hull of the activity in the plane."""
+    from scipy.spatial import ConvexHull, Delaunay
+
+    scores = anatomy.plane.project(anatomy.run.hidden)
+    hull = scores[ConvexHull(scores).vertices]
+    axes = [np.linspace(*edge, GRID) for edge in zip(hull.min(0), hull.max(0), strict=True)]
+    grid = np.stack(np.meshgrid(*axes), -1).reshape(-1, 2)
+    return grid[Delaunay(hull).find_simplex(grid) >= 0], hull
+
+
+def _like(run, name):
+    """Steps whose input is like that of a condition."""
+    blank, feedback, d = run.step < run.sessions.task.n_blank, run.inputs[:, 2], run.inputs[:, 1] - run.inputs[:, 0]
+    if name in ("left", "equal", "right"):
+        centre = {"left": -1, "equal": 0, "right": 1}[name]
+        return ~blank & (np.abs(d - centre) < 0.5)
+    return blank & (feedback == {"feedback −1": -1, "no input": 0, "feedback +1": 1}[name])
+
+
+def _observed(anatomy, name):
+    """Mean displacement in bins of the plane over steps with such inputs: centres (n, 2), displacements (n, 2)."""
+    run = anatomy.run
+    steps = np.flatnonzero(_like(run, name))
+    first = run._first_step[run.sessions.offsets[:-1]]
+    steps = np.setdiff1d(steps, first)
+    before, after = (anatomy.plane.project(run.hidden[at]) for at in (steps - 1, steps))
+    low, high = before.min(0), before.max(0)
+    index = np.minimum(((before - low) / (high - low + 1e-12) * REAL_BINS).astype(int), REAL_BINS - 1) @ [1, REAL_BINS]
+    n = np.bincount(index, minlength=REAL_BINS**2)
+    mean = lambda v: np.stack([np.bincount(index, v[:, k], REAL_BINS**2) for k in (0, 1)], 1) / np.maximum(n, 1)[:, None]  # noqa: E731
+    keep = n >= MIN_REAL
+    return mean(before)[keep], mean(after - before)[keep]
+
+
+def fields(figure, anatomy):
+    """Ideal and observed displacement for the six inputs, with fixed points, slow points and path."""
+    import pandas as pd
+    from cmcrameri import cm
+
+    grid, hull = _grid(anatomy)
+    axes = figure.subplots(2, 3, sharex=True, sharey=True)
+    for panel, ax, (name, x) in zip("defghi", axes.flat, dynamics.CONDITIONS.items(), strict=True):
+        states = anatomy.plane.lift(grid)
+        moved = anatomy.plane.project(dynamics.step(anatomy.network, states, x)) - grid
+        speed = np.linalg.norm(moved, axis=1)
+        drawn = 0.5 * moved / np.maximum(speed, 1)[:, None]
+        arrows = ax.quiver(
+            *grid.T, *drawn.T, speed, cmap=cm.batlow, angles="xy", scale_units="xy", scale=1, width=0.004, clim=(0, SPEED_MAX),
+        )
+        centres, shift = _observed(anatomy, name)
+        ax.quiver(*centres.T, *shift.T, color="k", angles="xy", scale_units="xy", scale=2.5, width=0.005, alpha=0.7)
+        ax.plot(*np.vstack([hull, hull[:1]]).T, color="0.8", lw=0.6)
+        for orbit in _orbits(anatomy, hull, x):
+            ax.plot(*orbit.T, color="#CC79A7", lw=0.7)
+        _points(ax, anatomy, name, x)
+        ax.set_title(TITLES[name])
+        letter(panel, ax=ax)
+        yield rows(pd.DataFrame({"x": grid[:, 0], "value": speed, "condition": name}), panel)
+    for ax in axes[1]:
+        ax.set_xlabel("PC 1")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("PC 2")
+    figure.colorbar(arrows, ax=axes, label="displacement in one step (in the plane)", shrink=0.6, extend="max")
+
+
+def _orbits(anatomy, hull, x):
+    """Trajectories in the plane from N_ORBITS states on the hull, (N_ORBITS, N_ORBIT_STEPS + 1, 2)."""
+    states = [anatomy.plane.lift(hull[np.linspace(0, len(hull) - 1, N_ORBITS).astype(int)])]
+    for _ in range(N_ORBIT_STEPS):
+        states.append(dynamics.step(anatomy.network, states[-1], x))
+    return anatomy.plane.project(np.array(states)).swapaxes(0, 1)
+
+
+def _points(ax, anatomy, name, x):
+    found, plane, path = anatomy.fixed_points, anatomy.plane, anatomy.paths[name]
+    if path is not None:
+        ax.plot(*plane.project(path.states).T, color="k", lw=1)
+    for row in found.at(x):
+        ax.plot(*plane.project(found.points[row]), "o", color="k", mfc="k" if found.stable[row] else "w", ms=5, mew=0.8, zorder=5)
+    slow = found.slow_points[(found.slow_x == np.asarray(x)).all(1)]
+    if len(slow):
+        ax.plot(*plane.project(slow).T, "^", color="k", mfc="w", ms=4.5, mew=0.8, zorder=5)
+
+
+# ---- how the belief is held ----------------------------------------------------------------------------------------
+
+
+def memory(figure, anatomy):
+    """Eigenvalues without input, drift along the path, and the fixed points as feedback and stimulus vary."""
+    import pandas as pd
+
+    j, k, left, right = figure.subplots(1, 4)
+    for name, ax in zip("jklm", (j, k, left, right), strict=True):
+        letter(name, ax=ax)
+    found, rest = anatomy.fixed_points, anatomy.fixed_points.at(dynamics.CONDITIONS["no input"])
+    circle = np.exp(1j * np.linspace(0, 2 * np.pi, 200))
+    j.plot(circle.real, circle.imag, color="0.7", lw=0.8)
+    for row in rest:
+        values = found.eigenvalues[row]
+        marker, colour, name = ("o", "#0072B2", "stable") if found.stable[row] else ("s", "#D55E00", "saddle")
+        j.plot(values.real, values.imag, marker, ms=2.5, mew=0.6, mfc=colour if name == "stable" else "w", color=colour, label=name)
+    handles = dict(zip(*reversed(j.get_legend_handles_labels()), strict=True))
+    j.legend(handles.values(), handles.keys(), loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, handletextpad=0)
+    j.set(xlabel="Re λ", ylabel="Im λ", aspect="equal", xlim=(-1.2, 1.2), ylim=(-1.2, 1.2))
+    yield rows(pd.DataFrame({"x": found.eigenvalues[rest].real.ravel(), "value": found.eigenvalues[rest].imag.ravel()}), "j")
+    yield drift(k, anatomy)
+    varied = (("feedback", "feedback"), ("stimulus", "stimulus $o^R - o^L$"))
+    for panel, ax, (name, label) in zip("lm", (left, right), varied, strict=True):
+        yield from continuation(ax, anatomy, name, label, panel)
+
+
+def drift(ax, anatomy):
+    """Drift along the path and contraction across it, without input."""
+    import pandas as pd
+
+    path = anatomy.paths["no input"]
+    if path is None:
+        ax.annotate("one stable state:\nno path", (0.5, 0.5), xycoords="axes fraction", ha="center")
+        return rows(pd.DataFrame({"value": []}), "k")
+    ax.plot(path.arclength, path.drift, color="#D55E00", label="drift per step")
+    ax.plot(path.arclength, path.contraction, color="#0072B2", ls="--", label="largest |λ| across")
+    ax.axhline(0, color="0.7", lw=0.6, zorder=0)
+    ax.set(xlabel="arclength along the path", ylabel="per step")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1))
+    return rows(pd.DataFrame({"x": path.arclength, "value": path.drift}), "k", condition="drift")
+
+
+def continuation(ax, anatomy, name, label, panel):
+    """Fixed points, projected on the block readout, as one input varies; bifurcations marked."""
+    import pandas as pd
+
+    axis = anatomy.readouts["block_in_plane"] / np.linalg.norm(anatomy.readouts["block_in_plane"])
+    for branch in anatomy.branches[name]:
+        y = branch.points @ axis
+        for stable, line in ((True, "-"), (False, ":")):
+            ax.plot(branch.value, np.where(branch.stable == stable, y, np.nan), line, color="k", lw=1)
+        for row in branch.bifurcations.itertuples():
+            ax.plot(row.value, y[row.index], "D", color="#D55E00", ms=3.5, mew=0)
+            text = f"{row.kind} {row.value:.2f}".replace("-", "−")
+            ax.annotate(text, (row.value, y[row.index]), (4, 0), textcoords="offset points", va="center")
+        yield rows(pd.DataFrame({"x": branch.value, "value": y}), panel, condition=name)
+    ax.set(xlabel=label, ylabel="state on block readout")

@@ -1,0 +1,101 @@
+"""What the defects of the published code do to a network's analysis: each reproduced under its own name, and measured.
+
+Numbers 5 to 9 of docs/defects.md. Facts about the published code, not its text.
+"""
+
+import numpy as np
+
+from hrnn.arguments import whole_number
+from hrnn.dynamics import check_network, jacobian, step
+from hrnn.network import Network
+from hrnn.rollout import rollout
+
+FIRST_ORDER_STEPS, FIRST_ORDER_RATE = 500, 0.01
+
+
+def with_right_readout_normalised(net):
+    """The network after the right row of its readout has been divided by its norm in place (defect 5).
+
+    Examples
+    --------
+    >>> import hrnn
+    >>> net = hrnn.Network.init("tanh", n_hidden=6, rng=0)
+    >>> float(np.linalg.norm(with_right_readout_normalised(net).V[1]).round(6))
+    1.0
+    """
+    check_network(net)
+    V = net.V.copy()
+    V[1] /= np.linalg.norm(V[1])
+    return Network.from_arrays(net.cell, W=net.W, U=net.U, b=net.b, V=V, c=net.c, leak=net.leak)
+
+
+def first_order_search(net, *, x, starts, n_steps=FIRST_ORDER_STEPS, rate=FIRST_ORDER_RATE):
+    """States after a fixed number of steps of Adam on the speed |F(h) - h|, without tolerance (defect 7).
+
+    Parameters
+    ----------
+    net : Network
+    x : (3,)
+    starts : (n, N)
+    n_steps : int
+    rate : float
+
+    Returns
+    -------
+    states : (n, N)
+    residual : (n,)
+        |F(h) - h| where the search was stopped.
+
+    Examples
+    --------
+    >>> import hrnn
+    >>> net = hrnn.Network.init("tanh", n_hidden=6, rng=0)
+    >>> bool(first_order_search(net, x=[0, 0, 0], starts=np.ones((1, 6)))[1][0] > 1e-12)
+    True
+    """
+    check_network(net)
+    h, mean, square = np.array(starts, float), 0.0, 0.0
+    for t in range(1, whole_number(n_steps, "n_steps") + 1):
+        gap = step(net, h, x) - h
+        gradient = np.einsum("nij,ni->nj", jacobian(net, h, x) - np.eye(net.n_hidden), gap)
+        gradient /= np.maximum(np.linalg.norm(gap, axis=1, keepdims=True), 1e-12)
+        mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
+        h = h - rate * (mean / (1 - 0.9**t)) / (np.sqrt(square / (1 - 0.999**t)) + 1e-8)
+    return h, np.linalg.norm(step(net, h, x) - h, axis=1)
+
+
+def consequences(run, found, starts):
+    """Measured consequences of defects 5, 6 and 7 for one network: a table of `name, value, n`.
+
+    Parameters
+    ----------
+    run : Rollout
+        Of the network.
+    found : FixedPoints
+        At zero input, from `starts`.
+    starts : (n, N)
+
+    Returns
+    -------
+    DataFrame
+    """
+    import pandas as pd
+
+    net = run.agent
+    changed = rollout(with_right_readout_normalised(net), run.sessions, hidden=False)
+    ended, residual = first_order_search(net, x=[0, 0, 0], starts=starts)
+    points = found.points[found.at([0, 0, 0])]
+    distance = np.linalg.norm(ended[:, None] - points, axis=2).min(1)
+    by_real_part = (np.abs(found.eigenvalues.real) < 1).all(1)
+    rows = [
+        ("defect_5.correct", (changed.choice == run.sessions.side).mean(), run.sessions.n_trials),
+        ("defect_5.correct_before", (run.choice == run.sessions.side).mean(), run.sessions.n_trials),
+        ("defect_6.points_judged_otherwise", (by_real_part != found.stable).sum(), len(found.stable)),
+        ("defect_7.first_order_points", len(ended), len(ended)),
+        ("defect_7.distinct_fixed_points", len(points), len(ended)),
+        ("defect_7.median_residual", np.median(residual), len(ended)),
+        ("defect_7.largest_residual", residual.max(), len(ended)),
+        ("defect_7.median_distance_to_a_fixed_point", np.median(distance), len(ended)),
+        ("defect_7.largest_distance_to_a_fixed_point", distance.max(), len(ended)),
+    ]
+    return pd.DataFrame(rows, columns=["name", "value", "n"])
