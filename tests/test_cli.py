@@ -32,10 +32,10 @@ def test_forced_kernel_is_used_and_an_unknown_one_refused(tmp_path):
 
 
 def test_reproduce_quick_writes_figures_report_and_manifest(tmp_path):
-    done = run("reproduce", "--quick", "--out", "out", cwd=tmp_path)
+    done = run("reproduce", "--quick", "--figures", "1,4", "--out", "out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     names = {p.name for p in (tmp_path / "out").iterdir()}
-    assert {f"figure_{i}.{kind}" for i in "123" for kind in ("pdf", "png", "csv")} <= names
+    assert {name for name in names if name.startswith("figure")} == {f"figure_{i}.{kind}" for i in "14" for kind in ("pdf", "png", "csv")}
     rows = {row["name"]: row for row in json.loads((tmp_path / "out" / "report.json").read_text())}
     for agent in ("network", "semi_markov", "markov", "none", "oracle", "exponential", "published_actor",
                   "optimal_per_trial", "optimal_per_step"):
@@ -44,6 +44,11 @@ def test_reproduce_quick_writes_figures_report_and_manifest(tmp_path):
             row = rows[f"{agent}.{quantity}"]
             assert row["low"] <= row["value"] <= row["high"]
     assert rows["network.correct"]["published"] == 0.855
+    for quantity in ("variance_pc12", "participation_ratio", "block_decoder_full", "block_decoder_plane", "block_decoder_full_by_step",
+                     "angle_plane", "angle_full", "stimulus_slope", "block_slope"):
+        row = rows[f"network.{quantity}"]
+        assert row["low"] <= row["value"] <= row["high"]
+    assert rows["network.n_stable"]["value"] >= 1 and rows["network.lambda_stable"]["value"] < 1
     assert rows["optimal_per_step.timeouts"]["value"] == 0
     assert rows["semi_markov.correct"]["value"] < rows["bound.correct"]["value"]
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["settings"]["seed"] == "0"
