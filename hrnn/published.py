@@ -6,7 +6,7 @@ Numbers 5 to 9 of docs/defects.md. Facts about the published code, not its text.
 import numpy as np
 
 from hrnn.arguments import whole_number
-from hrnn.dynamics import check_network, jacobian, step
+from hrnn.dynamics import check_network, step
 from hrnn.network import Network
 from hrnn.rollout import rollout
 
@@ -56,8 +56,9 @@ def first_order_search(net, *, x, starts, n_steps=FIRST_ORDER_STEPS, rate=FIRST_
     check_network(net)
     h, mean, square = np.array(starts, float), 0.0, 0.0
     for t in range(1, whole_number(n_steps, "n_steps") + 1):
-        gap = step(net, h, x) - h
-        gradient = np.einsum("nij,ni->nj", jacobian(net, h, x) - np.eye(net.n_hidden), gap)
+        u = np.tanh(h @ net.W.T + np.asarray(x) @ net.U.T + net.b)
+        gap = net.leak * (u - h)
+        gradient = net.leak * (((1 - u**2) * gap) @ net.W - gap)
         gradient /= np.maximum(np.linalg.norm(gap, axis=1, keepdims=True), 1e-12)
         mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
         h = h - rate * (mean / (1 - 0.9**t)) / (np.sqrt(square / (1 - 0.999**t)) + 1e-8)

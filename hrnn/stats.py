@@ -110,7 +110,7 @@ def percentiles(draws, n):
         return np.full((2, draws.shape[0]), np.nan)
     tail = ndtr(np.sqrt(n / (n - 1)) * stdtrit(n - 1, (1 - LEVEL) / 2))
     ends = np.full((2, draws.shape[0]), np.nan)
-    undefined = np.isnan(draws)
+    undefined = ~np.isfinite(draws)
     whole = ~undefined.any(axis=1)
     ends[:, whole] = np.quantile(draws[whole], [tail, 1 - tail], axis=1)
     for row in np.flatnonzero(~whole & ~undefined.all(axis=1)):

@@ -60,11 +60,11 @@ def variance(ax, anatomy):
 
 def _plane(ax, anatomy, scores):
     plane = anatomy.plane
-    size = 0.75 * np.abs(scores).max()
-    for axis, name in ((plane.stimulus, "s"), (plane.block, "b")):
+    size = 0.65 * np.abs(scores).max()
+    for axis, name, place in ((plane.stimulus, "s", 1.15), (plane.block, "b", 1.4)):
         ax.annotate("", size * axis, (0, 0), arrowprops={"arrowstyle": "->", "lw": 1.2})
         box = {"facecolor": "w", "alpha": 0.8, "lw": 0, "pad": 0.5}
-        ax.annotate(name, 1.15 * size * axis, fontweight="bold", ha="center", va="center", bbox=box)
+        ax.annotate(name, place * size * axis, fontweight="bold", ha="center", va="center", bbox=box)
     ax.set(xlabel="PC 1", ylabel="PC 2")
 
 
