@@ -14,6 +14,7 @@ from hrnn.stats import Estimate
 N_STARTS = 400
 N_SESSIONS_UNTRAINED = 60
 FEEDBACK_RANGE = 1.5
+RANKS = (1, 2, 3, 5, 10, 20)
 PUBLISHED = {  # Schaeffer et al. (2020), one network each
     "variance_pc12": 0.8874, "block_decoder_full": 0.826, "block_decoder_plane": 0.825, "block_decoder_full_by_step": 0.826,
     "angle_full": 72.0, "angle_plane": 66.0, "slope_ratio": 4.0, "slope_ratio_in_plane": 4.0,
@@ -62,14 +63,14 @@ class Anatomy:
 
     @functools.cached_property
     def decoders(self):
-        """Block decoders by name: full, plane, by_time_step, shuffled."""
-        decode = functools.partial(representation.block_decoder, self.run, rng=self.seed)
-        full = decode()
+        """Block decoders by name: full and plane, each also by_time_step and shuffled."""
+        full, axes = representation.block_decoder(self.run, rng=self.seed), self.components.axes[:2]
+        decode = functools.partial(representation.block_decoder, self.run, regularisation=full.regularisation, rng=self.seed)
         shuffled = representation.shuffled_blocks(self.run, rng=self.seed)
         return {
-            "full": full, "plane": decode(axes=self.components.axes[:2], regularisation=full.regularisation),
-            "by_time_step": decode(split="time_step", regularisation=full.regularisation),
-            "shuffled": decode(labels=shuffled, regularisation=full.regularisation),
+            "full": full, "full_by_step": decode(split="time_step"), "full_shuffled": decode(labels=shuffled),
+            "plane": decode(axes=axes), "plane_by_step": decode(axes=axes, split="time_step"),
+            "plane_shuffled": decode(axes=axes, labels=shuffled),
         }
 
     @functools.cached_property
@@ -84,9 +85,12 @@ class Anatomy:
         return hrnn.rollout(net, dataclasses.replace(sessions, offsets=sessions.offsets[: n + 1], **arrays))
 
     @functools.cached_property
-    def floor(self):
-        """Block decoder of the untrained network: recent stimuli already tell the block."""
-        return representation.block_decoder(self.untrained, rng=self.seed)
+    def floors(self):
+        """Block decoders of the untrained network, full and in its own plane: recent stimuli already tell the block."""
+        full = representation.block_decoder(self.untrained, rng=self.seed)
+        axes = representation.pca(self.untrained, rng=self.seed).axes[:2]
+        return {"full": full, "plane": representation.block_decoder(self.untrained, axes=axes, rng=self.seed,
+                                                                    regularisation=full.regularisation)}
 
     @functools.cached_property
     def ceiling(self):
@@ -148,6 +152,12 @@ class Anatomy:
         return connectivity.weights_by_population(self.network, self.populations["trained"].label, rng=self.seed)
 
     @functools.cached_property
+    def low_rank(self):
+        """Agreement with the full network of those whose recurrent weights are cut to a rank."""
+        ranks = (rank for rank in RANKS if rank <= self.network.n_hidden)
+        return {rank: connectivity.low_rank(self.network, self.run, rank) for rank in ranks}
+
+    @functools.cached_property
     def starts(self):
         """Visited states from which fixed points are searched."""
         chosen = generator(self.seed).choice(len(self.run.hidden), min(N_STARTS, len(self.run.hidden)), replace=False)
@@ -198,17 +208,17 @@ class Anatomy:
         stable, saddle = self.fixed_points.stable[rest], self.fixed_points.n_unstable[rest] == 1
         moduli = np.abs(self.fixed_points.eigenvalues[rest, 0])
         full, by_c = self.decoders["full"], self.angles["full"]
-        slopes, share = self.slopes["evidence"], self.components.cumulative
+        slopes, path = self.slopes["evidence"], self.paths["no input"]
         columns, n = ["slope", "slope_low", "slope_high"], self.run.sessions.n_sessions
         pick = {name: Estimate(*slopes.loc[name, columns], n) for name in self.readouts}
         coupled = self.coupling.set_index(["agent", "effect"])
         weights = self.weights.delta
         return {
-            "variance_pc12": Estimate(share.value[1], share.low[1], share.high[1], share.n),
+            "variance_pc12": _first_two(self.components),
             "participation_ratio": self.components.participation_ratio,
-            "block_decoder_full": full.accuracy, "block_decoder_plane": self.decoders["plane"].accuracy,
-            "block_decoder_full_by_step": self.decoders["by_time_step"].accuracy,
-            "block_decoder_shuffled": self.decoders["shuffled"].accuracy, "block_decoder_untrained": self.floor.accuracy,
+            "variance_pc12_trial_ends": _first_two(representation.pca(self.run, trial_ends=True, rng=self.seed)),
+            **{f"block_decoder_{name}": decoder.accuracy for name, decoder in self.decoders.items()},
+            **{f"block_decoder_{name}_untrained": decoder.accuracy for name, decoder in self.floors.items()},
             "block_decoder_observer": self.ceiling, "angle_plane": self.angles["plane"],
             "angle_full": representation.readout_angle(self.network, full),
             **{f"angle_full_at_C_{C:g}": angle for C, angle in by_c.items()},
@@ -229,7 +239,15 @@ class Anatomy:
             "fixed_points_residual": _alone(self.fixed_points.residual.max() if len(self.fixed_points.residual) else np.nan),
             "path_drift": _alone(self.verdict.numbers.get("largest_drift", np.nan)),
             "path_contraction": _alone(self.verdict.numbers.get("contraction", np.nan)),
+            **{f"path_angle_{name}": _alone(path.angles(axis)[0] if path else np.nan) for name, axis in self.readouts.items()},
+            **{f"rank_{rank}_{name}": _alone(value) for rank, row in self.low_rank.items() for name, value in row.items()},
+            **{f"units_in_{name}_readout": _alone(connectivity.readout_participation(axis)[1]) for name, axis in self.readouts.items()},
         }
+
+
+def _first_two(components):
+    share = components.cumulative
+    return Estimate(share.value[1], share.low[1], share.high[1], share.n)
 
 
 def _alone(value):

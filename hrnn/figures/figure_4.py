@@ -7,9 +7,8 @@ from hrnn.figures import join, rows
 from hrnn.plot import LEFT, RIGHT, finish, letter, note, page, points, style
 
 N_COMPONENTS, N_DOTS = 10, 1500
-DECODERS = (
-    ("untrained\nnetwork", "floor"), ("shuffled\nlabels", "shuffled"), ("plane of\n2 PCs", "plane"), ("all units", "full"),
-    ("all units, split\nby time step", "by_time_step"), ("observer\n(ceiling)", "ceiling"),
+DECODERS = (  # label, decoder in the plane, decoder from all units
+    ("untrained\nnetwork", "floor"), ("shuffled\nlabels", "shuffled"), ("trained network", ""), ("split by\ntime step", "by_step"),
 )
 
 
@@ -61,7 +60,7 @@ def variance(ax, anatomy):
 def _plane(ax, anatomy, scores):
     plane = anatomy.plane
     size = 0.65 * np.abs(scores).max()
-    for axis, name, place in ((plane.stimulus, "s", 1.15), (plane.block, "b", 1.4)):
+    for axis, name, place in ((plane.stimulus, "s", 1.15), (plane.block, "b", 1.3)):
         ax.annotate("", size * axis, (0, 0), arrowprops={"arrowstyle": "->", "lw": 1.2})
         box = {"facecolor": "w", "alpha": 0.8, "lw": 0, "pad": 0.5}
         ax.annotate(name, place * size * axis, fontweight="bold", ha="center", va="center", bbox=box)
@@ -105,21 +104,27 @@ def errors(ax, anatomy, shown):
 
 
 def decoders(ax, anatomy):
-    """Accuracy of the block decoders between floor and ceiling."""
+    """Accuracy of the block decoders, from two components and from all units, between floor and ceiling."""
     import pandas as pd
 
-    found = {"floor": anatomy.floor.accuracy, "ceiling": anatomy.ceiling} | {k: d.accuracy for k, d in anatomy.decoders.items()}
-    table = pd.DataFrame([{"condition": label.replace("\n", " "), "x": y, **vars(found[name])} for y, (label, name) in enumerate(DECODERS)])
-    error = [table.value - table.low, table.high - table.value]
-    ax.errorbar(table.value, table.x, xerr=error, fmt="o", color="k", ms=3, lw=0, elinewidth=0.8)
-    for y, (_, name) in enumerate(DECODERS):
-        key = {"plane": "block_decoder_plane", "by_time_step": "block_decoder_full_by_step"}.get(name)
-        if key:
-            ax.plot(PUBLISHED[key], y, "x", color="#D55E00", ms=5)
+    table = []
+    for k, (space, colour, marker) in enumerate((("plane", "#E69F00", "s"), ("full", "#0072B2", "o"))):
+        for y, (label, kind) in enumerate(DECODERS):
+            found = anatomy.floors[space] if kind == "floor" else anatomy.decoders[f"{space}_{kind}".rstrip("_")]
+            estimate, at = found.accuracy, y + 0.3 * (k - 0.5)
+            name = {"plane": "two components", "full": "all units"}[space]
+            ax.errorbar(estimate.value, at, xerr=[[estimate.value - estimate.low], [estimate.high - estimate.value]], fmt=marker,
+                        color=colour, ms=3.5, elinewidth=0.8, label=name if y == 0 else None)
+            published = PUBLISHED.get(f"block_decoder_{space}_{kind}".rstrip("_"))
+            if published:
+                ax.plot(published, at, "x", color="k", ms=5, mew=1)
+            table.append({"condition": f"{label}, {name}".replace("\n", " "), "x": at, **vars(estimate)})
     ax.axvline(0.5, color="0.5", lw=0.8, ls=":")
+    ax.axvspan(anatomy.ceiling.low, anatomy.ceiling.high, color="#009E73", alpha=0.5, lw=0, label="observer")
     ax.set_yticks(range(len(DECODERS)), [label for label, _ in DECODERS])
     ax.set(xlabel="fraction of steps with the block right", xlim=(0.4, 1), ylim=(-0.5, len(DECODERS) - 0.5))
-    return rows(table, "d", x="x")
+    ax.legend(loc="lower right", bbox_to_anchor=(1.05, 1), ncols=2, handletextpad=0.2, columnspacing=0.8, borderpad=0)
+    return rows(pd.DataFrame(table), "d", x="x")
 
 
 def angles(ax, anatomy):

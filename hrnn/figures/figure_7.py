@@ -6,7 +6,7 @@ from hrnn import dynamics
 from hrnn.figures import join, rows
 from hrnn.plot import finish, letter, note, page, style
 
-GRID, REAL_BINS, MIN_REAL = 21, 12, 20
+GRID, FINE, REAL_BINS, MIN_REAL = 21, 81, 12, 20
 N_ORBITS, N_ORBIT_STEPS = 6, 60
 TITLES = {
     "left": "left: (1.2, 0.2, −0.05)", "equal": "equal: (0.2, 0.2, −0.05)", "right": "right: (0.2, 1.2, −0.05)",
@@ -27,7 +27,8 @@ def draw(study):
     note(bottom, f"One network. b: {len(anatomy.weights.within)} weights within, {len(anatomy.weights.between)} between populations; "
          "dashed: means; δ: Cliff's, units resampled. d–i: inputs (left, right, feedback); arrows: displacement in one step of states in "
          f"the plane of PCs 1–2; black: mean displacement observed under such inputs (bins of n ≥ {MIN_REAL} steps); thin: trajectories. "
-         "Filled: stable points, open: saddles, triangles: slow points; line: path between the outer stable points, whose drift is in k. "
+         "Filled: stable points, open: saddles, triangles: slow points; line: path between the outer stable points, whose drift is in k; "
+         "dashed: border of their basins in the plane. "
          f"{len(found.points)} points, residuals ≤ {residual:.0e}; {100 * found.converged_fraction:.0f} % of {found.n_starts} searches "
          f"ended at one, the others at slow points; {100 * anatomy.coverage:.0f} % of starts, iterated, end at a stable one. Without "
          f"input: {anatomy.verdict.text}.")
@@ -128,6 +129,7 @@ def fields(figure, anatomy):
         ax.plot(*np.vstack([hull, hull[:1]]).T, color="0.8", lw=0.6)
         for orbit in _orbits(anatomy, hull, x):
             ax.plot(*orbit.T, color="#CC79A7", lw=0.7)
+        _separatrix(ax, anatomy, hull, x)
         _points(ax, anatomy, name, x)
         ax.set_title(TITLES[name])
         letter(panel, ax=ax)
@@ -145,6 +147,18 @@ def _orbits(anatomy, hull, x):
     for _ in range(N_ORBIT_STEPS):
         states.append(dynamics.step(anatomy.network, states[-1], x))
     return anatomy.plane.project(np.array(states)).swapaxes(0, 1)
+
+
+def _separatrix(ax, anatomy, hull, x):
+    """Border between the basins in the plane, where there are several: states on a grid, iterated to their attractors."""
+    found = anatomy.fixed_points
+    if found.stable[found.at(x)].sum() < 2:
+        return
+    axes = [np.linspace(*edge, FINE) for edge in zip(hull.min(0), hull.max(0), strict=True)]
+    grid = np.stack(np.meshgrid(*axes), -1)
+    label = dynamics.attractor(anatomy.network, found, x, anatomy.plane.lift(grid.reshape(-1, 2))).reshape(FINE, FINE)
+    for row in np.unique(label)[1:]:
+        ax.contour(*axes, label >= row, [0.5], colors="k", linestyles="dashed", linewidths=0.8)
 
 
 def _points(ax, anatomy, name, x):

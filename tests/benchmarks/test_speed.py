@@ -127,3 +127,78 @@ def test_overhead_of_python_per_training_step(benchmark):
     net, task = hrnn.Network.init("tanh", n_hidden=1, rng=0), hrnn.Task(n_blocks=1, block_min=1, block_max=1, n_obs_max=1)
     taken = benchmark.pedantic(lambda: seconds(lambda: hrnn.train(net, task, n_steps=3000, progress=False), 3), rounds=1)
     show(benchmark, microseconds_per_step=taken / 3000 * 1e6)
+
+
+def numpy_newton(net, x, starts, max_iterations=200):
+    """Batched Newton with step halving in NumPy: what the search in C is measured against."""
+    h, left = starts.copy(), np.arange(len(starts))
+    gap = lambda h: np.tanh(h @ net.W.T + net.U @ x + net.b) - h  # noqa: E731
+    for _ in range(max_iterations):
+        f = gap(h[left])
+        norm = np.linalg.norm(f, axis=1)
+        left, f, norm = left[norm > 1e-12], f[norm > 1e-12], norm[norm > 1e-12]
+        if not left.size:
+            break
+        J = (1 - (f + h[left]) ** 2)[:, :, None] * net.W - np.eye(net.n_hidden)
+        step, t = np.linalg.solve(J, -f[..., None])[..., 0], np.ones(len(left))
+        for _ in range(8):
+            worse = np.linalg.norm(gap(h[left] + t[:, None] * step), axis=1) > norm
+            t[worse] /= 2
+        h[left] += t[:, None] * step
+    return h, len(left)
+
+
+def trained(n_hidden):
+    net = hrnn.train(hrnn.Network.init("tanh", n_hidden=n_hidden, rng=0), hrnn.Task(), "fast", n_steps=300, progress=False).network
+    run = hrnn.rollout(net, hrnn.Task().sample(n_blocks=200, rng=0))
+    return net, run, run.hidden[np.random.default_rng(0).choice(len(run.hidden), 400, replace=False)]
+
+
+def test_fixed_points(benchmark):
+    """400 starts under six inputs, beside NumPy's Newton and a first-order search on the same starts."""
+    from hrnn import dynamics, published
+
+    net, _, starts = trained(50)
+    x = np.array(list(dynamics.CONDITIONS.values()))
+    ours = benchmark.pedantic(lambda: seconds(lambda: hrnn.fixed_points(net, x=x, starts=starts)), rounds=1)
+    numpy = seconds(lambda: [numpy_newton(net, row, starts) for row in x], 1)
+    first = seconds(lambda: [published.first_order_search(net, x=row, starts=starts) for row in x], 1)
+    wandering = sum(numpy_newton(net, row, starts)[1] for row in x) / (len(x) * len(starts))
+    show(benchmark, fixed_points_seconds=ours, numpy_newton_seconds=numpy, first_order_500_steps_seconds=first,
+         ratio=numpy / ours, numpy_wandering=wandering, converged=hrnn.fixed_points(net, x=x, starts=starts).converged_fraction)
+
+
+@pytest.mark.parametrize("n_hidden", [10, 25, 50, 100, 256])
+def test_fixed_points_against_size(benchmark, n_hidden):
+    net, _, starts = trained(n_hidden)
+    benchmark.pedantic(lambda: None, rounds=1)
+    times = {n: seconds(lambda n=n: hrnn.fixed_points(net, x=[0, 0, 0], starts=starts[:n]), 1) for n in (100, 400)}
+    show(benchmark, N=n_hidden, **{f"seconds_{n}_starts": taken for n, taken in times.items()})
+
+
+def test_basins_of_a_grid(benchmark):
+    from hrnn import dynamics, representation
+
+    net, run, starts = trained(50)
+    found, axes = hrnn.fixed_points(net, x=[0, 0, 0], starts=starts), representation.pca(run).axes[:2]
+    edge = np.linspace(-4, 4, 200)
+    grid = run.hidden.mean(0) + np.stack(np.meshgrid(edge, edge), -1).reshape(-1, 2) @ axes
+    taken = benchmark.pedantic(lambda: seconds(lambda: dynamics.attractor(net, found, [0, 0, 0], grid), 3), rounds=1)
+    show(benchmark, basin_200x200_seconds=taken, decided=float((dynamics.attractor(net, found, [0, 0, 0], grid) >= 0).mean()))
+
+
+def test_figures_4_to_7(benchmark, tmp_path):
+    import types
+
+    from hrnn import figures
+    from hrnn.anatomy import Anatomy
+
+    net = trained(50)[0]
+    sessions = hrnn.Task().sample(n_blocks=1000, rng=0)
+
+    def work():
+        study = types.SimpleNamespace(anatomy=Anatomy(hrnn.rollout(net, sessions)))
+        for name in "4567":
+            figures.save(*figures.draw(name, study), tmp_path, name)
+
+    show(benchmark, figures_4_to_7_seconds=benchmark.pedantic(lambda: seconds(work, 1), rounds=1))
