@@ -6,7 +6,7 @@ import numpy as np
 
 from hrnn.arguments import generator, whole_number
 from hrnn.dynamics import check_network, step
-from hrnn.representation import states_of
+from hrnn.representation import states_before, states_of
 from hrnn.stats import Estimate, percentiles
 
 MOST_CLUSTERS = 6
@@ -200,7 +200,6 @@ def low_rank(net, run, rank):
     >>> low_rank(net, run, 6)["agreement"]
     1.0
     """
-    from hrnn.integration import _before
     from hrnn.rollout import rollout
 
     check_network(net)
@@ -210,7 +209,7 @@ def low_rank(net, run, rank):
     u, s, vt = np.linalg.svd(net.W)
     arrays = {name: getattr(net, name) for name in ("U", "b", "V", "c")}
     cut = type(net).from_arrays(net.cell, W=(u[:, :rank] * s[:rank]) @ vt[:rank], **arrays, leak=net.leak)
-    predicted = step(cut, _before(run), run.inputs)
+    predicted = step(cut, states_before(run), run.inputs)
     residual = ((run.hidden - predicted) ** 2).sum() / ((run.hidden - run.hidden.mean(0)) ** 2).sum()
     choice = rollout(cut, run.sessions, hidden=False).choice
     return {"r2": float(1 - residual), "agreement": float((choice == run.choice).mean())}

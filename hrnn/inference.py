@@ -172,7 +172,7 @@ def observe(run, *, block_model="semi_markov", evidence="both", hazard=0.02, lea
     n, form = run.sessions.n_trials, believed.tuple(task)
     prior, block = np.empty((2, n))
     p_right, p_block = np.empty((2, len(run.p_right)))
-    ends = np.concatenate([[0], run._last_step + 1])
+    ends = np.concatenate([[0], run.last_step + 1])
     for first in range(0, n, TRIALS_PER_CALL):
         last = min(first + TRIALS_PER_CALL, n)
         steps = slice(ends[first], ends[last])

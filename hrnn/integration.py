@@ -11,15 +11,8 @@ import numpy as np
 from hrnn.arguments import generator, one_of, whole_number
 from hrnn.dynamics import check_network, jacobian
 from hrnn.regression import added_r2, linear
-from hrnn.representation import states_of, stimulus_readout
+from hrnn.representation import states_before, states_of, stimulus_readout
 from hrnn.stats import Estimate, percentiles, resample
-
-
-def _before(run):
-    """State before each step, (T, N): 0 at the start of a session."""
-    before = np.vstack([np.zeros((1, run.hidden.shape[1])), run.hidden[:-1]])
-    before[run._first_step[run.sessions.offsets[:-1]]] = 0
-    return before
 
 
 def _evidence(run):
@@ -31,7 +24,7 @@ def movement(run, axis):
     """Movement of the state along the unit vector of axis (N,) at each step, (T,)."""
     states_of(run)
     axis = np.asarray(axis, float)
-    return (run.hidden - _before(run)) @ (axis / np.linalg.norm(axis))
+    return (run.hidden - states_before(run)) @ (axis / np.linalg.norm(axis))
 
 
 def slopes(run, axes, *, of="evidence", rng=0):
@@ -64,11 +57,11 @@ def slopes(run, axes, *, of="evidence", rng=0):
 
     one_of(of, "of", ("evidence", "feedback"))
     _, session, _ = states_of(run)
-    start = run._first_step[run.sessions.offsets[:-1]]
+    start = run.first_step[run.sessions.offsets[:-1]]
     if of == "evidence":
         rows, x = run.step >= run.sessions.task.n_blank, _evidence(run)
     else:
-        rows, x = np.isin(np.arange(len(session)), np.setdiff1d(run._first_step, start)), run.inputs[:, 2]
+        rows, x = np.isin(np.arange(len(session)), np.setdiff1d(run.first_step, start)), run.inputs[:, 2]
     X, table = np.column_stack([x[rows], np.ones(rows.sum())]), {}
     for name, axis in axes.items():
         fit = linear(X, movement(run, axis)[rows], session[rows], rng=rng)
@@ -182,7 +175,7 @@ def block_belief(run, decoder, seen, *, rng=0):
     if task.n_blank < 1:
         raise ValueError("run must be of a task with n_blank >= 1")
     biased = s.block_side != 0
-    network, observer = decoder.log_odds(run.hidden[run._first_step + task.n_blank - 1]), _logit(seen.block)
+    network, observer = decoder.log_odds(run.hidden[run.first_step + task.n_blank - 1]), _logit(seen.block)
     scale, r2 = _through_origin(observer[biased], network[biased], s.session[biased], rng)
     pair = biased[1:] & biased[:-1] & (np.diff(s.session) == 0)
     step_net, step_obs, unit = np.diff(network)[pair], np.diff(observer)[pair], s.session[1:][pair]
@@ -256,7 +249,7 @@ def coupling(run, decoder, seen, *, rng=0):
             "observer": (_logit(seen.p_right), _logit(seen.p_block)),
         }
     rows = np.flatnonzero((run.step >= max(n_blank, 1)) & (s.block_side[run.trial] != 0))
-    unit, d, last_blank = s.session[run.trial[rows]], _evidence(run)[rows], run._first_step + max(n_blank, 1) - 1
+    unit, d, last_blank = s.session[run.trial[rows]], _evidence(run)[rows], run.first_step + max(n_blank, 1) - 1
     table = []
     for agent, (stimulus, block) in beliefs.items():
         fine = np.isfinite(stimulus[rows]) & np.isfinite(stimulus[rows - 1])
@@ -319,7 +312,7 @@ def gradient_flow(net, run, *, n_back=200, n_steps=200, rng=0):
     check_network(net)
     states_of(run)
     n_back, n_steps = whole_number(n_back, "n_back"), whole_number(n_steps, "n_steps")
-    first = run._first_step[run.sessions.offsets[:-1]]
+    first = run.first_step[run.sessions.offsets[:-1]]
     start = np.repeat(first, np.diff(np.r_[first, len(run.p_right)]))
     possible = np.flatnonzero((run.step >= run.sessions.task.n_blank) & (np.arange(len(start)) - start >= n_back))
     if not possible.size:
@@ -327,7 +320,7 @@ def gradient_flow(net, run, *, n_back=200, n_steps=200, rng=0):
     t = generator(rng).choice(possible, min(n_steps, len(possible)), replace=False)
     p = run.p_right[t]
     gradient = (p * (1 - p))[:, None] * stimulus_readout(net)
-    before, norms = _before(run), []
+    before, norms = states_before(run), []
     for k in range(n_back + 1):
         norms.append(np.linalg.norm(gradient, axis=1))
         J = jacobian(net, before[t - k], run.inputs[t - k])

@@ -27,6 +27,13 @@ def states_of(run):
     return run.hidden, run.sessions.session[run.trial], run.sessions.block_side[run.trial].astype(float)
 
 
+def states_before(run):
+    """State before each step of a rollout of a network, (T, N): 0 at the start of a session."""
+    before = np.vstack([np.zeros((1, run.hidden.shape[1])), run.hidden[:-1]])
+    before[run.first_step[run.sessions.offsets[:-1]]] = 0
+    return before
+
+
 def _needs_sessions(run, n=4):
     if run.sessions.n_sessions < n:
         raise ValueError(f"run must have at least {n} sessions, got {run.sessions.n_sessions}")
@@ -88,7 +95,7 @@ def pca(run, *, trial_ends=False, rng=0):
     1.0
     """
     states, session, _ = states_of(run)
-    rows = run._last_step if trial_ends else slice(None)
+    rows = run.last_step if trial_ends else slice(None)
     states, session = states[rows], session[rows]
     ends = np.searchsorted(session, np.arange(run.sessions.n_sessions + 1))
     parts = [states[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]

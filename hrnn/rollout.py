@@ -60,18 +60,20 @@ class Rollout:
         inputs = np.zeros((len(self.p_right), 3))
         inputs[observed, :2] = sessions.observations[self.trial[observed], self.step[observed] - task.n_blank]
         produced = np.where(observed, task.wait_penalty, 0.0)
-        produced[self._last_step] = np.where(self.choice == sessions.side, 1.0, -1.0)
+        produced[self.last_step] = np.where(self.choice == sessions.side, 1.0, -1.0)
         inputs[1:, 2] = produced[:-1]
-        inputs[self._first_step[sessions.offsets[:-1]], 2] = 0
+        inputs[self.first_step[sessions.offsets[:-1]], 2] = 0
         return inputs
 
     @functools.cached_property
-    def _last_step(self):
+    def last_step(self):
+        """Row of the last step of each trial, (R,)."""
         return np.cumsum(self.n_obs + self.sessions.task.n_blank) - 1
 
     @property
-    def _first_step(self):
-        return self._last_step + 1 - self.n_obs - self.sessions.task.n_blank
+    def first_step(self):
+        """Row of the first step of each trial, (R,)."""
+        return self.last_step + 1 - self.n_obs - self.sessions.task.n_blank
 
     @functools.cached_property
     def trials(self):
@@ -91,7 +93,7 @@ class Rollout:
             "choice": self.choice.astype(np.int64), "correct": correct, "timeout": self.choice == 0,
             "n_obs": self.n_obs, "n_steps": self.n_obs + task.n_blank,
             "reward": task.wait_penalty * (self.n_obs - 1) + np.where(correct, 1.0, -1.0),
-            "p_right": self.p_right[self._last_step],
+            "p_right": self.p_right[self.last_step],
         })
 
     @functools.cached_property

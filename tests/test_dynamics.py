@@ -192,3 +192,17 @@ def test_no_converged_point_is_an_empty_result():
 def test_bad_arguments_are_named(change, error, message):
     with pytest.raises(error, match=message):
         hrnn.fixed_points(**{"net": network([[0.5]]), "x": NO_INPUT, "starts": [[0.0]]} | change)
+
+
+def test_a_search_that_stops_at_a_known_point_would_have_gone_there(trained, starts):
+    """Alone, each start has nobody's point to stop at; together they end at the same ones."""
+    together = hrnn.fixed_points(trained, x=NO_INPUT, starts=starts)
+    alone = [hrnn.fixed_points(trained, x=NO_INPUT, starts=start[None]) for start in starts]
+    count = np.zeros(len(together.points), int)
+    for one in alone:
+        if len(one.points):
+            gaps = np.linalg.norm(together.points - one.points[0], axis=1)
+            assert gaps.min() < 1e-9
+            count[gaps.argmin()] += 1
+    np.testing.assert_array_equal(count, together.n_found)
+    assert sum(len(one.slow_points) for one in alone) == together.n_starts - together.n_found.sum()

@@ -73,7 +73,7 @@ def test_the_observers_coupling_is_that_of_bayes(run):
     observer = table.loc["observer"]
     assert observer.loc["block step per evidence", "low"] > 0 and observer.loc["start per block belief", "low"] > 0
     assert abs(observer.loc["evidence × block belief", "value"]) < 0.02 * observer.loc["stimulus step per evidence", "value"]
-    first = run._first_step + 1
+    first = run.first_step + 1
     prior = np.log(seen.prior) - np.log1p(-seen.prior)
     np.testing.assert_allclose(np.log(seen.p_right[first]) - np.log1p(-seen.p_right[first]), prior, atol=1e-9)
 
@@ -82,7 +82,7 @@ def test_gradient_flow_meets_finite_differences(run):
     """dp(right)/dh a few steps back, by running the network from a shifted state under the same inputs."""
     net, back = run.agent, 7
     flow = integration.gradient_flow(net, run, n_back=back, n_steps=1, rng=3)
-    first = run._first_step[run.sessions.offsets[:-1]]
+    first = run.first_step[run.sessions.offsets[:-1]]
     start = np.repeat(first, np.diff(np.r_[first, len(run.p_right)]))
     possible = np.flatnonzero((run.step >= 2) & (np.arange(len(start)) - start >= back))
     t = np.random.default_rng(3).choice(possible, 1, replace=False)[0]

@@ -40,7 +40,7 @@ def test_components_are_those_of_the_singular_values(untrained):
     assert found.participation_ratio.value == pytest.approx(values.sum() ** 2 / (values**2).sum())
     np.testing.assert_allclose((centred @ found.axes.T).var(0), values, rtol=1e-8)
     ends = rep.pca(untrained, trial_ends=True)
-    np.testing.assert_allclose(ends.mean, untrained.hidden[untrained._last_step].mean(0))
+    np.testing.assert_allclose(ends.mean, untrained.hidden[untrained.last_step].mean(0))
 
 
 def test_intervals_of_the_components_are_of_sessions(untrained):

@@ -9,7 +9,7 @@
    step of Newton's must lower |f| by the fraction DECREASE of its length, and is shortened at most HALVINGS times; a
    search gives up after DAMPINGS rejected steps down the speed. */
 static const double SLOPE = 1e-9, FLAT = 1e-5, DECREASE = 1e-4;
-enum { HALVINGS = 3, DAMPINGS = 16 };
+enum { HALVINGS = 3, DAMPINGS = 16, KNOWN_MAX = 16 };
 
 /* One search: the map under its input, and the buffers of an iterate. Vectors have room for `rows` entries. */
 struct search {
@@ -21,6 +21,10 @@ struct search {
     double *slope;                 /* J' f, (N,) */
     int *pivot;
     double norm, damping;          /* |f|; what is added to the Hessian's diagonal */
+    double bend;                   /* Lipschitz constant of J */
+    size_t n_known;
+    double *known;                 /* (KNOWN_MAX, N) points found so far */
+    double radius[KNOWN_MAX];      /* inside which Newton's method converges to each */
 };
 
 static double norm(size_t n, const double *x)
@@ -90,7 +94,7 @@ static int newton(struct search *s, double *h)
     memcpy(s->factors, s->J, n * n * sizeof *s->J);
     for (size_t i = 0; i < n; i++)
         s->step[i] = -s->f[i];
-    if (hrnn_linalg_solve(n, s->factors, s->pivot, s->step) != HRNN_OK)
+    if (hrnn_linalg_solve(n, 1, s->factors, s->pivot, s->step) != HRNN_OK)
         return 0;
     double t = 1;
     for (int k = 0; k <= HALVINGS; k++, t /= 2)
@@ -142,25 +146,81 @@ static int damped(struct search *s, double *h)
     return 0;
 }
 
+/* ---- points already known ---------------------------------------------------------------------------------------- */
+
+/* J changes by at most max |tanh''| |W| max |w_i| per unit of distance; Frobenius's norm bounds |W|. */
+static double bend_of(const struct hrnn_cell *cell, const double *A)
+{
+    double total = 0, most = 0;
+    for (size_t i = 0; i < cell->n_hidden; i++) {
+        double row = 0;
+        for (size_t j = 0; j < cell->n_hidden; j++)
+            row += A[j * cell->ld + i] * A[j * cell->ld + i];
+        total += row;
+        most = fmax(most, row);
+    }
+    return 4 / (3 * sqrt(3)) * sqrt(total * most);
+}
+
+/* Keeps h with the radius 2/(3 |J^-1| bend) inside which Newton's method converges to it (Rall 1974); s->u is that of h. */
+static void remember(struct search *s, const double *h)
+{
+    size_t n = s->cell->n_hidden;
+    double inverse;
+    if (s->n_known == KNOWN_MAX)
+        return;
+    fill_jacobian(s);
+    memset(s->scaled, 0, n * n * sizeof *s->scaled);
+    for (size_t i = 0; i < n; i++)
+        s->scaled[i * n + i] = 1;
+    if (hrnn_linalg_solve(n, n, s->J, s->pivot, s->scaled) != HRNN_OK)
+        return;
+    inverse = norm(n * n, s->scaled);
+    s->radius[s->n_known] = 2 / (3 * inverse * s->bend);
+    memcpy(s->known + s->n_known++ * n, h, n * sizeof *h);
+}
+
+/* Moves h to the known point around it, if there is one. */
+static int arrive(struct search *s, double *h)
+{
+    size_t n = s->cell->n_hidden;
+    for (size_t k = 0; k < s->n_known; k++) {
+        double sum = 0, *point = s->known + k * n;
+        for (size_t i = 0; i < n; i++)
+            sum += (h[i] - point[i]) * (h[i] - point[i]);
+        if (sum < s->radius[k] * s->radius[k]) {
+            memcpy(h, point, n * sizeof *h);
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /* Searches from h (rows,) and leaves it where the search ended. */
 static enum hrnn_fixedpoint_outcome search(struct search *s, size_t max_iterations, double tolerance, double *h,
                                            int64_t *n_iterations)
 {
     double leak = s->cell->leak;
+    int creeps = 0; /* the last step went down the speed, and not far: no fixed point is near, so Newton's would not help */
     s->damping = 1e-3;
     s->norm = evaluate(s, h, s->u, s->f);
     for (size_t k = 0; k < max_iterations; k++) {
         *n_iterations = (int64_t)k;
-        if (leak * s->norm <= tolerance)
+        if (arrive(s, h))
             return HRNN_FIXEDPOINT_FOUND;
+        if (leak * s->norm <= tolerance) {
+            remember(s, h);
+            return HRNN_FIXEDPOINT_FOUND;
+        }
         fill_jacobian(s);
-        if (newton(s, h))
+        if (!creeps && newton(s, h))
             continue;
-        double slope = fill_slope(s);
+        double slope = fill_slope(s), before = s->norm;
         if (slope < SLOPE)
             return HRNN_FIXEDPOINT_SLOW;
         if (!damped(s, h))
             return slope < FLAT ? HRNN_FIXEDPOINT_SLOW : HRNN_FIXEDPOINT_UNDECIDED;
+        creeps = s->norm > 0.5 * before;
     }
     *n_iterations = (int64_t)max_iterations;
     return leak * s->norm <= tolerance ? HRNN_FIXEDPOINT_FOUND : HRNN_FIXEDPOINT_UNDECIDED;
@@ -170,8 +230,8 @@ static enum hrnn_fixedpoint_outcome search(struct search *s, size_t max_iteratio
 
 size_t hrnn_fixedpoint_search_scratch(const struct hrnn_cell *cell)
 {
-    size_t n = cell->n_hidden, arrays = 14; /* each takes whole cache lines */
-    return hrnn_cell_forward_size(cell) + 9 * cell->ld + 3 * n * n + n + arrays * HRNN_KERNEL_LINE;
+    size_t n = cell->n_hidden, arrays = 15; /* each takes whole cache lines */
+    return hrnn_cell_forward_size(cell) + 9 * cell->ld + 3 * n * n + (1 + KNOWN_MAX) * n + arrays * HRNN_KERNEL_LINE;
 }
 
 void hrnn_fixedpoint_search(const struct hrnn_kernel *kernel, const struct hrnn_cell *cell, const double *theta,
@@ -189,8 +249,10 @@ void hrnn_fixedpoint_search(const struct hrnn_kernel *kernel, const struct hrnn_
     s.factors = hrnn_kernel_take(&scratch, n_hidden * n_hidden);
     s.scaled = hrnn_kernel_take(&scratch, n_hidden * n_hidden);
     s.pivot = (int *)hrnn_kernel_take(&scratch, n_hidden);
+    s.known = hrnn_kernel_take(&scratch, KNOWN_MAX * n_hidden);
     hrnn_cell_pack(cell, theta, s.A);
     fill_drive(cell, s.A, x, s.drive);
+    s.bend = bend_of(cell, s.A);
     for (size_t r = 0; r < n; r++) {
         memcpy(h, points + r * n_hidden, n_hidden * sizeof *h);
         outcome[r] = (int8_t)search(&s, max_iterations, tolerance, h, n_iterations + r);

@@ -1,7 +1,8 @@
 /* Fixed points h* = F(h*, x) of a cell under a constant input x, F being one step: F - h = leak (tanh(W h + U x + b) - h),
    so that they do not depend on the leak. Newton's method on f = tanh(W h + U x + b) - h with the Jacobian at the
    iterate; where Newton's step does not lower |f|, a damped step down the speed q = |F - h|^2 / 2 does, with its exact
-   Hessian, so that a search ends at a fixed point or at a local minimum of the speed, a slow point. Not here: which points are the same, and
+   Hessian, so that a search ends at a fixed point or at a local minimum of the speed, a slow point. A search also ends
+   where it comes so near to a point found before that Newton's method provably converges to it. Not here: which points are the same, and
    what becomes of them when x varies. */
 #ifndef HRNN_FIXEDPOINT_H
 #define HRNN_FIXEDPOINT_H

@@ -40,10 +40,10 @@ void hrnn_linalg_gram(size_t n, const double *A, double *C)
     BLAS(cblas_dsyrk)(COLUMN_MAJOR, UPPER, TRANS, (int)n, (int)n, 1, A, (int)n, 0, C, (int)n);
 }
 
-enum hrnn_status hrnn_linalg_solve(size_t n, double *A, int *pivot, double *b)
+enum hrnn_status hrnn_linalg_solve(size_t n, size_t n_right, double *A, int *pivot, double *B)
 {
-    int size = (int)n, one = 1, info;
-    BLAS(dgesv_)(&size, &one, A, &size, pivot, b, &size, &info);
+    int size = (int)n, columns = (int)n_right, info;
+    BLAS(dgesv_)(&size, &columns, A, &size, pivot, B, &size, &info);
     return info ? HRNN_SINGULAR : HRNN_OK;
 }
 

@@ -19,8 +19,9 @@ void hrnn_linalg_gemm_transposed(size_t m, size_t n, size_t k, double alpha, con
 /* C (n, n), upper triangle by columns = A' A of A (n, n) by columns. */
 void hrnn_linalg_gram(size_t n, const double *A, double *C);
 
-/* Solves A x = b for A (n, n) by columns; x takes the place of b (n,), factors that of A. HRNN_SINGULAR if it is. */
-enum hrnn_status hrnn_linalg_solve(size_t n, double *A, int *pivot /* (n,) */, double *b);
+/* Solves A X = B for A (n, n) and B (n, n_right) by columns; X takes the place of B, factors that of A. HRNN_SINGULAR if
+   A is. */
+enum hrnn_status hrnn_linalg_solve(size_t n, size_t n_right, double *A, int *pivot /* (n,) */, double *B);
 
 /* The same for a symmetric positive definite A whose upper triangle is given. */
 enum hrnn_status hrnn_linalg_solve_positive(size_t n, double *A, double *b);

@@ -71,7 +71,7 @@ def states(ax, anatomy, shown, of):
     """Last states of trials in the plane, by the side of the stimulus or of the block."""
     import pandas as pd
 
-    scores = anatomy.plane.project(anatomy.run.hidden[anatomy.run._last_step[shown]])
+    scores = anatomy.plane.project(anatomy.run.hidden[anatomy.run.last_step[shown]])
     sign = getattr(anatomy.run.sessions, of)[shown]
     for value, (colour, marker), name in ((-1, LEFT, "left"), (1, RIGHT, "right")):
         part = scores[sign == value]
@@ -87,7 +87,7 @@ def errors(ax, anatomy, shown):
     import pandas as pd
 
     trials = anatomy.run.trials.iloc[shown]
-    scores = anatomy.plane.project(anatomy.run.hidden[anatomy.run._last_step[shown]])
+    scores = anatomy.plane.project(anatomy.run.hidden[anatomy.run.last_step[shown]])
     wrong = ~trials.correct.to_numpy()
     zero = wrong & (trials.strength == 0).to_numpy()
     against = wrong & ~zero & (trials.side * trials.block_side < 0).to_numpy()

@@ -70,7 +70,7 @@ def start(ax, anatomy, agent, panel):
     """Belief in the side before the first observation against the block belief."""
     run = anatomy.run
     stimulus, block = _beliefs(anatomy, agent)
-    at = run._first_step + max(run.sessions.task.n_blank, 1) - 1
+    at = run.first_step + max(run.sessions.task.n_blank, 1) - 1
     fine = at[np.isfinite(stimulus[at])]
     table = _binned(ax, block[fine], stimulus[fine], agent, panel, "start per block belief", anatomy)
     ax.set(xlabel="block belief", ylabel="belief in the side\nbefore evidence")
