@@ -41,6 +41,31 @@ class Rollout:
     hidden: np.ndarray | None = None
     prior: np.ndarray | None = None
 
+    @classmethod
+    def join(cls, runs):
+        """One rollout of several of the same agent and task, their sessions one after the other.
+
+        Examples
+        --------
+        >>> import hrnn
+        >>> agent = hrnn.BayesianActor("none")
+        >>> runs = [hrnn.rollout(agent, hrnn.Task().sample(n_sessions=2, rng=seed)) for seed in (0, 1)]
+        >>> Rollout.join(runs).sessions.n_sessions
+        4
+        """
+        runs = list(runs)
+        if not runs or not all(isinstance(run, cls) for run in runs):
+            raise TypeError("runs must be one or more Rollouts")
+        first = runs[0]
+        if any(run.agent is not first.agent or run.sessions.task != first.sessions.task for run in runs):
+            raise ValueError("runs must be of one agent and one task")
+        sessions = Sessions.join([run.sessions for run in runs])
+        arrays = {
+            name: None if getattr(first, name) is None else np.concatenate([getattr(run, name) for run in runs])
+            for name in ("choice", "n_obs", "p_right", "hidden", "prior")
+        }
+        return cls(first.agent, sessions, **arrays)
+
     @functools.cached_property
     def trial(self):
         """Row in `sessions` of each step, (T,) int64."""

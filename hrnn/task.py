@@ -235,6 +235,22 @@ class Sessions:
     observations: np.ndarray
     offsets: np.ndarray
 
+    @classmethod
+    def join(cls, several):
+        """One Sessions of several of the same task, one after the other."""
+        several = list(several)
+        first = several[0]
+        if any(sessions.task != first.task for sessions in several):
+            raise ValueError("several must be of one task")
+        before = np.cumsum([0, *(sessions.n_sessions for sessions in several[:-1])])
+        ends = np.cumsum([0, *(sessions.n_trials for sessions in several[:-1])])
+        names = ("block", "block_side", "trial_in_block", "side", "strength", "observations")
+        return cls(
+            task=first.task, session=np.concatenate([s.session + n for s, n in zip(several, before, strict=True)]),
+            offsets=np.r_[0, np.concatenate([s.offsets[1:] + n for s, n in zip(several, ends, strict=True)])],
+            **{name: np.concatenate([getattr(s, name) for s in several]) for name in names},
+        )
+
     @property
     def n_sessions(self):
         """Number of sessions, S."""

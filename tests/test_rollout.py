@@ -299,3 +299,21 @@ def test_the_simplest_agent_integrates_the_difference(gain):
     np.testing.assert_array_equal(n_obs, last + 1)
     np.testing.assert_array_equal(choice, np.where(passed.any(1), np.sign(log_odds[np.arange(len(last)), last]), 0))
     assert n_steps == (n_obs + 1).sum()
+
+
+def test_joined_rollouts_are_one_after_the_other():
+    net = hrnn.Network.init("tanh", n_hidden=5, rng=0)
+    task = hrnn.Task(n_blocks=1)
+    runs = [hrnn.rollout(net, task.sample(n_sessions=n, rng=n)) for n in (1, 3)]
+    joined = hrnn.rollout(net, task.sample(n_sessions=1, rng=1)).join(runs)
+    again = hrnn.rollout(net, joined.sessions)
+    for name in ("choice", "n_obs", "p_right", "hidden"):
+        np.testing.assert_array_equal(getattr(joined, name), getattr(again, name))
+    assert joined.trials.session.tolist() == [*runs[0].trials.session, *(runs[1].trials.session + 1)]
+    columns = [c for c in joined.trials if c != "session"]
+    for column in columns:
+        assert joined.trials[column].tolist() == [*runs[0].trials[column], *runs[1].trials[column]]
+    with pytest.raises(ValueError, match="runs must be of one agent"):
+        joined.join([runs[0], hrnn.rollout(hrnn.BayesianActor(), runs[0].sessions)])
+    with pytest.raises(TypeError, match="runs must be"):
+        joined.join([])
