@@ -134,7 +134,9 @@ class Belief:
 
 
 def _correlation(x, y, unit, rng):
-    """Correlation with its interval: the slope of standardised values."""
+    """Correlation with its interval, the slope of standardised values; NaN if one does not vary."""
+    if not (x.std() > 0 and y.std() > 0):
+        return Estimate(np.nan, np.nan, np.nan, len(np.unique(unit)))
     x, y = ((v - v.mean()) / v.std() for v in (x, y))
     fit = linear(np.column_stack([x, np.ones(len(x))]), y, unit, rng=rng)
     return Estimate(float(fit.weights.value[0]), float(fit.weights.low[0]), float(fit.weights.high[0]), fit.weights.n)

@@ -79,9 +79,7 @@ def linear(X, y, unit, *, rng=0, n_resamples=1000):
     X, y, unit = real_array(X, "X", (2,)), real_array(y, "y", (1,)), np.asarray(unit)
     if unit.ndim != 1 or not (len(X) == len(y) == len(unit)):
         raise ValueError(f"X, y and unit must have one row each, got {X.shape}, {y.shape}, {unit.shape}")
-    norms = np.linalg.norm(X, axis=0)
-    if len(X) < X.shape[1] or (np.abs(np.diag(np.linalg.qr(X, mode="r"))) <= 1e-9 * norms).any():
-        raise ValueError("X must have columns that do not follow from each other")
+    _refuse_dependent(X, "X")
     moments, resampled = _resampled_moments(X, y, unit, rng, n_resamples)
     (weights, r2), (drawn, drawn_r2) = _solve(moments.sum(0)), _solve(resampled)
     low, high = percentiles(drawn.T, len(moments))
@@ -89,6 +87,12 @@ def linear(X, y, unit, *, rng=0, n_resamples=1000):
     return LinearFit(
         Estimate(weights, low, high, len(moments)), Estimate(float(r2), float(low_r2), float(high_r2), len(moments)), len(y)
     )
+
+
+def _refuse_dependent(X, name):
+    norms = np.linalg.norm(X, axis=0)
+    if len(X) < X.shape[1] or (np.abs(np.diag(np.linalg.qr(X, mode="r"))) <= 1e-9 * norms).any():
+        raise ValueError(f"{name} must have columns that do not follow from each other")
 
 
 def _resampled_moments(X, y, unit, rng, n_resamples):
@@ -127,6 +131,7 @@ def added_r2(X, extra, y, unit, *, rng=0, n_resamples=1000):
     k, n_units = X.shape[1], len(np.unique(unit))
     if not extra.shape[1]:
         return Estimate(0.0, 0.0, 0.0, n_units)
+    _refuse_dependent(np.column_stack([X, extra]), "X and extra")
     moments, resampled = _resampled_moments(np.column_stack([X, extra]), y, unit, rng, n_resamples)
     kept = [*range(k), moments.shape[1] - 2, moments.shape[1] - 1]
 

@@ -106,7 +106,7 @@ def percentiles(draws, n):
     """
     from scipy.special import ndtr, stdtrit
 
-    if n < 2:
+    if n < 2 or not draws.shape[1]:
         return np.full((2, draws.shape[0]), np.nan)
     tail = ndtr(np.sqrt(n / (n - 1)) * stdtrit(n - 1, (1 - LEVEL) / 2))
     ends = np.full((2, draws.shape[0]), np.nan)

@@ -54,6 +54,14 @@ def test_two_units_have_an_analytic_saddle():
     np.testing.assert_allclose(found.points[found.stable].sum(0), 0, atol=1e-11)
 
 
+def test_an_unstable_spiral_is_unstable_by_its_modulus():
+    """Eigenvalues 1.2 e^{±i}: real part .65, modulus 1.2."""
+    turn = 1.2 * np.array([[np.cos(1.0), -np.sin(1.0)], [np.sin(1.0), np.cos(1.0)]])
+    found = hrnn.fixed_points(network(turn), x=NO_INPUT, starts=[[0.01, 0.0]])
+    assert not found.stable[0] and abs(found.eigenvalues[0].real).max() < 1 < abs(found.eigenvalues[0, 0])
+    assert found.n_unstable[0] == 2 and found.time_constants[0, 0] == pytest.approx(-1 / np.log(1.2))
+
+
 def test_a_nearly_linear_network_has_the_point_of_linear_algebra():
     rng = np.random.default_rng(1)
     W, b = 0.3 * rng.normal(size=(12, 12)) / np.sqrt(12), 1e-5 * rng.normal(size=12)
@@ -206,3 +214,17 @@ def test_a_search_that_stops_at_a_known_point_would_have_gone_there(trained, sta
             count[gaps.argmin()] += 1
     np.testing.assert_array_equal(count, together.n_found)
     assert sum(len(one.slow_points) for one in alone) == together.n_starts - together.n_found.sum()
+
+
+def test_searches_end_quickly_also_at_slow_points(trained, starts):
+    """The exact Hessian makes the way down the speed quadratic; a wrong one creeps or gives up."""
+    for x in dynamics.CONDITIONS.values():
+        points, n = starts.copy(), len(starts)
+        residual, outcome, n_iterations = np.empty(n), np.empty(n, np.int8), np.empty(n, np.int64)
+        scratch = np.empty(hrnn._core.fixedpoint_scratch(20)[0])
+        hrnn._core.fixedpoint_search(trained.theta, 20, 1.0, np.array(x), 200, 1e-12, points, residual, outcome, n_iterations, scratch)
+        assert set(outcome) <= {dynamics.FOUND, dynamics.SLOW} and n_iterations.max() <= 30
+        for point in points[outcome == dynamics.SLOW]:
+            gap = dynamics.step(trained, point, x) - point
+            slope = np.linalg.norm(gap @ (dynamics.jacobian(trained, point, x) - np.eye(20))) / np.linalg.norm(gap)
+            assert slope < 1e-6

@@ -57,6 +57,17 @@ def test_a_network_that_is_the_observer_has_its_belief(run):
     assert belief.feedback_share.low > 0.1, "the observer learns from feedback what evidence leaves open"
 
 
+def test_the_belief_is_read_at_the_last_blank_step_and_compared_with_the_past_alone(run):
+    seen = hrnn.observe(run)
+    made = dataclasses.replace(run, hidden=np.column_stack([run.step, run.trial]).astype(float))
+    decoder = dataclasses.replace(rep.block_decoder(run), weights=np.array([1.0, 1e-6]), intercept=0.0)
+    belief = integration.block_belief(made, decoder, seen)
+    np.testing.assert_allclose(belief.network, run.sessions.task.n_blank - 1, atol=0.01)
+    first = hrnn.inference.filter_sides(run.sessions.side, run.sessions.session, run.sessions.block_side, task=run.sessions.task)[1]
+    if (run.choice != 0).all():  # then feedback reveals every side
+        np.testing.assert_allclose(belief.observer, np.log(first) - np.log1p(-first), atol=1e-9)
+
+
 def test_belief_along_blocks_is_a_mean_by_hand(run):
     values = np.random.default_rng(0).normal(size=run.sessions.n_trials)
     mean, n = integration.along_blocks(run, values, min_n=1)

@@ -48,6 +48,7 @@ def test_a_line_attractor_built_by_hand_is_one():
     net = network(1.004 * np.outer(u, u))
     verdict = manifold.verdict(net, found_of(net))
     assert verdict.kind == "line attractor" and verdict.numbers["largest_drift"] < 0.01 and verdict.numbers["n_saddles"] == 1
+    assert verdict.numbers["contraction"] < 0.01, "a map of rank one leaves nothing across the line"
 
 
 def test_verdicts_of_known_networks():
