@@ -59,10 +59,11 @@ def test_a_network_that_is_the_observer_has_its_belief(run):
 
 def test_the_belief_is_read_at_the_last_blank_step_and_compared_with_the_past_alone(run):
     seen = hrnn.observe(run)
-    made = dataclasses.replace(run, hidden=np.column_stack([run.step, run.trial]).astype(float))
-    decoder = dataclasses.replace(rep.block_decoder(run), weights=np.array([1.0, 1e-6]), intercept=0.0)
+    of_trial = np.random.default_rng(0).normal(size=run.sessions.n_trials)
+    made = dataclasses.replace(run, hidden=np.column_stack([run.step, of_trial[run.trial]]))
+    decoder = dataclasses.replace(rep.block_decoder(run), weights=np.array([1.0, 1.0]), intercept=0.0)
     belief = integration.block_belief(made, decoder, seen)
-    np.testing.assert_allclose(belief.network, run.sessions.task.n_blank - 1, atol=0.01)
+    np.testing.assert_allclose(belief.network, run.sessions.task.n_blank - 1 + of_trial)
     first = hrnn.inference.filter_sides(run.sessions.side, run.sessions.session, run.sessions.block_side, task=run.sessions.task)[1]
     if (run.choice != 0).all():  # then feedback reveals every side
         np.testing.assert_allclose(belief.observer, np.log(first) - np.log1p(-first), atol=1e-9)
