@@ -21,8 +21,8 @@ __all__ = [
     "BayesianActor", "Network", "NumericalError", "OptimalPolicy", "Recipe", "Task", "fixed_points", "observe", "rollout", "train",
 ]
 _MODULES = (
-    "behavior", "connectivity", "dynamics", "figures", "inference", "integration", "io", "manifold", "mice", "plot", "policy",
-    "psychometric", "regression", "representation", "reproduce", "stats", "training",
+    "anatomy", "behavior", "connectivity", "dynamics", "figures", "inference", "integration", "io", "manifold", "mice", "plot",
+    "policy", "psychometric", "published", "regression", "representation", "reproduce", "stats", "training",
 )
 
 

@@ -75,7 +75,7 @@ class Anatomy:
 
     @functools.cached_property
     def untrained(self):
-        """Rollout of the network as it was initialised: same size and cell, the first sessions of the same."""
+        """Rollout of an untrained network of the same size and cell, on the first of the same sessions."""
         net = hrnn.Network.init(self.network.cell, n_hidden=self.network.n_hidden, rng=self.seed, leak=self.network.leak)
         sessions = self.run.sessions
         n = min(N_SESSIONS_UNTRAINED, sessions.n_sessions)
@@ -203,57 +203,103 @@ class Anatomy:
         return published.consequences(self.run, self.fixed_points, self.starts)
 
     def measures(self):
-        """Headline numbers: {name: Estimate}, the names of the report."""
-        rest = self.fixed_points.at((0, 0, 0))
-        stable, saddle = self.fixed_points.stable[rest], self.fixed_points.n_unstable[rest] == 1
-        moduli = np.abs(self.fixed_points.eigenvalues[rest, 0])
-        full, by_c = self.decoders["full"], self.angles["full"]
-        slopes, path = self.slopes["evidence"], self.paths["no input"]
-        columns, n = ["slope", "slope_low", "slope_high"], self.run.sessions.n_sessions
-        pick = {name: Estimate(*slopes.loc[name, columns], n) for name in self.readouts}
-        coupled = self.coupling.set_index(["agent", "effect"])
-        weights = self.weights.delta
+        """Headline numbers: {name: Estimate}, the names of the report.
+
+        What this network or task does not define (populations of two units, beliefs before trials without blank steps)
+        is left out, and `undefined` says why.
+        """
+        found = {}
+        self.undefined = {}
+        for group in (self._variance, self._decoding, self._angles, self._slopes, self._belief, self._coupling, self._populations,
+                      self._fixed_points, self._ranks):
+            try:
+                found |= group()
+            except ValueError as error:
+                self.undefined[group.__name__.strip("_")] = str(error)
+        return found
+
+    def _variance(self):
+        ends = representation.pca(self.run, trial_ends=True, rng=self.seed)
         return {
-            "variance_pc12": _first_two(self.components),
-            "participation_ratio": self.components.participation_ratio,
-            "variance_pc12_trial_ends": _first_two(representation.pca(self.run, trial_ends=True, rng=self.seed)),
+            "variance_pc12": _first_two(self.components), "participation_ratio": self.components.participation_ratio,
+            "variance_pc12_trial_ends": _first_two(ends),
+        }
+
+    def _decoding(self):
+        return {
             **{f"block_decoder_{name}": decoder.accuracy for name, decoder in self.decoders.items()},
             **{f"block_decoder_{name}_untrained": decoder.accuracy for name, decoder in self.floors.items()},
-            "block_decoder_observer": self.ceiling, "angle_plane": self.angles["plane"],
-            "angle_full": representation.readout_angle(self.network, full),
-            **{f"angle_full_at_C_{C:g}": angle for C, angle in by_c.items()},
-            "stimulus_slope": pick["stimulus"], "block_slope": pick["block"], "block_slope_in_plane": pick["block_in_plane"],
-            **{f"slope_ratio{suffix}": integration.slope_ratio(
-                self.run, self.readouts["stimulus"], self.readouts[f"block{suffix}"], rng=self.seed) for suffix in ("", "_in_plane")},
-            **{f"{name}_feedback_slope": Estimate(*self.slopes["feedback"].loc[name, columns], n) for name in self.readouts},
-            "belief_scale": self.belief.scale, "belief_correlation": self.belief.correlation, "belief_r2": self.belief.r2,
-            "belief_update_correlation": self.belief.update_correlation, "belief_feedback_share": self.belief.feedback_share,
-            **{f"coupling_{effect.replace(' ', '_').replace('×', 'x')}": _estimate(coupled.loc[("network", effect)])
-               for effect in self.coupling["effect"].unique()},
-            "silhouette": self.populations["trained"].silhouette, "silhouette_untrained": self.populations["untrained"].silhouette,
-            "correlation_between_populations": _alone(self.populations["trained"].between), "cliffs_delta": weights,
-            "n_stable": _alone(stable.sum()), "n_saddles": _alone(saddle.sum()),
-            "lambda_stable": _alone(moduli[stable].max() if stable.any() else np.nan),
-            "lambda_saddle": _alone(moduli[saddle].max() if saddle.any() else np.nan),
-            "fixed_points_converged": _alone(self.fixed_points.converged_fraction), "fixed_points_coverage": _alone(self.coverage),
-            "fixed_points_residual": _alone(self.fixed_points.residual.max() if len(self.fixed_points.residual) else np.nan),
-            "path_drift": _alone(self.verdict.numbers.get("largest_drift", np.nan)),
-            "path_contraction": _alone(self.verdict.numbers.get("contraction", np.nan)),
-            **{f"path_angle_{name}": _alone(path.angles(axis)[0] if path else np.nan) for name, axis in self.readouts.items()},
-            **{f"rank_{rank}_{name}": _alone(value) for rank, row in self.low_rank.items() for name, value in row.items()},
+            "block_decoder_observer": self.ceiling,
+        }
+
+    def _angles(self):
+        return {
+            "angle_plane": self.angles["plane"], "angle_full": representation.readout_angle(self.network, self.decoders["full"]),
+            **{f"angle_full_at_C_{C:g}": angle for C, angle in self.angles["full"].items()},
             **{f"units_in_{name}_readout": _alone(connectivity.readout_participation(axis)[1]) for name, axis in self.readouts.items()},
         }
+
+    def _slopes(self):
+        columns, n = ["slope", "slope_low", "slope_high"], self.run.sessions.n_sessions
+        evidence, feedback = ({name: Estimate(*self.slopes[of].loc[name, columns], n) for name in self.readouts}
+                              for of in ("evidence", "feedback"))
+        return {
+            "stimulus_slope": evidence["stimulus"], "block_slope": evidence["block"],
+            "block_slope_in_plane": evidence["block_in_plane"],
+            **{f"slope_ratio{suffix}": integration.slope_ratio(
+                self.run, self.readouts["stimulus"], self.readouts[f"block{suffix}"], rng=self.seed) for suffix in ("", "_in_plane")},
+            **{f"{name}_feedback_slope": slope for name, slope in feedback.items()},
+        }
+
+    def _belief(self):
+        belief = self.belief
+        return {
+            "belief_scale": belief.scale, "belief_correlation": belief.correlation, "belief_r2": belief.r2,
+            "belief_update_correlation": belief.update_correlation, "belief_feedback_share": belief.feedback_share,
+            "belief_feedback_share_observer": belief.feedback_share_observer,
+        }
+
+    def _coupling(self):
+        return {
+            f"coupling_{row.effect.replace(' ', '_').replace('×', 'x')}{'' if row.agent == 'network' else '_observer'}":
+            Estimate(row.value, row.low, row.high, int(row.n)) for row in self.coupling.itertuples()
+        }
+
+    def _populations(self):
+        trained, untrained = self.populations["trained"], self.populations["untrained"]
+        return {
+            "silhouette": trained.silhouette, "silhouette_untrained": untrained.silhouette,
+            "correlation_between_populations": _alone(trained.between), "n_populations": _alone(trained.n_clusters),
+            "cliffs_delta": self.weights.delta,
+        }
+
+    def _fixed_points(self):
+        found, numbers, path = self.fixed_points, self.verdict.numbers, self.paths["no input"]
+        rest = found.at((0, 0, 0))
+        moduli = np.abs(found.eigenvalues[rest, 0])
+        saddle = moduli[found.n_unstable[rest] == 1]
+        return {
+            "n_stable": _alone(numbers["n_stable"]), "n_saddles": _alone(numbers["n_saddles"]),
+            "lambda_stable": _alone(numbers.get("lambda_stable", np.nan)),
+            "lambda_saddle": _alone(saddle.max() if saddle.size else np.nan),
+            "fixed_points_converged": _alone(found.converged_fraction), "fixed_points_coverage": _alone(self.coverage),
+            "fixed_points_residual": _alone(found.residual.max() if len(found.residual) else np.nan),
+            "path_drift": _alone(numbers.get("largest_drift", np.nan)), "path_contraction": _alone(numbers.get("contraction", np.nan)),
+            **{f"path_angle_{name}": _alone(path.angles(axis)[0] if path and path.converged else np.nan)
+               for name, axis in self.readouts.items()},
+        }
+
+    def _ranks(self):
+        return {f"rank_{rank}_{name}": _alone(value) for rank, row in self.low_rank.items() for name, value in row.items()}
 
 
 def _first_two(components):
     share = components.cumulative
+    if len(share.value) < 2:
+        raise ValueError("one unit has one component")
     return Estimate(share.value[1], share.low[1], share.high[1], share.n)
 
 
 def _alone(value):
     """A number of one network, which has no interval of its own."""
     return Estimate(float(value), np.nan, np.nan, 1)
-
-
-def _estimate(row):
-    return Estimate(row["value"], row["low"], row["high"], int(row["n"]))

@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 
 from hrnn.arguments import generator, whole_number
-from hrnn.dynamics import check_network, step
-from hrnn.representation import states_before, states_of
+from hrnn.dynamics import step
+from hrnn.network import check_network
+from hrnn.representation import run_of, states_before, states_of
 from hrnn.stats import Estimate, percentiles
 
 MOST_CLUSTERS = 6
@@ -75,6 +76,8 @@ def populations(run, *, rng=0):
     tree = linkage(squareform(distance, checks=False), "average")
     cuts = {k: fcluster(tree, k, "maxclust") for k in range(2, min(MOST_CLUSTERS, n - 1) + 1)}
     scores = {k: silhouette_samples(distance, cut, metric="precomputed") for k, cut in cuts.items() if 1 < len(np.unique(cut)) < n}
+    if 2 not in scores:
+        raise ValueError("run must be of units that do not all vary as one")
     label = cuts[2] - 1
     drawn = scores[2][generator(rng).integers(n, size=(N_RESAMPLES, n))].mean(1)
     low, high = percentiles(drawn[None], n)[:, 0]
@@ -144,11 +147,12 @@ def weights_by_population(net, label, *, rng=0):
         return W[off & same], W[off & ~same]
 
     within, between = split(np.arange(net.n_hidden))
+    if not within.size:
+        raise ValueError("label must put at least two units into one population")
     random, drawn = generator(rng), []
-    while len(drawn) < N_RESAMPLES:
+    for _ in range(N_RESAMPLES):
         a, b = split(random.integers(net.n_hidden, size=net.n_hidden))
-        if a.size and b.size:
-            drawn.append(cliffs_delta(a, b))
+        drawn.append(cliffs_delta(a, b) if a.size and b.size else np.nan)
     low, high = percentiles(np.array(drawn)[None], net.n_hidden)[:, 0]
     return Weights(within, between, Estimate(cliffs_delta(within, between), float(low), float(high), net.n_hidden))
 
@@ -202,8 +206,7 @@ def low_rank(net, run, rank):
     """
     from hrnn.rollout import rollout
 
-    check_network(net)
-    states_of(run)
+    run_of(run, net)
     if whole_number(rank, "rank") > net.n_hidden:
         raise ValueError(f"rank must be <= {net.n_hidden}, got {rank}")
     u, s, vt = np.linalg.svd(net.W)

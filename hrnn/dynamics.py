@@ -11,7 +11,7 @@ import numpy as np
 
 from hrnn import _core
 from hrnn.arguments import real_array, real_number, whole_number
-from hrnn.network import Network
+from hrnn.network import check_network
 from hrnn.training import n_threads_of
 
 TOLERANCE = 1e-12  # of |F(h) - h| at a fixed point
@@ -24,12 +24,6 @@ CONDITIONS = {  # inputs (o^L, o^R, r) under which networks are taken apart
     "left": (1.2, 0.2, -0.05), "equal": (0.2, 0.2, -0.05), "right": (0.2, 1.2, -0.05), "feedback −1": (0.0, 0.0, -1.0),
     "no input": (0.0, 0.0, 0.0), "feedback +1": (0.0, 0.0, 1.0),
 }
-
-
-def check_network(net):
-    """Refuse what is no Network."""
-    if not isinstance(net, Network):
-        raise TypeError(f"net must be a Network, got {type(net).__name__}")
 
 
 def _states(values, name, net):
@@ -82,6 +76,8 @@ class FixedPoints:
     points : (K, N)
     x : (K, 3)
         The input under which each is one.
+    inputs : (M, 3)
+        All inputs that were searched, also those without a point.
     speed : (K,)
         q = ½ |F(h) - h|² at the returned point.
     residual : (K,)
@@ -102,6 +98,7 @@ class FixedPoints:
 
     points: np.ndarray
     x: np.ndarray
+    inputs: np.ndarray
     speed: np.ndarray
     residual: np.ndarray
     eigenvalues: np.ndarray
@@ -186,7 +183,7 @@ def fixed_points(net, *, x, starts, n_threads=1):
     n_found = np.array([count for rows in kinds[0] for count in rows.values()], dtype=int)
     ms, js = (np.array(rows, dtype=int) for rows in zip(*slow, strict=True)) if slow else np.zeros((2, 0), int)
     return FixedPoints(
-        points, at, 0.5 * residual[m, i] ** 2, residual[m, i], moduli, (np.abs(moduli) < 1).all(1), n_found, ended[ms, js], x[ms],
+        points, at, x, 0.5 * residual[m, i] ** 2, residual[m, i], moduli, (np.abs(moduli) < 1).all(1), n_found, ended[ms, js], x[ms],
         0.5 * residual[ms, js] ** 2, float((outcome == FOUND).mean()), outcome.size,
     )
 
@@ -281,7 +278,7 @@ def _iterate(net, x, states, n_steps, tolerance, arrived):
 
 
 def coverage(net, found, starts, *, n_steps=10_000):
-    """Fraction of starts that, iterated under each input of `found`, end within 1e-6 of a reported stable point.
+    """Fraction of starts that, iterated under each input searched, end within 1e-6 of a reported stable point.
 
     Parameters
     ----------
@@ -302,8 +299,7 @@ def coverage(net, found, starts, *, n_steps=10_000):
     >>> hrnn.dynamics.coverage(net, hrnn.fixed_points(net, x=[0, 0, 0], starts=starts), starts)
     1.0
     """
-    hits = [attractor(net, found, x, starts, n_steps=n_steps) >= 0 for x in np.unique(found.x, axis=0)]
-    return float(np.mean(hits)) if hits else 0.0
+    return float(np.mean([attractor(net, found, x, starts, n_steps=n_steps) >= 0 for x in found.inputs]))
 
 
 def attractor(net, found, x, starts, *, n_steps=10_000):
@@ -358,4 +354,4 @@ def _ball(net, point, x):
     singular = np.linalg.svd(R, compute_uv=False)
     gap = 1 - np.sqrt(1 - 1 / singular[0] ** 2)
     bend = net.leak * 4 / (3 * np.sqrt(3)) * np.linalg.norm(net.W, 2) * np.linalg.norm(net.W, axis=1).max()
-    return R, gap * singular[-1] ** 2 / (bend * singular[0])
+    return R, gap * singular[-1] ** 2 / (bend * singular[0]) if bend else np.inf

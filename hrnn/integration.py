@@ -9,9 +9,9 @@ import dataclasses
 import numpy as np
 
 from hrnn.arguments import generator, one_of, whole_number
-from hrnn.dynamics import check_network, jacobian
-from hrnn.regression import added_r2, linear
-from hrnn.representation import states_before, states_of, stimulus_readout
+from hrnn.dynamics import jacobian
+from hrnn.regression import added_r2, correlation, linear
+from hrnn.representation import run_of, states_before, states_of, stimulus_readout
 from hrnn.stats import Estimate, percentiles, resample
 
 
@@ -25,6 +25,9 @@ def movement(run, axis):
     states_of(run)
     axis = np.asarray(axis, float)
     return (run.hidden - states_before(run)) @ (axis / np.linalg.norm(axis))
+
+
+SLOPE_COLUMNS = ["slope", "slope_low", "slope_high", "intercept", "intercept_low", "intercept_high", "r2", "n"]
 
 
 def slopes(run, axes, *, of="evidence", rng=0):
@@ -43,7 +46,7 @@ def slopes(run, axes, *, of="evidence", rng=0):
     -------
     DataFrame
         Index: readout; columns `slope, slope_low, slope_high, intercept, intercept_low, intercept_high, r2, n`. Intervals
-        resample sessions.
+        resample sessions. NaN where feedback does not vary, as in an agent that always times out.
 
     Examples
     --------
@@ -63,6 +66,8 @@ def slopes(run, axes, *, of="evidence", rng=0):
     else:
         rows, x = np.isin(np.arange(len(session)), np.setdiff1d(run.first_step, start)), run.inputs[:, 2]
     X, table = np.column_stack([x[rows], np.ones(rows.sum())]), {}
+    if not np.ptp(x[rows]) > 0:  # an agent that always times out never sees feedback vary
+        return pd.DataFrame(np.nan, index=list(axes), columns=SLOPE_COLUMNS).assign(n=int(rows.sum()))
     for name, axis in axes.items():
         fit = linear(X, movement(run, axis)[rows], session[rows], rng=rng)
         w = fit.weights
@@ -97,7 +102,9 @@ def slope_ratio(run, first, second, *, rng=0):
 # ---- across trials -------------------------------------------------------------------------------------------------
 
 
-def _logit(p):
+def log_odds(p):
+    """log p/(1 - p), of probabilities that rounding has not made 0 or 1: those are taken as 2⁻⁵³ from it, log odds of ±36.7."""
+    p = np.clip(p, 2.0**-53, 1 - 2.0**-53)
     return np.log(p) - np.log1p(-p)
 
 
@@ -118,9 +125,9 @@ class Belief:
         1 - SS_res / SS_tot of that slope.
     update_scale, update_correlation : Estimate
         The same for the changes from one trial to the next.
-    feedback_share : Estimate
+    feedback_share, feedback_share_observer : Estimate
         R² that choice, feedback and their product add to the evidence of the trial and the belief before it, in a regression
-        of the network's updates.
+        of the updates of the network, and of the observer.
     """
 
     network: np.ndarray
@@ -131,15 +138,16 @@ class Belief:
     update_scale: Estimate
     update_correlation: Estimate
     feedback_share: Estimate
+    feedback_share_observer: Estimate
 
 
-def _correlation(x, y, unit, rng):
-    """Correlation with its interval, the slope of standardised values; NaN if one does not vary."""
-    if not (x.std() > 0 and y.std() > 0):
-        return Estimate(np.nan, np.nan, np.nan, len(np.unique(unit)))
-    x, y = ((v - v.mean()) / v.std() for v in (x, y))
-    fit = linear(np.column_stack([x, np.ones(len(x))]), y, unit, rng=rng)
-    return Estimate(float(fit.weights.value[0]), float(fit.weights.low[0]), float(fit.weights.high[0]), fit.weights.n)
+def _check_observer(run, seen):
+    """Refuse an observer without a block belief that varies, or of other trials."""
+    if len(seen.block) != run.sessions.n_trials or len(seen.p_block) != len(run.p_right):
+        raise ValueError("seen must be hrnn.observe of this run")
+    block = seen.block[run.sessions.block_side != 0]
+    if not (np.isfinite(block).all() and np.ptp(block) > 0):
+        raise ValueError("seen must be of an observer with a block belief that varies, such as 'semi_markov' where p_block > 0.5")
 
 
 def _through_origin(x, y, unit, rng):
@@ -176,8 +184,9 @@ def block_belief(run, decoder, seen, *, rng=0):
     s, task = run.sessions, run.sessions.task
     if task.n_blank < 1:
         raise ValueError("run must be of a task with n_blank >= 1")
+    _check_observer(run, seen)
     biased = s.block_side != 0
-    network, observer = decoder.log_odds(run.hidden[run.first_step + task.n_blank - 1]), _logit(seen.block)
+    network, observer = decoder.log_odds(run.hidden[run.first_step + task.n_blank - 1]), log_odds(seen.block)
     scale, r2 = _through_origin(observer[biased], network[biased], s.session[biased], rng)
     pair = biased[1:] & biased[:-1] & (np.diff(s.session) == 0)
     step_net, step_obs, unit = np.diff(network)[pair], np.diff(observer)[pair], s.session[1:][pair]
@@ -185,10 +194,13 @@ def block_belief(run, decoder, seen, *, rng=0):
     evidence = np.bincount(run.trial, _evidence(run), minlength=s.n_trials)[:-1][pair]
     choice, feedback = run.choice[:-1][pair].astype(float), np.where(run.choice == s.side, 1.0, -1.0)[:-1][pair]
     told = np.column_stack([choice, feedback, choice * feedback])
-    share = added_r2(np.column_stack([evidence, network[:-1][pair], np.ones(len(unit))]), told, step_net, unit, rng=rng)
+    shares = [
+        added_r2(np.column_stack([evidence, values[:-1][pair], np.ones(len(unit))]), told, steps, unit, rng=rng)
+        for values, steps in ((network, step_net), (observer, step_obs))
+    ]
     return Belief(
-        network, observer, scale, _correlation(observer[biased], network[biased], s.session[biased], rng), r2, update_scale,
-        _correlation(step_obs, step_net, unit, rng), share,
+        network, observer, scale, correlation(observer[biased], network[biased], s.session[biased], rng=rng), r2, update_scale,
+        correlation(step_obs, step_net, unit, rng=rng), *shares,
     )
 
 
@@ -224,6 +236,7 @@ def coupling(run, decoder, seen, *, rng=0):
     Parameters
     ----------
     run : Rollout
+        Of a task with at least one blank step.
     decoder : representation.Decoder
     seen : Observation
     rng : int, SeedSequence or Generator
@@ -245,25 +258,25 @@ def coupling(run, decoder, seen, *, rng=0):
 
     states_of(run)
     s, n_blank = run.sessions, run.sessions.task.n_blank
-    with np.errstate(divide="ignore"):
-        beliefs = {
-            "network": (_logit(run.p_right), decoder.log_odds(run.hidden)),
-            "observer": (_logit(seen.p_right), _logit(seen.p_block)),
-        }
-    rows = np.flatnonzero((run.step >= max(n_blank, 1)) & (s.block_side[run.trial] != 0))
-    unit, d, last_blank = s.session[run.trial[rows]], _evidence(run)[rows], run.first_step + max(n_blank, 1) - 1
+    if n_blank < 1:
+        raise ValueError("run must be of a task with n_blank >= 1")
+    _check_observer(run, seen)
+    net = run.agent
+    beliefs = {
+        "network": (run.hidden @ stimulus_readout(net) + net.c[1] - net.c[0], decoder.log_odds(run.hidden)),
+        "observer": (log_odds(seen.p_right), log_odds(seen.p_block)),
+    }
+    biased = s.block_side != 0
+    rows, starts = np.flatnonzero((run.step >= n_blank) & biased[run.trial]), (run.first_step + n_blank - 1)[biased]
+    unit, d, ones = s.session[run.trial[rows]], _evidence(run)[rows], np.ones(len(rows))
     table = []
     for agent, (stimulus, block) in beliefs.items():
-        fine = np.isfinite(stimulus[rows]) & np.isfinite(stimulus[rows - 1])
-        r, u, x = rows[fine], unit[fine], d[fine]
-        ones = np.ones(len(r))
-        starts = np.isfinite(stimulus[last_blank])
+        moved, joint = stimulus[rows] - stimulus[rows - 1], np.column_stack([d, d * block[rows - 1], block[rows - 1], ones])
         fits = {
-            "block step per evidence": (np.column_stack([x, ones]), block[r] - block[r - 1], u, 0),
-            "start per block belief": (np.column_stack([block[last_blank], np.ones(s.n_trials)])[starts], stimulus[last_blank][starts],
-                                       s.session[starts], 0),
-            "stimulus step per evidence": (np.column_stack([x, x * block[r - 1], block[r - 1], ones]), stimulus[r] - stimulus[r - 1], u, 0),
-            "evidence × block belief": (np.column_stack([x, x * block[r - 1], block[r - 1], ones]), stimulus[r] - stimulus[r - 1], u, 1),
+            "block step per evidence": (np.column_stack([d, ones]), block[rows] - block[rows - 1], unit, 0),
+            "start per block belief": (np.column_stack([block[starts], np.ones(len(starts))]), stimulus[starts], s.session[biased], 0),
+            "stimulus step per evidence": (joint, moved, unit, 0),
+            "evidence × block belief": (joint, moved, unit, 1),
         }
         for effect, (X, y, unit_of, k) in fits.items():
             fit = linear(X, y, unit_of, rng=rng)
@@ -311,8 +324,7 @@ def gradient_flow(net, run, *, n_back=200, n_steps=200, rng=0):
     """
     import pandas as pd
 
-    check_network(net)
-    states_of(run)
+    run_of(run, net)
     n_back, n_steps = whole_number(n_back, "n_back"), whole_number(n_steps, "n_steps")
     first = run.first_step[run.sessions.offsets[:-1]]
     start = np.repeat(first, np.diff(np.r_[first, len(run.p_right)]))

@@ -10,7 +10,8 @@ import dataclasses
 import numpy as np
 
 from hrnn.arguments import real_array, real_number, whole_number
-from hrnn.dynamics import FixedPoints, check_network, jacobian, step
+from hrnn.dynamics import FixedPoints, jacobian, step
+from hrnn.network import check_network
 
 N_STATES = 101  # of a path
 MAX_SWEEPS, SWEEP_TOLERANCE = 5000, 1e-7
@@ -32,7 +33,7 @@ class Path:
     drift : (P,)
         (F(h) - h) along the path, per step: positive towards the last state.
     contraction : (P,)
-        Largest modulus of the Jacobian across the path: how fast it is approached.
+        Largest modulus of the Jacobian across the path: the rate at which it is approached in the long run.
     along : (P,)
         The Jacobian along the path.
     tangent : (P, N)
@@ -40,6 +41,7 @@ class Path:
     ends : (2,) int
         Rows of the outer points in the FixedPoints.
     converged : bool
+        Whether the chain came to stand still; if not, it is no path of the map and none of the numbers means anything.
     """
 
     states: np.ndarray
@@ -60,14 +62,14 @@ class Path:
 
 
 def outer_points(found, x, axis=None):
-    """Rows of the two stable points under x that lie farthest apart (along axis (N,), if given), or None."""
+    """Rows of the two stable points under x that lie farthest apart (along axis (N,), if it separates them), or None."""
     rows = found.at(x)
     rows = rows[found.stable[rows]]
     if len(rows) < 2:
         return None
     points = found.points[rows]
-    if axis is not None:
-        score = points @ np.asarray(axis, float)
+    score = points @ np.asarray(axis, float) if axis is not None else np.zeros(len(rows))
+    if np.ptp(score) > 1e-9:
         return rows[[score.argmin(), score.argmax()]]
     gaps = np.linalg.norm(points[:, None] - points, axis=2)
     return rows[np.sort(np.unravel_index(gaps.argmax(), gaps.shape))]
@@ -232,7 +234,7 @@ def continuation(net, start, *, x, along, low, high, step_size=0.05, max_points=
     x, along : (3,)
         The input at value 0, and the direction in which it varies.
     low, high : float
-        The branch ends where value leaves [low, high]; it is followed both ways from value 0.
+        The branch ends where value leaves [low, high], or where it closes; it is followed both ways from value 0.
     step_size : float
         Longest step along the branch.
     max_points : int
@@ -266,8 +268,24 @@ def continuation(net, start, *, x, along, low, high, step_size=0.05, max_points=
     if np.linalg.norm(step(net, start, x) - start) > 1e-8:
         raise ValueError("start must be a fixed point under x")
     follow = _Follower(net, x, along, step_size, whole_number(max_points, "max_points"), low, high)
-    back, forth = (follow.run(np.r_[start, 0.0], sign) for sign in (-1, 1))
+    forth, closed = follow.run(np.r_[start, 0.0], 1)
+    back = forth[:1] if closed else follow.run(np.r_[start, 0.0], -1)[0]
     return follow.branch(np.vstack([back[:0:-1], forth]))
+
+
+def _pairs(values):
+    """λ_i λ_j for i < j."""
+    first, second = np.triu_indices(len(values), 1)
+    return values[first] * values[second]
+
+
+def _product(factors):
+    """Product of factors that come in complex pairs, as sign and geometric mean of the moduli; 1 of none."""
+    if not len(factors):
+        return 1.0
+    with np.errstate(divide="ignore"):
+        size = np.exp(np.log(np.abs(factors)).mean())
+    return np.cos(np.angle(factors).sum()) * size
 
 
 @dataclasses.dataclass
@@ -306,7 +324,7 @@ class _Follower:
         return None
 
     def run(self, y, sign):
-        """Points of the branch from y on, first in the direction in which value has this sign."""
+        """Points of the branch from y on, first in the direction in which value has this sign, and whether it closes."""
         t = self.tangent(self.residual(y)[1], np.r_[np.zeros(len(y) - 1), sign])
         points, size = [y], self.step_size
         while len(points) <= self.max_points and self.low <= points[-1][-1] <= self.high and size > 1e-9:
@@ -320,7 +338,14 @@ class _Follower:
                 continue
             points.append(new)
             t, size = turned, min(1.5 * size, self.step_size)
-        return np.array(points)
+            if len(points) > 3 and self.passes(points[-2], new, y):
+                return np.array([*points[:-1], y]), True
+        return np.array(points), False
+
+    def passes(self, a, b, y):
+        """Whether the segment from a to b passes y."""
+        f = np.clip((y - a) @ (b - a) / ((b - a) @ (b - a)), 0, 1)
+        return np.linalg.norm(a + f * (b - a) - y) < 0.1 * np.linalg.norm(b - a)
 
     def branch(self, ys):
         import pandas as pd
@@ -328,38 +353,54 @@ class _Follower:
         values = np.linalg.eigvals(jacobian(self.net, ys[:, :-1], self.x + ys[:, -1:] * self.along))
         moduli = np.abs(values).max(1)
         ahead = np.gradient(ys, axis=0)
-        tests = np.array([list(self.tests(y, t).values()) for y, t in zip(ys, ahead, strict=True)])
+        tests = np.array([self.tests(y, t) for y, t in zip(ys, ahead, strict=True)])
         rows = []
         for k, kind in enumerate(KINDS):
-            for i in np.flatnonzero((tests[1:, k] * tests[:-1, k] < 0) & np.isfinite(tests[1:, k] + tests[:-1, k])):
-                rows.append({"value": self.locate(k, ys[i], ys[i + 1], tests[i, k]), "kind": kind, "index": i})
+            for i in np.flatnonzero(tests[1:, k] * tests[:-1, k] < 0):
+                at = self.locate(k, ys[i], ys[i + 1], tests[i, k])
+                if self.low <= at[-1] <= self.high and self.happens(kind, at):
+                    rows.append({"value": at[-1], "kind": kind, "index": i})
         table = pd.DataFrame(rows, columns=["value", "kind", "index"]).sort_values("index", ignore_index=True)
         return Branch(ys[:, -1], ys[:, :-1], moduli, moduli < 1, table)
 
     def tests(self, y, ahead):
-        """Functions whose changes of sign along the branch are bifurcations; NaN where one is not defined."""
+        """Continuous functions whose changes of sign along the branch are bifurcations, scaled by their number of factors.
+
+        fold: the tangent along the input; branch point: determinant of the bordered derivative; flip: det(J + 1);
+        Neimark-Sacker: Π_{i<j} (λ_i λ_j - 1), 0 also where two real eigenvalues have product 1 (a neutral saddle).
+        """
         derivative = self.residual(y)[1]
         t = self.tangent(derivative, ahead)
-        values = np.linalg.eigvals(jacobian(self.net, y[:-1], self.x + y[-1] * self.along))
-        real, pairs = values.real[values.imag == 0], np.abs(values[values.imag != 0])
+        values = self.eigenvalues(y)
         sign, size = np.linalg.slogdet(np.vstack([derivative, t]))
-        return dict(zip(KINDS, (
-            t[-1], sign * np.exp(size / len(t)), real.min() + 1 if real.size else np.nan, pairs.max() - 1 if pairs.size else np.nan,
-        ), strict=True))
+        return np.array([t[-1], sign * np.exp(size / len(t)), _product(values + 1), _product(_pairs(values) - 1)])
+
+    def eigenvalues(self, y):
+        """Of the map's Jacobian at y = (h, value)."""
+        return np.linalg.eigvals(jacobian(self.net, y[:-1], self.x + y[-1] * self.along))
+
+    def happens(self, kind, y):
+        """Whether a change of sign near y is a bifurcation: that of a neutral saddle is none."""
+        if kind != "Neimark-Sacker":
+            return True
+        values = self.eigenvalues(y)
+        first, second = np.triu_indices(len(values), 1)
+        nearest = np.abs(_pairs(values) - 1).argmin()
+        return abs(values[first[nearest]].imag) > 1e-9 and abs(values[second[nearest]].imag) > 1e-9
 
     def locate(self, k, y, end, test):
-        """Value of the input at which test k changes its sign between two points, by bisection along the branch."""
+        """Point (h, value) at which test k changes its sign between two points, by bisection along the branch."""
         for _ in range(BISECTIONS):
             ahead = end - y
             middle = self.correct((y + end) / 2, ahead / np.linalg.norm(ahead))
             if middle is None:
                 break
-            there = list(self.tests(middle, ahead).values())[k]
+            there = self.tests(middle, ahead)[k]
             if test * there > 0:
                 y, test = middle, there
             else:
                 end = middle
-        return (y[-1] + end[-1]) / 2
+        return (y + end) / 2
 
 
 # ---- verdict -------------------------------------------------------------------------------------------------------
@@ -371,11 +412,11 @@ class Verdict:
 
     Attributes
     ----------
-    kind : {'two stable states', 'line attractor', 'slow decay', 'fast decay'}
+    kind : {'two stable states', 'line attractor', 'slow decay', 'fast decay', 'no stable state'}
     text : str
     numbers : dict of str to float
         n_stable, n_saddles, lambda_stable (largest modulus of the slowest stable point), time_constant (steps), and for a
-        path: path_length, largest_drift (per step, as a fraction of the length), contraction.
+        path that stands still under the map: path_length, largest_drift (per step, as a fraction of the length), contraction.
     """
 
     kind: str
@@ -387,7 +428,7 @@ def verdict(net, found, *, x=(0.0, 0.0, 0.0), axis=None):
     """Line attractor, two stable states, or decay: what holds a belief under the input x.
 
     The criterion: with two or more stable points, a line attractor if the drift along the path between the outer two is
-    below 1 % of its length per step everywhere, else two stable states; with one, slow decay if its largest modulus is
+    below 1 % of its length per step everywhere and it attracts from its sides, else two stable states; with one, slow decay if its largest modulus is
     above 0.9 (a time constant above 9.5 steps), else fast decay.
 
     Parameters
@@ -403,11 +444,6 @@ def verdict(net, found, *, x=(0.0, 0.0, 0.0), axis=None):
     -------
     Verdict
 
-    Raises
-    ------
-    ValueError
-        If `found` holds no stable point under x.
-
     Examples
     --------
     >>> import hrnn
@@ -421,7 +457,7 @@ def verdict(net, found, *, x=(0.0, 0.0, 0.0), axis=None):
     rows = found.at(x)
     stable, saddles = rows[found.stable[rows]], rows[found.n_unstable[rows] == 1]
     if not stable.size:
-        raise ValueError(f"found must hold a stable point under x = {tuple(x)}, got none")
+        return Verdict("no stable state", f"{len(rows)} fixed points, none of them stable", {"n_stable": 0, "n_saddles": len(saddles)})
     slowest = np.abs(found.eigenvalues[stable, 0]).max()
     numbers = {"n_stable": len(stable), "n_saddles": len(saddles), "lambda_stable": float(slowest),
                "time_constant": float(-1 / np.log(slowest))}
@@ -430,9 +466,15 @@ def verdict(net, found, *, x=(0.0, 0.0, 0.0), axis=None):
         kind = "slow decay" if slowest > SLOW else "fast decay"
         return Verdict(kind, f"one stable state, no path between two: belief decays with a time constant of "
                        f"{numbers['time_constant']:.1f} steps ({kind})", numbers)
-    drift = float(np.abs(path.drift).max() / path.arclength[-1])
-    numbers |= {"path_length": float(path.arclength[-1]), "largest_drift": drift, "contraction": float(path.contraction.max())}
-    kind = "line attractor" if drift < CREEP else "two stable states"
-    return Verdict(kind, f"{len(stable)} stable states and {len(saddles)} saddle{'s' if len(saddles) != 1 else ''}; along the path between "
-                   f"the outer two the state drifts by at most {100 * drift:.2f} % of its length a step, across it it contracts to "
-                   f"{path.contraction.max():.2f} of the distance a step or faster: {kind}", numbers)
+    states = f"{len(stable)} stable states and {len(saddles)} saddle{'s' if len(saddles) != 1 else ''}"
+    if not path.converged:
+        return Verdict("two stable states", f"{states}; no path between the outer two was found that stands still under the map: "
+                       "two stable states", numbers)
+    drift, contraction = float(np.abs(path.drift).max() / path.arclength[-1]), float(path.contraction.max())
+    numbers |= {"path_length": float(path.arclength[-1]), "largest_drift": drift, "contraction": contraction}
+    kind = "line attractor" if drift < CREEP and contraction < 1 else "two stable states"
+    text = (
+        f"{states}; along the path between the outer two the state drifts by at most {100 * drift:.2f} % of its length a step; "
+        f"across it the largest modulus is {contraction:.2f}: {kind}"
+    )
+    return Verdict(kind, text, numbers)

@@ -155,6 +155,12 @@ class Network:
         return f"Network({self.cell!r}, n_hidden={self.n_hidden}, leak={self.leak:g})"
 
 
+def check_network(net):
+    """Refuse what is no Network."""
+    if not isinstance(net, Network):
+        raise TypeError(f"net must be a Network, got {type(net).__name__}")
+
+
 def _n_hidden(value):
     value = whole_number(value, "n_hidden")
     if value > N_HIDDEN_MAX:

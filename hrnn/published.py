@@ -6,8 +6,8 @@ Numbers 5 to 9 of docs/defects.md. Facts about the published code, not its text.
 import numpy as np
 
 from hrnn.arguments import whole_number
-from hrnn.dynamics import check_network, step
-from hrnn.network import Network
+from hrnn.dynamics import step
+from hrnn.network import Network, check_network
 from hrnn.rollout import rollout
 
 FIRST_ORDER_STEPS, FIRST_ORDER_RATE = 500, 0.01
@@ -73,7 +73,7 @@ def consequences(run, found, starts):
     run : Rollout
         Of the network.
     found : FixedPoints
-        At zero input, from `starts`.
+        From `starts`, zero input among the inputs: defect 6 counts all points, defect 7 those at zero input.
     starts : (n, N)
 
     Returns
@@ -86,7 +86,7 @@ def consequences(run, found, starts):
     changed = rollout(with_right_readout_normalised(net), run.sessions, hidden=False)
     ended, residual = first_order_search(net, x=[0, 0, 0], starts=starts)
     points = found.points[found.at([0, 0, 0])]
-    distance = np.linalg.norm(ended[:, None] - points, axis=2).min(1)
+    distance = np.linalg.norm(ended[:, None] - points, axis=2).min(1) if len(points) else np.full(len(ended), np.nan)
     by_real_part = (np.abs(found.eigenvalues.real) < 1).all(1)
     rows = [
         ("defect_5.correct", (changed.choice == run.sessions.side).mean(), run.sessions.n_trials),

@@ -29,23 +29,49 @@ class LinearFit:
     n: int
 
 
-def _moments(X, y, unit):
-    """Sums of (X, y, 1) times their transpose within each unit, (U, K + 2, K + 2)."""
-    Z = np.column_stack([X, y, np.ones(len(y))])
-    order = np.argsort(unit, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(unit[order]) != 0])
-    return np.stack([part.T @ part for part in np.split(Z[order], starts[1:])])
+class _Resampled:
+    """Least squares of y on X and on its resampled units, from the moments of each unit.
 
+    Everything is done in the orthonormal columns Q of X = Q R and in the deviations of y from its mean, so that
+    nothing cancels.
+    """
 
-def _solve(moments):
-    """Weights (..., K) and R² (...,) from moments (..., K + 2, K + 2)."""
-    k = moments.shape[-1] - 2
-    gram, product, total = moments[..., :k, :k], moments[..., :k, k], moments[..., k, k]
-    weights = np.linalg.solve(gram, product[..., None])[..., 0]
-    n, sum_y = moments[..., k + 1, k + 1], moments[..., k, k + 1]
-    residual = total - (weights * product).sum(-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return weights, 1 - residual / (total - sum_y**2 / n)
+    def __init__(self, X, y, unit, rng, n_resamples, name="X"):
+        (Q, self.R), k = np.linalg.qr(X), X.shape[1]
+        if len(X) < k or (np.abs(np.diag(self.R)) <= 1e-9 * np.linalg.norm(X, axis=0)).any():
+            raise ValueError(f"{name} must have columns that do not follow from each other")
+        _, code = np.unique(unit, return_inverse=True)
+        self.scale = max(np.abs(y - y.mean()).max(), 1e-300)
+        self.mean = y.mean() / self.scale
+        Z = np.column_stack([Q, (y - y.mean()) / self.scale, np.ones(len(y))])
+        order = np.argsort(code, kind="stable")
+        parts = np.split(Z[order], np.flatnonzero(np.diff(code[order])) + 1)
+        moments = np.stack([part.T @ part for part in parts])
+        draws = resample(len(moments), rng=rng, n_resamples=n_resamples)
+        drawn = draws.sums(moments.reshape(len(moments), -1)).T.reshape(-1, *moments.shape[1:])
+        whole = np.linalg.matrix_rank(drawn[:, :k, :k], tol=1e-9) == k
+        self.n_units = len(moments)
+        self.moments = np.concatenate([moments.sum(0)[None], drawn[whole]])  # first the data, then the resamples
+
+    def solve(self, columns):
+        """Weights (1 + B, K) of the first columns and R² (1 + B,), for the data and for each resample."""
+        m, mean = self.moments, self.mean
+        gram, of_y, of_1 = m[:, :columns, :columns], m[:, :columns, -2], m[:, :columns, -1]
+        y_on, one_on = np.linalg.solve(gram, np.stack([of_y, of_1], -1)).transpose(2, 0, 1)
+        sum_yy, sum_y, n = m[:, -2, -2], m[:, -2, -1], m[:, -1, -1]
+        residual, of_mean = sum_yy - (y_on * of_y).sum(-1), n - (one_on * of_1).sum(-1)
+        if of_mean[0] > 1e-9 * n[0]:  # no intercept among the columns: the mean of y is left over in part
+            residual = residual + 2 * mean * (sum_y - (y_on * of_1).sum(-1)) + mean**2 * of_mean
+        with np.errstate(divide="ignore", invalid="ignore"):
+            r2 = 1 - residual / (sum_yy - sum_y**2 / n)
+        return np.linalg.solve(self.R[:columns, :columns], self.scale * (y_on + mean * one_on).T).T, r2
+
+    def estimate(self, values):
+        """Estimate of values (1 + B,) or (1 + B, K): the first and the interval of the others."""
+        low, high = percentiles(np.atleast_2d(values[1:].T), self.n_units)
+        if values.ndim == 1:
+            return Estimate(float(values[0]), float(low[0]), float(high[0]), self.n_units)
+        return Estimate(values[0], low, high, self.n_units)
 
 
 def linear(X, y, unit, *, rng=0, n_resamples=1000):
@@ -79,28 +105,9 @@ def linear(X, y, unit, *, rng=0, n_resamples=1000):
     X, y, unit = real_array(X, "X", (2,)), real_array(y, "y", (1,)), np.asarray(unit)
     if unit.ndim != 1 or not (len(X) == len(y) == len(unit)):
         raise ValueError(f"X, y and unit must have one row each, got {X.shape}, {y.shape}, {unit.shape}")
-    _refuse_dependent(X, "X")
-    moments, resampled = _resampled_moments(X, y, unit, rng, n_resamples)
-    (weights, r2), (drawn, drawn_r2) = _solve(moments.sum(0)), _solve(resampled)
-    low, high = percentiles(drawn.T, len(moments))
-    low_r2, high_r2 = percentiles(drawn_r2[None], len(moments))[:, 0]
-    return LinearFit(
-        Estimate(weights, low, high, len(moments)), Estimate(float(r2), float(low_r2), float(high_r2), len(moments)), len(y)
-    )
-
-
-def _refuse_dependent(X, name):
-    norms = np.linalg.norm(X, axis=0)
-    if len(X) < X.shape[1] or (np.abs(np.diag(np.linalg.qr(X, mode="r"))) <= 1e-9 * norms).any():
-        raise ValueError(f"{name} must have columns that do not follow from each other")
-
-
-def _resampled_moments(X, y, unit, rng, n_resamples):
-    """Moments of each unit, and those of the resamples in which the columns of X stay independent."""
-    moments, k = _moments(X, y, unit), X.shape[1]
-    draws = resample(len(moments), rng=rng, n_resamples=n_resamples)
-    resampled = draws.sums(moments.reshape(len(moments), -1)).T.reshape(-1, *moments.shape[1:])
-    return moments, resampled[np.linalg.matrix_rank(resampled[:, :k, :k]) == k]
+    fit = _Resampled(X, y, unit, rng, n_resamples)
+    weights, r2 = fit.solve(X.shape[1])
+    return LinearFit(fit.estimate(weights), fit.estimate(r2), len(y))
 
 
 def added_r2(X, extra, y, unit, *, rng=0, n_resamples=1000):
@@ -128,18 +135,44 @@ def added_r2(X, extra, y, unit, *, rng=0, n_resamples=1000):
     """
     X, extra, y, unit = real_array(X, "X", (2,)), real_array(extra, "extra", (2,)), real_array(y, "y", (1,)), np.asarray(unit)
     extra = extra[:, extra.std(0) > 0]
-    k, n_units = X.shape[1], len(np.unique(unit))
     if not extra.shape[1]:
-        return Estimate(0.0, 0.0, 0.0, n_units)
-    _refuse_dependent(np.column_stack([X, extra]), "X and extra")
-    moments, resampled = _resampled_moments(np.column_stack([X, extra]), y, unit, rng, n_resamples)
-    kept = [*range(k), moments.shape[1] - 2, moments.shape[1] - 1]
+        return Estimate(0.0, 0.0, 0.0, len(np.unique(unit)))
+    fit = _Resampled(np.column_stack([X, extra]), y, unit, rng, n_resamples, "X and extra")
+    return fit.estimate(fit.solve(X.shape[1] + extra.shape[1])[1] - fit.solve(X.shape[1])[1])
 
-    def added(all_moments):
-        return _solve(all_moments)[1] - _solve(all_moments[..., kept, :][..., kept])[1]
 
-    low, high = percentiles(added(resampled)[None], n_units)[:, 0]
-    return Estimate(float(added(moments.sum(0))), float(low), float(high), n_units)
+def correlation(x, y, unit, *, rng=0, n_resamples=1000):
+    """Correlation of x and y, with its interval from resampled units; NaN if one of them does not vary.
+
+    Parameters
+    ----------
+    x, y, unit : array_like (R,)
+    rng, n_resamples : optional
+        As in `linear`.
+
+    Returns
+    -------
+    Estimate
+
+    Examples
+    --------
+    >>> correlation([0.0, 1.0, 2.0, 3.0], [0.0, 2.0, 4.0, 6.0], [0, 0, 1, 1]).value
+    1.0
+    """
+    x, y, unit = real_array(x, "x", (1,)), real_array(y, "y", (1,)), np.asarray(unit)
+    if unit.ndim != 1 or not (len(x) == len(y) == len(unit)):
+        raise ValueError(f"x, y and unit must have one row each, got {x.shape}, {y.shape}, {unit.shape}")
+    _, code = np.unique(unit, return_inverse=True)
+    if not (x.std() > 0 and y.std() > 0):
+        return Estimate(np.nan, np.nan, np.nan, code.max() + 1)
+    x, y = ((v - v.mean()) / v.std() for v in (x, y))
+    sums = np.stack([np.bincount(code, v) for v in (np.ones(len(x)), x, y, x * x, y * y, x * y)], axis=1)
+    draws = resample(len(sums), rng=rng, n_resamples=n_resamples)
+    n, sx, sy, sxx, syy, sxy = np.column_stack([sums.sum(0), draws.sums(sums)])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        r = (sxy - sx * sy / n) / np.sqrt((sxx - sx**2 / n) * (syy - sy**2 / n))
+    low, high = percentiles(r[None, 1:], len(sums))[:, 0]
+    return Estimate(float(r[0]), float(low), float(high), len(sums))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import warnings
 import numpy as np
 
 from hrnn.arguments import generator, one_of
+from hrnn.network import check_network
 from hrnn.rollout import Rollout
 from hrnn.stats import Estimate, paired, percentiles, ratio_interval, resample
 
@@ -23,8 +24,16 @@ def states_of(run):
     if not isinstance(run, Rollout):
         raise TypeError(f"run must be a Rollout, got {type(run).__name__}")
     if run.hidden is None:
-        raise ValueError("run must hold the states of a network: roll it out with hidden=True")
+        raise ValueError("run must hold the states of a network: only networks have them, and only with hidden=True")
     return run.hidden, run.sessions.session[run.trial], run.sessions.block_side[run.trial].astype(float)
+
+
+def run_of(run, net):
+    """Refuse a rollout that is not of this network."""
+    check_network(net)
+    states_of(run)
+    if run.agent is not net:
+        raise ValueError("run must be a rollout of net")
 
 
 def states_before(run):
@@ -136,6 +145,8 @@ class Decoder:
     correct, steps : (S_test,)
         Correct steps and steps of each test session.
     test_sessions : (S_test,) int
+    n_train : int
+        Training sessions.
     """
 
     weights: np.ndarray
@@ -146,6 +157,7 @@ class Decoder:
     correct: np.ndarray
     steps: np.ndarray
     test_sessions: np.ndarray
+    n_train: int
 
     def log_odds(self, states):
         """Log odds of a right block at states (..., N)."""
@@ -178,8 +190,9 @@ def _best_regularisation(X, y, session, rng):
     for C in REGULARISATIONS:
         hits = 0
         for k in range(N_FOLDS):
-            w, b = _fit(X[folds != k], y[folds != k], C)
-            hits += ((X[folds == k] @ w + b > 0) == (y[folds == k] > 0)).sum()
+            if len(np.unique(y[folds != k])) == 2:  # few sessions of few blocks may leave one side only
+                w, b = _fit(X[folds != k], y[folds != k], C)
+                hits += ((X[folds == k] @ w + b > 0) == (y[folds == k] > 0)).sum()
         scores.append(hits)
     return REGULARISATIONS[int(np.argmax(scores))]
 
@@ -243,7 +256,8 @@ def block_decoder(run, *, axes=None, split="session", labels=None, regularisatio
     right = (states[test] @ weights + intercept > 0) == (y[test] > 0)
     names, unit = np.unique(session[test], return_inverse=True)
     correct, steps = np.bincount(unit, right).astype(float), np.bincount(unit).astype(float)
-    return Decoder(weights, intercept, resampled, regularisation, ratio_interval(correct, steps), correct, steps, names)
+    return Decoder(weights, intercept, resampled, regularisation, ratio_interval(correct, steps), correct, steps, names,
+                   len(np.unique(session[train])))
 
 
 def _one_step(Z, y, session, w, b, C, rng):
@@ -288,6 +302,8 @@ def observer_accuracy(run, seen, decoder):
     decoder : Decoder
     """
     _, session, side = states_of(run)
+    if len(seen.p_block) != len(session):
+        raise ValueError("seen must be hrnn.observe of this run")
     test = np.isin(session, decoder.test_sessions) & (side != 0)
     _, unit = np.unique(session[test], return_inverse=True)
     right = (seen.p_block[test] > 0.5) == (side[test] > 0)
@@ -325,8 +341,8 @@ def readout_angle(net, decoder, *, axes=None):
     """
     axes = np.eye(net.n_hidden) if axes is None else np.atleast_2d(axes)
     stimulus, block, resampled = axes @ stimulus_readout(net), decoder.weights @ axes.T, decoder.weights_resampled @ axes.T
-    low, high = percentiles(angle(resampled, stimulus)[None], len(decoder.test_sessions))[:, 0]
-    return Estimate(float(angle(block, stimulus)), float(low), float(high), len(decoder.test_sessions))
+    low, high = percentiles(angle(resampled, stimulus)[None], decoder.n_train)[:, 0]
+    return Estimate(float(angle(block, stimulus)), float(low), float(high), decoder.n_train)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -110,7 +110,7 @@ class Study:
         if len(self.networks) == 1:
             return first
         each = [first, *(self.take_apart(i).measures() for i in range(1, len(self.networks)))]
-        values = {name: np.array([measures[name].value for measures in each]) for name in first}
+        values = {name: np.array([measures[name].value for measures in each if name in measures]) for name in first}
         return {name: stats.mean_interval(v[np.isfinite(v)]) if np.isfinite(v).any() else first[name] for name, v in values.items()}
 
     @functools.cached_property

@@ -228,3 +228,20 @@ def test_searches_end_quickly_also_at_slow_points(trained, starts):
             gap = dynamics.step(trained, point, x) - point
             slope = np.linalg.norm(gap @ (dynamics.jacobian(trained, point, x) - np.eye(20))) / np.linalg.norm(gap)
             assert slope < 1e-6
+
+
+def test_coverage_counts_inputs_without_a_point():
+    w = 1.5
+    h = np.sqrt(1 - 1 / w)
+    net = network([[w]], U=[[1.0, 0, 0]])
+    found = hrnn.fixed_points(net, x=[[np.arctanh(h) - w * h - 0.02, 0, 0], NO_INPUT], starts=[[0.55]])
+    assert len(found.points) == 1 and dynamics.coverage(net, found, [[0.55]]) == 0.5
+
+
+def test_a_maximum_of_the_speed_is_no_slow_point():
+    """A start at which dq/dh = 0 although q is largest there."""
+    net = network([[3.0]], b=[2.5])
+    grid = np.linspace(-0.6, -0.3, 300001)
+    top = grid[np.argmax((np.tanh(3 * grid + 2.5) - grid) ** 2)]
+    found = hrnn.fixed_points(net, x=NO_INPUT, starts=[[-0.451261388]])
+    assert abs(top + 0.451261388) < 1e-5 and len(found.slow_points) == 0

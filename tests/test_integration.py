@@ -130,7 +130,16 @@ def test_bad_arguments_are_named(run, call, message):
         call(run)
 
 
-def test_a_task_without_blanks_has_no_belief_before_trials():
+@pytest.mark.parametrize("compare", [integration.block_belief, integration.coupling])
+def test_a_task_without_blanks_has_no_belief_before_trials(compare):
     run = hrnn.rollout(hrnn.Network.init("tanh", n_hidden=4, rng=0), hrnn.Task(n_blank=0).sample(n_sessions=8, rng=0))
     with pytest.raises(ValueError, match="n_blank"):
-        integration.block_belief(run, rep.block_decoder(run), hrnn.observe(run))
+        compare(run, rep.block_decoder(run), hrnn.observe(run))
+
+
+@pytest.mark.parametrize("changes", [{"p_block": 0.95}, {"n_unbiased": 30}, {"strengths": (0.0, 9.0)}])
+def test_beliefs_that_round_to_certainty_stay_finite(changes):
+    run = hrnn.rollout(hrnn.Network.init("tanh", n_hidden=6, rng=0), hrnn.Task(**changes).sample(n_sessions=12, rng=0))
+    seen, decoder = hrnn.observe(run), rep.block_decoder(run)
+    assert np.isfinite(integration.coupling(run, decoder, seen)[["value", "low", "high"]]).all(axis=None)
+    assert np.isfinite(integration.block_belief(run, decoder, seen).correlation.value)

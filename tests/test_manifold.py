@@ -57,6 +57,10 @@ def test_verdicts_of_known_networks():
         verdict = manifold.verdict(network([[w]]), found_of(network([[w]])))
         assert verdict.kind == kind and verdict.numbers["time_constant"] == pytest.approx(-1 / np.log(w))
         assert "no path" in verdict.text
+    turn = 1.6 * np.array([[np.cos(0.7), -np.sin(0.7)], [np.sin(0.7), np.cos(0.7)]])
+    assert manifold.verdict(network(turn), found_of(network(turn))).kind == "no stable state"
+    apart = network(np.diag([1.5, 0.5]))
+    assert manifold.verdict(apart, found_of(apart), axis=[0, 1.0]).kind == "two stable states", "an axis that does not separate them"
     assert manifold.path_between(network([[0.5]]), found_of(network([[0.5]])), x=NO_INPUT) is None
 
 
@@ -105,6 +109,77 @@ def test_continuation_finds_a_flip_and_a_hopf():
     assert (branch.largest_modulus[i] - 1) * (branch.largest_modulus[i + 1] - 1) < 0
 
 
+def follow(W, U, x, b=None, low=-6.0, high=0.0):
+    """Branch of the one fixed point under the input (x, 0, 0), followed as it varies."""
+    net = network(W, U=U, b=b)
+    start = found_of(net, x=[x, 0, 0]).points
+    assert len(start) == 1
+    return manifold.continuation(net, start[0], x=[x, 0, 0], along=[1, 0, 0], low=low, high=high)
+
+
+def test_each_of_several_flips_is_found():
+    """Two units that do not know of each other, each with a flip of its own."""
+    flips = follow(np.diag([-1.5, -2.5]), [[1.0, 0, 0]] * 2, 6.0).bifurcations
+    h = np.sqrt(1 - 1 / np.array([1.5, 2.5]))
+    assert (flips.kind == "flip").all()
+    np.testing.assert_allclose(np.sort(flips.value), np.sort(np.arctanh(h) + np.array([1.5, 2.5]) * h - 6), atol=1e-6)
+
+
+def test_each_of_several_spirals_is_found():
+    """Two pairs of units, each losing its spiral where its own modulus passes 1."""
+    turn = lambda r, a: r * np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])  # noqa: E731
+    W = np.zeros((4, 4))
+    W[:2, :2], W[2:, 2:] = turn(1.2, 1.0), turn(1.6, 2.0)
+    branch = follow(W, [[2.0, 0, 0]] * 4, 4.0, low=-4)
+    hopf = branch.bifurcations[branch.bifurcations.kind == "Neimark-Sacker"]
+    crossings = []
+    for part in (slice(0, 2), slice(2, 4)):
+        gain = 1 - np.tanh(branch.points @ W.T + 2 * (4 + branch.value)[:, None]) ** 2
+        moduli = np.abs(np.linalg.eigvals(gain[:, part, None] * W[part, part])).max(1)
+        crossings += [branch.value[i] for i in np.flatnonzero((moduli[1:] - 1) * (moduli[:-1] - 1) < 0)]
+    np.testing.assert_allclose(np.sort(hopf.value), np.sort(crossings), atol=0.06)
+    assert len(hopf) == 2
+
+
+def test_eigenvalues_that_merge_are_no_bifurcation():
+    """A complex pair left of -1 becomes two real eigenvalues: nothing crosses -1 there."""
+    rng = np.random.default_rng(9)
+    W, U, b = rng.normal(size=(4, 4)) * 1.5, rng.normal(size=(4, 3)), rng.normal(size=4) * 0.3
+    net = network(W, U=U, b=b)
+    start = hrnn.fixed_points(net, x=[3.0, 0, 0], starts=np.random.default_rng(0).uniform(-1, 1, (80, 4))).points[0]
+    branch = manifold.continuation(net, start, x=[3.0, 0, 0], along=[1, 0, 0], low=-3, high=0)
+    for row in branch.bifurcations[branch.bifurcations.kind == "flip"].itertuples():
+        values = [np.linalg.eigvals(hrnn.dynamics.jacobian(net, branch.points[i], np.array([3 + branch.value[i], 0, 0])))
+                  for i in (row.index, row.index + 1)]
+        real = [v[np.abs(v.imag) < 1e-9].real for v in values]
+        assert (real[0] < -1).sum() != (real[1] < -1).sum()
+
+
+def test_a_closed_branch_is_followed_once():
+    """An isola: two folds, at values that follow from those of the one unit."""
+    w = 1.5
+    h = np.sqrt(1 - 1 / w)
+    fold = w * h - np.arctanh(h)
+    net = network([[w, 0.5, -0.5], [0, 0, 0], [0, 0, 0]], U=[[0, 0, 0], [1, 0, 0], [1, 0, 0]], b=[-fold - 0.55, 1, -1])
+    found = found_of(net)
+    branch = manifold.continuation(net, found.points[np.argmax(found.points[:, 0])], x=NO_INPUT, along=[1, 0, 0], low=-5, high=5)
+    assert branch.bifurcations.kind.tolist() == ["fold", "fold"]
+    np.testing.assert_allclose(np.sort(branch.bifurcations.value), [-0.850714, 0.850714], atol=1e-5)
+    np.testing.assert_allclose(branch.points[0], branch.points[-1], atol=1e-12)
+
+
+def test_a_chain_that_does_not_stand_still_is_no_path():
+    """Without a saddle of one direction between the outer points the chain wanders, and the verdict says so."""
+    rng = np.random.default_rng(34)
+    n = int(rng.integers(2, 8))
+    W, b = rng.normal(size=(n, n)) * 2 / np.sqrt(n) * rng.uniform(0.7, 1.5), rng.normal(size=n) * 0.1
+    net = network(W, b=b)
+    found = hrnn.fixed_points(net, x=NO_INPUT, starts=rng.uniform(-1, 1, (60, n)))
+    assert not manifold.path_between(net, found, x=NO_INPUT).converged
+    verdict = manifold.verdict(net, found)
+    assert verdict.kind == "two stable states" and "no path" in verdict.text and "largest_drift" not in verdict.numbers
+
+
 def test_eigenvectors_are_those_of_scipy():
     from scipy.linalg import eig
 
@@ -123,7 +198,6 @@ def test_eigenvectors_are_those_of_scipy():
     (lambda net, f: manifold.continuation(net, [0.3, 0.3], x=NO_INPUT, along=[1, 0, 0], low=-1, high=1), "start must be a fixed point"),
     (lambda net, f: manifold.continuation(net, [0.3], x=NO_INPUT, along=[1, 0, 0], low=-1, high=1), "start must have shape"),
     (lambda net, f: manifold.continuation(net, [0, 0], x=NO_INPUT, along=[1, 0, 0], low=1, high=2), "low must"),
-    (lambda net, f: manifold.verdict(net, f, x=(1, 0, 0)), "found must hold a stable point"),
     (lambda net, f: manifold.path_between(net, f, x=NO_INPUT, n_states=2), "n_states"),
 ])
 def test_bad_arguments_are_named(call, message):

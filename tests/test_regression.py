@@ -41,6 +41,35 @@ def test_intervals_of_least_squares_cover_at_their_rate():
     assert 179 <= hits <= 199  # two-sided binomial bound at .001 about 95 % of 200, with the percentiles' own error
 
 
+def test_nothing_cancels_in_least_squares():
+    """Far from zero, and at any scale of a column, the fit is that of the same data near it."""
+    rng = np.random.default_rng(0)
+    x, unit = rng.normal(size=800), np.repeat(np.arange(40), 20)
+    y = 2 * x + rng.normal(size=800)
+    near = regression.linear(np.column_stack([x, np.ones(800)]), y, unit)
+    far = regression.linear(np.column_stack([1e-9 * x + 1e-5, np.ones(800)]), y + 1e8, np.char.zfill(unit.astype(str), 3))
+    assert far.r2.value == pytest.approx(near.r2.value, abs=1e-7) and far.r2.low == pytest.approx(near.r2.low, abs=1e-7)
+    assert far.weights.value[0] * 1e-9 == pytest.approx(near.weights.value[0], rel=1e-6)
+    origin = regression.linear(x[:, None], y + 1, unit)
+    w = x @ (y + 1) / (x @ x)
+    assert origin.r2.value == pytest.approx(1 - ((y + 1 - w * x) ** 2).sum() / ((y - y.mean()) ** 2).sum())
+    with pytest.raises(ValueError, match="X and extra must"):
+        regression.added_r2(np.column_stack([x, np.ones(800)]), (x + 1)[:, None], y, unit)
+
+
+def test_the_interval_of_a_correlation_is_its_own():
+    """(1 - r²)/√n, not √(1 - r²)/√n as of a slope: against resampled sessions by brute force."""
+    rng = np.random.default_rng(1)
+    x, unit = rng.normal(size=2000), np.repeat(np.arange(200), 10)
+    y = 0.9 * x + np.sqrt(1 - 0.81) * rng.normal(size=2000)
+    found = regression.correlation(x, y, unit)
+    drawn = rng.integers(200, size=(400, 200))
+    brute = [np.corrcoef(x.reshape(200, 10)[d].ravel(), y.reshape(200, 10)[d].ravel())[0, 1] for d in drawn]
+    assert found.value == pytest.approx(np.corrcoef(x, y)[0, 1])
+    assert found.high - found.low == pytest.approx(3.92 * np.std(brute), rel=0.2)
+    assert np.isnan(regression.correlation(np.ones(2000), y, unit).value)
+
+
 def clustered(seed, *, n_clusters=60, size=20, spread=0.0):
     """A regressor with weight 1 that is constant in each cluster, and a random effect of the cluster."""
     rng = np.random.default_rng(seed)

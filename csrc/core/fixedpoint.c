@@ -128,6 +128,18 @@ static void fill_hessian(struct search *s)
     hrnn_linalg_gemm_transposed(n, n, n, 1, s->A, ld, s->scaled, n, 1, s->factors, n);
 }
 
+/* Is the Hessian positive, but for rounding? */
+static int is_minimum(struct search *s)
+{
+    size_t n = s->cell->n_hidden;
+    fill_hessian(s);
+    for (size_t i = 0; i < n; i++) {
+        s->factors[i * n + i] += 1e-9;
+        s->step[i] = 0;
+    }
+    return hrnn_linalg_solve_positive(n, s->factors, s->step) == HRNN_OK;
+}
+
 /* Down the speed: (Hessian + damping) step = -J' f, damping growing until |f| falls, and shrinking for the next time. */
 static int damped(struct search *s, double *h)
 {
@@ -217,9 +229,9 @@ static enum hrnn_fixedpoint_outcome search(struct search *s, size_t max_iteratio
             continue;
         double slope = fill_slope(s), before = s->norm;
         if (slope < SLOPE)
-            return HRNN_FIXEDPOINT_SLOW;
+            return is_minimum(s) ? HRNN_FIXEDPOINT_SLOW : HRNN_FIXEDPOINT_UNDECIDED;
         if (!damped(s, h))
-            return slope < FLAT ? HRNN_FIXEDPOINT_SLOW : HRNN_FIXEDPOINT_UNDECIDED;
+            return slope < FLAT && is_minimum(s) ? HRNN_FIXEDPOINT_SLOW : HRNN_FIXEDPOINT_UNDECIDED;
         creeps = s->norm > 0.5 * before;
     }
     *n_iterations = (int64_t)max_iterations;

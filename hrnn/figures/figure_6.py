@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from hrnn import integration
 from hrnn.figures import join, rows
 from hrnn.plot import finish, letter, look, note, page, style
 
@@ -32,10 +33,10 @@ def draw(study):
 
 
 def _beliefs(anatomy, agent):
-    logit = lambda p: np.log(p) - np.log1p(-p)  # noqa: E731
+    run, net = anatomy.run, anatomy.network
     if agent == "network":
-        return logit(anatomy.run.p_right), anatomy.decoders["full"].log_odds(anatomy.run.hidden)
-    return logit(anatomy.seen.p_right), logit(anatomy.seen.p_block)
+        return run.hidden @ anatomy.readouts["stimulus"] + net.c[1] - net.c[0], anatomy.decoders["full"].log_odds(run.hidden)
+    return integration.log_odds(anatomy.seen.p_right), integration.log_odds(anatomy.seen.p_block)
 
 
 def _binned(ax, x, y, agent, panel, effect, anatomy):
@@ -59,7 +60,7 @@ def block_step(ax, anatomy, agent, panel):
     """Change of the block belief against the evidence of a step."""
     run = anatomy.run
     _, block = _beliefs(anatomy, agent)
-    inside = np.flatnonzero(run.step >= max(run.sessions.task.n_blank, 1))
+    inside = np.flatnonzero(run.step >= run.sessions.task.n_blank)
     d = run.inputs[inside, 1] - run.inputs[inside, 0]
     table = _binned(ax, d, block[inside] - block[inside - 1], agent, panel, "block step per evidence", anatomy)
     ax.set(xlabel="evidence $o^R - o^L$", ylabel="step of the block belief", ylim=(-2, 2))
@@ -70,9 +71,8 @@ def start(ax, anatomy, agent, panel):
     """Belief in the side before the first observation against the block belief."""
     run = anatomy.run
     stimulus, block = _beliefs(anatomy, agent)
-    at = run.first_step + max(run.sessions.task.n_blank, 1) - 1
-    fine = at[np.isfinite(stimulus[at])]
-    table = _binned(ax, block[fine], stimulus[fine], agent, panel, "start per block belief", anatomy)
+    at = run.first_step + run.sessions.task.n_blank - 1
+    table = _binned(ax, block[at], stimulus[at], agent, panel, "start per block belief", anatomy)
     ax.set(xlabel="block belief", ylabel="belief in the side\nbefore evidence")
     return table
 

@@ -163,7 +163,7 @@ def _separatrix(ax, anatomy, hull, x):
 
 def _points(ax, anatomy, name, x):
     found, plane, path = anatomy.fixed_points, anatomy.plane, anatomy.paths[name]
-    if path is not None:
+    if path is not None and path.converged:
         ax.plot(*plane.project(path.states).T, color="k", lw=1)
     for row in found.at(x):
         ax.plot(*plane.project(found.points[row]), "o", color="k", mfc="k" if found.stable[row] else "w", ms=5, mew=0.8, zorder=5)
@@ -204,8 +204,8 @@ def drift(ax, anatomy):
     import pandas as pd
 
     path = anatomy.paths["no input"]
-    if path is None:
-        ax.annotate("one stable state:\nno path", (0.5, 0.5), xycoords="axes fraction", ha="center")
+    if path is None or not path.converged:
+        ax.annotate("no path", (0.5, 0.5), xycoords="axes fraction", ha="center")
         return rows(pd.DataFrame({"value": []}), "k")
     ax.plot(path.arclength, path.drift, color="#D55E00", label="drift per step")
     ax.plot(path.arclength, path.contraction, color="#0072B2", ls="--", label="largest |λ| across")
