@@ -428,8 +428,8 @@ def verdict(net, found, *, x=(0.0, 0.0, 0.0), axis=None):
     """Line attractor, two stable states, or decay: what holds a belief under the input x.
 
     The criterion: with two or more stable points, a line attractor if the drift along the path between the outer two is
-    below 1 % of its length per step everywhere and it attracts from its sides, else two stable states; with one, slow decay if its largest modulus is
-    above 0.9 (a time constant above 9.5 steps), else fast decay.
+    below 1 % of its length per step everywhere and it attracts from its sides, else two stable states; with one, slow decay
+    if its largest modulus is above 0.9 (a time constant above 9.5 steps), else fast decay; with none, no stable state.
 
     Parameters
     ----------
