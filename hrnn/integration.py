@@ -8,11 +8,11 @@ import dataclasses
 
 import numpy as np
 
-from hrnn.arguments import generator, one_of, whole_number
+from hrnn.arguments import generator, one_of, real_array, whole_number
 from hrnn.dynamics import jacobian
 from hrnn.regression import added_r2, correlation, linear
 from hrnn.representation import run_of, states_before, states_of, stimulus_readout
-from hrnn.stats import Estimate, percentiles, resample
+from hrnn.stats import Estimate, percentiles, ratio_interval, resample
 
 
 def _evidence(run):
@@ -204,23 +204,41 @@ def block_belief(run, decoder, seen, *, rng=0):
     )
 
 
-def along_blocks(run, values, *, min_n=30):
-    """Mean of a belief towards the block's side by trial in block: (mean (L,), n (L,)), points with n < min_n dropped.
+def along_blocks(run, values, *, min_n=30, rng=0):
+    """Mean of a belief towards the block's side by trial in block, sessions resampled.
+
+    Parameters
+    ----------
+    run : Rollout
+    values : (R,)
+        Before each trial, positive for the right.
+    min_n : int
+        Points with fewer trials are dropped.
+    rng : int, SeedSequence or Generator
+
+    Returns
+    -------
+    DataFrame
+        `trial_in_block, value, low, high, n`.
 
     Examples
     --------
     >>> import hrnn
     >>> run = hrnn.rollout(hrnn.BayesianActor(), hrnn.Task().sample(n_sessions=20, rng=0))
-    >>> mean, n = along_blocks(run, np.ones(run.sessions.n_trials))
-    >>> int(n[0])
+    >>> int(along_blocks(run, np.ones(run.sessions.n_trials)).n[0])
     80
     """
-    s = run.sessions
-    biased, min_n = s.block_side != 0, whole_number(min_n, "min_n")
-    n = np.bincount(s.trial_in_block[biased])
-    total = np.bincount(s.trial_in_block[biased], (s.block_side * np.asarray(values, float))[biased])
-    keep = n >= min_n
-    return total[keep] / n[keep], n[keep]
+    import pandas as pd
+
+    s, min_n = run.sessions, whole_number(min_n, "min_n")
+    biased = s.block_side != 0
+    most = int(s.trial_in_block.max()) + 1
+    cell = (s.session * most + s.trial_in_block)[biased]
+    signed = (s.block_side * real_array(values, "values", (1,)))[biased]
+    total, n = (np.bincount(cell, v, s.n_sessions * most).reshape(s.n_sessions, most) for v in (signed, np.ones(len(signed))))
+    keep = np.flatnonzero(n.sum(0) >= min_n)
+    mean = ratio_interval(total[:, keep], n[:, keep], rng=rng)
+    return pd.DataFrame({"trial_in_block": keep, "value": mean.value, "low": mean.low, "high": mean.high, "n": n.sum(0)[keep].astype(int)})
 
 
 # ---- coupling ------------------------------------------------------------------------------------------------------

@@ -71,11 +71,13 @@ def test_the_belief_is_read_at_the_last_blank_step_and_compared_with_the_past_al
 
 def test_belief_along_blocks_is_a_mean_by_hand(run):
     values = np.random.default_rng(0).normal(size=run.sessions.n_trials)
-    mean, n = integration.along_blocks(run, values, min_n=1)
+    table = integration.along_blocks(run, values, min_n=1)
     s = run.sessions
     for t in (0, 7, 30):
-        inside = s.trial_in_block == t
-        assert n[t] == inside.sum() and mean[t] == pytest.approx((s.block_side * values)[inside].mean())
+        inside, row = s.trial_in_block == t, table.iloc[t]
+        assert row.n == inside.sum() and row.value == pytest.approx((s.block_side * values)[inside].mean())
+        assert row.low < row.value < row.high and row.high - row.low == pytest.approx(3.92 / np.sqrt(row.n), rel=0.5)
+    assert integration.along_blocks(run, values).n.min() >= 30
 
 
 def test_the_observers_coupling_is_that_of_bayes(run):

@@ -31,8 +31,8 @@ def draw(study):
          "that of the plane. e: belief towards the block's side at the last blank step before each trial, the observer's times the one "
          f"fitted scale ({b.scale.value:.2f} [{b.scale.low:.2f}, {b.scale.high:.2f}], R² {b.r2.value:.2f}); points with n < 30 dropped. "
          f"f, g: {SCATTER} trials drawn at random. h: norm of the gradient of −p(correct) at a step with respect to the state k steps "
-         f"before; median and quartiles over 200 steps. n = {anatomy.run.sessions.n_sessions} sessions; brackets: 95 % intervals, "
-         "sessions resampled.")
+         f"before; median and quartiles over 200 steps. n = {anatomy.run.sessions.n_sessions} sessions; brackets and bands of e: 95 % "
+         "intervals, sessions resampled.")
     finish(figure)
     return figure, join(source)
 
@@ -72,9 +72,10 @@ def along(ax, anatomy):
     b, found = anatomy.belief, []
     scaled = b.scale.value * b.observer
     for name, values, colour, line in (("network", b.network, "#D55E00", "-"), ("observer × scale", scaled, "#0072B2", "--")):
-        mean, n = integration.along_blocks(anatomy.run, values)
-        ax.plot(np.arange(len(mean)), mean, line, color=colour, label=name)
-        found.append(pd.DataFrame({"x": np.arange(len(mean)), "value": mean, "n": n, "condition": name}))
+        table = integration.along_blocks(anatomy.run, values, rng=anatomy.seed)
+        ax.fill_between(table.trial_in_block, table.low, table.high, color=colour, alpha=0.25, lw=0)
+        ax.plot(table.trial_in_block, table.value, line, color=colour, label=name)
+        found.append(table.rename(columns={"trial_in_block": "x"}).assign(condition=name))
     ax.axhline(0, color="0.7", lw=0.6, zorder=0)
     ax.set(xlabel="trial in block", ylabel="block belief (log odds\ntowards the block's side)")
     ax.legend(loc="lower right")
