@@ -81,6 +81,7 @@ class Study:
         Trial table of the mice, where their files are.
     seconds : dict of str to float
         Wall time of each part.
+    seed : int
     """
 
     task: hrnn.Task
@@ -93,6 +94,7 @@ class Study:
     penalties: object
     mice: object = None
     seconds: dict = dataclasses.field(default_factory=dict)
+    seed: int = 0
 
     @functools.cached_property
     def anatomy(self):
@@ -101,7 +103,7 @@ class Study:
 
     def take_apart(self, index):
         """One network, rolled out again with its states and taken apart."""
-        return Anatomy(hrnn.rollout(self.networks[index].network, self.sessions))
+        return Anatomy(hrnn.rollout(self.networks[index].network, self.sessions), self.seed)
 
     @functools.cached_property
     def measures(self):
@@ -175,7 +177,7 @@ def study(*, n_networks=1, seed=0, quick=False, n_threads=None, progress=True, u
     return Study(
         task, sessions, networks, runs, network_runs, accuracy_bound(sessions),
         _sweep_table(done, "threshold"), _sweep_table(done, "wait_penalty"), _mice(),
-        {"training and sweeps": trained - began, "agents and mice": time.monotonic() - trained},
+        {"training and sweeps": trained - began, "agents and mice": time.monotonic() - trained}, seed,
     )
 
 
@@ -238,7 +240,7 @@ def report(study):
             numbers = row[["value", "low", "high", "n"]]
             rows.append(_row(f"{agent}.{quantity}", *numbers, f"behavior.summary of {agent}"))
     rows.append(_row("bound.correct", study.bound.mean(), None, None, len(study.bound), "inference.accuracy_bound"))
-    return rows + _anatomy(study) + _regrets(study) + _history(study) + _mice_rows(study)
+    return rows + _errors(study) + _long_session(study) + _anatomy(study) + _regrets(study) + _history(study) + _mice_rows(study)
 
 
 def _row(name, value, low, high, n, source):
@@ -252,6 +254,30 @@ def _anatomy(study):
     rows = [_row(f"network.{name}", m.value, m.low, m.high, m.n, f"anatomy.Anatomy.measures: {name}") for name, m in study.measures.items()]
     return rows + [_row(row.name, row.value, None, None, row.n, "published.consequences")
                    for row in study.anatomy.consequences.itertuples(index=False)]
+
+
+def _errors(study):
+    """Why performance is not perfect: errors by what made them, and the paired gap to the bound on accuracy."""
+    rows, session = [], study.sessions.session
+    n = np.bincount(session).astype(float)
+    for agent in ("network", "semi_markov", "optimal_per_trial"):
+        run = study.runs[agent]
+        split = behavior.error_split(run)
+        rows += [_row(f"{agent}.errors_{cause}", *split.loc[cause, ["value", "low", "high", "n"]], "behavior.error_split")
+                 for cause in split.index]
+        right = np.bincount(session, run.choice == study.sessions.side)
+        gap = stats.paired((np.bincount(session, study.bound), n), (right, n))
+        rows.append(_row(f"{agent}.gap_to_bound", gap.value, gap.low, gap.high, len(session), "accuracy_bound, paired by session"))
+    return rows
+
+
+def _long_session(study):
+    """The first network in one session without reset, as many blocks as all sessions have; runs of four blocks are resampled."""
+    n_blocks = len(study.sessions.block_lengths)
+    sessions = study.task.replace(n_blocks=n_blocks).sample(n_sessions=1, rng=stream(study.seed, "long session"))
+    table = behavior.summary(hrnn.rollout(study.networks[0].network, sessions, hidden=False)).loc[list(QUANTITIES)]
+    return [_row(f"network.long_session_{q}", *table.loc[q, ["value", "low", "high", "n"]], "behavior.summary, one long session")
+            for q in QUANTITIES]
 
 
 def _regrets(study):
