@@ -49,7 +49,7 @@ QUANTITIES = (
 PUBLISHED = {"network.correct": 0.855, **{f"network.{k}": v for k, v in PUBLISHED_ANATOMY.items()}}  # Schaeffer et al. (2020)
 N_BLOCKS, N_BLOCKS_SWEEP, N_BLOCKS_QUICK = 1000, 400, 80
 N_NETWORKS_SWEEP, N_NETWORKS_QUICK = 5, 2  # retrained at each value
-QUICK_STEPS = 40
+QUICK_STEPS = 20
 NOTE = (
     "n is the number of trials, or of networks where several were trained. Intervals resample sessions (mice: subjects; several "
     "networks: networks). Published: one network. `optimal_….expected` is what the dynamic programme promises; the policies earn a "

@@ -30,7 +30,7 @@ def test_an_interrupted_study_goes_on_where_it_was(quick_study, tmp_path, monkey
         return step(trainer, compute)
 
     def interrupted(trainer, compute):
-        if steps.count(tmp_path / "network_1.npz") == 39:
+        if steps.count(tmp_path / "network_1.npz") == 9:
             raise KeyboardInterrupt
         return counted(trainer, compute)
 
@@ -40,11 +40,11 @@ def test_an_interrupted_study_goes_on_where_it_was(quick_study, tmp_path, monkey
     monkeypatch.setattr(hrnn.training.Trainer, "step", counted)
     steps.clear()
     again = reproduce.study(quick=True, n_networks=2, n_threads=1, progress=False, unfinished=tmp_path)
-    assert [steps.count(tmp_path / f"network_{i}.npz") for i in (0, 1)] == [0, reproduce.QUICK_STEPS - 39]
+    assert [steps.count(tmp_path / f"network_{i}.npz") for i in (0, 1)] == [0, reproduce.QUICK_STEPS - 9]
     for a, b in zip(quick_study.networks, again.networks, strict=True):
         np.testing.assert_array_equal(a.network.theta, b.network.theta)
     assert quick_study.penalties.equals(again.penalties)
-    other = hrnn.training.Trainer.new(again.networks[0].network, again.task, "fast", 40, 1, tmp_path / "network_0.npz")
+    other = hrnn.training.Trainer.new(again.networks[0].network, again.task, "fast", 20, 1, tmp_path / "network_0.npz")
     assert other.caught_up() is other, "of another seed"
 
 
