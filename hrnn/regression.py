@@ -29,6 +29,24 @@ class LinearFit:
     n: int
 
 
+def independent(X):
+    """Which columns of X (R, K) do not follow from those before them, (K,) bool.
+
+    Examples
+    --------
+    >>> independent(np.array([[1.0, 2.0, 0.0], [1.0, 2.0, 1.0]])).tolist()
+    [True, False, True]
+    """
+    basis, kept = np.empty((len(X), 0)), []
+    for column in X.T:
+        left = column - basis @ (basis.T @ column)
+        left -= basis @ (basis.T @ left)  # once more, for what rounding left
+        kept.append(bool(np.linalg.norm(left) > 1e-9 * np.linalg.norm(column)))
+        if kept[-1]:
+            basis = np.column_stack([basis, left / np.linalg.norm(left)])
+    return np.array(kept)
+
+
 class _Resampled:
     """Least squares of y on X and on its resampled units, from the moments of each unit.
 
@@ -36,10 +54,10 @@ class _Resampled:
     nothing cancels.
     """
 
-    def __init__(self, X, y, unit, rng, n_resamples, name="X"):
+    def __init__(self, X, y, unit, rng, n_resamples):
         (Q, self.R), k = np.linalg.qr(X), X.shape[1]
-        if len(X) < k or (np.abs(np.diag(self.R)) <= 1e-9 * np.linalg.norm(X, axis=0)).any():
-            raise ValueError(f"{name} must have columns that do not follow from each other")
+        if not independent(X).all():
+            raise ValueError("X must have columns that do not follow from each other")
         _, code = np.unique(unit, return_inverse=True)
         self.scale = max(np.abs(y - y.mean()).max(), 1e-300)
         self.mean = y.mean() / self.scale
@@ -113,7 +131,7 @@ def linear(X, y, unit, *, rng=0, n_resamples=1000):
 def added_r2(X, extra, y, unit, *, rng=0, n_resamples=1000):
     """R² that the columns `extra` add to least squares on X, with its interval over the same resampled units.
 
-    Columns of `extra` that do not vary add nothing and are left out.
+    Columns of `extra` that follow from X and from those before them add nothing and are left out.
 
     Parameters
     ----------
@@ -134,11 +152,12 @@ def added_r2(X, extra, y, unit, *, rng=0, n_resamples=1000):
     1.0
     """
     X, extra, y, unit = real_array(X, "X", (2,)), real_array(extra, "extra", (2,)), real_array(y, "y", (1,)), np.asarray(unit)
-    extra = extra[:, extra.std(0) > 0]
-    if not extra.shape[1]:
-        return Estimate(0.0, 0.0, 0.0, len(np.unique(unit)))
-    fit = _Resampled(np.column_stack([X, extra]), y, unit, rng, n_resamples, "X and extra")
-    return fit.estimate(fit.solve(X.shape[1] + extra.shape[1])[1] - fit.solve(X.shape[1])[1])
+    both = np.column_stack([X, extra])
+    if X.shape != (len(y), X.shape[1]) or len(extra) != len(y) or unit.shape != y.shape:
+        raise ValueError(f"X, extra, y and unit must have one row each, got {X.shape}, {extra.shape}, {y.shape}, {unit.shape}")
+    k, new = X.shape[1], independent(both)
+    fit = _Resampled(both[:, new | (np.arange(both.shape[1]) < k)], y, unit, rng, n_resamples)
+    return fit.estimate(fit.solve(k + new[k:].sum())[1] - fit.solve(k)[1])
 
 
 def correlation(x, y, unit, *, rng=0, n_resamples=1000):
@@ -249,9 +268,7 @@ def logistic(X, y, cluster):
         raise ValueError(f"X, y and cluster must have one row each per trial, got {X.shape}, {y.shape}, {cluster.shape}")
     if not np.isin(y, (0, 1)).all():
         raise ValueError("y must be 0 or 1 everywhere")
-    norms = np.linalg.norm(X, axis=0)
-    kept = np.zeros(X.shape[1], dtype=bool)
-    kept[: min(X.shape)] = np.abs(np.diag(np.linalg.qr(X, mode="r"))) > 1e-9 * norms[: min(X.shape)]
+    kept = independent(X)
     weights, se = np.full((2, X.shape[1]), np.nan)
     try:
         w, converged = _newton(X[:, kept], y)
