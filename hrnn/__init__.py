@@ -21,7 +21,7 @@ __all__ = [
     "BayesianActor", "Network", "NumericalError", "OptimalPolicy", "Recipe", "Task", "fixed_points", "observe", "rollout", "train",
 ]
 _MODULES = (
-    "anatomy", "behavior", "connectivity", "dynamics", "figures", "inference", "integration", "io", "manifold", "mice", "plot",
+    "anatomy", "behavior", "connectivity", "distill", "dynamics", "figures", "inference", "integration", "io", "manifold", "mice", "plot",
     "policy", "psychometric", "published", "regression", "representation", "reproduce", "stats", "training",
 )
 

@@ -78,11 +78,7 @@ class Anatomy:
         """Rollout of an untrained network of the same size and cell, on the first of the same sessions."""
         net = hrnn.Network.init(self.network.cell, n_hidden=self.network.n_hidden, rng=self.seed, leak=self.network.leak)
         sessions = self.run.sessions
-        n = min(N_SESSIONS_UNTRAINED, sessions.n_sessions)
-        part = slice(0, int(sessions.offsets[n]))
-        names = ("session", "block", "block_side", "trial_in_block", "side", "strength", "observations")
-        arrays = {name: getattr(sessions, name)[part] for name in names}
-        return hrnn.rollout(net, dataclasses.replace(sessions, offsets=sessions.offsets[: n + 1], **arrays))
+        return hrnn.rollout(net, sessions.select(np.arange(min(N_SESSIONS_UNTRAINED, sessions.n_sessions))))
 
     @functools.cached_property
     def floors(self):

@@ -251,6 +251,17 @@ class Sessions:
             **{name: np.concatenate([getattr(s, name) for s in several]) for name in names},
         )
 
+    def select(self, sessions):
+        """Only these sessions, (n,) int, in this order, numbered from 0."""
+        sessions = np.asarray(sessions)
+        rows = np.concatenate([np.arange(self.offsets[s], self.offsets[s + 1]) for s in sessions])
+        n = np.diff(self.offsets)[sessions]
+        names = ("block", "block_side", "trial_in_block", "side", "strength", "observations")
+        return Sessions(
+            task=self.task, session=np.repeat(np.arange(len(sessions)), n), offsets=np.r_[0, n.cumsum()],
+            **{name: getattr(self, name)[rows] for name in names},
+        )
+
     @property
     def n_sessions(self):
         """Number of sessions, S."""

@@ -1,0 +1,128 @@
+"""RADD on trajectories whose equations are known, and on networks."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import hrnn
+from hrnn import distill
+
+A, B, C = np.array([[0.6, 0.25], [0.2, 0.8]]), np.array([[-0.2, 0.2, 0.02], [-0.04, 0.04, 0.02]]), np.array([0.01, -0.02])
+GAINS = (2.0, 4.0)
+
+
+def planted_run(noise=0.0, seed=0, n_sessions=12, n_units=2, lift=None, mean=None, scale=1.0):
+    """A rollout whose states are z_t = tanh(A z_{t-1} + B x_t + c + noise), lifted to n_units: h = mean + scale z lift."""
+    rng = np.random.default_rng(seed)
+    lift = np.eye(2) if lift is None else lift
+    mean = np.zeros(n_units) if mean is None else mean
+    net = hrnn.Network.init("tanh", n_hidden=n_units, rng=0)
+    run = hrnn.rollout(net, hrnn.Task(n_blocks=1, block_max=20, n_obs_max=2).sample(n_sessions=n_sessions, rng=seed))
+    start = np.isin(np.arange(len(run.trial)), run.first_step[run.sessions.offsets[:-1]])
+    first = -(mean @ lift.T) / scale  # what the projection makes of h = 0
+    z, state = np.empty((len(start), 2)), first
+    shocks = noise * rng.normal(size=z.shape)
+    for t, x in enumerate(run.inputs):
+        state = np.tanh(A @ (first if start[t] else state) + B @ x + C + shocks[t])
+        z[t] = state
+    return dataclasses.replace(run, hidden=mean + scale * z @ lift), net
+
+
+def test_equations_without_noise_are_recovered_exactly():
+    run, net = planted_run()
+    found = distill.radd(run, net, rows=np.eye(2), scale=1.0, gains=GAINS)
+    np.testing.assert_allclose(found.A.value, A, atol=1e-8)
+    np.testing.assert_allclose(found.B.value, B, atol=1e-8)
+    np.testing.assert_allclose(found.c.value, C, atol=1e-8)
+    assert found.r2.value == pytest.approx(1) and found.r2_heldout.value == pytest.approx(1) and found.n_dropped == 0
+    assert found.horizon.error.max() < 1e-8
+
+
+def test_intervals_cover_each_parameter():
+    """With noise, over 200 seeds: within the binomial bound (.001) of 95 %, which 12 sessions and percentiles widen a little."""
+    hits = np.zeros((2, 6))
+    truth = np.column_stack([A, B, C])
+    for seed in range(200):
+        run, net = planted_run(0.1, seed=seed, n_sessions=24)
+        found = distill.radd(run, net, rows=np.eye(2), scale=1.0, gains=GAINS[:1], n_resamples=200, rng=seed)
+        low, high = (np.column_stack([getattr(part, end) for part in (found.A, found.B, found.c)]) for end in ("low", "high"))
+        hits += (low <= truth) & (truth <= high)
+    assert hits.min() >= 173 and hits.mean() >= 183, hits
+
+
+def test_trajectories_lifted_into_fifty_dimensions():
+    """With mean, plane and scale given."""
+    rng = np.random.default_rng(3)
+    lift, mean = np.linalg.qr(rng.normal(size=(50, 2)))[0].T, 0.05 * rng.normal(size=50)
+    run, net = planted_run(n_units=50, lift=lift, mean=mean, scale=1.7)
+    found = distill.radd(run, net, rows=lift, mean=mean, scale=1.7, gains=GAINS)
+    np.testing.assert_allclose(found.A.value, A, atol=1e-8)
+    np.testing.assert_allclose(found.B.value, B, atol=1e-8)
+    np.testing.assert_allclose(found.project(mean + 1.7 * np.array([0.1, -0.2]) @ lift), [0.1, -0.2], atol=1e-12)
+
+
+def test_time_shuffled_states_are_not_predicted():
+    run, net = planted_run(0.1)
+    order = np.random.default_rng(0).permutation(len(run.hidden))
+    shuffled = dataclasses.replace(run, hidden=run.hidden[order])
+    assert distill.radd(shuffled, net, rows=np.eye(2), scale=1.0, gains=GAINS).r2_heldout.value < 0.01
+
+
+@pytest.fixture(scope="module")
+def teacher():
+    net = hrnn.train(hrnn.Network.init("tanh", n_hidden=20, rng=0), hrnn.Task(), "fast", n_steps=500, progress=False).network
+    return net, hrnn.rollout(net, hrnn.Task().sample(n_sessions=40, rng=1))
+
+
+def test_a_distilled_network_behaves_like_its_teacher(teacher):
+    net, run = teacher
+    found = distill.radd(run, net, n_resamples=100)
+    fresh = hrnn.Task().sample(n_sessions=60, rng=5)
+    student, master = (hrnn.rollout(agent, fresh) for agent in (found.network, net))
+    assert found.network.n_hidden == 2 and found.r2_heldout.value > 0.9
+    assert (student.choice == master.choice).mean() > 0.8
+    correct = (student.choice == fresh.side).mean()
+    assert correct > (master.choice == fresh.side).mean() - 0.03
+    assert found.gain == found.gains.gain[found.gains.correct.argmax()] and found.gains.correct.max() > 0.8
+    assert found.horizon.error.iloc[0] < found.horizon.baseline.iloc[0]
+    points = hrnn.fixed_points(found.network, x=[0, 0, 0], starts=np.random.default_rng(0).uniform(-0.9, 0.9, (30, 2)))
+    assert points.converged_fraction == 1
+
+
+def test_a_mirrored_teacher_gives_the_mirrored_student(teacher):
+    net, run = teacher
+    mirror = hrnn.Network.from_arrays("tanh", W=net.W, U=net.U[:, [1, 0, 2]], b=net.b, V=net.V[::-1], c=net.c[::-1])
+    s = run.sessions
+    swapped = np.ascontiguousarray(s.observations[..., ::-1])
+    flipped = dataclasses.replace(s, block_side=-s.block_side, side=-s.side, observations=swapped)
+    one, two = distill.radd(run, net, n_resamples=50), distill.radd(hrnn.rollout(mirror, flipped), mirror, n_resamples=50)
+    np.testing.assert_allclose(two.A.value, one.A.value, atol=1e-3)
+    np.testing.assert_allclose(two.B.value[:, [1, 0, 2]], -one.B.value, atol=1e-3)
+    np.testing.assert_allclose(two.c.value, -one.c.value, atol=1e-3)
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 4, 8])
+def test_more_dimensions_predict_their_own_coordinates(teacher, dimension):
+    net, run = teacher
+    found = distill.radd(run, net, dimension=dimension, gains=GAINS, n_resamples=50)
+    assert found.network.n_hidden == dimension and found.A.value.shape == (dimension, dimension)
+    assert np.isfinite(found.A.low).all() and found.r2_heldout.value > 0.5
+
+
+@pytest.mark.parametrize("change, message", [
+    ({"dimension": 21}, "dimension must be <= 8"), ({"dimension": 0}, "dimension"),
+    ({"rows": np.ones((2, 20))}, "rows must be independent"), ({"rows": np.eye(3)}, "rows and mean must have shapes"),
+    ({"scale": 1e-3}, "scale must exceed"), ({"gains": []}, "gains"), ({"gains": [-1.0]}, "gains"),
+    ({"net": hrnn.Network.init("tanh", n_hidden=20, rng=0)}, "run must be a rollout of net"),
+])
+def test_bad_arguments_are_named(teacher, change, message):
+    net, run = teacher
+    with pytest.raises(ValueError, match=message):
+        distill.radd(**{"run": run, "net": net} | change)
+
+
+def test_three_sessions_are_too_few(teacher):
+    net, _ = teacher
+    with pytest.raises(ValueError, match="at least 4 sessions"):
+        distill.radd(hrnn.rollout(net, hrnn.Task().sample(n_sessions=3, rng=0)), net)
