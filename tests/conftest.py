@@ -1,8 +1,12 @@
 """What several test files share."""
 
+import signal
+
 import pytest
 
 from hrnn import reproduce
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a runner in the background ignores it, and so would its children
 
 
 @pytest.fixture(scope="session")
