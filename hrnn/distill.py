@@ -227,12 +227,12 @@ def _horizon(A, B, c, z, before, run, sessions, rng):
 
     session = run.sessions.session[run.trial]
     steps = np.arange(len(z))
-    possible = np.flatnonzero(np.isin(session, sessions) & (np.roll(session, -HORIZONS) == session) & (steps < len(z) - HORIZONS))
+    possible = np.flatnonzero(np.isin(session, sessions) & (np.roll(session, 1 - HORIZONS) == session) & (steps <= len(z) - HORIZONS))
     if not possible.size:
         return pd.DataFrame({"steps": [], "error": [], "baseline": []})
     t = rng.choice(possible, min(N_FREE, len(possible)), replace=False)
     state, rows = before[t], []
-    for k in range(HORIZONS + 1):
+    for k in range(HORIZONS):
         state = np.tanh(state @ A.T + run.inputs[t + k] @ B.T + c)
         rms = lambda v: float(np.sqrt((v**2).sum(1).mean()))  # noqa: E731
         rows.append({"steps": k + 1, "error": rms(z[t + k] - state), "baseline": rms(z[t + k] - before[t])})
