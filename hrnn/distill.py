@@ -6,11 +6,13 @@ network like any other.
 """
 
 import dataclasses
+import functools
 
 import numpy as np
 
 from hrnn import representation
 from hrnn.arguments import generator, real_array, real_number, whole_number
+from hrnn.dynamics import step
 from hrnn.network import Network
 from hrnn.regression import linear
 from hrnn.rollout import rollout
@@ -139,9 +141,8 @@ def radd(run, net, *, dimension=2, rows=None, mean=None, scale=None, gains=GAINS
     2
     """
     representation.run_of(run, net)
+    representation.needs_sessions(run)
     n = run.sessions.n_sessions
-    if n < 4:
-        raise ValueError(f"run must have at least 4 sessions, got {n}")
     random = generator(rng)
     train = np.sort(random.permutation(n)[: n // 2])
     mean, rows = _projection(net, run, dimension, rows, mean, random.spawn(1)[0])
@@ -158,11 +159,12 @@ def radd(run, net, *, dimension=2, rows=None, mean=None, scale=None, gains=GAINS
                for columns in (slice(0, d), slice(d, d + 3), d + 3))
     other = ~inside & (np.abs(z) < 1).all(1)
     pooled = [_pooled_r2(X[part], z[part], weights.value, session[part], rng) for part in (inside, other)]
-    table, gain = _sweep(A.value, B.value, c.value, run.sessions.select(train), gains)
+    student = functools.partial(_network, A.value, B.value, c.value)
+    table, gain = _sweep(student, run.sessions.select(train), gains)
     return Radd(
-        _network(A.value, B.value, c.value, gain), A, B, c, *(r for r, _ in pooled), pooled[1][1], gain, table,
+        student(gain), A, B, c, *(r for r, _ in pooled), pooled[1][1], gain, table,
         float(np.sqrt(net.n_hidden) * np.linalg.norm(net.V) / np.sqrt(2)), mean, rows, scale,
-        _horizon(A.value, B.value, c.value, z, before, run, np.setdiff1d(np.arange(n), train), random.spawn(1)[0]),
+        _horizon(student(gain), z, before, run, np.setdiff1d(np.arange(n), train), random.spawn(1)[0]),
         int((~inside).sum() - other.sum()), train,
     )
 
@@ -208,20 +210,20 @@ def _network(A, B, c, gain):
     return Network.from_arrays("tanh", W=A, U=B, b=c, V=V, c=np.zeros(2), metadata={"distilled": "radd", "gain": gain})
 
 
-def _sweep(A, B, c, sessions, gains):
+def _sweep(student, sessions, gains):
     """Behaviour on the sessions for each gain, and the gain of the highest fraction correct."""
     import pandas as pd
 
     rows = []
     for gain in real_array(gains, "gains", (1,)):
-        run = rollout(_network(A, B, c, real_number(gain, "gains", 0, np.inf, "")), sessions, hidden=False)
+        run = rollout(student(real_number(gain, "gains", 0, np.inf, "")), sessions, hidden=False)
         rows.append({"gain": gain, "correct": (run.choice == sessions.side).mean(), "timeouts": (run.choice == 0).mean(),
                      "steps_per_trial": len(run.p_right) / sessions.n_trials})
     table = pd.DataFrame(rows)
     return table, float(table.gain[table.correct.argmax()])
 
 
-def _horizon(A, B, c, z, before, run, sessions, rng):
+def _horizon(student, z, before, run, sessions, rng):
     """Error of free-running predictions from true states of held-out sessions, under the true inputs."""
     import pandas as pd
 
@@ -233,7 +235,7 @@ def _horizon(A, B, c, z, before, run, sessions, rng):
     t = rng.choice(possible, min(N_FREE, len(possible)), replace=False)
     state, rows = before[t], []
     for k in range(HORIZONS):
-        state = np.tanh(state @ A.T + run.inputs[t + k] @ B.T + c)
+        state = step(student, state, run.inputs[t + k])
         rms = lambda v: float(np.sqrt((v**2).sum(1).mean()))  # noqa: E731
         rows.append({"steps": k + 1, "error": rms(z[t + k] - state), "baseline": rms(z[t + k] - before[t])})
     return pd.DataFrame(rows)

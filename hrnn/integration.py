@@ -142,7 +142,10 @@ class Belief:
 
 
 def _check_observer(run, seen):
-    """Refuse an observer without a block belief that varies, or of other trials."""
+    """Refuse trials without a step before the observations, and an observer of other trials or without a block belief that varies."""
+    states_of(run)
+    if run.sessions.task.n_blank < 1:
+        raise ValueError("run must be of a task with n_blank >= 1")
     if len(seen.block) != run.sessions.n_trials or len(seen.p_block) != len(run.p_right):
         raise ValueError("seen must be hrnn.observe of this run")
     block = seen.block[run.sessions.block_side != 0]
@@ -180,13 +183,10 @@ def block_belief(run, decoder, seen, *, rng=0):
     >>> belief.network.shape == (run.sessions.n_trials,)
     True
     """
-    states_of(run)
-    s, task = run.sessions, run.sessions.task
-    if task.n_blank < 1:
-        raise ValueError("run must be of a task with n_blank >= 1")
     _check_observer(run, seen)
+    s, n_blank = run.sessions, run.sessions.task.n_blank
     biased = s.block_side != 0
-    network, observer = decoder.log_odds(run.hidden[run.first_step + task.n_blank - 1]), log_odds(seen.block)
+    network, observer = decoder.log_odds(run.hidden[run.first_step + n_blank - 1]), log_odds(seen.block)
     scale, r2 = _through_origin(observer[biased], network[biased], s.session[biased], rng)
     pair = biased[1:] & biased[:-1] & (np.diff(s.session) == 0)
     step_net, step_obs, unit = np.diff(network)[pair], np.diff(observer)[pair], s.session[1:][pair]
@@ -274,12 +274,8 @@ def coupling(run, decoder, seen, *, rng=0):
     """
     import pandas as pd
 
-    states_of(run)
-    s, n_blank = run.sessions, run.sessions.task.n_blank
-    if n_blank < 1:
-        raise ValueError("run must be of a task with n_blank >= 1")
     _check_observer(run, seen)
-    net = run.agent
+    s, n_blank, net = run.sessions, run.sessions.task.n_blank, run.agent
     beliefs = {
         "network": (run.hidden @ stimulus_readout(net) + net.c[1] - net.c[0], decoder.log_odds(run.hidden)),
         "observer": (log_odds(seen.p_right), log_odds(seen.p_block)),

@@ -116,9 +116,14 @@ def path_between(net, found, *, x, axis=None, n_states=N_STATES):
     return _measure(net, states, np.asarray(x, float), ends, converged)
 
 
+def _arclength(states):
+    """Length of a chain up to each of its states."""
+    return np.r_[0, np.linalg.norm(np.diff(states, axis=0), axis=1).cumsum()]
+
+
 def _spread(states, n):
     """n states at equal distances along a chain."""
-    s = np.r_[0, np.linalg.norm(np.diff(states, axis=0), axis=1).cumsum()]
+    s = _arclength(states)
     even = np.linspace(0, s[-1], n)
     i = np.clip(np.searchsorted(s, even, side="right") - 1, 0, len(s) - 2)
     f = ((even - s[i]) / np.maximum(s[i + 1] - s[i], 1e-300))[:, None]
@@ -130,7 +135,7 @@ def _measure(net, states, x, ends, converged):
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
     J = jacobian(net, states, x)
     across = np.eye(net.n_hidden) - tangent[:, :, None] * tangent[:, None]
-    arclength = np.r_[0, np.linalg.norm(np.diff(states, axis=0), axis=1).cumsum()]
+    arclength = _arclength(states)
     return Path(
         states, arclength, ((step(net, states, x) - states) * tangent).sum(1),
         np.abs(np.linalg.eigvals(across @ J @ across)).max(1), np.einsum("pi,pij,pj->p", tangent, J, tangent), tangent, ends, converged,

@@ -43,7 +43,8 @@ def states_before(run):
     return before
 
 
-def _needs_sessions(run, n=4):
+def needs_sessions(run, n=4):
+    """Refuse a rollout of too few sessions to split."""
     if run.sessions.n_sessions < n:
         raise ValueError(f"run must have at least {n} sessions, got {run.sessions.n_sessions}")
 
@@ -232,7 +233,7 @@ def block_decoder(run, *, axes=None, split="session", labels=None, regularisatio
     True
     """
     states, session, side = states_of(run)
-    _needs_sessions(run)
+    needs_sessions(run)
     one_of(split, "split", ("session", "time_step"))
     side = side if labels is None else np.asarray(labels, float)
     if side.shape != (len(states),):
