@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from sklearn.metrics import r2_score
 
 import hrnn
 from hrnn import distill
@@ -67,6 +68,28 @@ def test_time_shuffled_states_are_not_predicted():
     order = np.random.default_rng(0).permutation(len(run.hidden))
     shuffled = dataclasses.replace(run, hidden=run.hidden[order])
     assert distill.radd(shuffled, net, rows=np.eye(2), scale=1.0, gains=GAINS).r2_heldout.value < 0.01
+
+
+def test_other_sessions_set_no_scale_and_their_outliers_are_counted():
+    """R² against scikit-learn's, on the steps that are left."""
+    run, net = planted_run(0.1)
+    before = distill.radd(run, net, rows=np.eye(2), gains=GAINS)
+    session = run.sessions.session[run.trial]
+    train = np.isin(session, before.train_sessions)
+    hidden = run.hidden.copy()
+    hidden[np.flatnonzero(~train)[7]] = 3.0
+    found = distill.radd(dataclasses.replace(run, hidden=hidden), net, rows=np.eye(2), gains=GAINS)
+    assert found.scale == before.scale == pytest.approx(1.01 * np.abs(run.hidden[train]).max())
+    assert (before.n_dropped, found.n_dropped) == ((np.abs(run.hidden[~train]) >= found.scale).any(1).sum(), before.n_dropped + 1)
+    z, last = hidden / found.scale, np.vstack([np.zeros((1, 2)), hidden[:-1]]) / found.scale
+    last[run.first_step[run.sessions.offsets[:-1]]] = 0
+    for rows, r2 in ((train, found.r2), (~train & (np.abs(z) < 1).all(1), found.r2_heldout)):
+        y = np.arctanh(z[rows])
+        predicted = last[rows] @ found.A.value.T + run.inputs[rows] @ found.B.value.T + found.c.value
+        assert r2.value == pytest.approx(r2_score(y, predicted, multioutput="variance_weighted"), rel=1e-9)
+        assert r2.low < r2.value < r2.high
+    np.testing.assert_allclose(found.r2_by_coordinate, r2_score(y, predicted, multioutput="raw_values"), rtol=1e-9)
+    assert found.published_gain == pytest.approx(np.sqrt((net.V**2).sum()))  # sqrt(N / 2) |V| of two units
 
 
 @pytest.fixture(scope="module")
