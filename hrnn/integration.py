@@ -10,9 +10,9 @@ import numpy as np
 
 from hrnn.arguments import generator, one_of, real_array, whole_number
 from hrnn.dynamics import jacobian
-from hrnn.regression import added_r2, correlation, linear
+from hrnn.regression import added_r2, correlation, linear, weight_ratio
 from hrnn.representation import run_of, states_before, states_of, stimulus_readout
-from hrnn.stats import Estimate, percentiles, ratio_interval, resample
+from hrnn.stats import Estimate, ratio_interval
 
 
 def _evidence(run):
@@ -89,14 +89,8 @@ def slope_ratio(run, first, second, *, rng=0):
     """
     _, session, _ = states_of(run)
     rows = run.step >= run.sessions.task.n_blank
-    d, unit = _evidence(run)[rows], session[rows]
-    sums = [np.stack([np.bincount(unit, v) for v in (np.ones(len(d)), d, y, d * y)], 1) for y in
-            (movement(run, axis)[rows] for axis in (first, second))]
-    weights = np.vstack([np.ones(len(sums[0])), resample(len(sums[0]), rng=rng).weights])
-    n, x, y, xy = np.moveaxis(np.stack([weights @ s for s in sums]), -1, 0)
-    ratio = np.divide(*(xy - x * y / n))
-    low, high = percentiles(ratio[None, 1:], len(sums[0]))[:, 0]
-    return Estimate(float(ratio[0]), float(low), float(high), len(sums[0]))
+    X, moved = np.column_stack([_evidence(run), np.ones(len(session))]), np.column_stack([movement(run, axis) for axis in (first, second)])
+    return weight_ratio(X[rows], moved[rows], [1, 0], session[rows], rng=rng)
 
 
 # ---- across trials -------------------------------------------------------------------------------------------------

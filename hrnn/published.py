@@ -1,11 +1,11 @@
 """What the defects of the published code do to a network's analysis: each reproduced under its own name, and measured.
 
-Numbers 5 to 9 of docs/defects.md. Facts about the published code, not its text.
+Numbers 4 to 9 of docs/defects.md. Facts about the published code, not its text.
 """
 
 import numpy as np
 
-from hrnn.arguments import whole_number
+from hrnn.arguments import real_array, whole_number
 from hrnn.dynamics import step
 from hrnn.network import Network, check_network
 from hrnn.rollout import rollout
@@ -63,6 +63,42 @@ def first_order_search(net, *, x, starts, n_steps=FIRST_ORDER_STEPS, rate=FIRST_
         mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
         h = h - rate * (mean / (1 - 0.9**t)) / (np.sqrt(square / (1 - 0.999**t)) + 1e-8)
     return h, np.linalg.norm(step(net, h, x) - h, axis=1)
+
+
+def difference_order(states, session, *, n_orders=20):
+    """Mean norm of the Δ-th order differences of the states, what the published code draws over "distance" (defect 4).
+
+    Not how far states move in Δ steps (`distill.divergence`): the noise of each step enters with binomial weights, so that the norm
+    grows about as 2^Δ.
+
+    Parameters
+    ----------
+    states : (T, D)
+    session : (T,)
+        Of each step, sessions being whole runs of steps.
+    n_orders : int
+
+    Returns
+    -------
+    DataFrame
+        `order` (0..n_orders), `mean, sd, n`. Order 0 is the norm of the states themselves.
+
+    Examples
+    --------
+    >>> difference_order(np.array([[0.0], [1.0], [4.0], [9.0]]), [0, 0, 0, 0], n_orders=2)["mean"].tolist()
+    [3.5, 3.0, 2.0]
+    """
+    import pandas as pd
+
+    states, session, rows = real_array(states, "states", (2,)), np.asarray(session), []
+    for order in range(whole_number(n_orders, "n_orders") + 1):
+        if not len(states):
+            break
+        norm = np.linalg.norm(states, axis=1)
+        rows.append({"order": order, "mean": norm.mean(), "sd": norm.std(), "n": len(norm)})
+        pair = session[1:] == session[:-1]
+        states, session = np.diff(states, axis=0)[pair], session[1:][pair]
+    return pd.DataFrame(rows)
 
 
 def consequences(run, found, starts):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arguments import real_array
+from .arguments import generator, real_array
 from .stats import Estimate, percentiles, resample
 
 NEWTON_STEPS = 20
@@ -158,6 +158,39 @@ def added_r2(X, extra, y, unit, *, rng=0, n_resamples=1000):
     k, new = X.shape[1], independent(both)
     fit = _Resampled(both[:, new | (np.arange(both.shape[1]) < k)], y, unit, rng, n_resamples)
     return fit.estimate(fit.solve(k + new[k:].sum())[1] - fit.solve(k)[1])
+
+
+def weight_ratio(X, Y, contrast, unit, *, rng=0, n_resamples=1000):
+    """Ratio of one combination of weights between two regressions on the same X, with its interval over resampled units.
+
+    Parameters
+    ----------
+    X : array_like (R, K)
+    Y : array_like (R, 2)
+        The numerator's regression is of the first column.
+    contrast : array_like (K,)
+        Which combination of weights.
+    unit : array_like (R,)
+    rng, n_resamples : optional
+        As in `linear`.
+
+    Returns
+    -------
+    Estimate
+
+    Examples
+    --------
+    >>> weight_ratio([[1.0], [2.0], [3.0], [4.0]], [[2.0, 1.0], [4.0, 2.0], [6.0, 3.0], [8.0, 4.0]], [1], [0, 0, 1, 1]).value
+    2.0
+    """
+    X, Y, unit = real_array(X, "X", (2,)), real_array(Y, "Y", (2,)), np.asarray(unit)
+    contrast = real_array(contrast, "contrast", (1,))
+    if Y.shape != (len(X), 2) or contrast.shape != X.shape[1:] or unit.shape != X.shape[:1]:
+        raise ValueError(f"X, Y, contrast and unit must agree, got {X.shape}, {Y.shape}, {contrast.shape}, {unit.shape}")
+    seed = generator(rng).integers(2**63)  # the same resamples for both
+    fits = [_Resampled(X, y, unit, seed, n_resamples) for y in Y.T]
+    above, below = (fit.solve(X.shape[1])[0] @ contrast for fit in fits)
+    return fits[0].estimate(above / below)
 
 
 def correlation(x, y, unit, *, rng=0, n_resamples=1000):

@@ -9,21 +9,18 @@ import functools
 import itertools
 import os
 import platform
-import threading
 import time
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 import hrnn
-from hrnn import behavior, io, stats
+from hrnn import behavior, io, jobs, stats
 from hrnn.anatomy import PUBLISHED as PUBLISHED_ANATOMY
 from hrnn.anatomy import Anatomy
 from hrnn.arguments import as_path, whole_number
 from hrnn.inference import accuracy_bound
-from hrnn.rollout import bar
 
 BASELINES = {
     "semi_markov": functools.partial(hrnn.BayesianActor, "semi_markov"),
@@ -159,17 +156,15 @@ def study(*, n_networks=1, seed=0, quick=False, n_threads=None, progress=True, u
     n_networks, seed = whole_number(n_networks, "n_networks"), whole_number(seed, "seed", 0)
     task, began = hrnn.Task(), time.monotonic()
     sessions = task.sample(n_blocks=N_BLOCKS_QUICK if quick else N_BLOCKS, rng=stream(seed, "sessions"))
-    stop = threading.Event()
-    train = functools.partial(_train, seed=seed, quick=quick, stop=stop)
-    jobs = {}
+    train, work = functools.partial(_train, seed=seed, quick=quick), {}
     for i in range(n_networks):
         checkpoint = None if unfinished is None else as_path(unfinished, "unfinished") / f"network_{i}.npz"
-        jobs["network", i] = functools.partial(train, task, index=i, progress=progress and i == 0, checkpoint=checkpoint)
+        work["network", i] = functools.partial(train, task, index=i, progress=progress and i == 0, checkpoint=checkpoint)
     for setting, (values, baselines) in SWEEPS.items():
         sweep = functools.partial(_sweep, seed=seed, quick=quick, train=train, baselines=baselines)
         for x, i in itertools.product(values, range(N_NETWORKS_QUICK if quick else N_NETWORKS_SWEEP)):
-            jobs[setting, x, i] = functools.partial(sweep, task.replace(**{setting: x}), index=i)
-    done = _run(jobs, n_threads, progress, stop)
+            work[setting, x, i] = functools.partial(sweep, task.replace(**{setting: x}), index=i)
+    done = jobs.run(work, hrnn.training.n_threads_of(n_threads), progress)
     trained = time.monotonic()
     networks = [done["network", i] for i in range(n_networks)]
     network_runs = [hrnn.rollout(t.network, sessions, hidden=False) for t in networks]
@@ -181,24 +176,7 @@ def study(*, n_networks=1, seed=0, quick=False, n_threads=None, progress=True, u
     )
 
 
-def _run(jobs, n_threads, progress, stop):
-    """Results of all jobs by name, from parallel threads; the first error stops the rest."""
-    n_threads = hrnn.training.n_threads_of(n_threads)
-    with ThreadPoolExecutor(n_threads) as pool, bar(progress, len(jobs), unit="job") as shown:
-        futures = {name: pool.submit(job) for name, job in jobs.items()}
-        try:
-            results = {}
-            for name, future in futures.items():
-                results[name] = future.result()
-                shown.update()
-            return results
-        except BaseException:
-            stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _train(task, *, seed, index, quick, stop, recipe="paper", progress=False, checkpoint=None):
+def _train(task, stop, *, seed, index, quick, recipe="paper", progress=False, checkpoint=None):
     net = hrnn.Network.init("tanh", n_hidden=50, rng=stream(seed, "network", index))
     n_steps = QUICK_STEPS if quick else None
     recipe = "fast" if quick else recipe
@@ -206,9 +184,9 @@ def _train(task, *, seed, index, quick, stop, recipe="paper", progress=False, ch
     return trainer.caught_up().run(None, 1, progress, stop)
 
 
-def _sweep(task, *, seed, quick, train, index, baselines):
+def _sweep(task, stop, *, seed, quick, train, index, baselines):
     """One row per agent: a network retrained on this task and, beside the first, the baselines, in fresh sessions."""
-    agents = {"network": train(task, index=index, recipe="fast").network}
+    agents = {"network": train(task, stop, index=index, recipe="fast").network}
     if index == 0:
         agents |= {name: BASELINES[name]() for name in baselines}
     sessions = task.sample(n_blocks=N_BLOCKS_QUICK if quick else N_BLOCKS_SWEEP, rng=stream(seed, "sweep"))

@@ -26,8 +26,8 @@ N_FREE = 400  # starts of free-running predictions
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Radd:
-    """A network of D units distilled from a larger one.
+class Map:
+    """z_t = tanh(A z_{t-1} + B x_t + c) by least squares, as a network of D units.
 
     Attributes
     ----------
@@ -43,12 +43,6 @@ class Radd:
         Of `gains`, the one of highest fraction correct on training sessions.
     gains : DataFrame
         `gain, correct, timeouts, steps_per_trial` on training sessions.
-    published_gain : float
-        √N ‖V‖ / √2 of the teacher, the published rule.
-    mean, rows, scale : (N,), (D, N), float
-        z = (h - mean) rows' / scale.
-    horizon : DataFrame
-        `steps, error, baseline`: root mean square of z - ẑ after free running for some steps, and of z - z_start.
     n_dropped : int
         Held-out steps with |z| >= 1, left out of `r2_heldout`.
     train_sessions : (S,) int
@@ -63,17 +57,43 @@ class Radd:
     r2_by_coordinate: np.ndarray
     gain: float
     gains: object
-    published_gain: float
+    n_dropped: int
+    train_sessions: np.ndarray
+
+    @property
+    def time_constants(self):
+        """τ = -1/ln|λ| of the eigenvalues of A in steps, (D,), the slowest first; negative where one grows."""
+        moduli = np.sort(np.abs(np.linalg.eigvals(self.A.value)))[::-1]
+        return -1 / np.log(moduli)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Radd(Map):
+    """A network of D units distilled from a larger one: a `Map` of its projections.
+
+    Attributes
+    ----------
+    mean, rows, scale : (N,), (D, N), float
+        z = (h - mean) rows' / scale.
+    published_gain : float
+        √N ‖V‖ / √2 of the teacher, the published rule.
+    horizon : DataFrame
+        `steps, error, baseline`: root mean square of z - ẑ after free running for some steps, and of z - z_start.
+    """
+
     mean: np.ndarray
     rows: np.ndarray
     scale: float
+    published_gain: float
     horizon: object
-    n_dropped: int
-    train_sessions: np.ndarray
 
     def project(self, states):
         """z of states (..., N), (..., D)."""
         return (states - self.mean) @ self.rows.T / self.scale
+
+    def trajectories(self, run):
+        """z after and before each step of a rollout of the teacher, (T, D) each."""
+        return self.project(run.hidden), self.project(representation.states_before(run))
 
 
 def coordinates(net, run, dimension=2, *, rng=0):
@@ -95,7 +115,7 @@ def coordinates(net, run, dimension=2, *, rng=0):
     components = representation.pca(run, rng=rng)
     if net.n_hidden == 1:
         return components.mean, np.sign(representation.stimulus_readout(net))[None]
-    decoder = representation.block_decoder(run, axes=components.axes[:2], rng=rng)
+    decoder = representation.block_decoder(run, axes=components.axes[:2], regularisation=1.0, rng=rng)
     plane = representation.task_plane(net, components, decoder)
     readouts = np.stack([plane.stimulus, plane.block]) @ plane.axes
     if dimension >= 2 and abs(np.linalg.det(np.stack([plane.stimulus, plane.block]))) < 1e-3:
@@ -142,31 +162,46 @@ def radd(run, net, *, dimension=2, rows=None, mean=None, scale=None, gains=GAINS
     """
     representation.run_of(run, net)
     representation.needs_sessions(run)
-    n = run.sessions.n_sessions
     random = generator(rng)
-    train = np.sort(random.permutation(n)[: n // 2])
+    train = training_half(run, random)
     mean, rows = _projection(net, run, dimension, rows, mean, random.spawn(1)[0])
     z, before = (((h - mean) @ rows.T) for h in (run.hidden, representation.states_before(run)))
-    session = run.sessions.session[run.trial]
-    inside = np.isin(session, train)
-    scale = _scale(z[inside], scale)
+    scale = _scale(z[np.isin(run.sessions.session[run.trial], train)], scale)
     z, before = z / scale, before / scale
-    X = np.column_stack([before, run.inputs, np.ones(len(z))])
-    fit = [linear(X[inside], np.arctanh(column[inside]), session[inside], rng=rng, n_resamples=n_resamples) for column in z.T]
-    weights = Estimate(*(np.stack([getattr(f.weights, part) for f in fit]) for part in ("value", "low", "high")), len(train))
-    d = len(rows)
+    defined = np.abs(z) < 1
+    fitted = least_squares(run, before, np.arctanh(np.where(defined, z, 0)), train, gains=gains, keep=defined.all(1),
+                           n_resamples=n_resamples, rng=rng, name="radd")
+    return Radd(
+        **{field.name: getattr(fitted, field.name) for field in dataclasses.fields(Map)}, mean=mean, rows=rows, scale=scale,
+        published_gain=float(np.sqrt(net.n_hidden) * np.linalg.norm(net.V) / np.sqrt(2)),
+        horizon=_horizon(fitted.network, z, before, run, np.setdiff1d(np.arange(run.sessions.n_sessions), train), random.spawn(1)[0]),
+    )
+
+
+def training_half(run, random):
+    """Half of the sessions, drawn, in order."""
+    n = run.sessions.n_sessions
+    return np.sort(random.permutation(n)[: n // 2])
+
+
+def least_squares(run, before, target, train, *, gains, keep=None, n_resamples, rng, name):
+    """The `Map` of least squares of target = artanh z (T, D) on (before, x, 1), before (T, D) being z one step earlier.
+
+    Other steps than `keep` are left out, of the sessions that do not train.
+    """
+    session, d = run.sessions.session[run.trial], target.shape[1]
+    inside = np.isin(session, train)
+    keep = np.ones(len(target), bool) if keep is None else keep
+    X = np.column_stack([before, run.inputs, np.ones(len(target))])
+    fit = [linear(X[inside], column[inside], session[inside], rng=rng, n_resamples=n_resamples).weights for column in target.T]
+    weights = Estimate(*(np.stack([getattr(w, part) for w in fit]) for part in ("value", "low", "high")), len(train))
     A, B, c = (Estimate(*(getattr(weights, part)[:, columns] for part in ("value", "low", "high")), len(train))
                for columns in (slice(0, d), slice(d, d + 3), d + 3))
-    other = ~inside & (np.abs(z) < 1).all(1)
-    pooled = [_pooled_r2(X[part], z[part], weights.value, session[part], rng) for part in (inside, other)]
-    student = functools.partial(_network, A.value, B.value, c.value)
+    other = ~inside & keep
+    pooled = [_pooled_r2(X[part], target[part], weights.value, session[part], rng) for part in (inside, other)]
+    student = functools.partial(_network, A.value, B.value, c.value, name)
     table, gain = _sweep(student, run.sessions.select(train), gains)
-    return Radd(
-        student(gain), A, B, c, *(r for r, _ in pooled), pooled[1][1], gain, table,
-        float(np.sqrt(net.n_hidden) * np.linalg.norm(net.V) / np.sqrt(2)), mean, rows, scale,
-        _horizon(student(gain), z, before, run, np.setdiff1d(np.arange(n), train), random.spawn(1)[0]),
-        int((~inside).sum() - other.sum()), train,
-    )
+    return Map(student(gain), A, B, c, *(r for r, _ in pooled), pooled[1][1], gain, table, int((~inside).sum() - other.sum()), train)
 
 
 def _projection(net, run, dimension, rows, mean, rng):
@@ -193,21 +228,20 @@ def _scale(z, scale):
     return scale
 
 
-def _pooled_r2(X, z, weights, session, rng):
-    """R² of artanh z over all coordinates, with its interval over sessions, and by coordinate."""
-    if not len(z):
-        return Estimate(np.nan, np.nan, np.nan, 0), np.full(z.shape[1], np.nan)
-    y = np.arctanh(z)
+def _pooled_r2(X, y, weights, session, rng):
+    """R² over all columns of y, with its interval over sessions, and by column."""
+    if not len(y):
+        return Estimate(np.nan, np.nan, np.nan, 0), np.full(y.shape[1], np.nan)
     residual, total = (y - X @ weights.T) ** 2, (y - y.mean(0)) ** 2
     _, unit = np.unique(session, return_inverse=True)
     lost = ratio_interval(np.bincount(unit, residual.sum(1)), np.bincount(unit, total.sum(1)), rng=rng)
     return Estimate(1 - lost.value, 1 - lost.high, 1 - lost.low, lost.n), 1 - residual.sum(0) / total.sum(0)
 
 
-def _network(A, B, c, gain):
+def _network(A, B, c, name, gain):
     V = np.zeros((2, len(A)))
     V[:, 0] = -gain, gain
-    return Network.from_arrays("tanh", W=A, U=B, b=c, V=V, c=np.zeros(2), metadata={"distilled": "radd", "gain": gain})
+    return Network.from_arrays("tanh", W=A, U=B, b=c, V=V, c=np.zeros(2), metadata={"distilled": name, "gain": gain})
 
 
 def _sweep(student, sessions, gains):
