@@ -22,7 +22,7 @@ __all__ = [
 ]
 _MODULES = (
     "anatomy", "behavior", "connectivity", "distill", "dynamics", "figures", "inference", "integration", "io", "manifold", "mice", "plot",
-    "policy", "psychometric", "published", "regression", "representation", "reproduce", "stats", "training",
+    "policy", "psychometric", "published", "regression", "report", "representation", "reproduce", "stats", "training",
 )
 
 

@@ -1,4 +1,4 @@
-"""Everything the figures and the report are made of, computed once, and written to a folder.
+"""Everything the figures and the report (`report`) are made of, computed once, and written to a folder.
 
 Long work is cut into jobs that run in parallel threads (the C core releases the GIL); each takes its random
 numbers from the seed and its own name, so the result does not depend on how many run at once.
@@ -17,9 +17,9 @@ import numpy as np
 
 import hrnn
 from hrnn import behavior, io, jobs, stats
-from hrnn.anatomy import PUBLISHED as PUBLISHED_ANATOMY
 from hrnn.anatomy import Anatomy
 from hrnn.arguments import as_path, whole_number
+from hrnn.distill import Distillation
 from hrnn.inference import accuracy_bound
 
 BASELINES = {
@@ -43,16 +43,9 @@ SWEEPS = {
 QUANTITIES = (
     "correct", "timeouts", "steps_per_trial", "reward_per_trial", "reward_per_step", "mu0_concordant", "mu0_discordant",
 )
-PUBLISHED = {"network.correct": 0.855, **{f"network.{k}": v for k, v in PUBLISHED_ANATOMY.items()}}  # Schaeffer et al. (2020)
 N_BLOCKS, N_BLOCKS_SWEEP, N_BLOCKS_QUICK = 1000, 400, 80
 N_NETWORKS_SWEEP, N_NETWORKS_QUICK = 5, 2  # retrained at each value
-QUICK_STEPS = 20
-NOTE = (
-    "n is the number of trials, or of networks where several were trained. Intervals resample sessions (mice: subjects; several "
-    "networks: networks). Published: one network. `optimal_….expected` is what the dynamic programme promises; the policies earn a "
-    "little more, because a session ends with its last block while the filter, and with it the programme, expects one more change "
-    "(docs/theory.md)."
-)
+QUICK_STEPS, N_SEEDS_QUICK = 20, 2
 
 
 @dataclasses.dataclass(eq=False)
@@ -79,6 +72,8 @@ class Study:
     seconds : dict of str to float
         Wall time of each part.
     seed : int
+    distillation : distill.Distillation
+        Students of the first network, which learned from other sessions than those here and are compared in these.
     """
 
     task: hrnn.Task
@@ -92,6 +87,7 @@ class Study:
     mice: object = None
     seconds: dict = dataclasses.field(default_factory=dict)
     seed: int = 0
+    distillation: object = None
 
     @functools.cached_property
     def anatomy(self):
@@ -169,10 +165,15 @@ def study(*, n_networks=1, seed=0, quick=False, n_threads=None, progress=True, u
     networks = [done["network", i] for i in range(n_networks)]
     network_runs = [hrnn.rollout(t.network, sessions, hidden=False) for t in networks]
     runs = {"network": network_runs[0]} | {name: hrnn.rollout(make(), sessions) for name, make in BASELINES.items()}
+    shown = task.sample(n_blocks=N_BLOCKS_QUICK if quick else N_BLOCKS, rng=stream(seed, "distillation"))
+    distillation = Distillation(
+        hrnn.rollout(networks[0].network, shown), network_runs[0], seed=seed, n_threads=n_threads, progress=progress,
+        **({"n_seeds": N_SEEDS_QUICK, "n_updates": QUICK_STEPS} if quick else {}),
+    )
     return Study(
         task, sessions, networks, runs, network_runs, accuracy_bound(sessions),
         _sweep_table(done, "threshold"), _sweep_table(done, "wait_penalty"), _mice(),
-        {"training and sweeps": trained - began, "agents and mice": time.monotonic() - trained}, seed,
+        {"training and sweeps": trained - began, "agents and mice": time.monotonic() - trained}, seed, distillation,
     )
 
 
@@ -210,118 +211,6 @@ def _mice():
     return hrnn.mice.load() if os.environ.get("HRNN_DATA_DIR") else None
 
 
-def report(study):
-    """Every measure of every agent: a list of {name, value, low, high, n, published, source}."""
-    rows = []
-    for agent, table in study.summaries.items():
-        for quantity, row in table.iterrows():
-            numbers = row[["value", "low", "high", "n"]]
-            rows.append(_row(f"{agent}.{quantity}", *numbers, f"behavior.summary of {agent}"))
-    rows.append(_row("bound.correct", study.bound.mean(), None, None, len(study.bound), "inference.accuracy_bound"))
-    return rows + _errors(study) + _long_session(study) + _anatomy(study) + _regrets(study) + _history(study) + _mice_rows(study)
-
-
-def _row(name, value, low, high, n, source):
-    low, high = (None if x is None or not np.isfinite(x) else float(x) for x in (low, high))
-    return {"name": name, "value": float(value) if np.isfinite(value) else None, "low": low, "high": high, "n": int(n),
-            "published": PUBLISHED.get(name), "source": source}
-
-
-def _anatomy(study):
-    """Representation, integration, coupling and mechanism of the networks, and what the published code's defects do to them."""
-    rows = [_row(f"network.{name}", m.value, m.low, m.high, m.n, f"anatomy.Anatomy.measures: {name}") for name, m in study.measures.items()]
-    return rows + [_row(row.name, row.value, None, None, row.n, "published.consequences")
-                   for row in study.anatomy.consequences.itertuples(index=False)]
-
-
-def _errors(study):
-    """Why performance is not perfect: errors by what made them, and the paired gap to the bound on accuracy."""
-    rows, session = [], study.sessions.session
-    n = np.bincount(session).astype(float)
-    for agent in ("network", "semi_markov", "optimal_per_trial"):
-        run = study.runs[agent]
-        split = behavior.error_split(run)
-        rows += [_row(f"{agent}.errors_{cause}", *split.loc[cause, ["value", "low", "high", "n"]], "behavior.error_split")
-                 for cause in split.index]
-        right = np.bincount(session, run.choice == study.sessions.side)
-        gap = stats.paired((np.bincount(session, study.bound), n), (right, n))
-        rows.append(_row(f"{agent}.gap_to_bound", gap.value, gap.low, gap.high, len(session), "accuracy_bound, paired by session"))
-    return rows
-
-
-def _long_session(study):
-    """The first network in one session without reset, as many blocks as all sessions have; runs of four blocks are resampled."""
-    n_blocks = len(study.sessions.block_lengths)
-    sessions = study.task.replace(n_blocks=n_blocks).sample(n_sessions=1, rng=stream(study.seed, "long session"))
-    table = behavior.summary(hrnn.rollout(study.networks[0].network, sessions, hidden=False)).loc[list(QUANTITIES)]
-    return [_row(f"network.long_session_{q}", *table.loc[q, ["value", "low", "high", "n"]], "behavior.summary, one long session")
-            for q in QUANTITIES]
-
-
-def _regrets(study):
-    """What the network and the exact actor lose against each optimal policy."""
-    rows = []
-    for agent in ("network", "semi_markov", "published_actor"):
-        for policy, criterion in (("optimal_per_trial", "reward_per_trial"), ("optimal_per_step", "reward_per_step")):
-            r = behavior.regret(study.runs[agent], study.runs[policy], criterion=criterion)
-            rows.append(_row(f"{agent}.regret_{criterion}", r.value, r.low, r.high, r.n, "behavior.regret"))
-    for policy in ("optimal_per_trial", "optimal_per_step"):
-        solution = BASELINES[policy]().solution(study.task)
-        rows.append(_row(f"{policy}.expected", solution.value, None, None, 0, "policy.Solution.value"))
-    return rows
-
-
-def _history(study):
-    """How the previous choice bears on the next beyond the exact prior; the exact actor is the negative control."""
-    rows = []
-    for agent in ("network", "semi_markov"):
-        run = study.runs[agent]
-        table = behavior.history_regression(run, hrnn.observe(run).prior).set_index("term")
-        for term in ("logit_prior", "previous_correct", "previous_wrong"):
-            row = table.loc[term]
-            source = "behavior.history_regression"
-            rows.append(_row(f"{agent}.history_{term}", row["weight"], row["low"], row["high"], row["n"], source))
-    return rows
-
-
-def _mice_rows(study):
-    if study.mice is None:
-        return []
-    table = behavior.summary(study.mice)
-    names = [q for q in ("correct", "concordant_correct", "discordant_correct") if q in table.index]
-    return [_row(f"mice.{q}", *table.loc[q, ["value", "low", "high", "n"]], "behavior.summary of mice") for q in names]
-
-
-def report_markdown(study, rows):
-    """report.md: behaviour of all agents in one table, then every number beside the published one."""
-    lengths, found = study.sessions.block_lengths, {row["name"]: row for row in rows}
-    lines = [
-        "# hrnn: measured and published", "", "## Behaviour of every agent", "", _markdown_row(["agent", *QUANTITIES]),
-        _markdown_row(["---"] * (1 + len(QUANTITIES))),
-    ]
-    lines += [_markdown_row([f"`{agent}`", *(_cell(found[f"{agent}.{q}"]) for q in QUANTITIES)]) for agent in study.summaries]
-    lines += ["", f"{study.sessions.n_sessions} sessions of {study.task.n_blocks} blocks, the same for every agent; block length "
-              f"{lengths.mean():.2f} ± {lengths.std():.2f} trials (mean ± sd). A timeout is wrong.", "", "## Every number", "",
-              "| quantity | measured | 95 % interval | n | published |", "|---|---|---|---|---|"]
-    for row in rows:
-        value = "–" if row["value"] is None else f"{row['value']:.4f}"
-        interval = "–" if row["low"] is None else f"{row['low']:.4f} … {row['high']:.4f}"
-        published = "–" if row["published"] is None else f"{row['published']:g}"
-        lines.append(_markdown_row([f"`{row['name']}`", value, interval, row["n"], published]))
-    lines += ["", NOTE]
-    return "\n".join(lines) + "\n"
-
-
-def _markdown_row(cells):
-    return f"| {' | '.join(map(str, cells))} |"
-
-
-def _cell(row):
-    """Value with its interval, and the published value where there is one."""
-    text = f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
-    return text if row["published"] is None else f"{text}; published {row['published']:g}"
-
-
 def manifest(study, settings):
     """Version, seeds, machine, BLAS and times of a run."""
     import scipy
@@ -339,6 +228,7 @@ def manifest(study, settings):
 def write(study, folder, *, figures=None, settings=None):
     """Write figures, networks, report.md, report.json and manifest.json to a folder; returns the paths of the figures."""
     from hrnn import figures as drawn
+    from hrnn import report
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -349,9 +239,9 @@ def write(study, folder, *, figures=None, settings=None):
     names = [n for n in drawn.FIGURES if (figures is None or n in figures) and (n != "mice" or study.mice is not None)]
     for name in names:
         drawn.save(*drawn.draw(name, study), folder, f"figure_{name}")
-    rows = report(study)
+    rows = report.rows(study)
     study.seconds["figures and report"] = time.monotonic() - began
-    io.write_text(folder / "report.md", report_markdown(study, rows))
+    io.write_text(folder / "report.md", report.markdown(study, rows))
     io.write_json(folder / "report.json", rows)
     io.write_json(folder / "manifest.json", manifest(study, settings or {}))
     return [folder / f"figure_{name}.pdf" for name in names]

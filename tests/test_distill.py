@@ -149,3 +149,45 @@ def test_three_sessions_are_too_few(teacher):
     net, _ = teacher
     with pytest.raises(ValueError, match="at least 4 sessions"):
         distill.radd(hrnn.rollout(net, hrnn.Task().sample(n_sessions=3, rng=0)), net)
+
+
+def test_the_plane_and_its_dynamics_are_found_without_being_given():
+    """Lifted into fifty dimensions, small against their scale: the plane is exact, the eigenvalues of A nearly, whatever the axes."""
+    rng = np.random.default_rng(3)
+    lift, mean = np.linalg.qr(rng.normal(size=(50, 2)))[0].T, 0.05 * rng.normal(size=50)
+    run, net = planted_run(0.02, n_sessions=40, n_units=50, lift=lift, mean=mean, scale=1.7)
+    readout = np.stack([-lift[0], lift[0]]) * 3
+    net = hrnn.Network.from_arrays("tanh", W=net.W, U=net.U, b=net.b, V=readout, c=net.c)
+    found = distill.radd(dataclasses.replace(run, agent=net), net, gains=GAINS, n_resamples=20)
+    np.testing.assert_allclose(found.rows @ lift.T @ lift, found.rows, atol=1e-6)
+    assert found.r2_heldout.value > 0.97
+    np.testing.assert_allclose(sorted(np.linalg.eigvals(found.A.value)), sorted(np.linalg.eigvals(A)), atol=0.06)
+
+
+def test_states_or_readouts_along_one_line_span_no_plane():
+    """States along the stimulus readout alone; and a stimulus readout that is, to three digits, that of the block."""
+    run, net = planted_run(0.1, n_sessions=12)
+    line = np.outer(run.hidden[:, 0], [0.6, 0.8])
+    with pytest.raises(ValueError, match="vary in 2 directions"):
+        distill.radd(dataclasses.replace(run, hidden=line), net, gains=GAINS)
+    block = hrnn.representation.block_decoder(run, axes=hrnn.representation.pca(run).axes, regularisation=1.0).weights
+    along = hrnn.Network.from_arrays("tanh", W=net.W, U=net.U, b=net.b, V=np.stack([-block, block]), c=net.c)
+    with pytest.raises(ValueError, match="not along one line"):
+        distill.coordinates(along, dataclasses.replace(run, agent=along))
+
+
+def test_a_scale_at_the_edge_of_artanh_is_refused():
+    run, net = planted_run(0.1)
+    train = distill.radd(run, net, rows=np.eye(2), gains=GAINS).train_sessions
+    edge = np.abs(run.hidden[np.isin(run.sessions.session[run.trial], train)]).max()
+    with pytest.raises(ValueError, match="scale must exceed"):
+        distill.radd(run, net, rows=np.eye(2), scale=float(edge), gains=GAINS)
+    assert np.isfinite(distill.radd(run, net, rows=np.eye(2), scale=float(edge) * (1 + 1e-9), gains=GAINS).A.high).all()
+
+
+def test_an_untrained_teacher_gives_finite_numbers():
+    net = hrnn.Network.init("tanh", n_hidden=20, rng=0)
+    found = distill.radd(hrnn.rollout(net, hrnn.Task().sample(n_sessions=12, rng=0)), net, n_resamples=20)
+    for part in (found.A, found.B, found.c, found.r2, found.r2_heldout):
+        assert np.isfinite([part.value, part.low, part.high]).all()
+    assert np.isfinite(found.horizon.to_numpy()).all() and found.gain in found.gains.gain.to_numpy()

@@ -1,4 +1,4 @@
-"""Figures 1 to 7 and the mice: drawn, lettered, legible, inside their page, and the same twice."""
+"""Figures 1 to 8 and the mice: drawn, lettered, legible, inside their page, and the same twice."""
 
 import ast
 import inspect
@@ -11,7 +11,7 @@ import pytest
 from hrnn import figures, plot, reproduce
 
 LETTERS = {"1": "abcde", "2": "abcdefgh", "3": "abcde", "4": "abcdef", "5": "abcdefgh", "6": "abcdef", "7": "abcdefghijklm",
-           "mice": "abcde"}
+           "8": "abcdefghijklmnopqrstuv", "mice": "abcde"}
 NO_SOURCE = {"1": "e", "7": "ak"}  # a scheme, a matrix, and a path that a network with one stable state does not have
 
 

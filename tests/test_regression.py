@@ -117,3 +117,23 @@ def test_collinear_columns_are_left_out_and_separated_classes_reported():
     for separated in (np.ones(len(y)), (X[:, 1] > 0).astype(float)):
         fit = regression.logistic(X, separated, cluster)
         assert not fit.converged and np.isnan(fit.weights).all() and np.isnan(fit.se).all()
+
+
+def test_ratio_of_weights_is_that_of_two_regressions_on_the_same_resamples():
+    """Its interval against a bootstrap that refits the rows of drawn sessions."""
+    rng = np.random.default_rng(0)
+    session, X = np.repeat(np.arange(40), 12), rng.normal(size=(480, 3))
+    Y = X @ np.array([[2.0, 0.5], [1.0, -1.0], [0.3, 0.2]]) + rng.normal(size=(480, 2))
+    contrast = [1.0, -0.5, 0.0]
+    found = regression.weight_ratio(X, Y, contrast, session, n_resamples=4000)
+
+    def ratio(rows):
+        w = np.linalg.lstsq(X[rows], Y[rows], rcond=None)[0]
+        return np.divide(*(contrast @ w))
+
+    assert found.value == pytest.approx(ratio(slice(None)))
+    drawn = [ratio(np.concatenate([np.flatnonzero(session == s) for s in rng.integers(40, size=40)])) for _ in range(1000)]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.1 * (high - low))
+    with pytest.raises(ValueError, match="must agree"):
+        regression.weight_ratio(X, Y, [1.0], session)

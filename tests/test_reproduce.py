@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import hrnn
-from hrnn import behavior, reproduce
+from hrnn import behavior, report, reproduce
 
 
 def test_all_agents_ran_the_same_sessions(quick_study):
@@ -38,7 +38,7 @@ def test_an_interrupted_study_goes_on_where_it_was_on_any_number_of_threads(quic
     for a, b in zip(quick_study.networks, again.networks, strict=True):
         np.testing.assert_array_equal(a.network.theta, b.network.theta)
     assert quick_study.thresholds.equals(again.thresholds) and quick_study.penalties.equals(again.penalties)
-    assert reproduce.report(quick_study) == reproduce.report(again)
+    assert report.rows(quick_study) == report.rows(again)
     other = hrnn.training.Trainer.new(again.networks[0].network, again.task, "fast", 20, 1, tmp_path / "network_0.npz")
     assert other.caught_up() is other, "of another seed"
 
@@ -48,7 +48,7 @@ def test_networks_differ(quick_study):
 
 
 def test_report_values_are_those_of_the_runs(quick_study):
-    rows = {row["name"]: row for row in reproduce.report(quick_study)}
+    rows = {row["name"]: row for row in report.rows(quick_study)}
     run = quick_study.runs["semi_markov"]
     assert rows["semi_markov.correct"]["value"] == pytest.approx((run.choice == quick_study.sessions.side).mean())
     both = [behavior.summary(r).loc["correct", "value"] for r in quick_study.network_runs]

@@ -11,15 +11,16 @@ from hrnn.arguments import generator, whole_number
 from hrnn.distill import bayes
 from hrnn.distill.baselines import KINDS, N_UPDATES, Student, students
 from hrnn.distill.comparison import MEASURES, Examiner, divergence, summarise
-from hrnn.distill.radd import MOST_DIMENSIONS, radd
+from hrnn.distill.radd import MOST_DIMENSIONS, coordinates, radd
+from hrnn.distill.sequences import Sequences, respond
 from hrnn.inference import observe
 from hrnn.network import Network
 from hrnn.rollout import Rollout, rollout
 from hrnn.stats import Estimate
 from hrnn.training import n_threads_of
 
-N_SEEDS = 10
-N_STARTS = 100
+N_SEEDS, N_RESAMPLES = 10, 1000
+N_STARTS, N_SESSIONS_SHOWN = 100, 8
 ORDER = ("radd", *KINDS, "random")
 PUBLISHED = {  # Schaeffer et al. (2020): poster; behaviour of RADD
     "A11": 0.54, "A12": 0.31, "A21": 0.19, "A22": 0.84, "B11": -0.20, "B12": 0.20, "B13": 0.005, "B21": -0.04, "B22": 0.04, "B23": 0.02,
@@ -77,12 +78,20 @@ class Distillation:
         return self.run.agent
 
     @functools.cached_property
+    def coordinates(self):
+        """Mean (N,) and rows (D, N) of all projections: readouts of side and block, then components."""
+        return coordinates(self.network, self.run, min(MOST_DIMENSIONS, self.network.n_hidden), rng=self.seed)
+
+    def _radd(self, dimension, seed, n_resamples):
+        mean, rows = self.coordinates
+        return radd(self.run, self.network, mean=mean, rows=rows[:dimension], n_resamples=n_resamples, rng=self.seed + seed)
+
+    @functools.cached_property
     def _timed_radds(self):
         found = []
         for seed in range(self.n_seeds):
             began = time.perf_counter()
-            where = {"rows": found[0][0].rows, "mean": found[0][0].mean} if found else {}
-            found.append((radd(self.run, self.network, rng=self.seed + seed, **where), time.perf_counter() - began))
+            found.append((self._radd(2, seed, N_RESAMPLES), time.perf_counter() - began))
         return found
 
     @property
@@ -135,8 +144,8 @@ class Distillation:
         import pandas as pd
 
         rows, sessions = [], self.master.sessions
-        for d in range(1, min(MOST_DIMENSIONS, self.network.n_hidden) + 1):
-            found = radd(self.run, self.network, dimension=d, n_resamples=100, rng=self.seed)
+        for d in range(1, len(self.coordinates[1]) + 1):
+            found = self._radd(d, 0, 2)
             choice, r2 = rollout(found.network, sessions, hidden=False).choice, found.r2_heldout
             rows.append({"units": d, "r2": r2.value, "r2_low": r2.low, "r2_high": r2.high, "correct": (choice == sessions.side).mean(),
                          "same_choice": (choice == self.master.choice).mean(), "horizon": found.horizon})
@@ -186,6 +195,12 @@ class Distillation:
     def small(self):
         """Two-unit networks that are shown: RADD, the best student of each kind that imitates, and the filter: {name: Network}."""
         return {"radd": self.radds[0].network, **{kind: self.best(kind).network for kind in KINDS}, "bayesian_filter": self.filter.network}
+
+    @functools.cached_property
+    def visited(self):
+        """States of the small networks under the teacher's inputs in some sessions: {name: (T, 2)}."""
+        sequences = Sequences.of(self.run, np.arange(min(N_SESSIONS_SHOWN, self.run.sessions.n_sessions)))
+        return {name: sequences.flat(respond(net, sequences)[1]) for name, net in self.small.items()}
 
     @functools.cached_property
     def fixed_points(self):

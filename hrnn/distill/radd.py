@@ -113,6 +113,8 @@ def coordinates(net, run, dimension=2, *, rng=0):
     if dimension > min(MOST_DIMENSIONS, net.n_hidden):
         raise ValueError(f"dimension must be <= {min(MOST_DIMENSIONS, net.n_hidden)}, got {dimension}")
     components = representation.pca(run, rng=rng)
+    if not components.variance[dimension - 1] > 1e-12 * components.variance[0]:
+        raise ValueError(f"run must be of a network whose states vary in {dimension} directions")
     if net.n_hidden == 1:
         return components.mean, np.sign(representation.stimulus_readout(net))[None]
     decoder = representation.block_decoder(run, axes=components.axes[:2], regularisation=1.0, rng=rng)

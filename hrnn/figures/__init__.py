@@ -4,7 +4,7 @@ import importlib
 import io
 from pathlib import Path
 
-FIGURES = {**{str(i): f"figure_{i}" for i in range(1, 8)}, "mice": "figure_mice"}
+FIGURES = {**{str(i): f"figure_{i}" for i in range(1, 9)}, "mice": "figure_mice"}
 COLUMNS = ("panel", "agent", "condition", "x", "value", "low", "high", "n")
 
 
@@ -13,7 +13,7 @@ def draw(name, study):
 
     Parameters
     ----------
-    name : {'1', ..., '7', 'mice'}
+    name : {'1', ..., '8', 'mice'}
     study : reproduce.Study
         With mice for 'mice'.
 

@@ -1,0 +1,152 @@
+"""The report of a study: every number beside the published one, as rows and as markdown."""
+
+import numpy as np
+
+import hrnn
+from hrnn import behavior, stats
+from hrnn.anatomy import PUBLISHED as PUBLISHED_ANATOMY
+from hrnn.distill.distillation import PUBLISHED as PUBLISHED_RADD
+from hrnn.reproduce import BASELINES, QUANTITIES, stream
+
+PUBLISHED = {  # Schaeffer et al. (2020)
+    "network.correct": 0.855, **{f"network.{name}": value for name, value in PUBLISHED_ANATOMY.items()},
+    **{f"radd.{name}": value for name, value in PUBLISHED_RADD.items()},
+}
+NOTE = (
+    "n is the number of trials, or of networks where several were trained. Intervals resample sessions (mice: subjects; several "
+    "networks: networks). Published: one network. `optimal_….expected` is what the dynamic programme promises; the policies earn a "
+    "little more, because a session ends with its last block while the filter, and with it the programme, expects one more change "
+    "(docs/theory.md)."
+)
+
+
+def rows(study):
+    """Every measure of every agent: a list of {name, value, low, high, n, published, source}."""
+    found = []
+    for agent, table in study.summaries.items():
+        for quantity, row in table.iterrows():
+            numbers = row[["value", "low", "high", "n"]]
+            found.append(_row(f"{agent}.{quantity}", *numbers, f"behavior.summary of {agent}"))
+    found.append(_row("bound.correct", study.bound.mean(), None, None, len(study.bound), "inference.accuracy_bound"))
+    parts = (_errors, _long_session, _anatomy, _distillation, _regrets, _history, _mice_rows)
+    return found + [row for part in parts for row in part(study)]
+
+
+def _row(name, value, low, high, n, source):
+    low, high = (None if x is None or not np.isfinite(x) else float(x) for x in (low, high))
+    return {"name": name, "value": float(value) if np.isfinite(value) else None, "low": low, "high": high, "n": int(n),
+            "published": PUBLISHED.get(name), "source": source}
+
+
+def _anatomy(study):
+    """Representation, integration, coupling and mechanism of the networks, and what the published code's defects do to them."""
+    rows = [_row(f"network.{name}", m.value, m.low, m.high, m.n, f"anatomy.Anatomy.measures: {name}") for name, m in study.measures.items()]
+    return rows + [_row(row.name, row.value, None, None, row.n, "published.consequences")
+                   for row in study.anatomy.consequences.itertuples(index=False)]
+
+
+def _distillation(study):
+    """Students of the first network, and what links the two units to the Bayesian observer."""
+    return [_row(name, m.value, m.low, m.high, m.n, "distill.Distillation.measures") for name, m in study.distillation.measures().items()]
+
+
+def _errors(study):
+    """Why performance is not perfect: errors by what made them, and the paired gap to the bound on accuracy."""
+    rows, session = [], study.sessions.session
+    n = np.bincount(session).astype(float)
+    for agent in ("network", "semi_markov", "optimal_per_trial"):
+        run = study.runs[agent]
+        split = behavior.error_split(run)
+        rows += [_row(f"{agent}.errors_{cause}", *split.loc[cause, ["value", "low", "high", "n"]], "behavior.error_split")
+                 for cause in split.index]
+        right = np.bincount(session, run.choice == study.sessions.side)
+        gap = stats.paired((np.bincount(session, study.bound), n), (right, n))
+        rows.append(_row(f"{agent}.gap_to_bound", gap.value, gap.low, gap.high, len(session), "accuracy_bound, paired by session"))
+    return rows
+
+
+def _long_session(study):
+    """The first network in one session without reset, as many blocks as all sessions have; runs of four blocks are resampled."""
+    n_blocks = len(study.sessions.block_lengths)
+    sessions = study.task.replace(n_blocks=n_blocks).sample(n_sessions=1, rng=stream(study.seed, "long session"))
+    table = behavior.summary(hrnn.rollout(study.networks[0].network, sessions, hidden=False)).loc[list(QUANTITIES)]
+    return [_row(f"network.long_session_{q}", *table.loc[q, ["value", "low", "high", "n"]], "behavior.summary, one long session")
+            for q in QUANTITIES]
+
+
+def _regrets(study):
+    """What the network and the exact actor lose against each optimal policy."""
+    rows = []
+    for agent in ("network", "semi_markov", "published_actor"):
+        for policy, criterion in (("optimal_per_trial", "reward_per_trial"), ("optimal_per_step", "reward_per_step")):
+            r = behavior.regret(study.runs[agent], study.runs[policy], criterion=criterion)
+            rows.append(_row(f"{agent}.regret_{criterion}", r.value, r.low, r.high, r.n, "behavior.regret"))
+    for policy in ("optimal_per_trial", "optimal_per_step"):
+        solution = BASELINES[policy]().solution(study.task)
+        rows.append(_row(f"{policy}.expected", solution.value, None, None, 0, "policy.Solution.value"))
+    return rows
+
+
+def _history(study):
+    """How the previous choice bears on the next beyond the exact prior; the exact actor is the negative control."""
+    rows = []
+    for agent in ("network", "semi_markov"):
+        run = study.runs[agent]
+        table = behavior.history_regression(run, hrnn.observe(run).prior).set_index("term")
+        for term in ("logit_prior", "previous_correct", "previous_wrong"):
+            row = table.loc[term]
+            source = "behavior.history_regression"
+            rows.append(_row(f"{agent}.history_{term}", row["weight"], row["low"], row["high"], row["n"], source))
+    return rows
+
+
+def _mice_rows(study):
+    if study.mice is None:
+        return []
+    table = behavior.summary(study.mice)
+    names = [q for q in ("correct", "concordant_correct", "discordant_correct") if q in table.index]
+    return [_row(f"mice.{q}", *table.loc[q, ["value", "low", "high", "n"]], "behavior.summary of mice") for q in names]
+
+
+def markdown(study, rows):
+    """report.md: behaviour of all agents in one table, then every number beside the published one."""
+    lengths, found = study.sessions.block_lengths, {row["name"]: row for row in rows}
+    lines = [
+        "# hrnn: measured and published", "", "## Behaviour of every agent", "", _markdown_row(["agent", *QUANTITIES]),
+        _markdown_row(["---"] * (1 + len(QUANTITIES))),
+    ]
+    lines += [_markdown_row([f"`{agent}`", *(_cell(found[f"{agent}.{q}"]) for q in QUANTITIES)]) for agent in study.summaries]
+    lines += ["", f"{study.sessions.n_sessions} sessions of {study.task.n_blocks} blocks, the same for every agent; block length "
+              f"{lengths.mean():.2f} ± {lengths.std():.2f} trials (mean ± sd). A timeout is wrong.", "", *_students(study.distillation),
+              "", "## Every number", "",
+              "| quantity | measured | 95 % interval | n | published |", "|---|---|---|---|---|"]
+    for row in rows:
+        value = "–" if row["value"] is None else f"{row['value']:.4f}"
+        interval = "–" if row["low"] is None else f"{row['low']:.4f} … {row['high']:.4f}"
+        published = "–" if row["published"] is None else f"{row['published']:g}"
+        lines.append(_markdown_row([f"`{row['name']}`", value, interval, row["n"], published]))
+    lines += ["", NOTE]
+    return "\n".join(lines) + "\n"
+
+
+def _students(found):
+    """The students of the first network in one table."""
+    measures = [name for name in found.table.columns if name not in ("kind", "seed")]
+    lines = ["## Students of two units", "", _markdown_row(["student", *measures]), _markdown_row(["---"] * (1 + len(measures)))]
+    teacher = [f"{found.teacher[name]:.3f}" if name in found.teacher else "–" for name in measures]
+    lines.append(_markdown_row(["the teacher", *teacher]))
+    for kind, group in found.summary.groupby("kind", sort=False):
+        rows = group.set_index("measure").loc[measures]
+        lines.append(_markdown_row([f"`{kind}`", *(f"{r.value:.3f} [{r.low:.3f}, {r.high:.3f}]" for r in rows.itertuples())]))
+    return [*lines, "", f"Mean over {found.n_seeds} seeds and the interval of resampled seeds, in the sessions of the table above; "
+            "`seconds` is the wall time to make one, all cores being busy (docs/distillation.md)."]
+
+
+def _markdown_row(cells):
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def _cell(row):
+    """Value with its interval, and the published value where there is one."""
+    text = f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+    return text if row["published"] is None else f"{text}; published {row['published']:g}"
