@@ -36,11 +36,17 @@ def run_of(run, net):
         raise ValueError("run must be a rollout of net")
 
 
+def before(run, values, initial=0.0):
+    """Values (T, ...) one step earlier, and `initial` at the first steps of sessions."""
+    shifted = np.empty_like(values)
+    shifted[1:] = values[:-1]
+    shifted[run.first_step[run.sessions.offsets[:-1]]] = initial
+    return shifted
+
+
 def states_before(run):
     """State before each step of a rollout of a network, (T, N): 0 at the start of a session."""
-    before = np.vstack([np.zeros((1, run.hidden.shape[1])), run.hidden[:-1]])
-    before[run.first_step[run.sessions.offsets[:-1]]] = 0
-    return before
+    return before(run, run.hidden)
 
 
 def needs_sessions(run, n=4):

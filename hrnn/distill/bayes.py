@@ -17,7 +17,7 @@ from hrnn.arguments import generator
 from hrnn.distill.radd import GAINS, Radd, least_squares, training_half
 from hrnn.integration import log_odds
 from hrnn.regression import linear, weight_ratio
-from hrnn.representation import needs_sessions
+from hrnn.representation import before, needs_sessions
 
 RIGHT_MINUS_LEFT = (-1.0, 1.0, 0.0)  # of the weights of o^L, o^R, r
 
@@ -62,10 +62,9 @@ def bayesian_filter(run, seen, *, gains=GAINS, n_resamples=1000, rng=0):
     target = beliefs(seen)
     if len(target) != len(run.p_right):
         raise ValueError("seen must be hrnn.observe of this run")
-    before = np.vstack([np.zeros((1, 2)), np.tanh(target[:-1])])
-    before[run.first_step[run.sessions.offsets[:-1]]] = 0
     train = training_half(run, generator(rng))
-    return least_squares(run, before, target, train, gains=gains, n_resamples=n_resamples, rng=rng, name="bayesian_filter")
+    z_before = before(run, np.tanh(target))
+    return least_squares(run, z_before, target, train, gains=gains, n_resamples=n_resamples, rng=rng, name="bayesian_filter")
 
 
 def evidence_ratio(run, radd, seen, *, rng=0):
@@ -101,9 +100,9 @@ def evidence_ratio(run, radd, seen, *, rng=0):
     belief, ones = beliefs(seen), np.ones(len(rows))
     steps = belief[rows] - belief[rows - 1]
     X = np.column_stack([run.inputs[rows, :2], ones])
-    z, before = radd.trajectories(run)
+    z, z_before = radd.trajectories(run)
     train = np.isin(session, radd.train_sessions)
-    design = np.column_stack([before, run.inputs, np.ones(len(z))])[train]
+    design = np.column_stack([z_before, run.inputs, np.ones(len(z))])[train]
     d = len(radd.rows)
     contrast = np.r_[np.zeros(d), RIGHT_MINUS_LEFT, 0]
     return {

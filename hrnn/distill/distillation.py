@@ -133,6 +133,14 @@ class Distillation:
         """The teacher's own behaviour in the master's sessions: {measure: value}."""
         return Examiner(self.run, self.network, self.radds[0], self.master).behaviour(self.network)
 
+    @functools.cached_property
+    def at_published_gain(self):
+        """The first RADD with the published gain in the master's sessions: {measure: value}."""
+        first, V = self.radds[0], np.zeros((2, 2))
+        V[:, 0] = -first.published_gain, first.published_gain
+        net = Network.from_arrays("tanh", W=first.network.W, U=first.network.U, b=first.network.b, V=V, c=np.zeros(2))
+        return Examiner(self.run, self.network, first, self.master).behaviour(net)
+
     def best(self, kind):
         """The student of a kind that acts most often as the teacher does."""
         rows = self.table[self.table.kind == kind]
@@ -225,6 +233,7 @@ class Distillation:
             "observer.evidence_ratio": self.evidence_ratio["observer"],
         }
         found |= _entries("bayesian_filter", self.filter) | {"bayesian_filter.r2_heldout": self.filter.r2_heldout}
+        found |= {f"radd.{name}_at_published_gain": _alone(self.at_published_gain[name]) for name in ("correct", "same_choice")}
         acted = rollout(self.filter.network, self.master.sessions, hidden=False)
         found["bayesian_filter.correct"] = _alone(acted.trials.correct.mean())
         for row in self.messages.itertuples():

@@ -89,11 +89,12 @@ class Radd(Map):
 
     def project(self, states):
         """z of states (..., N), (..., D)."""
-        return (states - self.mean) @ self.rows.T / self.scale
+        return (states @ self.rows.T - self.rows @ self.mean) / self.scale
 
     def trajectories(self, run):
         """z after and before each step of a rollout of the teacher, (T, D) each."""
-        return self.project(run.hidden), self.project(representation.states_before(run))
+        z = self.project(run.hidden)
+        return z, representation.before(run, z, self.project(np.zeros(len(self.mean))))
 
 
 def coordinates(net, run, dimension=2, *, rng=0):
@@ -167,9 +168,10 @@ def radd(run, net, *, dimension=2, rows=None, mean=None, scale=None, gains=GAINS
     random = generator(rng)
     train = training_half(run, random)
     mean, rows = _projection(net, run, dimension, rows, mean, random.spawn(1)[0])
-    z, before = (((h - mean) @ rows.T) for h in (run.hidden, representation.states_before(run)))
+    z = run.hidden @ rows.T - rows @ mean
     scale = _scale(z[np.isin(run.sessions.session[run.trial], train)], scale)
-    z, before = z / scale, before / scale
+    z /= scale
+    before = representation.before(run, z, -rows @ mean / scale)
     defined = np.abs(z) < 1
     fitted = least_squares(run, before, np.arctanh(np.where(defined, z, 0)), train, gains=gains, keep=defined.all(1),
                            n_resamples=n_resamples, rng=rng, name="radd")

@@ -202,3 +202,35 @@ def test_figures_4_to_7(benchmark, tmp_path):
             figures.save(*figures.draw(name, study), tmp_path, name)
 
     show(benchmark, figures_4_to_7_seconds=benchmark.pedantic(lambda: seconds(work, 1), rounds=1))
+
+
+@pytest.mark.parametrize("n_units", [1, 2, 4, 8])
+def test_open_loop_gradient(benchmark, n_units):
+    """Sessions as the vector: one gradient step of small networks, cross entropy alone and with states."""
+    rng, net, (n_steps, n_sessions) = np.random.default_rng(0), hrnn.Network.init("tanh", n_hidden=n_units, rng=0), (800, 32)
+    x, (q, weight) = rng.normal(size=(3, n_steps, n_sessions)), rng.random((2, n_steps, n_sessions))
+    y, call = rng.random((n_units, n_steps, n_sessions)), (net.theta, n_units, 1.0, x, q, weight, 2.0)
+    gradient, scratch = np.zeros_like(net.theta), np.empty(_core.sequence_scratch(n_units, n_steps, n_sessions)[0])
+    benchmark.pedantic(lambda: None, rounds=1)
+    for name, states in (("outputs", (None, None)), ("states", (y, weight))):
+        taken = seconds(lambda states=states: _core.sequence_gradient(*call, *states, gradient, scratch), 15)
+        show(benchmark, N=n_units, **{f"ns_per_step_and_session_{name}": taken / (n_steps * n_sessions) * 1e9})
+
+
+def test_distillation(benchmark):
+    """RADD of a rollout of 1000 blocks, and sixty students on all cores: ten seeds of RADD and of five baselines."""
+    from hrnn import distill
+
+    net = trained(50)[0]
+    run = hrnn.rollout(net, hrnn.Task().sample(n_blocks=1000, rng=0))
+    run.inputs  # noqa: B018
+    once, many = (seconds(lambda n=n: distill.radd(run, net, n_resamples=n), 3) for n in (1, 1000))
+    mean, rows = distill.coordinates(net, run)
+    given = seconds(lambda: distill.radd(run, net, mean=mean, rows=rows, n_resamples=1, gains=(3.0,)), 3)
+
+    def sixty():
+        radds = [distill.radd(run, net, mean=mean, rows=rows, rng=seed) for seed in range(10)]
+        distill.students(run, net, radds, progress=False)
+
+    show(benchmark, radd_seconds=once, radd_1000_resamples_seconds=many, radd_given_projection_and_gain_seconds=given,
+         sixty_students_seconds=benchmark.pedantic(lambda: seconds(sixty, 1), rounds=1))
