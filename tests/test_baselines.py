@@ -114,3 +114,30 @@ def test_radd_of_another_run_is_refused(school):
     fewer = dataclasses.replace(radd, train_sessions=np.array([99]))
     with pytest.raises(ValueError, match="radd must be"):
         distill.student("full_force", run, net, fewer)
+
+
+@pytest.mark.parametrize("kind, tau", [("soft_targets", 3.0), ("hidden_states", 1.0)])
+def test_lessons_hold_the_teachers_softened_answers_in_training_sessions(school, kind, tau):
+    run, net, radd, _ = school
+    lessons = baselines._lessons(kind, run, radd, 3.0, np.random.default_rng(0))
+    rows = np.concatenate([lesson.sequences.rows for lesson in lessons])
+    assert sorted(set(run.sessions.session[run.trial[rows]])) == radd.train_sessions.tolist() and len(set(rows)) == len(rows)
+    for lesson in lessons:
+        margin = (run.hidden @ net.V.T + net.c) @ [-1, 1]
+        at = lesson.sequences.rows
+        np.testing.assert_allclose(lesson.sequences.flat(lesson.q), 1 / (1 + np.exp(-margin[at] / tau)), rtol=1e-9)
+        np.testing.assert_array_equal(lesson.sequences.flat(lesson.weight) > 0, run.step[at] >= run.sessions.task.n_blank)
+        assert lesson.weight.sum() == pytest.approx(1) and lesson.temperature == tau
+        if kind == "hidden_states":
+            np.testing.assert_allclose(lesson.sequences.flat(lesson.y), run.hidden[at])
+
+
+def test_force_is_given_centred_currents_and_the_starts_of_sessions(school, monkeypatch):
+    run, net, radd, _ = school
+    seen = []
+    monkeypatch.setattr(baselines._core, "sequence_force", lambda *arguments: seen.append(arguments))
+    distill.student("full_force", run, net, radd)
+    starts, current = (np.concatenate([arguments[k] for arguments in seen]) for k in (4, 5))
+    assert len(seen) == starts.sum() == len(radd.train_sessions) and all(arguments[4][0] == 1 for arguments in seen)
+    np.testing.assert_allclose(current.mean(0), 0, atol=1e-12)
+    assert np.abs(current).max() == pytest.approx(np.arctanh(1 / 1.01))

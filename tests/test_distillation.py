@@ -44,7 +44,7 @@ def test_a_change_of_basis_is_no_error_of_the_trajectory(school):
 
 def test_a_student_without_a_clue_has_all_errors(school):
     run, net, radd, master = school
-    still = net.with_theta(np.zeros_like(net.theta))
+    still, radd = net.with_theta(np.zeros_like(net.theta)), dataclasses.replace(radd, mean=np.array([0.5, -0.3]))
     found = distill.Examiner(run, net, radd, master).examine(still)
     assert found["timeouts"] == 1 and found["mu0_concordance"] == 0
     assert found["trajectory_error"] == pytest.approx(1, abs=0.02)
@@ -201,6 +201,20 @@ def test_measures_of_a_quick_distillation_are_finite_and_named(quick_study):
     assert [name for name, m in found.items() if not np.isfinite(m.value)] == []
     assert quick_study.distillation.table.groupby("kind").size().eq(2).all()
     assert set(quick_study.distillation.divergences) == {"teacher", "projection", "radd", *distill.KINDS, "random"}
+
+
+def test_seeds_split_anew_and_the_best_student_is_the_likest(quick_study):
+    found = quick_study.distillation
+    assert not np.array_equal(found.radds[0].train_sessions, found.radds[1].train_sessions)
+    for kind in ("radd", "hidden_states", "soft_targets"):
+        same = [(hrnn.rollout(s.network, found.master.sessions).choice == found.master.choice).mean() for s in found.students[kind]]
+        assert found.best(kind) is found.students[kind][int(np.argmax(same))]
+    acted = found.at_published_gain["correct"]
+    first = found.radds[0]
+    loud = hrnn.Network.from_arrays("tanh", W=first.A.value, U=first.B.value, b=first.c.value, c=np.zeros(2),
+                                    V=first.network.V * first.published_gain / first.gain)
+    assert acted == pytest.approx((hrnn.rollout(loud, found.master.sessions).choice == found.master.sessions.side).mean())
+    assert acted != pytest.approx((hrnn.rollout(first.network, found.master.sessions).choice == found.master.sessions.side).mean())
 
 
 def test_time_constants_are_those_of_the_eigenvalues(school):

@@ -135,5 +135,7 @@ def test_ratio_of_weights_is_that_of_two_regressions_on_the_same_resamples():
     drawn = [ratio(np.concatenate([np.flatnonzero(session == s) for s in rng.integers(40, size=40)])) for _ in range(1000)]
     low, high = np.quantile(drawn, [0.025, 0.975])
     assert (found.low, found.high) == pytest.approx((low, high), abs=0.1 * (high - low))
+    same = regression.weight_ratio(X, Y[:, [0, 0]], contrast, session, rng=rng)
+    assert (same.low, same.high) == pytest.approx((1, 1), abs=1e-12)  # the same resamples, also from a Generator
     with pytest.raises(ValueError, match="must agree"):
         regression.weight_ratio(X, Y, [1.0], session)
