@@ -24,7 +24,7 @@ FORBIDDEN = set("""printf fprintf vprintf vfprintf puts fputs putchar fputc fwri
 
 
 def stem(path):
-    return re.sub(r"_(isa|body|baseline|v3|v4)$", "", path.stem)
+    return re.sub(r"_(isa|body|math|baseline|v3|v4)$", "", path.stem)
 
 
 @pytest.mark.parametrize("path", sorted(CORE.glob("*.[ch]")), ids=lambda p: p.name)

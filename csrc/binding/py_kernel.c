@@ -31,6 +31,33 @@ static PyObject *kernel_exp(PyObject *module, PyObject *args)
     return elementwise(args, "OO:kernel_exp", py_state(module)->kernel.exp);
 }
 
+static PyObject *kernel_log(PyObject *module, PyObject *args)
+{
+    return elementwise(args, "OO:kernel_log", py_state(module)->kernel.log);
+}
+
+static PyObject *kernel_probit(PyObject *module, PyObject *args)
+{
+    return elementwise(args, "OO:kernel_probit", py_state(module)->kernel.probit);
+}
+
+static PyObject *kernel_normal(PyObject *module, PyObject *args)
+{
+    PyObject *x_, *density_, *cumulative_;
+    struct py_arrays arrays = {0};
+    npy_intp n = -1;
+    const double *x;
+    double *density, *cumulative;
+    if (!PyArg_ParseTuple(args, "OOO:kernel_normal", &x_, &density_, &cumulative_) ||
+        !(x = py_input(&arrays, x_, "x", NPY_DOUBLE, 1, &n)) ||
+        !(density = py_output(&arrays, density_, "density", NPY_DOUBLE, 1, &n)) ||
+        !(cumulative = py_output(&arrays, cumulative_, "cumulative", NPY_DOUBLE, 1, &n)) ||
+        py_check_range("x.shape[0] modulo the width", n % HRNN_KERNEL_WIDTH, 0, 0))
+        return NULL;
+    py_state(module)->kernel.normal((size_t)n, x, density, cumulative);
+    Py_RETURN_NONE;
+}
+
 static PyObject *linalg_gemm(PyObject *Py_UNUSED(module), PyObject *args)
 {
     PyObject *A_, *B_, *C_;
@@ -73,6 +100,9 @@ static PyObject *rng_normal(PyObject *module, PyObject *args)
 PyMethodDef py_kernel_methods[] = {
     {"kernel_tanh", kernel_tanh, METH_VARARGS, "kernel_tanh(x, out): out = tanh(x)."},
     {"kernel_exp", kernel_exp, METH_VARARGS, "kernel_exp(x, out): out = exp(x)."},
+    {"kernel_log", kernel_log, METH_VARARGS, "kernel_log(x, out): out = log(x), x > 0."},
+    {"kernel_probit", kernel_probit, METH_VARARGS, "kernel_probit(x, out): quantiles of the standard normal law."},
+    {"kernel_normal", kernel_normal, METH_VARARGS, "kernel_normal(x, density, cumulative): the standard normal law."},
     {"linalg_gemm", linalg_gemm, METH_VARARGS, "linalg_gemm(A, B, C): C = A B."},
     {"rng_normal", rng_normal, METH_VARARGS, "rng_normal(bit_generator, out): standard normal draws."},
     {NULL, NULL, 0, NULL},

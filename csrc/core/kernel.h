@@ -30,6 +30,12 @@ struct hrnn_kernel {
     double (*leave)(size_t n, double weight, const double *hazard, double *p, double *stays);
     /* out = exp(x), n a multiple of 4; at most 4 ulp for x in [-708, 709], 0 below, infinity above, NaN stays. */
     void (*exp)(size_t n, const double *x, double *out);
+    /* out = log(x) of positive normal numbers, n a multiple of 4. */
+    void (*log)(size_t n, const double *x, double *out);
+    /* Density and distribution function of the standard normal law, n a multiple of 4. */
+    void (*normal)(size_t n, const double *x, double *density, double *cumulative);
+    /* Quantile of the standard normal law for p in (1e-10, 1 - 1e-10), n a multiple of 4. */
+    void (*probit)(size_t n, const double *p, double *x);
 };
 
 enum hrnn_kernel_isa { HRNN_KERNEL_BASELINE, HRNN_KERNEL_V3, HRNN_KERNEL_V4, HRNN_KERNEL_COUNT };

@@ -1,34 +1,7 @@
-/* The body of each kernel_<isa>.c, which defines HRNN_KERNEL_FILL. Vectors are 4 doubles with AVX2 and FMA, else 2. */
+/* The body of each kernel_<isa>.c, which defines HRNN_KERNEL_FILL. */
 #include "kernel_isa.h"
 
-#if defined(__AVX2__) && defined(__FMA__)
-#include <immintrin.h>
-enum { WIDTH = 4 };
-typedef double vec __attribute__((vector_size(32)));
-typedef long long ivec __attribute__((vector_size(32)));
-static inline vec fma_(vec a, vec b, vec c) { return _mm256_fmadd_pd(a, b, c); }
-static inline vec least(vec a, vec b) { return _mm256_min_pd(a, b); } /* b if either is NaN */
-#else
-enum { WIDTH = 2 };
-typedef double vec __attribute__((vector_size(16)));
-typedef long long ivec __attribute__((vector_size(16)));
-static inline vec fma_(vec a, vec b, vec c) { return a * b + c; }
-static inline vec least(vec a, vec b)
-{
-    ivec mask = a < b;
-    return (vec)((mask & (ivec)a) | (~mask & (ivec)b));
-}
-#endif
-
-typedef vec unaligned_vec __attribute__((aligned(8), may_alias));
-
-static inline vec load(const double *x) { return *(const unaligned_vec *)x; }
-
-static inline void store(double *x, vec v) { *(unaligned_vec *)x = v; }
-
-static inline vec all(double x) { return x - (vec){0}; }
-
-static inline vec select(ivec mask, vec yes, vec no) { return (vec)((mask & (ivec)yes) | (~mask & (ivec)no)); }
+#include "kernel_math.h"
 
 /* ---- products ------------------------------------------------------------------------------------------------- */
 
@@ -230,56 +203,7 @@ static void outer(size_t m, size_t n, size_t k, const double *d, size_t ldd, con
     }
 }
 
-/* ---- elementary functions ------------------------------------------------------------------------------------- */
-
-/* exp(2 x) = 2^n (c + r) / (c - r) with x = n ln(2)/2 + r and c = r coth r, a polynomial in q = r^2 (|r| <= ln(2)/4). */
-struct reduced {
-    vec r, c;
-    ivec n; /* in the low bits; the others are not cleared */
-};
-
-/* `far` says, as a literal, that n may be large: then n ln(2)/2 is taken off in two parts, the first exactly. */
-static inline __attribute__((always_inline)) struct reduced reduce(const int far, vec x)
-{
-    const double per_half_ln2 = 2.885390081777926817;                                       /* 2/ln 2 */
-    const double half_ln2 = 0x1.62e42fefa39efp-2;
-    const double half_ln2_high = 0x1.62e42fefa0000p-2, half_ln2_low = 0x1.cf79abc9e3b3ap-41; /* the first has 36 bits */
-    const double magic = 0x1.8p52; /* adding it leaves the nearest integer in the low bits */
-    struct reduced out;
-    vec shifted = fma_(x, all(per_half_ln2), all(magic));
-    vec n = shifted - magic;
-    vec r = far ? fma_(-n, all(half_ln2_low), fma_(-n, all(half_ln2_high), x)) : fma_(-n, all(half_ln2), x);
-    vec q = r * r;
-    vec q2 = q * q; /* minimax coefficients of (c - 1)/q, two halves at once: the chain is what a step waits for */
-    vec low = fma_(q, all(-0x1.6c16c16c0a444p-6), all(0x1.5555555555553p-2));
-    vec high = fma_(q, all(-0x1.bbd5269283029p-13), all(0x1.1566ab5916a1ep-9));
-    high = fma_(q2, all(0x1.63eb9cd7bcb57p-16), high);
-    out.c = fma_(q, fma_(q2, high, low), all(1));
-    out.r = r;
-    out.n = (ivec)shifted;
-    return out;
-}
-
-static inline vec power_of_two(ivec n) { return (vec)((n << 52) + (1023LL << 52)); }
-
-static inline vec tanh_(vec x)
-{
-    const ivec sign = (ivec)all(-0.0) & (ivec)x;
-    vec magnitude = (vec)((ivec)x ^ sign);
-    magnitude = least(all(20), magnitude); /* tanh(20) is 1 to the last bit */
-    struct reduced e = reduce(0, magnitude);
-    vec s = power_of_two(e.n);
-    vec t = fma_(s - 1, e.c, (s + 1) * e.r) / fma_(s + 1, e.c, (s - 1) * e.r);
-    return (vec)((ivec)t | sign);
-}
-
-static inline vec exp_(vec x)
-{
-    vec clamped = select(x > 709, all(709), select(x < -708, all(-708), x));
-    struct reduced e = reduce(1, clamped * 0.5);
-    vec y = power_of_two(e.n) * ((e.c + e.r) / (e.c - e.r));
-    return select(x > 709, all(__builtin_inf()), select(x < -708, all(0), y));
-}
+/* ---- elementary functions over arrays ------------------------------------------------------------------------------ */
 
 static void tanh_all(size_t n, const double *x, double *out)
 {
@@ -342,6 +266,27 @@ static void exp_all(size_t n, const double *x, double *out)
         store(out + i, exp_(load(x + i)));
 }
 
+static void log_all(size_t n, const double *x, double *out)
+{
+    for (size_t i = 0; i < n; i += WIDTH)
+        store(out + i, log_(load(x + i)));
+}
+
+static void normal_all(size_t n, const double *x, double *density, double *cumulative)
+{
+    for (size_t i = 0; i < n; i += WIDTH) {
+        struct normal at = normal_(load(x + i));
+        store(density + i, at.density);
+        store(cumulative + i, at.cumulative);
+    }
+}
+
+static void probit_all(size_t n, const double *p, double *x)
+{
+    for (size_t i = 0; i < n; i += WIDTH)
+        store(x + i, probit_(load(p + i)));
+}
+
 /* ---- sums ----------------------------------------------------------------------------------------------------- */
 
 static inline double sum_of(const double x[8]) { return ((x[0] + x[1]) + (x[2] + x[3])) + ((x[4] + x[5]) + (x[6] + x[7])); }
@@ -383,5 +328,8 @@ void HRNN_KERNEL_FILL(struct hrnn_kernel *kernel)
     kernel->leaky = leaky;
     kernel->leaky_backward = leaky_backward;
     kernel->exp = exp_all;
+    kernel->log = log_all;
+    kernel->normal = normal_all;
+    kernel->probit = probit_all;
     kernel->leave = leave;
 }

@@ -1,0 +1,123 @@
+/* choice: priors and likelihoods of choices. */
+#include "py.h"
+
+#include "choice.h"
+
+/* Trials from the tuple (session, choice, side, previous, biased, contrast). 0 on success. */
+static int trials_of(struct py_arrays *arrays, PyObject *tuple, struct hrnn_choice_trials *trials)
+{
+    PyObject *session, *choice, *side, *previous, *biased, *contrast;
+    npy_intp n = -1;
+    if (!PyArg_ParseTuple(tuple, "OOOOOO:trials", &session, &choice, &side, &previous, &biased, &contrast) ||
+        !(trials->session = py_input(arrays, session, "session", NPY_INT64, 1, &n)) ||
+        !(trials->choice = py_input(arrays, choice, "choice", NPY_INT8, 1, &n)) ||
+        !(trials->side = py_input(arrays, side, "side", NPY_INT8, 1, &n)) ||
+        !(trials->previous = py_input(arrays, previous, "previous", NPY_INT8, 1, &n)) ||
+        !(trials->biased = py_input(arrays, biased, "biased", NPY_INT8, 1, &n)) ||
+        !(trials->contrast = py_input(arrays, contrast, "contrast", NPY_DOUBLE, 1, &n)))
+        return -1;
+    trials->n = (size_t)n;
+    return 0;
+}
+
+/* A decision stage from (sigma, zeta left, zeta right, lapse left, lapse right, repetition, one_zeta, one_lapse,
+   repeats). 0 on success. */
+static int decision_of(PyObject *tuple, struct hrnn_choice_decision *d)
+{
+    if (!PyArg_ParseTuple(tuple, "ddddddppp:decision", &d->sigma, d->zeta, d->zeta + 1, d->lapse, d->lapse + 1,
+                          &d->repetition, &d->one_zeta, &d->one_lapse, &d->repeats))
+        return -1;
+    if (!(d->sigma > 0 && d->zeta[0] > 0 && d->zeta[1] > 0)) {
+        PyErr_SetString(PyExc_ValueError, "sigma and zeta must be > 0");
+        return -1;
+    }
+    return 0;
+}
+
+static PyObject *choice_prior(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    PyObject *trials_, *parameters_, *prior_, *dprior_;
+    int model, shift;
+    struct py_arrays arrays = {0};
+    struct hrnn_choice_trials trials;
+    if (!PyArg_ParseTuple(args, "iOiOOO:choice_prior", &model, &trials_, &shift, &parameters_, &prior_, &dprior_) ||
+        py_check_range("model", model, 0, HRNN_CHOICE_PRIOR_COUNT - 1) || trials_of(&arrays, trials_, &trials))
+        return NULL;
+    npy_intp k = (npy_intp)hrnn_choice_prior_parameters((enum hrnn_choice_prior)model), n = (npy_intp)trials.n;
+    npy_intp shape[2] = {k, n};
+    const double *parameters = py_input(&arrays, parameters_, "parameters", NPY_DOUBLE, 1, &k);
+    double *prior = parameters ? py_output(&arrays, prior_, "prior", NPY_DOUBLE, 1, &n) : NULL;
+    double *dprior = prior ? py_output(&arrays, dprior_, "dprior", NPY_DOUBLE, 2, shape) : NULL;
+    if (!dprior)
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    hrnn_choice_prior((enum hrnn_choice_prior)model, &trials, shift, parameters, prior, dprior);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+static PyObject *choice_scratch(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(args))
+{
+    return PyLong_FromSize_t(hrnn_choice_scratch());
+}
+
+static PyObject *choice_likelihood(PyObject *module, PyObject *args)
+{
+    PyObject *trials_, *decision_, *prior_, *dprior_, *gradient_, *outer_, *log_p_, *scratch_;
+    struct py_arrays arrays = {0};
+    struct hrnn_choice_trials trials;
+    struct hrnn_choice_decision decision;
+    if (!PyArg_ParseTuple(args, "OOOOOOOO:choice_likelihood", &trials_, &decision_, &prior_, &dprior_, &gradient_, &outer_,
+                          &log_p_, &scratch_) ||
+        trials_of(&arrays, trials_, &trials) || decision_of(decision_, &decision))
+        return NULL;
+    npy_intp n = (npy_intp)trials.n, shape[2] = {-1, n}, n_scratch = (npy_intp)hrnn_choice_scratch();
+    const double *prior = py_input(&arrays, prior_, "prior", NPY_DOUBLE, 1, &n);
+    const double *dprior = prior ? py_input(&arrays, dprior_, "dprior", NPY_DOUBLE, 2, shape) : NULL;
+    if (!dprior || py_check_range("dprior.shape[0]", shape[0], 0, 8))
+        return NULL;
+    npy_intp k = (npy_intp)hrnn_choice_decision_parameters(&decision) + shape[0], square[2] = {k, k};
+    double *gradient = py_output(&arrays, gradient_, "gradient", NPY_DOUBLE, 1, &k), log_likelihood, *log_p = NULL;
+    double *outer = gradient ? py_output(&arrays, outer_, "outer", NPY_DOUBLE, 2, square) : NULL;
+    if (!outer || (log_p_ != Py_None && !(log_p = py_output(&arrays, log_p_, "log_p", NPY_DOUBLE, 1, &n))))
+        return NULL;
+    double *scratch = py_output(&arrays, scratch_, "scratch", NPY_DOUBLE, 1, &n_scratch);
+    if (!scratch)
+        return NULL;
+    enum hrnn_status status;
+    Py_BEGIN_ALLOW_THREADS
+    status = hrnn_choice_likelihood(&py_state(module)->kernel, &trials, &decision, prior, (size_t)shape[0], dprior,
+                                    &log_likelihood, gradient, outer, log_p, scratch);
+    Py_END_ALLOW_THREADS
+    return py_raise(py_state(module), status) ? NULL : PyFloat_FromDouble(log_likelihood);
+}
+
+static PyObject *choice_p_right(PyObject *module, PyObject *args)
+{
+    PyObject *trials_, *decision_, *prior_, *p_right_, *scratch_;
+    struct py_arrays arrays = {0};
+    struct hrnn_choice_trials trials;
+    struct hrnn_choice_decision decision;
+    if (!PyArg_ParseTuple(args, "OOOOO:choice_p_right", &trials_, &decision_, &prior_, &p_right_, &scratch_) ||
+        trials_of(&arrays, trials_, &trials) || decision_of(decision_, &decision))
+        return NULL;
+    npy_intp n = (npy_intp)trials.n, n_scratch = (npy_intp)hrnn_choice_scratch();
+    const double *prior = py_input(&arrays, prior_, "prior", NPY_DOUBLE, 1, &n);
+    double *p_right = prior ? py_output(&arrays, p_right_, "p_right", NPY_DOUBLE, 1, &n) : NULL;
+    double *scratch = p_right ? py_output(&arrays, scratch_, "scratch", NPY_DOUBLE, 1, &n_scratch) : NULL;
+    if (!scratch)
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    hrnn_choice_p_right(&py_state(module)->kernel, &trials, &decision, prior, p_right, scratch);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+PyMethodDef py_choice_methods[] = {
+    {"choice_prior", choice_prior, METH_VARARGS, "choice_prior(model, trials, shift, parameters, prior, dprior)."},
+    {"choice_scratch", choice_scratch, METH_NOARGS, "choice_scratch(): doubles of scratch for likelihood and p_right."},
+    {"choice_likelihood", choice_likelihood, METH_VARARGS,
+     "choice_likelihood(trials, decision, prior, dprior, gradient, outer, log_p or None, scratch): the log likelihood."},
+    {"choice_p_right", choice_p_right, METH_VARARGS, "choice_p_right(trials, decision, prior, p_right, scratch)."},
+    {NULL, NULL, 0, NULL},
+};
