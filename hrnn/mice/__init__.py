@@ -5,6 +5,8 @@
 """
 
 from hrnn.mice.fetch import fetch, registry
+from hrnn.mice.fit import Fit, cross_validate, fit
 from hrnn.mice.load import load
+from hrnn.mice.models import MODELS
 
-__all__ = ["fetch", "load", "registry"]
+__all__ = ["MODELS", "Fit", "cross_validate", "fetch", "fit", "load", "registry"]

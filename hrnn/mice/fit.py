@@ -1,0 +1,302 @@
+"""Maximum-likelihood fits of models of choice to mice, networks and Bayesian agents alike."""
+
+import dataclasses
+import functools
+
+import numpy as np
+
+from hrnn import jobs
+from hrnn.arguments import flag, generator, one_of, whole_number
+from hrnn.mice.choices import units
+from hrnn.mice.maximise import maximise
+from hrnn.mice.models import MODELS, model_of
+from hrnn.training import n_threads_of
+
+N_STARTS = 10
+N_FOLDS = 5
+BY = ("subject", "session", "pooled")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Fit:
+    """A model fitted to each of M units (subjects, sessions, or all trials together).
+
+    Attributes
+    ----------
+    model : str
+    options : dict
+        `lapses, zetas, repetition`.
+    names : DataFrame (M rows)
+        `subject` (and `session`).
+    params, se : DataFrame (M rows)
+        A column per parameter; parameters that a unit does not have are NaN, as are errors at a bound, or that the data do not
+        determine.
+    log_likelihood, n_trials, bits_per_trial, aic, bic : (M,)
+        n_trials are those with a choice; bits per trial are relative to a coin of the unit's own rate of right choices.
+    converged, at_bound : (M,) bool
+    agreement : (M,)
+        Fraction of the starts that ended within .01 nats of the best.
+    prior : (R,)
+        P(right) before each trial of the table, or NaN for models without one.
+    p_right : (R,)
+        Predicted P(right).
+    trials : list of Choices
+        Of each unit.
+    rows : list of (R_unit,) int
+        Their rows in the table.
+    """
+
+    model: str
+    options: dict
+    names: object
+    params: object
+    se: object
+    log_likelihood: np.ndarray
+    n_trials: np.ndarray
+    bits_per_trial: np.ndarray
+    aic: np.ndarray
+    bic: np.ndarray
+    converged: np.ndarray
+    at_bound: np.ndarray
+    agreement: np.ndarray
+    prior: np.ndarray
+    p_right: np.ndarray
+    trials: list
+    rows: list
+
+    @property
+    def accuracy(self):
+        """exp(LL / n), the geometric mean probability of a choice, (M,)."""
+        return np.exp(self.log_likelihood / self.n_trials)
+
+    def theta(self, unit):
+        """Parameters of one unit in the order of its model, (P,)."""
+        return self.params.iloc[unit][[p.name for p in self._model.parameters(self.trials[unit])]].to_numpy(float)
+
+    @functools.cached_property
+    def _model(self):
+        return model_of(self.model, **self.options)
+
+    def to_frame(self):
+        """One row per unit: names, parameters, `se_` of each, and how good the fit is."""
+        import pandas as pd
+
+        return pd.concat([
+            self.names, self.params, self.se.add_prefix("se_"),
+            pd.DataFrame({name: getattr(self, name) for name in (
+                "log_likelihood", "n_trials", "bits_per_trial", "accuracy", "aic", "bic", "converged", "at_bound", "agreement")}),
+        ], axis=1)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _One:
+    """The fit of one unit."""
+
+    names: list
+    theta: np.ndarray
+    se: np.ndarray
+    value: float
+    converged: bool
+    at_bound: bool
+    agreement: float
+
+
+def fit(trials, model="action_kernel", *, by="subject", lapses=1, zetas=1, repetition=False, n_starts=N_STARTS, n_threads=1,
+        progress=False, rng=0):
+    """Fit a model of choice by maximum likelihood.
+
+    Parameters
+    ----------
+    trials : DataFrame or object with `.trials`
+        Of mice (`load`), a network or a Bayesian agent: `session, choice, side, signed_strength, block_side, p_left`, and
+        `subject` if there are several. Trials without a choice count nothing and freeze priors.
+    model : str
+        'action_kernel', 'stimulus_kernel', 'four_alpha', 'exponential', 'markov', 'markov_free', 'semi_markov', 'semi_markov_free',
+        'oracle', 'flat', 'exponential_with_current_trial' (as published code has it), 'history_glm', 'psychometric'.
+    by : {'subject', 'session', 'pooled'}
+    lapses, zetas : 1 or 2
+        Of prior models: one for both sides, or one for each.
+    repetition : bool
+        Of prior models: the last choice is repeated with a fitted probability.
+    n_starts : int
+        From a Sobol sequence in the box of the starts.
+    n_threads : int or None
+        The result does not depend on it.
+    progress : bool
+    rng : int, SeedSequence or Generator
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the table lacks columns or holds what it may not, a unit has no choices, or an argument is not as above.
+
+    Examples
+    --------
+    >>> import hrnn
+    >>> run = hrnn.rollout(hrnn.BayesianActor(), hrnn.Task().sample(n_sessions=4, rng=0))
+    >>> hrnn.mice.fit(run, "action_kernel", n_starts=2).params.columns.tolist()
+    ['zeta', 'lapse', 'alpha']
+    """
+    chosen = _checked(model, lapses, zetas, repetition)
+    one_of(by, "by", BY)
+    n_starts = whole_number(n_starts, "n_starts")
+    names, found, rows = units(trials, by)
+    for k, choices in enumerate(found):
+        if not choices.n:
+            raise ValueError(f"trials must have choices of every unit, but {names.iloc[k].to_dict()} has none")
+    starts = int(generator(rng).integers(2**31))
+    work = {k: functools.partial(_fit_one, chosen, choices, n_starts, starts) for k, choices in enumerate(found)}
+    done = jobs.run({k: lambda stop, job=job: job() for k, job in work.items()}, n_threads_of(n_threads), progress)
+    return _assemble(model, {"lapses": lapses, "zetas": zetas, "repetition": repetition}, chosen, names, found, rows, list(done.values()))
+
+
+def _checked(model, lapses, zetas, repetition):
+    one_of(model, "model", MODELS)
+    for name, value in (("lapses", lapses), ("zetas", zetas)):
+        if value not in (1, 2) or isinstance(value, bool):
+            raise ValueError(f"{name} must be 1 or 2, got {value!r}")
+    return model_of(model, lapses=lapses, zetas=zetas, repetition=flag(repetition, "repetition"))
+
+
+def _fit_one(model, choices, n_starts, seed):
+    """Climb from every start; the best, and the standard errors there."""
+    from scipy.stats import qmc
+
+    parameters = model.parameters(choices)
+    low, high, start_low, start_high = (np.array([getattr(p, f) for p in parameters]) for f in ("low", "high", "start_low", "start_high"))
+    box = qmc.Sobol(len(parameters), seed=seed).random(1 << (n_starts - 1).bit_length())[:n_starts]
+    ends = [maximise(lambda theta: model.evaluate(choices, theta), start, low, high) for start in start_low + box * (start_high - start_low)]
+    best = max(ends, key=lambda end: end.value)
+    near = 1e-6 * (high - low)
+    free = (best.theta > low + near) & (best.theta < high - near)
+    return _One(
+        [p.name for p in parameters], best.theta, standard_errors(model, choices, best.theta, free, low, high), best.value, best.converged,
+        bool(not free.all()), float(np.mean([end.value > best.value - 0.01 for end in ends])),
+    )
+
+
+def standard_errors(model, choices, theta, free, low, high):
+    """Errors (P,) from the Hessian of the free parameters, by central differences of the gradient.
+
+    NaN at a bound, and for all if the Hessian is not negative definite or an error is as wide as the bounds.
+    """
+    se, index = np.full(len(theta), np.nan), np.flatnonzero(free)
+    if not index.size:
+        return se
+    outer = model.evaluate(choices, theta)[2]
+    step = 0.01 / np.sqrt(np.maximum(np.diag(outer), 1e-12))
+    step = np.minimum(step, 0.5 * np.minimum(theta - low, high - theta) + ~free)
+    hessian = np.empty((len(index), len(index)))
+    for row, i in enumerate(index):
+        shift = np.zeros(len(theta))
+        shift[i] = step[i]
+        ends = [model.evaluate(choices, theta + s * shift)[1] for s in (1, -1)]
+        hessian[row] = (ends[0] - ends[1])[index] / (2 * step[i])
+    information = -(hessian + hessian.T) / 2
+    if np.linalg.eigvalsh(information).min() > 0:
+        se[index] = np.sqrt(np.diag(np.linalg.inv(information)))
+    return np.where(se < high - low, se, np.nan)
+
+
+def coin(choices, rate=None):
+    """Log likelihood of the choices by a coin of a rate of right choices, by default their own."""
+    right = int((choices.choice > 0).sum())
+    rate = right / choices.n if rate is None else rate
+    parts = [(k, p) for k, p in ((right, rate), (choices.n - right, 1 - rate)) if k]
+    with np.errstate(divide="ignore"):
+        return float(sum(k * np.log(p) for k, p in parts))
+
+
+def _assemble(model, options, chosen, names, found, rows, done):
+    import pandas as pd
+
+    columns = list(dict.fromkeys(name for one in done for name in one.names))
+    params, se = (pd.DataFrame([dict(zip(one.names, values, strict=True)) for one in done for values in [getattr(one, part)]], columns=columns)
+                  for part in ("theta", "se"))
+    value, n = np.array([one.value for one in done]), np.array([c.n for c in found])
+    k = np.array([len(one.names) for one in done])
+    prior, p_right = np.full((2, sum(map(len, rows))), np.nan)
+    for one, choices, at in zip(done, found, rows, strict=True):
+        p_right[at] = chosen.p_right(choices, one.theta)
+        before = chosen.prior(choices, one.theta)
+        prior[at] = np.nan if before is None else before
+    bits = (value - np.array([coin(c) for c in found])) / (n * np.log(2))
+    return Fit(
+        model, options, names, params, se, value, n, bits, 2 * k - 2 * value, k * np.log(n) - 2 * value,
+        np.array([one.converged for one in done]), np.array([one.at_bound for one in done]), np.array([one.agreement for one in done]),
+        prior, p_right, found, rows,
+    )
+
+
+def cross_validate(trials, model="action_kernel", *, by="subject", n_folds=N_FOLDS, lapses=1, zetas=1, repetition=False, n_starts=3,
+                   n_threads=1, progress=False, rng=0):
+    """Log likelihood of each session by a fit to the other folds of sessions of its unit.
+
+    Parameters
+    ----------
+    trials, model, lapses, zetas, repetition, n_starts, n_threads, progress, rng
+        As in `fit`.
+    by : {'subject', 'pooled'}
+    n_folds : int
+        At most as many as a unit has sessions; sessions are dealt out at random.
+
+    Returns
+    -------
+    DataFrame
+        One row per unit and session: `subject, session` (number within the unit), `fold, log_likelihood, n_trials, coin` (log
+        likelihood of a coin with the rate of the training sessions). Units of one session are left out.
+
+    Examples
+    --------
+    >>> import hrnn
+    >>> run = hrnn.rollout(hrnn.BayesianActor(), hrnn.Task().sample(n_sessions=4, rng=0))
+    >>> len(hrnn.mice.cross_validate(run, "flat", n_folds=2, n_starts=1))
+    4
+    """
+    import pandas as pd
+
+    chosen = _checked(model, lapses, zetas, repetition)
+    one_of(by, "by", BY[::2])
+    n_folds = whole_number(n_folds, "n_folds", 2)
+    names, found, _ = units(trials, by)
+    random = generator(rng)
+    starts, work = int(random.integers(2**31)), {}
+    for k, choices in enumerate(found):
+        sessions = np.unique(choices.session[choices.responded])
+        if len(sessions) < 2:
+            continue
+        folds = random.permutation(np.arange(len(sessions)) % n_folds)
+        for fold in range(min(n_folds, len(sessions))):
+            work[k, fold] = functools.partial(_left_out, chosen, choices, sessions[folds == fold], whole_number(n_starts, "n_starts"), starts)
+    done = jobs.run({key: lambda stop, job=job: job() for key, job in work.items()}, n_threads_of(n_threads), progress)
+    rows = [{"subject": names.subject[k], "fold": fold, **row} for (k, fold), part in done.items() for row in part]
+    if not rows:
+        raise ValueError("trials must have a unit with two sessions or more, got none")
+    return pd.DataFrame(rows).sort_values(["subject", "session"], ignore_index=True)
+
+
+def _left_out(model, choices, sessions, n_starts, seed):
+    """Log likelihood of some sessions by a fit to the others; theta of a parameter that only they have is that of the starts' middle."""
+    test = np.isin(choices.session, sessions)
+    training = choices.select(~test)
+    one = _fit_one(model, training, n_starts, seed)
+    right = (training.choice > 0).sum() / training.n
+    rows = []
+    for session in sessions:
+        part = choices.select(choices.session == session)
+        p = model.p_right(part, _matched(model, one, part))
+        chosen = np.where(part.choice > 0, p, 1 - p)[part.responded]
+        rows.append({"session": int(session), "log_likelihood": float(np.log(np.maximum(chosen, 1e-12)).sum()), "n_trials": part.n,
+                     "coin": coin(part, right)})
+    return rows
+
+
+def _matched(model, one, choices):
+    """Parameters in the order in which these trials have them."""
+    known = dict(zip(one.names, one.theta, strict=True))
+    return np.array([known.get(p.name, 0.5 * (p.start_low + p.start_high)) for p in model.parameters(choices)])
+
