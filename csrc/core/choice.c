@@ -190,8 +190,8 @@ static size_t evidence(const struct hrnn_kernel *kernel, const struct hrnn_choic
 
 /* Probability of each choice, and the gradient rows [zeta.., lapse.., repetition, prior.., 0..] of its logarithm. */
 static void derive(const struct hrnn_choice_trials *trials, const struct hrnn_choice_decision *decision,
-                   const struct side sides[3], size_t n_prior, const double *dprior, size_t first, size_t n,
-                   struct block *block)
+                   const struct side sides[3], const double *prior, size_t n_prior, const double *dprior, size_t first,
+                   size_t n, struct block *block)
 {
     size_t n_decision = hrnn_choice_decision_parameters(decision);
     for (size_t i = 0; i < n; i++) {
@@ -213,7 +213,8 @@ static void derive(const struct hrnn_choice_trials *trials, const struct hrnn_ch
             *++row = dlapse * side->share[1];
         if (decision->repeats)
             *++row = trials->previous[r] ? per_p * (same - c) : 0;
-        double dpi = n_prior ? du / block->density_u[i] : 0;
+        double clipped = prior[r] < PRIOR_MIN || prior[r] > 1 - PRIOR_MIN; /* then it does not move */
+        double dpi = n_prior && !clipped ? du / block->density_u[i] : 0;
         for (size_t k = 0; k < n_prior; k++)
             block->row[i * COLUMNS + n_decision + k] = dpi * dprior[k * trials->n + r];
         block->row[i * COLUMNS + n_decision + n_prior] = 1;
@@ -240,7 +241,7 @@ enum hrnn_status hrnn_choice_likelihood(const struct hrnn_kernel *kernel, const 
         for (size_t i = 0; i < n; i++)
             block->w[i] *= trials->choice[first + i];
         kernel->normal(padded, block->w, block->density, block->cumulative);
-        derive(trials, decision, sides, n_prior, dprior, first, n, block);
+        derive(trials, decision, sides, prior, n_prior, dprior, first, n, block);
         for (size_t i = n; i < padded; i++)
             block->p[i] = 1;
         kernel->log(padded, block->p, block->log_p);

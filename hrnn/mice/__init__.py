@@ -1,12 +1,16 @@
-"""Mice in the same trial table as the agents: reading and fetching of IBL behaviour.
+"""Mice in the same trial table as the agents, and models of choice for mice and agents alike.
 
-`load` reads a folder of CSV files, one per mouse; `fetch` downloads the 54 published mice;
-`registry` names their files and sha256. pandas and pooch are imported only when called.
+`load` reads a folder of CSV files, one per mouse; `fetch` downloads the 54 published mice; `fit` fits a model of choice,
+`compare` several; `recover` says how far to trust them. pandas, SciPy and pooch are imported only when called.
 """
 
+from hrnn.mice.compare import block_following, compare, confusion, exceedance, pseudo_blocks, recover, simulate
 from hrnn.mice.fetch import fetch, registry
 from hrnn.mice.fit import Fit, cross_validate, fit
 from hrnn.mice.load import load
 from hrnn.mice.models import MODELS
 
-__all__ = ["MODELS", "Fit", "cross_validate", "fetch", "fit", "load", "registry"]
+__all__ = [
+    "MODELS", "Fit", "block_following", "compare", "confusion", "cross_validate", "exceedance", "fetch", "fit", "load", "pseudo_blocks",
+    "recover", "registry", "simulate",
+]

@@ -8,7 +8,7 @@ import numpy as np
 from hrnn import jobs
 from hrnn.arguments import flag, generator, one_of, whole_number
 from hrnn.mice.choices import units
-from hrnn.mice.maximise import maximise
+from hrnn.mice.maximise import hessian, maximise
 from hrnn.mice.models import MODELS, model_of
 from hrnn.training import n_threads_of
 
@@ -169,34 +169,28 @@ def _fit_one(model, choices, n_starts, seed):
     parameters = model.parameters(choices)
     low, high, start_low, start_high = (np.array([getattr(p, f) for p in parameters]) for f in ("low", "high", "start_low", "start_high"))
     box = qmc.Sobol(len(parameters), seed=seed).random(1 << (n_starts - 1).bit_length())[:n_starts]
-    ends = [maximise(lambda theta: model.evaluate(choices, theta), start, low, high) for start in start_low + box * (start_high - start_low)]
+    ends = []
+    for start in start_low + box * (start_high - start_low):
+        ends.append(maximise(lambda theta: model.evaluate(choices, theta), start, low, high, exact=model.exact, known=ends))
     best = max(ends, key=lambda end: end.value)
     near = 1e-6 * (high - low)
     free = (best.theta > low + near) & (best.theta < high - near)
     return _One(
-        [p.name for p in parameters], best.theta, standard_errors(model, choices, best.theta, free, low, high), best.value, best.converged,
+        [p.name for p in parameters], best.theta, standard_errors(model, choices, best, free, low, high), best.value, best.converged,
         bool(not free.all()), float(np.mean([end.value > best.value - 0.01 for end in ends])),
     )
 
 
-def standard_errors(model, choices, theta, free, low, high):
-    """Errors (P,) from the Hessian of the free parameters, by central differences of the gradient.
+def standard_errors(model, choices, best, free, low, high):
+    """Errors (P,) from the Hessian of the free parameters.
 
-    NaN at a bound, and for all if the Hessian is not negative definite or an error is as wide as the bounds.
+    NaN at a bound, for all if the Hessian is not negative definite, and where an error is as wide as the bounds.
     """
-    se, index = np.full(len(theta), np.nan), np.flatnonzero(free)
+    se, index = np.full(len(free), np.nan), np.flatnonzero(free)
     if not index.size:
         return se
-    outer = model.evaluate(choices, theta)[2]
-    step = 0.01 / np.sqrt(np.maximum(np.diag(outer), 1e-12))
-    step = np.minimum(step, 0.5 * np.minimum(theta - low, high - theta) + ~free)
-    hessian = np.empty((len(index), len(index)))
-    for row, i in enumerate(index):
-        shift = np.zeros(len(theta))
-        shift[i] = step[i]
-        ends = [model.evaluate(choices, theta + s * shift)[1] for s in (1, -1)]
-        hessian[row] = (ends[0] - ends[1])[index] / (2 * step[i])
-    information = -(hessian + hessian.T) / 2
+    second = hessian(lambda theta: model.evaluate(choices, theta), best.theta, best.information, low, high, free)
+    information = -second[np.ix_(index, index)]
     if np.linalg.eigvalsh(information).min() > 0:
         se[index] = np.sqrt(np.diag(np.linalg.inv(information)))
     return np.where(se < high - low, se, np.nan)
@@ -215,7 +209,7 @@ def _assemble(model, options, chosen, names, found, rows, done):
     import pandas as pd
 
     columns = list(dict.fromkeys(name for one in done for name in one.names))
-    params, se = (pd.DataFrame([dict(zip(one.names, values, strict=True)) for one in done for values in [getattr(one, part)]], columns=columns)
+    params, se = (pd.DataFrame([dict(zip(one.names, getattr(one, part), strict=True)) for one in done], columns=columns)
                   for part in ("theta", "se"))
     value, n = np.array([one.value for one in done]), np.array([c.n for c in found])
     k = np.array([len(one.names) for one in done])
@@ -261,7 +255,7 @@ def cross_validate(trials, model="action_kernel", *, by="subject", n_folds=N_FOL
 
     chosen = _checked(model, lapses, zetas, repetition)
     one_of(by, "by", BY[::2])
-    n_folds = whole_number(n_folds, "n_folds", 2)
+    n_folds, n_starts = whole_number(n_folds, "n_folds", 2), whole_number(n_starts, "n_starts")
     names, found, _ = units(trials, by)
     random = generator(rng)
     starts, work = int(random.integers(2**31)), {}
@@ -271,7 +265,7 @@ def cross_validate(trials, model="action_kernel", *, by="subject", n_folds=N_FOL
             continue
         folds = random.permutation(np.arange(len(sessions)) % n_folds)
         for fold in range(min(n_folds, len(sessions))):
-            work[k, fold] = functools.partial(_left_out, chosen, choices, sessions[folds == fold], whole_number(n_starts, "n_starts"), starts)
+            work[k, fold] = functools.partial(_left_out, chosen, choices, sessions[folds == fold], n_starts, starts)
     done = jobs.run({key: lambda stop, job=job: job() for key, job in work.items()}, n_threads_of(n_threads), progress)
     rows = [{"subject": names.subject[k], "fold": fold, **row} for (k, fold), part in done.items() for row in part]
     if not rows:

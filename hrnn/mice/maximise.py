@@ -1,16 +1,17 @@
-"""Maximum of a smooth log likelihood within bounds: Newton's method with a damped, projected step.
+"""Maximum of a smooth log likelihood within bounds: damped, projected Newton steps.
 
-Likelihoods of choices have few parameters, many trials, and gradients whose outer products are, near the maximum, nearly the
-information; so a handful of evaluations is enough, where general quasi-Newton methods take dozens.
+Far from the maximum the information is the sum of outer products of the trials' gradients, which costs nothing more; where a full step
+promises little, it is the Hessian itself, from differences of the gradient, since the two agree only where the model is right.
 """
 
 import dataclasses
 
 import numpy as np
 
-MAX_STEPS = 200
-TOLERANCE, STALLED = 1e-7, 1e-4  # gain in log likelihood (nats) that a full step promises; where rounding lets none come
-DAMPING = (1e-12, 1e-3, 1e9)  # least, first, largest
+MAX_STEPS, REFRESH = 100, 5
+TOLERANCE, NEAR, STALLED = 1e-7, 2.0, 1e-4  # gain in log likelihood (nats) that a full step promises: done; near; done if none comes
+SAME = 25.0  # squared distance in standard errors within which a search has come to a maximum that is known
+LEAST, FIRST, LARGEST = 1e-12, 1e-3, 1e9  # damping
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -23,23 +24,100 @@ class Maximum:
     value : float
     converged : bool
         Whether a step within the bounds promises no more gain.
+    information : (P, P)
+        Minus the Hessian of the parameters that are not at a bound, 0 elsewhere.
     n_evaluations : int
     """
 
     theta: np.ndarray
     value: float
     converged: bool
+    information: np.ndarray
     n_evaluations: int
 
+    def is_near(self, theta):
+        """Whether a point is within five standard errors."""
+        gap = theta - self.theta
+        return self.converged and gap @ self.information @ gap < SAME and not gap[np.diag(self.information) == 0].any()
 
-def maximise(evaluate, start, lower, upper):
+
+def hessian(evaluate, theta, information, lower, upper, free):
+    """Second derivatives (P, P) by central differences of the gradient, steps .01 of a standard error; 0 where not free."""
+    found, index = np.zeros((len(theta), len(theta))), np.flatnonzero(free)
+    step = 0.01 / np.sqrt(np.maximum(np.diag(information), 1e-12))
+    step = np.minimum(step, 0.5 * np.minimum(theta - lower, upper - theta))
+    for i in index:
+        shift = np.zeros(len(theta))
+        shift[i] = step[i]
+        found[i, index] = (evaluate(theta + shift)[1] - evaluate(theta - shift)[1])[index] / (2 * step[i])
+    return (found + found.T) / 2
+
+
+class _Search:
+    """One climb: where it is, and what it knows of the curvature."""
+
+    def __init__(self, evaluate, start, lower, upper):
+        self.evaluate, self.lower, self.upper, self.n, self.damping = evaluate, lower, upper, 0, FIRST
+        self.theta = np.clip(start, lower, upper)
+        self.value, self.gradient, self.information = self.look(self.theta)
+
+    def look(self, theta):
+        self.n += 1
+        return self.evaluate(theta)
+
+    @property
+    def free(self):
+        """Parameters that are not held at a bound by the gradient."""
+        return ~(((self.theta <= self.lower) & (self.gradient <= 0)) | ((self.theta >= self.upper) & (self.gradient >= 0)))
+
+    def step(self, damping):
+        """Where a damped step leads."""
+        free = self.free
+        scale = np.maximum(np.sqrt(np.abs(np.diag(self.information)[free])), 1e-8)
+        inner, slope = self.information[np.ix_(free, free)] / np.outer(scale, scale), self.gradient[free] / scale
+        there = self.theta.copy()
+        there[free] += np.linalg.solve(inner + damping * np.eye(len(slope)), slope) / scale
+        return np.clip(there, self.lower, self.upper)
+
+    def climb(self):
+        """One step that gains, or None; whether it gained about what it promised."""
+        while self.damping < LARGEST:
+            there = self.step(self.damping)
+            found = self.look(there)
+            if found[0] > self.value:
+                gain, promised = found[0] - self.value, self.gradient @ (there - self.theta) / 2
+                self.theta, (self.value, self.gradient, outer) = there, found
+                self.damping = max(self.damping / 10, LEAST)
+                return outer, gain > 0.5 * promised
+            self.damping = 10 * max(self.damping, 1e-6)
+        return None
+
+    def sharpen(self):
+        """Take the Hessian for the information, where it is negative definite."""
+        free = self.free & (self.theta > self.lower) & (self.theta < self.upper)
+        if not free.any():
+            return
+        found = -hessian(self.look, self.theta, self.information, self.lower, self.upper, free)
+        if np.linalg.eigvalsh(found[np.ix_(free, free)]).min() > 0:
+            self.information = found + np.diag(np.where(free, 0.0, np.diag(self.information)))
+
+    def ended(self, converged):
+        inside = (self.theta > self.lower) & (self.theta < self.upper)
+        return Maximum(self.theta, self.value, converged, self.information * np.outer(inside, inside), self.n)
+
+
+def maximise(evaluate, start, lower, upper, *, exact=False, known=()):
     """Climb from a start.
 
     Parameters
     ----------
     evaluate : callable(theta) -> (value, gradient (P,), information (P, P))
-        The information is minus the Hessian, or nearly, positive semi-definite.
+        The information is positive semi-definite, and nearly minus the Hessian.
     start, lower, upper : (P,)
+    exact : bool
+        Whether it is minus the Hessian.
+    known : sequence of Maximum
+        Where other searches ended: one that comes within five standard errors of such a point ends there, too.
 
     Returns
     -------
@@ -51,33 +129,26 @@ def maximise(evaluate, start, lower, upper):
     >>> maximise(bowl, np.zeros(2), np.zeros(2), np.array([1.0, 5.0])).theta.tolist()
     [1.0, 2.0]
     """
-    theta, damping = np.clip(start, lower, upper), DAMPING[1]
-    value, gradient, information = evaluate(theta)
-    n = 1
+    search, since = _Search(evaluate, start, lower, upper), None if not exact else 0  # steps since the Hessian was taken
     for _ in range(MAX_STEPS):
-        free = ~(((theta <= lower) & (gradient <= 0)) | ((theta >= upper) & (gradient >= 0)))
-        if not free.any():
-            return Maximum(theta, value, True, n)
-        scale = np.maximum(np.sqrt(np.diag(information)[free]), 1e-8)
-        inner, slope = information[np.ix_(free, free)] / np.outer(scale, scale), gradient[free] / scale
-
-        def moved(damping, free=free, inner=inner, slope=slope, scale=scale, theta=theta):
-            step = np.zeros(len(theta))
-            step[free] = np.linalg.solve(inner + damping * np.eye(len(slope)), slope) / scale
-            return np.clip(theta + step, lower, upper)
-
-        promised = gradient @ (moved(1e-6) - theta)
-        if promised < TOLERANCE:
-            return Maximum(theta, value, True, n)
-        while damping < DAMPING[2]:
-            there = moved(damping)
-            found = evaluate(there)
-            n += 1
-            if found[0] > value:
-                theta, (value, gradient, information) = there, found
-                damping = max(damping / 10, DAMPING[0])
-                break
-            damping = 10 * max(damping, 1e-6)
+        found = next((maximum for maximum in known if maximum.is_near(search.theta)), None)
+        if found is not None:
+            return found
+        if not search.free.any():
+            return search.ended(True)
+        promised = search.gradient @ (search.step(1e-9) - search.theta) / 2
+        if not exact and (since is None or since >= REFRESH) and promised < NEAR:
+            search.sharpen()
+            since = 0
+            continue
+        if promised < TOLERANCE and since is not None:
+            return search.ended(True)
+        moved = search.climb()
+        if moved is None:
+            return search.ended(bool(promised < STALLED))
+        outer, kept = moved
+        if exact or since is None or not kept:
+            search.information, since = outer, 0 if exact else None
         else:
-            return Maximum(theta, value, bool(promised < STALLED), n)
-    return Maximum(theta, value, False, n)
+            since += 1
+    return search.ended(False)

@@ -55,6 +55,8 @@ class PriorModel:
         Whether the last choice is repeated with some probability.
     """
 
+    exact = False  # whether `evaluate` gives the Hessian, not outer products of gradients
+
     def __init__(self, name, lapses=1, zetas=1, repetition=False):
         self.name, self.lapses, self.zetas, self.repetition = name, lapses, zetas, repetition
 
@@ -201,7 +203,7 @@ class FreeSemiMarkov(PriorModel):
 class HistoryGlm:
     """Logistic regression on contrast × side (one-hot), previous choice × (correct, wrong), block side, intercept."""
 
-    name = "history_glm"
+    name, exact = "history_glm", True
     WIDE = (-15.0, 15.0, -0.5, 0.5)
 
     def _levels(self, choices):
@@ -258,7 +260,7 @@ class HistoryGlm:
 class Psychometric:
     """The function with two lapses (`psychometric`) in each block."""
 
-    name = "psychometric"
+    name, exact = "psychometric", True
 
     def _blocks(self, choices):
         return np.unique(choices.p_right_block[choices.responded])

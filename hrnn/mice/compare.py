@@ -1,0 +1,287 @@
+"""Which model of choice is best, and how far to trust the answer: comparison, recovery, confusion, pseudo-sessions."""
+
+import functools
+
+import numpy as np
+
+from hrnn import jobs
+from hrnn.arguments import generator, whole_number
+from hrnn.mice.choices import units
+from hrnn.mice.fit import BY, Fit, _assemble, _checked, _fit_one, cross_validate, fit
+from hrnn.stats import LEVEL, mean_interval
+from hrnn.task import Task
+from hrnn.training import n_threads_of
+
+COMPARED = ("flat", "oracle", "semi_markov", "markov", "stimulus_kernel", "exponential", "action_kernel", "four_alpha", "history_glm")
+CONFUSED = ("flat", "semi_markov", "stimulus_kernel", "action_kernel")
+N_DRAWS = 100_000
+RIG = Task.preset("ibl", contrast_gain=1.0)
+
+
+def compare(trials, models=COMPARED, *, by="subject", n_folds=5, n_starts=3, n_threads=1, progress=False, rng=0, **options):
+    """Compare models on the same trials, by what they predict of sessions that they were not fitted to.
+
+    Parameters
+    ----------
+    trials : DataFrame or object with `.trials`
+    models : sequence of str
+    by : {'subject', 'pooled'}
+    n_folds, n_starts, n_threads, progress, rng
+        As in `cross_validate`; every model gets the same folds.
+    **options
+        `lapses, zetas, repetition` of prior models.
+
+    Returns
+    -------
+    DataFrame
+        One row per model, the best first: `model, n_parameters`; `bits_per_trial, low, high` in left-out sessions, over subjects
+        (subjects resampled); `difference, difference_low, difference_high` to the best, paired by subject; `aic, bic` summed over
+        subjects, less the least; `exceedance`, the probability that the model is the most frequent best one among subjects
+        (Stephan et al. 2009, from the left-out log likelihoods); `n_subjects`.
+
+    Raises
+    ------
+    ValueError
+        If no subject has two sessions, or a model is not known.
+
+    Examples
+    --------
+    >>> import hrnn
+    >>> run = hrnn.rollout(hrnn.BayesianActor(), hrnn.Task().sample(n_sessions=4, rng=0))
+    >>> hrnn.mice.compare(run, ["flat", "oracle"], n_folds=2, n_starts=1).model.tolist()
+    ['oracle', 'flat']
+    """
+    import pandas as pd
+
+    models, random = list(models), generator(rng)
+    if not models or len(set(models)) < len(models):
+        raise ValueError(f"models must be different names, at least one, got {models}")
+    seed, settings = int(random.integers(2**31)), {"by": by, "n_threads": n_threads, "progress": progress, "n_starts": n_starts}
+    rows, bits, value = [], {}, {}
+    for model in models:
+        own = options if model not in ("history_glm", "psychometric") else {}
+        tested = cross_validate(trials, model, n_folds=n_folds, rng=seed, **own, **settings)
+        sums = tested.groupby("subject", sort=True)[["log_likelihood", "coin", "n_trials"]].sum()
+        bits[model] = ((sums.log_likelihood - sums.coin) / sums.n_trials / np.log(2)).to_numpy()
+        value[model] = sums.log_likelihood.to_numpy()
+        whole = fit(trials, model, rng=seed, **own, **settings)
+        most = int(whole.params.notna().sum(1).max())
+        rows.append({"model": model, "n_parameters": most, "aic": whole.aic.sum(), "bic": whole.bic.sum()})
+    table = pd.DataFrame(rows)
+    mean, best = mean_interval(np.stack(list(bits.values()), 1)), max(models, key=lambda m: bits[m].mean())
+    gap = mean_interval(np.stack([bits[m] - bits[best] for m in models], 1))
+    table = table.assign(
+        bits_per_trial=mean.value, low=mean.low, high=mean.high, difference=gap.value, difference_low=gap.low, difference_high=gap.high,
+        aic=table.aic - table.aic.min(), bic=table.bic - table.bic.min(),
+        exceedance=exceedance(np.stack(list(value.values()), 1), rng=random), n_subjects=len(bits[best]),
+    )
+    return table.sort_values("bits_per_trial", ascending=False, ignore_index=True)
+
+
+def exceedance(log_evidence, *, rng=0):
+    """Probability of each model to be the most frequent one, from the log evidence of each subject (M, K).
+
+    Variational Bayes of Stephan, Penny, Daunizeau, Moran & Friston (2009), NeuroImage 46:1004, with a flat Dirichlet prior.
+
+    Examples
+    --------
+    >>> exceedance([[0.0, -10.0], [0.0, -10.0], [0.0, -10.0]]).round(2).tolist()
+    [0.94, 0.06]
+    """
+    from scipy.special import digamma
+
+    log_evidence, alpha = np.asarray(log_evidence, float), np.ones(np.shape(log_evidence)[1])
+    for _ in range(1000):
+        weight = log_evidence + digamma(alpha)
+        weight = np.exp(weight - weight.max(1, keepdims=True))
+        new = 1 + (weight / weight.sum(1, keepdims=True)).sum(0)
+        if np.abs(new - alpha).max() < 1e-9:
+            break
+        alpha = new
+    draws = generator(rng).dirichlet(alpha, N_DRAWS)
+    return np.bincount(draws.argmax(1), minlength=len(alpha)) / N_DRAWS
+
+
+# ---- recovery ------------------------------------------------------------------------------------------------------
+
+
+def simulate(fitted, *, rng=0):
+    """Choices of simulated subjects, each with the parameters of a unit and in its trials: list of Choices.
+
+    Where a subject gave no answer its double gives none. The double's own choices feed its history, not the subject's.
+
+    Examples
+    --------
+    >>> import hrnn
+    >>> run = hrnn.rollout(hrnn.BayesianActor(), hrnn.Task().sample(n_sessions=4, rng=0))
+    >>> bool(set(simulate(hrnn.mice.fit(run, "flat", n_starts=1))[0].choice) <= {-1, 0, 1})
+    True
+    """
+    if not isinstance(fitted, Fit):
+        raise TypeError(f"fitted must be a Fit, got {type(fitted).__name__}")
+    random = generator(rng)
+    return [choices.with_choice(fitted._model.simulate(choices, fitted.theta(k), random.random(len(choices.choice))))
+            for k, choices in enumerate(fitted.trials)]
+
+
+def refit(model, trials, fitted, *, n_starts=3, n_threads=1, progress=False, rng=0):
+    """Fit a model to simulated choices, which have the names and rows of `fitted`: a Fit."""
+    options = fitted.options if model not in ("history_glm", "psychometric") else {"lapses": 1, "zetas": 1, "repetition": False}
+    chosen, starts = _checked(model, **options), int(generator(rng).integers(2**31))
+    work = {k: functools.partial(_fit_one, chosen, choices, whole_number(n_starts, "n_starts"), starts) for k, choices in enumerate(trials)}
+    done = jobs.run({k: lambda stop, job=job: job() for k, job in work.items()}, n_threads_of(n_threads), progress)
+    return _assemble(model, options, chosen, fitted.names, trials, fitted.rows, list(done.values()))
+
+
+def recover(fitted, *, n_repeats=1, n_starts=3, n_threads=1, progress=False, rng=0):
+    """Simulate the fit, fit the simulation: how well are parameters found again?
+
+    Parameters
+    ----------
+    fitted : Fit
+    n_repeats : int
+    n_starts, n_threads, progress, rng
+        As in `fit`.
+
+    Returns
+    -------
+    DataFrame
+        One row per unit, repeat and parameter: `subject` (and `session`), `repeat, parameter, truth, estimate, se`, and
+        `covered`, whether the estimate's 95 % interval (± 1.96 se) holds the truth; missing where there is no se.
+
+    Examples
+    --------
+    >>> import hrnn
+    >>> run = hrnn.rollout(hrnn.BayesianActor(), hrnn.Task().sample(n_sessions=4, rng=0))
+    >>> recover(hrnn.mice.fit(run, "flat", n_starts=1)).parameter.tolist()
+    ['zeta', 'lapse']
+    """
+    import pandas as pd
+    from scipy.stats import norm
+
+    random, z, rows = generator(rng), norm.ppf(0.5 + LEVEL / 2), []
+    for repeat in range(whole_number(n_repeats, "n_repeats")):
+        again = refit(fitted.model, simulate(fitted, rng=random), fitted, n_starts=n_starts, n_threads=n_threads, progress=progress,
+                      rng=random)
+        for name in fitted.params.columns:
+            truth, estimate, se = fitted.params[name], again.params[name], again.se[name]
+            covered = pd.array((estimate - truth).abs() <= z * se, dtype="boolean")
+            covered[se.isna().to_numpy()] = pd.NA
+            rows.append(fitted.names.assign(repeat=repeat, parameter=name, truth=truth, estimate=estimate, se=se, covered=covered))
+    return pd.concat(rows, ignore_index=True)
+
+
+def confusion(trials, models=CONFUSED, *, n_starts=3, n_threads=1, progress=False, rng=0):
+    """Which model wins, by BIC, on choices that each model made: a table, rows the true model, columns the winner.
+
+    Parameters
+    ----------
+    trials : DataFrame or object with `.trials`
+        Whose fits give the parameters of the simulated subjects.
+    models : sequence of str
+    n_starts, n_threads, progress, rng
+        As in `fit`.
+
+    Returns
+    -------
+    DataFrame
+        Fraction of subjects; every row sums to 1.
+
+    Examples
+    --------
+    >>> import hrnn
+    >>> run = hrnn.rollout(hrnn.BayesianActor(), hrnn.Task().sample(n_sessions=8, rng=0))
+    >>> confusion(run, ["flat", "history_glm"], n_starts=1).sum(1).tolist()
+    [1.0, 1.0]
+    """
+    import pandas as pd
+
+    random, models, settings = generator(rng), list(models), {"n_starts": n_starts, "n_threads": n_threads, "progress": progress}
+    table = np.zeros((len(models), len(models)))
+    for i, true in enumerate(models):
+        fitted = fit(trials, true, rng=random, **settings)
+        made = simulate(fitted, rng=random)
+        bic = np.stack([refit(model, made, fitted, rng=random, **settings).bic for model in models])
+        table[i] = np.bincount(bic.argmin(0), minlength=len(models)) / bic.shape[1]
+    return pd.DataFrame(table, index=pd.Index(models, name="true"), columns=pd.Index(models, name="winner"))
+
+
+# ---- nulls ---------------------------------------------------------------------------------------------------------
+
+
+def pseudo_blocks(n_trials, *, rng=0):
+    """Probability of left in each trial of a session that the rig might have made, (n_trials,): 90 unbiased trials, then blocks.
+
+    Examples
+    --------
+    >>> float(pseudo_blocks(200)[0])
+    0.5
+    """
+    n_trials, random = whole_number(n_trials, "n_trials"), generator(rng)
+    return np.r_[np.full(RIG.n_unbiased, 0.5), 0.5 - (RIG.p_block - 0.5) * _block_sides(n_trials, random)][:n_trials]
+
+
+def _block_sides(n, random):
+    """Sides of the blocks of the rig, from their first trial on, (n,)."""
+    pmf = RIG.block_length_pmf()
+    length = random.choice(len(pmf), size=n // RIG.block_min + 1, p=pmf)
+    return random.choice([-1, 1]) * np.repeat((-1) ** np.arange(len(length)), length)[:n]
+
+
+def block_following(trials, *, n_pseudo=200, rng=0):
+    """Does behaviour follow the blocks more than chance allows? Against pseudo-sessions from the rig's generator.
+
+    The statistic is the difference in P(right | choice) between right and left blocks at contrast 0, in all sessions of a subject
+    together. Blocks and slow changes of behaviour are both long, so that shuffled trials are no null (Harris 2020).
+
+    Parameters
+    ----------
+    trials : DataFrame or object with `.trials`
+    n_pseudo : int
+        Pseudo-sessions for each session.
+    rng : int, SeedSequence or Generator
+
+    Returns
+    -------
+    DataFrame
+        One row per subject: `value`, `null_mean`, `null_low, null_high` (2.5 and 97.5 %), `p` (one-sided, at least 1/(n_pseudo + 1)), `n`
+        (choices at contrast 0 in biased blocks). Sessions without unbiased start are compared with the blocks after it.
+
+    Examples
+    --------
+    >>> import hrnn
+    >>> run = hrnn.rollout(hrnn.BayesianActor("oracle"), hrnn.Task().sample(n_sessions=10, rng=0))
+    >>> bool(block_following(run, n_pseudo=20).p[0] < 0.1)
+    True
+    """
+    import pandas as pd
+
+    n_pseudo, random, rows = whole_number(n_pseudo, "n_pseudo"), generator(rng), []
+    names, found, _ = units(trials, BY[0])
+    for k, choices in enumerate(found):
+        zero = choices.responded & (choices.contrast == 0)
+        right = choices.choice[zero] > 0
+        null = np.empty(n_pseudo)
+        real = _difference(right, choices.block_side[zero])
+        for i in range(n_pseudo):
+            null[i] = _difference(right, _pseudo_sides(choices, random)[zero])
+        low, high = np.nanquantile(null, [0.025, 0.975])
+        rows.append({"subject": names.subject[k], "value": real, "null_mean": np.nanmean(null), "null_low": low, "null_high": high,
+                     "p": (1 + (null >= real).sum()) / (n_pseudo + 1), "n": int((choices.block_side[zero] != 0).sum())})
+    return pd.DataFrame(rows)
+
+
+def _pseudo_sides(choices, random):
+    """Block sides of pseudo-sessions in the place of the sessions, as unbiased at their start as they are."""
+    starts = np.flatnonzero(choices.first)
+    sides = np.zeros(len(choices.session))
+    for start, end in zip(starts, np.r_[starts[1:], len(sides)], strict=True):
+        start += int((choices.block_side[start:end] == 0).sum())
+        sides[start:end] = _block_sides(end - start, random)
+    return sides
+
+
+def _difference(right, side):
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.divide(right[side > 0].sum(), (side > 0).sum()) - np.divide(right[side < 0].sum(), (side < 0).sum())
+
