@@ -4,13 +4,15 @@
 `compare` several; `recover` says how far to trust them. pandas, SciPy and pooch are imported only when called.
 """
 
+from hrnn.mice.alf import to_alf
 from hrnn.mice.compare import block_following, compare, confusion, exceedance, pseudo_blocks, recover, simulate
 from hrnn.mice.fetch import fetch, registry
 from hrnn.mice.fit import Fit, cross_validate, fit
-from hrnn.mice.load import load
+from hrnn.mice.include import include
+from hrnn.mice.load import from_one, load
 from hrnn.mice.models import MODELS
 
 __all__ = [
-    "MODELS", "Fit", "block_following", "compare", "confusion", "cross_validate", "exceedance", "fetch", "fit", "load", "pseudo_blocks",
-    "recover", "registry", "simulate",
+    "MODELS", "Fit", "block_following", "compare", "confusion", "cross_validate", "exceedance", "fetch", "fit", "from_one", "include",
+    "load", "pseudo_blocks", "recover", "registry", "simulate", "to_alf",
 ]

@@ -1,4 +1,4 @@
-"""From mouse CSV files to the trial table: read, check every row, add what can be derived.
+"""From mouse CSV files and ALF sessions to the trial table: read, check every row, add what can be derived.
 
 Nothing is dropped here: a file is taken whole, or refused with the lines that are wrong.
 """
@@ -7,10 +7,12 @@ import csv
 import io
 import os
 import warnings
+from collections.abc import Mapping
 
 import numpy as np
 
 from hrnn.arguments import as_path
+from hrnn.mice import alf
 from hrnn.mice.fetch import ENVIRONMENT, default_folder, registry
 
 COLUMNS = (
@@ -37,9 +39,12 @@ def load(path=None, *, subjects=None):
 
     Parameters
     ----------
-    path : str or path-like, optional
-        A folder, all CSV files directly in it being mice, or one CSV file. By default
-        ``$HRNN_DATA_DIR`` or, if that is not set, the files that `hrnn.mice.fetch` downloaded.
+    path : str, path-like, dict or DataFrame, optional
+        A folder, all CSV files directly in it being mice; one CSV file; a folder without CSV files in or
+        under which there are ALF sessions (``_ibl_trials.*.npy`` or ``_ibl_trials.table.pqt``), by subject
+        and date; or the trials object of one session, as ``one.load_object(eid, 'trials')`` and
+        SessionLoader give it. By default ``$HRNN_DATA_DIR`` or, if that is not set, the files that
+        `hrnn.mice.fetch` downloaded.
     subjects : list of str, optional
         Mice to read (file names without ``.csv``); by default all.
 
@@ -51,8 +56,8 @@ def load(path=None, *, subjects=None):
         unbiased blocks) and ``side`` of the stimulus, -1 left and +1 right (0 where the file
         does not tell: zero-contrast no-go trials); ``strength`` (the contrast, 0 to 1) and
         ``signed_strength`` = side * strength; ``concordant`` (missing where one of the two sides
-        is 0); ``choice`` (-1, 0 for no-go, +1); ``correct``; ``timeout`` (no-go); ``reward``
-        (+1 or -1); ``reaction_time`` in seconds; the file's own ``session_num, trial_num``.
+        is 0); ``choice`` (-1, 0 for no-go, +1, right positive also where ALF has -1 for it); ``correct``; ``timeout`` (no-go); ``reward``
+        (+1 or -1); ``reaction_time`` in seconds (of ALF: response - stimulus on); the file's own ``session_num, trial_num``.
 
     Raises
     ------
@@ -75,8 +80,11 @@ def load(path=None, *, subjects=None):
     """
     import pandas as pd
 
-    files = _select(_mouse_files(path), subjects)
-    tables = [_trial_table(subject, _read(file)) for subject, file in files.items()]
+    if isinstance(path, (Mapping, pd.DataFrame)):
+        tables = [_trial_table("subject", alf.rows_of(path))]
+    else:
+        files = _select(_mouse_files(path), subjects)
+        tables = [_trial_table(subject, _read(file)) for subject, file in files.items()]
     trials = pd.concat(tables, ignore_index=True)
     foreign = trials[~trials.p_left.isin(P_LEFT)]
     if len(foreign):
@@ -89,7 +97,7 @@ def load(path=None, *, subjects=None):
 
 
 def _mouse_files(path):
-    """Return subject -> file, in the order of the names."""
+    """Return subject -> CSV file, or list of ALF folders, in the order of the names."""
     source = _fetched_or_named() if path is None else as_path(path)
     if not source.is_dir():
         return {source.stem: source}
@@ -101,7 +109,10 @@ def _mouse_files(path):
             raise ValueError(f"{found[file.stem]} and {file} are both of mouse {file.stem}")
         found[file.stem] = file
     if not found:
-        raise FileNotFoundError(f"there is no CSV file in the folder {source}")
+        for folder in alf.sessions_in(source):
+            found.setdefault(alf.subject_of(folder), []).append(folder)
+    if not found:
+        raise FileNotFoundError(f"there is no CSV file in the folder {source}, and no ALF session under it")
     return found
 
 
@@ -139,8 +150,12 @@ def _select(files, subjects):
 
 
 def _read(file):
-    """Return the checked rows of one file as numbers, in the order of session and trial."""
+    """Return the checked rows of one file, or of ALF folders, as numbers, in the order of session and trial."""
     import pandas as pd
+
+    if isinstance(file, list):
+        parts = [alf.rows_of(alf.read(folder), str(folder)).assign(session_num=k + 1) for k, folder in enumerate(file)]
+        return pd.concat(parts, ignore_index=True)
 
     data, lines = _lines(file)
     frame = pd.read_csv(
@@ -291,3 +306,42 @@ def _start(new):
 def _since(new):
     """Return for each row the number of rows since its group began."""
     return np.arange(len(new)) - _start(new)
+
+
+def from_one(one, eids):
+    """Read sessions through ONE into one trial table, as `load` gives it.
+
+    Parameters
+    ----------
+    one : one.api.One
+        Of the extra ``hrnn[ibl]``; local or remote, as it was made.
+    eids : list of str
+        Sessions, in the order in which they took place.
+
+    Returns
+    -------
+    pandas.DataFrame
+
+    Raises
+    ------
+    ValueError
+        If there are no eids, or a session is malformed, naming it.
+
+    Examples
+    --------
+    >>> from hrnn import mice
+    >>> trials = mice.from_one(one, one.search(subject="KS014"))  # doctest: +SKIP
+    """
+    import pandas as pd
+
+    eids = list(eids)
+    if not eids:
+        raise ValueError("eids must name at least one session, got none")
+    sessions = {}
+    for eid in eids:
+        subject = str(one.get_details(eid)["subject"])
+        rows = alf.rows_of(dict(one.load_object(eid, "trials")), str(eid))
+        sessions.setdefault(subject, []).append(rows)
+    tables = [_trial_table(subject, pd.concat([rows.assign(session_num=k + 1) for k, rows in enumerate(parts)], ignore_index=True))
+              for subject, parts in sorted(sessions.items())]
+    return pd.concat(tables, ignore_index=True)
