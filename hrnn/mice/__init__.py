@@ -5,6 +5,7 @@
 """
 
 from hrnn.mice.alf import to_alf
+from hrnn.mice.beside import Beside
 from hrnn.mice.compare import block_following, compare, confusion, exceedance, pseudo_blocks, recover, simulate
 from hrnn.mice.fetch import fetch, registry
 from hrnn.mice.fit import Fit, cross_validate, fit
@@ -13,6 +14,6 @@ from hrnn.mice.load import from_one, load
 from hrnn.mice.models import MODELS
 
 __all__ = [
-    "MODELS", "Fit", "block_following", "compare", "confusion", "cross_validate", "exceedance", "fetch", "fit", "from_one", "include",
-    "load", "pseudo_blocks", "recover", "registry", "simulate", "to_alf",
+    "MODELS", "Beside", "Fit", "block_following", "compare", "confusion", "cross_validate", "exceedance", "fetch", "fit", "from_one",
+    "include", "load", "pseudo_blocks", "recover", "registry", "simulate", "to_alf",
 ]

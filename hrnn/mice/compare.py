@@ -7,7 +7,7 @@ import numpy as np
 from hrnn import jobs
 from hrnn.arguments import generator, whole_number
 from hrnn.mice.choices import units
-from hrnn.mice.fit import BY, Fit, _assemble, _checked, _fit_one, cross_validate, fit
+from hrnn.mice.fit import BY, Fit, assemble, checked, cross_validate, fit, fit_one
 from hrnn.stats import LEVEL, mean_interval
 from hrnn.task import Task
 from hrnn.training import n_threads_of
@@ -127,10 +127,10 @@ def simulate(fitted, *, rng=0):
 def refit(model, trials, fitted, *, n_starts=3, n_threads=1, progress=False, rng=0):
     """Fit a model to simulated choices, which have the names and rows of `fitted`: a Fit."""
     options = fitted.options if model not in ("history_glm", "psychometric") else {"lapses": 1, "zetas": 1, "repetition": False}
-    chosen, starts = _checked(model, **options), int(generator(rng).integers(2**31))
-    work = {k: functools.partial(_fit_one, chosen, choices, whole_number(n_starts, "n_starts"), starts) for k, choices in enumerate(trials)}
+    chosen, starts = checked(model, **options), int(generator(rng).integers(2**31))
+    work = {k: functools.partial(fit_one, chosen, choices, whole_number(n_starts, "n_starts"), starts) for k, choices in enumerate(trials)}
     done = jobs.run({k: lambda stop, job=job: job() for k, job in work.items()}, n_threads_of(n_threads), progress)
-    return _assemble(model, options, chosen, fitted.names, trials, fitted.rows, list(done.values()))
+    return assemble(model, options, chosen, fitted.names, trials, fitted.rows, list(done.values()))
 
 
 def recover(fitted, *, n_repeats=1, n_starts=3, n_threads=1, progress=False, rng=0):

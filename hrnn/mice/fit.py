@@ -141,7 +141,7 @@ def fit(trials, model="action_kernel", *, by="subject", lapses=1, zetas=1, repet
     >>> hrnn.mice.fit(run, "action_kernel", n_starts=2).params.columns.tolist()
     ['zeta', 'lapse', 'alpha']
     """
-    chosen = _checked(model, lapses, zetas, repetition)
+    chosen = checked(model, lapses, zetas, repetition)
     one_of(by, "by", BY)
     n_starts = whole_number(n_starts, "n_starts")
     names, found, rows = units(trials, by)
@@ -149,12 +149,12 @@ def fit(trials, model="action_kernel", *, by="subject", lapses=1, zetas=1, repet
         if not choices.n:
             raise ValueError(f"trials must have choices of every unit, but {names.iloc[k].to_dict()} has none")
     starts = int(generator(rng).integers(2**31))
-    work = {k: functools.partial(_fit_one, chosen, choices, n_starts, starts) for k, choices in enumerate(found)}
+    work = {k: functools.partial(fit_one, chosen, choices, n_starts, starts) for k, choices in enumerate(found)}
     done = jobs.run({k: lambda stop, job=job: job() for k, job in work.items()}, n_threads_of(n_threads), progress)
-    return _assemble(model, {"lapses": lapses, "zetas": zetas, "repetition": repetition}, chosen, names, found, rows, list(done.values()))
+    return assemble(model, {"lapses": lapses, "zetas": zetas, "repetition": repetition}, chosen, names, found, rows, list(done.values()))
 
 
-def _checked(model, lapses, zetas, repetition):
+def checked(model, lapses, zetas, repetition):
     one_of(model, "model", MODELS)
     for name, value in (("lapses", lapses), ("zetas", zetas)):
         if value not in (1, 2) or isinstance(value, bool):
@@ -162,16 +162,32 @@ def _checked(model, lapses, zetas, repetition):
     return model_of(model, lapses=lapses, zetas=zetas, repetition=flag(repetition, "repetition"))
 
 
-def _fit_one(model, choices, n_starts, seed):
-    """Climb from every start; the best, and the standard errors there."""
+def _starts(parameters, n, seed):
+    """Starting points (n, P) of a Sobol sequence in the box of the starts."""
     from scipy.stats import qmc
 
-    parameters = model.parameters(choices)
-    low, high, start_low, start_high = (np.array([getattr(p, f) for p in parameters]) for f in ("low", "high", "start_low", "start_high"))
-    box = qmc.Sobol(len(parameters), seed=seed).random(1 << (n_starts - 1).bit_length())[:n_starts]
+    low, high = (np.array([getattr(p, end) for p in parameters]) for end in ("start_low", "start_high"))
+    return low + qmc.Sobol(len(parameters), seed=seed).random(1 << (n - 1).bit_length())[:n] * (high - low)
+
+
+def _climb(model, choices, starts):
+    """Where the searches from some starts ended: a list of Maximum."""
+    low, high = _bounds(model.parameters(choices))
     ends = []
-    for start in start_low + box * (start_high - start_low):
+    for start in starts:
         ends.append(maximise(lambda theta: model.evaluate(choices, theta), start, low, high, exact=model.exact, known=ends))
+    return ends
+
+
+def _bounds(parameters):
+    return tuple(np.array([getattr(p, end) for p in parameters]) for end in ("low", "high"))
+
+
+def fit_one(model, choices, n_starts, seed):
+    """Climb from every start; the best, and the standard errors there."""
+    parameters = model.parameters(choices)
+    low, high = _bounds(parameters)
+    ends = _climb(model, choices, _starts(parameters, n_starts, seed))
     best = max(ends, key=lambda end: end.value)
     near = 1e-6 * (high - low)
     free = (best.theta > low + near) & (best.theta < high - near)
@@ -205,7 +221,7 @@ def coin(choices, rate=None):
         return float(sum(k * np.log(p) for k, p in parts))
 
 
-def _assemble(model, options, chosen, names, found, rows, done):
+def assemble(model, options, chosen, names, found, rows, done):
     import pandas as pd
 
     columns = list(dict.fromkeys(name for one in done for name in one.names))
@@ -230,6 +246,8 @@ def cross_validate(trials, model="action_kernel", *, by="subject", n_folds=N_FOL
                    n_threads=1, progress=False, rng=0):
     """Log likelihood of each session by a fit to the other folds of sessions of its unit.
 
+    The searches of the folds start where that of all sessions ended.
+
     Parameters
     ----------
     trials, model, lapses, zetas, repetition, n_starts, n_threads, progress, rng
@@ -253,7 +271,7 @@ def cross_validate(trials, model="action_kernel", *, by="subject", n_folds=N_FOL
     """
     import pandas as pd
 
-    chosen = _checked(model, lapses, zetas, repetition)
+    chosen = checked(model, lapses, zetas, repetition)
     one_of(by, "by", BY[::2])
     n_folds, n_starts = whole_number(n_folds, "n_folds", 2), whole_number(n_starts, "n_starts")
     names, found, _ = units(trials, by)
@@ -264,33 +282,35 @@ def cross_validate(trials, model="action_kernel", *, by="subject", n_folds=N_FOL
         if len(sessions) < 2:
             continue
         folds = random.permutation(np.arange(len(sessions)) % n_folds)
-        for fold in range(min(n_folds, len(sessions))):
-            work[k, fold] = functools.partial(_left_out, chosen, choices, sessions[folds == fold], n_starts, starts)
-    done = jobs.run({key: lambda stop, job=job: job() for key, job in work.items()}, n_threads_of(n_threads), progress)
-    rows = [{"subject": names.subject[k], "fold": fold, **row} for (k, fold), part in done.items() for row in part]
+        parts = [sessions[folds == fold] for fold in range(min(n_folds, len(sessions)))]
+        work[k] = functools.partial(_folds, chosen, choices, parts, n_starts, starts)
+    done = jobs.run({key: lambda stop, job=job: job(stop) for key, job in work.items()}, n_threads_of(n_threads), progress)
+    rows = [{"subject": names.subject[k], **row} for k, part in done.items() for row in part]
     if not rows:
         raise ValueError("trials must have a unit with two sessions or more, got none")
     return pd.DataFrame(rows).sort_values(["subject", "session"], ignore_index=True)
 
 
-def _left_out(model, choices, sessions, n_starts, seed):
-    """Log likelihood of some sessions by a fit to the others; theta of a parameter that only they have is that of the starts' middle."""
-    test = np.isin(choices.session, sessions)
-    training = choices.select(~test)
-    one = _fit_one(model, training, n_starts, seed)
-    right = (training.choice > 0).sum() / training.n
-    rows = []
-    for session in sessions:
-        part = choices.select(choices.session == session)
-        p = model.p_right(part, _matched(model, one, part))
-        chosen = np.where(part.choice > 0, p, 1 - p)[part.responded]
-        rows.append({"session": int(session), "log_likelihood": float(np.log(np.maximum(chosen, 1e-12)).sum()), "n_trials": part.n,
-                     "coin": coin(part, right)})
+def _folds(model, choices, parts, n_starts, seed, stop):
+    """Log likelihood of every session by a fit to the sessions of other parts."""
+    parameters, rows = model.parameters(choices), []
+    whole = max(_climb(model, choices, _starts(parameters, n_starts, seed)), key=lambda end: end.value)
+    start = dict(zip([p.name for p in parameters], whole.theta, strict=True))
+    unknown = {p.name: 0.5 * (p.start_low + p.start_high) for p in parameters}
+    for fold, part in enumerate(parts):
+        if stop.is_set():
+            raise KeyboardInterrupt
+        training = choices.select(~np.isin(choices.session, part))
+        names = [p.name for p in model.parameters(training)]
+        theta = _climb(model, training, [np.array([start[name] for name in names])])[0].theta
+        fitted, right = unknown | dict(zip(names, theta, strict=True)), (training.choice > 0).sum() / training.n
+        rows += [{"session": int(session), "fold": fold, **_predicted(model, fitted, choices.select(choices.session == session), right)}
+                 for session in part]
     return rows
 
 
-def _matched(model, one, choices):
-    """Parameters in the order in which these trials have them."""
-    known = dict(zip(one.names, one.theta, strict=True))
-    return np.array([known.get(p.name, 0.5 * (p.start_low + p.start_high)) for p in model.parameters(choices)])
-
+def _predicted(model, fitted, choices, right):
+    """Log likelihood of choices by parameters {name: value}, and by a coin of the rate `right`."""
+    p = model.p_right(choices, np.array([fitted[p.name] for p in model.parameters(choices)]))
+    chosen = np.where(choices.choice > 0, p, 1 - p)[choices.responded]
+    return {"log_likelihood": float(np.log(np.maximum(chosen, 1e-12)).sum()), "n_trials": choices.n, "coin": coin(choices, right)}

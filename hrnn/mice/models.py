@@ -224,9 +224,10 @@ class HistoryGlm:
     def _counts(self, choices):
         """Distinct regressors, how often each occurs with a choice, and with a right one."""
         if self.name not in choices.cache:
-            rows, code = np.unique(self.design(choices)[choices.responded], axis=0, return_inverse=True)
-            right = choices.choice[choices.responded] > 0
-            choices.cache[self.name] = rows, np.bincount(code.ravel()).astype(float), np.bincount(code.ravel(), right)
+            X, right = self.design(choices)[choices.responded], choices.choice[choices.responded] > 0
+            kind = X @ 3.0 ** np.arange(X.shape[1])  # entries are -1, 0, 1: the digits of a number
+            _, first, code = np.unique(kind, return_index=True, return_inverse=True)
+            choices.cache[self.name] = X[first], np.bincount(code.ravel()).astype(float), np.bincount(code.ravel(), right)
         return choices.cache[self.name]
 
     def evaluate(self, choices, theta):
