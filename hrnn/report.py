@@ -6,6 +6,7 @@ import hrnn
 from hrnn import behavior, stats
 from hrnn.anatomy import PUBLISHED as PUBLISHED_ANATOMY
 from hrnn.distill.distillation import PUBLISHED as PUBLISHED_RADD
+from hrnn.mice.beside import MEASURES
 from hrnn.reproduce import BASELINES, QUANTITIES, stream
 
 PUBLISHED = {  # Schaeffer et al. (2020)
@@ -105,7 +106,19 @@ def _mice_rows(study):
         return []
     table = behavior.summary(study.mice)
     names = [q for q in ("correct", "concordant_correct", "discordant_correct") if q in table.index]
-    return [_row(f"mice.{q}", *table.loc[q, ["value", "low", "high", "n"]], "behavior.summary of mice") for q in names]
+    found = [_row(f"mice.{q}", *table.loc[q, ["value", "low", "high", "n"]], "behavior.summary of mice") for q in names]
+    for row in study.beside.comparison.itertuples():
+        numbers = {"bits_per_trial": (row.bits_per_trial, row.low, row.high), "bits_less_best": (row.difference, row.difference_low,
+                   row.difference_high), "exceedance": (row.exceedance, np.nan, np.nan)}
+        found += [_row(f"{row.model}.{name}", *values, row.n_subjects, "mice.compare") for name, values in numbers.items()]
+    action = study.beside.fits["mice", "action_kernel"]
+    for name in action.params:
+        mean = stats.mean_interval(action.params[name].to_numpy(float))
+        found.append(_row(f"action_kernel.{name}", mean.value, mean.low, mean.high, mean.n, "mice.fit"))
+    for measure in MEASURES:
+        found += [_row(f"{row.population}.{measure}", row.value, row.low, row.high, row.n, "mice.Beside.measures")
+                  for row in study.beside.population(measure).itertuples()]
+    return found
 
 
 def markdown(study, rows):

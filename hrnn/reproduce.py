@@ -45,7 +45,8 @@ QUANTITIES = (
 )
 N_BLOCKS, N_BLOCKS_SWEEP, N_BLOCKS_QUICK = 1000, 400, 80
 N_NETWORKS_SWEEP, N_NETWORKS_QUICK = 5, 2  # retrained at each value
-QUICK_STEPS, N_SEEDS_QUICK = 20, 2
+QUICK_STEPS, N_SEEDS_QUICK, N_PSEUDO_QUICK = 20, 2, 20
+BESIDE_MICE = ("network", "semi_markov", "exponential", "optimal_per_trial")
 
 
 @dataclasses.dataclass(eq=False)
@@ -74,6 +75,9 @@ class Study:
     seed : int
     distillation : distill.Distillation
         Students of the first network, which learned from other sessions than those here and are compared in these.
+    n_threads : int or None
+        For what is computed later, when it is first asked for.
+    quick : bool
     """
 
     task: hrnn.Task
@@ -88,6 +92,8 @@ class Study:
     seconds: dict = dataclasses.field(default_factory=dict)
     seed: int = 0
     distillation: object = None
+    n_threads: object = None
+    quick: bool = False
 
     @functools.cached_property
     def anatomy(self):
@@ -107,6 +113,15 @@ class Study:
         each = [first, *(self.take_apart(i).measures() for i in range(1, len(self.networks)))]
         values = {name: np.array([measures[name].value for measures in each if name in measures]) for name in first}
         return {name: stats.mean_interval(v[np.isfinite(v)]) if np.isfinite(v).any() else first[name] for name, v in values.items()}
+
+    @functools.cached_property
+    def beside(self):
+        """Mice beside the first network and agents: a `mice.Beside`, or None without mice."""
+        if self.mice is None:
+            return None
+        few = {"n_starts": 1, "n_pseudo": N_PSEUDO_QUICK} if self.quick else {}
+        agents = {name: self.runs[name] for name in BESIDE_MICE}
+        return hrnn.mice.Beside(self.mice, agents, seed=self.seed, n_threads=hrnn.training.n_threads_of(self.n_threads), **few)
 
     @functools.cached_property
     def summaries(self):
@@ -173,7 +188,7 @@ def study(*, n_networks=1, seed=0, quick=False, n_threads=None, progress=True, u
     return Study(
         task, sessions, networks, runs, network_runs, accuracy_bound(sessions),
         _sweep_table(done, "threshold"), _sweep_table(done, "wait_penalty"), _mice(),
-        {"training and sweeps": trained - began, "agents and mice": time.monotonic() - trained}, seed, distillation,
+        {"training and sweeps": trained - began, "agents and mice": time.monotonic() - trained}, seed, distillation, n_threads, quick,
     )
 
 
@@ -236,7 +251,7 @@ def write(study, folder, *, figures=None, settings=None):
     for index, training in enumerate(study.networks):
         training.network.save(folder / f"network_{index}.npz")
         training.to_csv(folder / f"network_{index}_loss.csv")
-    names = [n for n in drawn.FIGURES if (figures is None or n in figures) and (n != "mice" or study.mice is not None)]
+    names = [n for n in drawn.FIGURES if (figures is None or n in figures) and (n not in drawn.OF_MICE or study.mice is not None)]
     for name in names:
         drawn.save(*drawn.draw(name, study), folder, f"figure_{name}")
     rows = report.rows(study)

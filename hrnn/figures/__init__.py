@@ -4,7 +4,8 @@ import importlib
 import io
 from pathlib import Path
 
-FIGURES = {**{str(i): f"figure_{i}" for i in range(1, 9)}, "mice": "figure_mice"}
+FIGURES = {**{str(i): f"figure_{i}" for i in (*range(1, 9), 10)}, "mice": "figure_mice"}
+OF_MICE = ("10", "mice")  # drawn where there are mice
 COLUMNS = ("panel", "agent", "condition", "x", "value", "low", "high", "n")
 
 
@@ -13,9 +14,9 @@ def draw(name, study):
 
     Parameters
     ----------
-    name : {'1', ..., '8', 'mice'}
+    name : {'1', ..., '8', '10', 'mice'}
     study : reproduce.Study
-        With mice for 'mice'.
+        With mice for '10' and 'mice'.
 
     Returns
     -------

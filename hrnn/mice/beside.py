@@ -106,8 +106,8 @@ class Beside:
 
     @functools.cached_property
     def changes(self):
-        """Fraction that takes the new block's side at contrast 0 by trial since the change: {population: DataFrame}."""
-        return {name: behavior.after_block_change(table, strength=0) for name, table in {"mice": self.mice, **self.agents}.items()}
+        """Fraction of choices of the new block's side at contrast 0 by trial since the change: {population: DataFrame}."""
+        return {name: takes_new_side(table) for name, table in {"mice": self.mice, **self.agents}.items()}
 
     def population(self, measure):
         """Mean over mice with its interval, and the value of each agent: a table `population, value, low, high, n`."""
@@ -122,6 +122,15 @@ class Beside:
                 value, se = part.value.iloc[0], part.se.iloc[0]
                 rows.append({"population": name, "value": value, "low": value - 1.96 * se, "high": value + 1.96 * se, "n": 1})
         return pd.DataFrame(rows)
+
+
+def takes_new_side(trials):
+    """`behavior.after_block_change` at strength 0 with "correct" meaning a choice of the block's side, trials with a choice alone."""
+    table = trial_table(trials, "choice", "block_side", "concordant")
+    table = table[table.choice != 0]
+    follows = table.assign(correct=table.choice == table.block_side, concordant=True)
+    found = behavior.after_block_change(follows, strength=0)
+    return found[found.concordance == "all"].reset_index(drop=True)
 
 
 def shift_at_zero(fitted):

@@ -65,7 +65,7 @@ def compare(trials, models=COMPARED, *, by="subject", n_folds=5, n_starts=3, n_t
         bits[model] = ((sums.log_likelihood - sums.coin) / sums.n_trials / np.log(2)).to_numpy()
         value[model] = sums.log_likelihood.to_numpy()
         whole = fit(trials, model, rng=seed, **own, **settings)
-        most = int(whole.params.notna().sum(1).max())
+        most = int(whole.params.notna().sum(axis=1).max())
         rows.append({"model": model, "n_parameters": most, "aic": whole.aic.sum(), "bic": whole.bic.sum()})
     table = pd.DataFrame(rows)
     mean, best = mean_interval(np.stack(list(bits.values()), 1)), max(models, key=lambda m: bits[m].mean())
@@ -191,7 +191,7 @@ def confusion(trials, models=CONFUSED, *, n_starts=3, n_threads=1, progress=Fals
     --------
     >>> import hrnn
     >>> run = hrnn.rollout(hrnn.BayesianActor(), hrnn.Task().sample(n_sessions=8, rng=0))
-    >>> confusion(run, ["flat", "history_glm"], n_starts=1).sum(1).tolist()
+    >>> confusion(run, ["flat", "history_glm"], n_starts=1).sum(axis=1).tolist()
     [1.0, 1.0]
     """
     import pandas as pd
@@ -218,7 +218,8 @@ def pseudo_blocks(n_trials, *, rng=0):
     0.5
     """
     n_trials, random = whole_number(n_trials, "n_trials"), generator(rng)
-    return np.r_[np.full(RIG.n_unbiased, 0.5), 0.5 - (RIG.p_block - 0.5) * _block_sides(n_trials, random)][:n_trials]
+    left, right = round(1 - RIG.p_block, 10), RIG.p_block  # P(left) in right and in left blocks
+    return np.r_[np.full(RIG.n_unbiased, 0.5), np.where(_block_sides(n_trials, random) > 0, left, right)][:n_trials]
 
 
 def _block_sides(n, random):

@@ -119,7 +119,7 @@ def fit(trials, model="action_kernel", *, by="subject", lapses=1, zetas=1, repet
     repetition : bool
         Of prior models: the last choice is repeated with a fitted probability.
     n_starts : int
-        From a Sobol sequence in the box of the starts.
+        From a Sobol sequence in the box of the starts (psychometric: the best of 200).
     n_threads : int or None
         The result does not depend on it.
     progress : bool
@@ -162,14 +162,6 @@ def checked(model, lapses, zetas, repetition):
     return model_of(model, lapses=lapses, zetas=zetas, repetition=flag(repetition, "repetition"))
 
 
-def _starts(parameters, n, seed):
-    """Starting points (n, P) of a Sobol sequence in the box of the starts."""
-    from scipy.stats import qmc
-
-    low, high = (np.array([getattr(p, end) for p in parameters]) for end in ("start_low", "start_high"))
-    return low + qmc.Sobol(len(parameters), seed=seed).random(1 << (n - 1).bit_length())[:n] * (high - low)
-
-
 def _climb(model, choices, starts):
     """Where the searches from some starts ended: a list of Maximum."""
     low, high = _bounds(model.parameters(choices))
@@ -187,7 +179,7 @@ def fit_one(model, choices, n_starts, seed):
     """Climb from every start; the best, and the standard errors there."""
     parameters = model.parameters(choices)
     low, high = _bounds(parameters)
-    ends = _climb(model, choices, _starts(parameters, n_starts, seed))
+    ends = _climb(model, choices, model.starts(choices, n_starts, seed))
     best = max(ends, key=lambda end: end.value)
     near = 1e-6 * (high - low)
     free = (best.theta > low + near) & (best.theta < high - near)
@@ -294,7 +286,7 @@ def cross_validate(trials, model="action_kernel", *, by="subject", n_folds=N_FOL
 def _folds(model, choices, parts, n_starts, seed, stop):
     """Log likelihood of every session by a fit to the sessions of other parts."""
     parameters, rows = model.parameters(choices), []
-    whole = max(_climb(model, choices, _starts(parameters, n_starts, seed)), key=lambda end: end.value)
+    whole = max(_climb(model, choices, model.starts(choices, n_starts, seed)), key=lambda end: end.value)
     start = dict(zip([p.name for p in parameters], whole.theta, strict=True))
     unknown = {p.name: 0.5 * (p.start_low + p.start_high) for p in parameters}
     for fold, part in enumerate(parts):

@@ -1,7 +1,7 @@
-"""Models of choice: their parameters, likelihood and gradient, prior, and simulation. docs/models.md has every formula and source.
+"""Models of choice: their parameters, likelihood and gradient, prior, and simulation. docs/mice.md has every formula and source.
 
-A model has `parameters(choices)`, `evaluate(choices, theta)` -> (log likelihood, gradient, information), `p_right(choices, theta)`,
-`prior(choices, theta)` or None, and `simulate(choices, theta, uniforms)`.
+A model has `parameters(choices)`, `starts(choices, n, seed)`, `evaluate(choices, theta)` -> (log likelihood, gradient, information),
+`p_right(choices, theta)`, `prior(choices, theta)` or None, and `simulate(choices, theta, uniforms)`.
 """
 
 import dataclasses
@@ -68,6 +68,9 @@ class PriorModel:
             *([Parameter("repetition", *REPETITION)] if self.repetition else []),
             *PRIOR_PARAMETERS.get(self.name.removesuffix("_with_current_trial"), []),
         ]
+
+    def starts(self, choices, n, seed):
+        return sobol(self.parameters(choices), n, seed)
 
     def _split(self, theta):
         """The core's decision tuple, and the parameters of the prior."""
@@ -200,6 +203,14 @@ class FreeSemiMarkov(PriorModel):
         return at(tau, p_block), np.stack([dtau, dp])
 
 
+def sobol(parameters, n, seed):
+    """Starting points (n, P) of a Sobol sequence in the box of the starts."""
+    from scipy.stats import qmc
+
+    low, high = (np.array([getattr(p, end) for p in parameters]) for end in ("start_low", "start_high"))
+    return low + qmc.Sobol(len(parameters), seed=seed).random(1 << (n - 1).bit_length())[:n] * (high - low)
+
+
 class HistoryGlm:
     """Logistic regression on contrast × side (one-hot), previous choice × (correct, wrong), block side, intercept."""
 
@@ -213,6 +224,9 @@ class HistoryGlm:
     def parameters(self, choices):
         names = [f"{side}_{100 * c:.4g}" for c in self._levels(choices) for side in ("left", "right")]
         return [Parameter(name, *self.WIDE) for name in (*names, "previous_correct", "previous_wrong", "block", "intercept")]
+
+    def starts(self, choices, n, seed):
+        return sobol(self.parameters(choices), n, seed)
 
     def design(self, choices):
         """Regressors (R, K); the previous trial is the one before in the session, 0 where it has no choice."""
@@ -286,6 +300,17 @@ class Psychometric:
                 found.append((c, np.bincount(code, right), np.bincount(code).astype(float)))
             choices.cache[self.name] = found
         return choices.cache[self.name]
+
+    def starts(self, choices, n, seed):
+        """The best of 200 candidates in each block: far from them the likelihood has other maxima, steps between two contrasts."""
+        from hrnn.psychometric import _candidates, _screen
+
+        candidates, best = _candidates(seed), []
+        for counts in self._counts(choices):
+            c, right, total = counts
+            first = candidates[np.argsort(_screen(candidates, c, right, total), kind="stable")[:n]]
+            best.append(np.column_stack([first[:, 0], np.exp(first[:, 1]), first[:, 2:]]))
+        return np.hstack(best)
 
     def evaluate(self, choices, theta):
         from hrnn.psychometric import _curve_and_slopes

@@ -1,0 +1,379 @@
+"""Models of choice: every likelihood against its twin, fits against SciPy, recovery with coverage, comparison, nulls, bad input."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+import reference_choice as twin
+from scipy.optimize import minimize
+
+import hrnn
+from hrnn import mice
+from hrnn.mice.choices import units
+from hrnn.mice.maximise import hessian, maximise
+from hrnn.mice.models import IBL_TASK, MODELS, PRIOR_MODELS, model_of, semi_markov_prior
+
+TRUTH = {"zeta": 0.2, "lapse": 0.1, "alpha": 0.2}
+
+
+def table_of(n_subjects=1, n_sessions=6, seed=0, task=None):
+    """Trials of the rig's task with choices of nobody in particular; some trials without a choice."""
+    rng = np.random.default_rng(seed)
+    task = task or hrnn.Task.preset("ibl", contrast_gain=1.0)
+    parts = []
+    for k in range(n_subjects):
+        t = hrnn.rollout(hrnn.BayesianActor("none"), task.sample(n_sessions=n_sessions, rng=rng)).trials
+        side = t.side.to_numpy()
+        choice = np.where(rng.random(len(t)) < 0.8, side, -side) * (rng.random(len(t)) > 0.05)
+        parts.append(t.assign(subject=f"s{k}", choice=choice, correct=choice == side, timeout=choice == 0))
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def table():
+    return table_of()
+
+
+@pytest.fixture(scope="module")
+def choices(table):
+    return units(table, "subject")[1][0]
+
+
+def rows_of(choices):
+    names = ("session", "choice", "side", "previous", "contrast")
+    rows = zip(*(getattr(choices, name).tolist() for name in names), (choices.block_side != 0).tolist(), strict=True)
+    return [dict(zip((*names, "biased"), row, strict=True)) for row in rows]
+
+
+def middle(model, choices):
+    return np.array([0.4 * p.start_low + 0.6 * p.start_high for p in model.parameters(choices)])
+
+
+# ---- likelihoods ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_gradients_are_those_of_differences_and_values_those_of_the_predictions(choices, name):
+    model = model_of(name)
+    theta = middle(model, choices)
+    value, gradient, information = model.evaluate(choices, theta)
+    p = model.p_right(choices, theta)
+    chosen = np.where(choices.choice > 0, p, 1 - p)[choices.responded]
+    assert value == pytest.approx(np.log(chosen).sum(), rel=1e-10)
+    ends = [[model.evaluate(choices, theta + s * d)[0] for d in 1e-5 * np.eye(len(theta))] for s in (1, -1)]
+    np.testing.assert_allclose(gradient, np.subtract(*ends) / 2e-5, rtol=2e-4, atol=2e-3)
+    assert np.linalg.eigvalsh(information).min() > -1e-9 * np.abs(information).max()
+
+
+@pytest.mark.parametrize("options", [{}, {"lapses": 2}, {"zetas": 2}, {"lapses": 2, "zetas": 2, "repetition": True}])
+def test_options_of_the_decision_stage(choices, options):
+    model = model_of("action_kernel", **options)
+    names = [p.name for p in model.parameters(choices)]
+    theta = middle(model, choices)
+    value = dict(zip(names, theta, strict=True))
+    zeta = [value.get("zeta_left", value.get("zeta")), value.get("zeta_right", value.get("zeta"))]
+    lapse = [value.get("lapse_left", value.get("lapse")), value.get("lapse_right", value.get("lapse"))]
+    rows = rows_of(choices)
+    p = twin.p_right(rows, twin.action_kernel(rows, value["alpha"]), zeta, lapse, value.get("repetition", 0.0))
+    np.testing.assert_allclose(model.p_right(choices, theta), p, atol=1e-12)
+
+
+def test_semi_markov_prior_is_that_of_a_dense_filter(choices):
+    """State (block, age) as one matrix; unbiased trials are ½, trials without a choice freeze it."""
+    task = IBL_TASK
+    hazard, most = task.block_length_hazard(), task.block_max
+    step = np.zeros((2 * most, 2 * most))  # index: block * most + age - 1
+    for b in (0, 1):
+        for age in range(1, most + 1):
+            step[(1 - b) * most, b * most + age - 1] += hazard[age]
+            if age < most:
+                step[b * most + age, b * most + age - 1] += 1 - hazard[age]
+    p = task.p_block
+    emission = {s: np.repeat([p if s < 0 else 1 - p, p if s > 0 else 1 - p], most) for s in (-1, 1)}
+    expected, state = [], None
+    for i in range(len(choices.choice)):
+        if choices.first[i]:
+            state = np.zeros(2 * most)
+            state[[0, most]] = 0.5
+        expected.append(0.5 if choices.block_side[i] == 0 else emission[1] @ state)
+        if choices.choice[i] and choices.block_side[i]:
+            state = step @ (state * emission[choices.side[i]])
+            state /= state.sum()
+    np.testing.assert_allclose(semi_markov_prior(choices), expected, atol=1e-12)
+
+
+def test_sessions_that_start_in_a_block_are_biased_from_the_first_trial(table):
+    biased = table[table.block_side != 0]
+    trials = units(biased, "subject")[1][0]
+    prior, first = semi_markov_prior(trials), np.flatnonzero(trials.first)
+    np.testing.assert_allclose(prior[first], 0.5)
+    assert np.abs(prior[first + 1] - 0.5)[trials.responded[first]].min() > 0.1
+
+
+def test_the_published_window_contains_the_present(choices):
+    leaky, right = (model_of(name) for name in ("exponential_with_current_trial", "exponential"))
+    theta = middle(right, choices)
+    gap = (leaky.prior(choices, theta) - right.prior(choices, theta)) * choices.side
+    assert (gap[choices.responded] > 0).all() and leaky.evaluate(choices, theta)[0] != right.evaluate(choices, theta)[0]
+
+
+# ---- the search ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["action_kernel", "markov", "exponential", "history_glm"])
+def test_the_maximum_is_that_of_scipy(choices, name):
+    model = model_of(name)
+    fitted = mice.fit(table_of(), name, n_starts=3)
+    low, high = (np.array([getattr(p, end) for p in model.parameters(choices)]) for end in ("low", "high"))
+    found = minimize(lambda t: [-x for x in model.evaluate(choices, t)[:2]], middle(model, choices), jac=True, method="L-BFGS-B",
+                     bounds=np.column_stack([low, high]), options={"ftol": 1e-13, "gtol": 1e-7, "maxiter": 2000})
+    assert fitted.converged.all() and fitted.log_likelihood[0] >= -found.fun - 1e-4
+    assert fitted.log_likelihood[0] == pytest.approx(-found.fun, abs=2e-3)
+
+
+def test_history_glm_is_that_of_scikit_learn(choices, table):
+    from sklearn.linear_model import LogisticRegression
+
+    model = model_of("history_glm")
+    X = model.design(choices)[choices.responded]
+    y = choices.choice[choices.responded] > 0
+    found = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-10, max_iter=1000).fit(X, y)
+    np.testing.assert_allclose(mice.fit(table, "history_glm").theta(0), found.coef_[0], atol=2e-4)
+
+
+def test_psychometric_is_that_of_its_own_module(table):
+    rng = np.random.default_rng(0)
+    drawn = np.where(rng.normal(table.signed_strength, 0.2) + 0.1 * table.block_side > 0, 1, -1)
+    table = table.assign(choice=drawn * table.choice.abs())
+    fitted = mice.fit(table, "psychometric", n_starts=5)
+    alone = hrnn.psychometric.psychometric(table)
+    assert fitted.log_likelihood[0] == pytest.approx(alone.log_likelihood.sum(), abs=0.01)
+
+
+def test_a_search_holds_to_its_bounds_and_says_when_it_has_not_come_to_an_end():
+    bowl = lambda t: (-((t - 2) ** 2).sum(), -2 * (t - 2), 2 * np.eye(2))  # noqa: E731
+    found = maximise(bowl, np.zeros(2), np.zeros(2), np.array([1.0, 5.0]))
+    assert found.theta == pytest.approx([1, 2], abs=1e-5) and found.converged and found.information[0, 0] == 0
+    climb = lambda t: (t.sum(), np.ones(1), np.full((1, 1), 1e-12))  # noqa: E731
+    assert not maximise(climb, np.zeros(1), np.array([-np.inf]), np.array([np.inf])).converged
+    quartic = lambda t: (-(t**4).sum(), -4 * t**3, np.diag(12 * t**2))  # noqa: E731
+    np.testing.assert_allclose(hessian(quartic, np.ones(2), np.eye(2) * 1e4, -np.ones(2) * 9, np.ones(2) * 9, np.ones(2, bool)),
+                               -12 * np.eye(2), rtol=1e-4)
+
+
+def simulated(n=40, seed=0, model="action_kernel", truth=None, **options):
+    """n subjects that are the model, each in trials of its own: (Fit that holds the truth, table)."""
+    table = table_of(n, n_sessions=5, seed=seed)
+    fitted = mice.fit(table, model, n_starts=1, **options)
+    truth = truth or TRUTH
+    params = pd.DataFrame({name: [truth[name]] * n for name in fitted.params})
+    return dataclasses.replace(fitted, params=params)
+
+
+def test_parameters_are_recovered_and_intervals_cover_at_their_rate():
+    """200 simulated mice; within the binomial bound (.001) of 95 %."""
+    found = mice.recover(simulated(200), n_starts=1)
+    for name, part in found.groupby("parameter"):
+        assert part.estimate.mean() == pytest.approx(TRUTH[name], rel=0.05)
+        assert 178 <= part.covered.sum() <= 200, name
+
+
+@pytest.mark.parametrize("model, truth", [
+    ("four_alpha", {"zeta": 0.25, "lapse": 0.05, "alpha_chosen_correct": 0.3, "alpha_chosen_wrong": 0.1, "alpha_other_correct": 0.2,
+                    "alpha_other_wrong": 0.15}),
+    ("stimulus_kernel", TRUTH), ("markov", {"zeta": 0.2, "lapse": 0.1, "hazard": 0.05}), ("semi_markov", {"zeta": 0.2, "lapse": 0.1}),
+])
+def test_other_models_are_recovered_too(model, truth):
+    found = mice.recover(simulated(12, model=model, truth=truth), n_starts=2)
+    for name, part in found.groupby("parameter"):
+        assert part.estimate.mean() == pytest.approx(truth[name], abs=4 * part.se.mean() / np.sqrt(12) + 0.01), name
+
+
+def test_repetition_and_two_lapses_are_recovered():
+    truth = {"zeta_left": 0.15, "zeta_right": 0.3, "lapse_left": 0.05, "lapse_right": 0.2, "repetition": 0.15, "alpha": 0.2}
+    found = mice.recover(simulated(12, truth=truth, lapses=2, zetas=2, repetition=True), n_starts=2).groupby("parameter")
+    for name, part in found:
+        assert part.estimate.mean() == pytest.approx(truth[name], abs=0.04), name
+
+
+def test_history_of_a_simulated_glm_is_its_own():
+    fitted = mice.fit(table_of(12, n_sessions=6), "history_glm")
+    truth = fitted.params.copy()
+    truth["previous_correct"], truth["previous_wrong"] = 0.8, -0.5
+    found = mice.recover(dataclasses.replace(fitted, params=truth), n_starts=1).groupby("parameter").estimate.mean()
+    assert found["previous_correct"] == pytest.approx(0.8, abs=0.1) and found["previous_wrong"] == pytest.approx(-0.5, abs=0.15)
+
+
+def test_simulated_choices_follow_the_predicted_probabilities(choices):
+    """Given the choices that were made before, each is right as often as the model says; none where there was none."""
+    model, theta = model_of("four_alpha"), np.array([0.3, 0.1, 0.3, 0.1, 0.2, 0.15])
+    made = choices.with_choice(model.simulate(choices, theta, np.random.default_rng(0).random(len(choices.choice))))
+    assert ((made.choice == 0) == (choices.choice == 0)).all()
+    p = model.p_right(made, theta)[made.responded]
+    right = made.choice[made.responded] > 0
+    for low in np.arange(0, 1, 0.2):
+        inside = (p >= low) & (p < low + 0.2)
+        assert right[inside].mean() == pytest.approx(p[inside].mean(), abs=4 * 0.5 / np.sqrt(inside.sum()))
+
+
+# ---- what a fit says -----------------------------------------------------------------------------------------------
+
+
+def test_a_fit_adds_up(table):
+    found = mice.fit(table, "action_kernel")
+    n, k = found.n_trials[0], 3
+    assert n == (table.choice != 0).sum()
+    rate = (table.choice > 0).sum() / n
+    coin = n * (rate * np.log(rate) + (1 - rate) * np.log(1 - rate))
+    assert found.bits_per_trial[0] == pytest.approx((found.log_likelihood[0] - coin) / n / np.log(2))
+    assert (found.aic[0], found.bic[0]) == pytest.approx((2 * k - 2 * found.log_likelihood[0], k * np.log(n) - 2 * found.log_likelihood[0]))
+    assert found.accuracy[0] == pytest.approx(np.exp(found.log_likelihood[0] / n))
+    chosen = np.where(table.choice > 0, found.p_right, 1 - found.p_right)[table.choice != 0]
+    assert np.log(chosen).sum() == pytest.approx(found.log_likelihood[0])
+    assert found.prior[0] == 0.5 and np.isfinite(found.prior).all()
+    assert found.to_frame().columns[:7].tolist() == ["subject", "zeta", "lapse", "alpha", "se_zeta", "se_lapse", "se_alpha"]
+
+
+def test_the_order_of_subjects_and_rows_and_threads_change_nothing():
+    table = table_of(3, n_sessions=3)
+    one = mice.fit(table, "action_kernel", n_starts=3)
+    shuffled = table.iloc[np.r_[np.arange(len(table))[(table.subject == "s2").to_numpy()], np.flatnonzero(table.subject != "s2")]]
+    two = mice.fit(shuffled, "action_kernel", n_starts=3, n_threads=2)
+    pd.testing.assert_frame_equal(one.to_frame(), two.to_frame(), check_exact=True)
+    again = shuffled.index.to_numpy()
+    np.testing.assert_array_equal(one.prior[again], two.prior)
+
+
+def test_by_session_and_pooled():
+    table = table_of(2, n_sessions=3)
+    each, pooled = mice.fit(table, "flat", by="session", n_starts=1), mice.fit(table, "flat", by="pooled", n_starts=1)
+    assert len(each.names) == 6 and list(each.names) == ["subject", "session"] and len(pooled.names) == 1
+    middle_ = mice.fit(table, "flat", n_starts=1).log_likelihood.sum()
+    assert each.log_likelihood.sum() >= middle_ - 1e-6 >= pooled.log_likelihood.sum() - 1e-5
+
+
+def test_agents_are_fitted_by_the_same_call():
+    """Strengths become contrasts of at most 1; the exponential actor is described by a stimulus kernel, not by an action kernel."""
+    run = hrnn.rollout(hrnn.BayesianActor("exponential", learning_rate=0.15), hrnn.Task().sample(n_sessions=40, rng=0))
+    found = mice.fit(run, "stimulus_kernel", n_starts=2)
+    assert np.abs(found.trials[0].contrast).max() == 1 and found.names.subject[0] == "all"
+    assert 0.1 < found.params.alpha[0] < 0.3
+    assert found.log_likelihood[0] > mice.fit(run, "action_kernel", n_starts=2).log_likelihood[0]
+
+
+def test_a_parameter_at_its_bound_has_no_error():
+    found = mice.recover(simulated(3, truth={"zeta": 0.2, "lapse": 0.0, "alpha": 0.2}), n_starts=2)
+    at_zero = found[(found.parameter == "lapse") & (found.estimate < 1e-6)]
+    assert at_zero.se.isna().all() and at_zero.covered.isna().all()
+
+
+# ---- comparison ----------------------------------------------------------------------------------------------------
+
+
+def test_folds_are_sessions_and_what_is_left_out_is_not_fitted():
+    table = table_of(2, n_sessions=5)
+    found = mice.cross_validate(table, "flat", n_folds=5, n_starts=1)
+    assert len(found) == 10 and found.n_trials.sum() == (table.choice != 0).sum()
+    part = table[table.subject == "s0"]
+    row = found[found.subject == "s0"].iloc[0]
+    session = np.unique(part.session)[int(row.session) - int(found[found.subject == "s0"].session.min())]
+    alone = mice.fit(part[part.session != session], "flat", n_starts=1)
+    left = units(part[part.session == session], "subject")[1][0]
+    p = model_of("flat").p_right(left, alone.theta(0))
+    expected = np.log(np.where(left.choice > 0, p, 1 - p)[left.responded]).sum()
+    assert row.log_likelihood == pytest.approx(expected, abs=1e-3)
+
+
+def test_the_model_that_made_the_choices_wins():
+    truth = simulated(8, model="action_kernel")
+    made = mice.simulate(truth, rng=1)
+    table = table_of(8, n_sessions=5)
+    for choices, rows in zip(made, truth.rows, strict=True):
+        table.loc[rows, "choice"] = choices.choice
+    found = mice.compare(table, ["flat", "stimulus_kernel", "action_kernel"], n_folds=5)
+    assert found.model[0] == "action_kernel" and found.exceedance[0] > 0.95 and found.difference[0] == 0
+    assert (found.difference_high[1:] < 0).all() and found.bic[0] == 0
+
+
+def test_models_are_told_apart():
+    table = mice.confusion(table_of(6, n_sessions=5), ["flat", "stimulus_kernel"], n_starts=1)
+    np.testing.assert_allclose(table.sum(axis=1), 1)
+    assert table.to_numpy().diagonal().min() >= 0.8
+
+
+def test_exceedance_of_equal_models_is_shared():
+    assert mice.exceedance(np.zeros((10, 4))) == pytest.approx([0.25] * 4, abs=0.01)
+    assert mice.exceedance(np.tile([[5.0, 0.0]], (20, 1)))[0] > 0.99
+
+
+# ---- nulls ---------------------------------------------------------------------------------------------------------
+
+
+def test_pseudo_blocks_have_the_rigs_lengths():
+    from scipy import stats
+
+    p_left = mice.pseudo_blocks(400_000, rng=0)
+    assert (p_left[:90] == 0.5).all() and set(p_left[90:]) == {0.2, 0.8}
+    lengths = np.diff(np.flatnonzero(np.diff(p_left)))[1:]
+    pmf = hrnn.Task.preset("ibl").block_length_pmf()
+    observed = np.bincount(lengths, minlength=len(pmf))
+    assert stats.chisquare(observed[pmf > 0], len(lengths) * pmf[pmf > 0]).pvalue > 1e-3
+
+
+def test_who_ignores_blocks_does_not_follow_them():
+    table = pd.concat([table_of(30, n_sessions=3)], ignore_index=True)
+    rng = np.random.default_rng(0)
+    blind = table.assign(choice=np.where(rng.random(len(table)) < 0.5, 1, -1))
+    p = mice.block_following(blind, n_pseudo=50).p
+    assert (p <= 0.05).mean() < 0.2 and 0.3 < p.mean() < 0.7
+    follower = table.assign(choice=np.where(table.block_side == 0, table.side, table.block_side))
+    assert (mice.block_following(follower, n_pseudo=50).p <= 1 / 51 + 1e-9).all()
+
+
+# ---- bad input -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("change, error, message", [
+    ({"model": "magic"}, ValueError, "model must be one of"), ({"by": "cage"}, ValueError, "by must be one of"),
+    ({"lapses": 3}, ValueError, "lapses must be 1 or 2"), ({"zetas": True}, ValueError, "zetas must be 1 or 2"),
+    ({"repetition": 1}, TypeError, "repetition must be True or False"), ({"n_starts": 0}, ValueError, "n_starts"),
+    ({"model": "history_glm", "lapses": 2}, ValueError, "defaults for 'history_glm'"),
+    ({"trials": 3}, TypeError, "trials must be a trial table"),
+])
+def test_bad_arguments_are_named(table, change, error, message):
+    given = {"trials": table, "model": "flat"} | change
+    with pytest.raises(error, match=message):
+        mice.fit(given.pop("trials"), given.pop("model"), **given)
+
+
+@pytest.mark.parametrize("spoil, message", [
+    (lambda t: t.drop(columns="p_left"), "lacks"), (lambda t: t.assign(choice=0), "must have choices of every unit"),
+    (lambda t: t.assign(choice=2), "must be one of"), (lambda t: t.assign(side=0), "must be known where there is a choice"),
+    (lambda t: t.assign(signed_strength=np.nan), "must be finite"), (lambda t: t.iloc[:0], "at least one row"),
+])
+def test_bad_tables_are_named(table, spoil, message):
+    with pytest.raises(ValueError, match=message):
+        mice.fit(spoil(table), "flat")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_degenerate_data_give_numbers_or_a_missing_error_but_never_crash(table, name):
+    """All choices on one side; two trials."""
+    one_side = table.assign(choice=np.where(table.choice != 0, 1, 0))
+    for spoiled in (one_side, table[table.choice != 0].iloc[:2]):
+        found = mice.fit(spoiled, name, n_starts=2)
+        assert np.isfinite(found.params.to_numpy()).all() and np.isfinite(found.log_likelihood).all()
+
+
+def test_one_session_cannot_be_cross_validated():
+    with pytest.raises(ValueError, match="two sessions or more"):
+        mice.cross_validate(table_of(1, n_sessions=1), "flat")
+    with pytest.raises(ValueError, match="models must be different names"):
+        mice.compare(table_of(1), ["flat", "flat"])
+    with pytest.raises(TypeError, match="fitted must be a Fit"):
+        mice.simulate(3)
+
+
+def test_prior_models_are_all_those_with_a_decision_stage():
+    assert set(PRIOR_MODELS) < set(MODELS) and set(MODELS) - set(PRIOR_MODELS) == {"history_glm", "psychometric"}
