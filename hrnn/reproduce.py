@@ -46,6 +46,7 @@ QUANTITIES = (
 N_BLOCKS, N_BLOCKS_SWEEP, N_BLOCKS_QUICK = 1000, 400, 80
 N_NETWORKS_SWEEP, N_NETWORKS_QUICK = 5, 2  # retrained at each value
 QUICK_STEPS, N_SEEDS_QUICK, N_PSEUDO_QUICK = 20, 2, 20
+MODELS_QUICK = ("flat", "semi_markov", "action_kernel")
 BESIDE_MICE = ("network", "semi_markov", "exponential", "optimal_per_trial")
 
 
@@ -119,8 +120,8 @@ class Study:
         """Mice beside the first network and agents: a `mice.Beside`, or None without mice."""
         if self.mice is None:
             return None
-        few = {"n_starts": 1, "n_pseudo": N_PSEUDO_QUICK} if self.quick else {}
-        agents = {name: self.runs[name] for name in BESIDE_MICE}
+        few = {"n_starts": 1, "n_pseudo": N_PSEUDO_QUICK, "models": MODELS_QUICK} if self.quick else {}
+        agents = {name: self.runs[name] for name in BESIDE_MICE if self.runs[name].choice.any()}
         return hrnn.mice.Beside(self.mice, agents, seed=self.seed, n_threads=hrnn.training.n_threads_of(self.n_threads), **few)
 
     @functools.cached_property

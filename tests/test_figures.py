@@ -1,4 +1,4 @@
-"""Figures 1 to 8 and the mice: drawn, lettered, legible, inside their page, and the same twice."""
+"""Figures 1 to 8, 10 and the mice: drawn, lettered, legible, inside their page, and the same twice."""
 
 import ast
 import inspect
@@ -11,19 +11,23 @@ import pytest
 from hrnn import figures, plot, reproduce
 
 LETTERS = {"1": "abcde", "2": "abcdefgh", "3": "abcde", "4": "abcdef", "5": "abcdefgh", "6": "abcdef", "7": "abcdefghijklm",
-           "8": "abcdefghijklmnopqrstuv", "mice": "abcde"}
-NO_SOURCE = {"1": "e", "7": "ak"}  # a scheme, a matrix, and a path that a network with one stable state does not have
+           "8": "abcdefghijklmnopqrstuv", "10": "abcdefghijkl", "mice": "abcde"}
+NO_SOURCE = {"1": "e", "7": "ak", "10": "e"}  # a scheme, a matrix, a path that one stable state does not have, too few changes
 
 
-def mouse(subject, rng, n=3000):
-    p_left = np.repeat(rng.permutation([0.5, 0.2, 0.8]), n // 3)
+def mouse(subject, rng, n_sessions=5, n=500):
+    """Sessions of 100 unbiased trials and blocks of 50."""
+    block = np.maximum(np.arange(n) - 100, -50) // 50 + 1
+    p_left = np.tile(np.where(block == 0, 0.5, np.where(block % 2, 0.2, 0.8)), n_sessions)
+    n, block, trial = n * n_sessions, np.tile(block, n_sessions), np.tile(np.arange(n), n_sessions)
     side = np.where(rng.random(n) < p_left, -1, 1)
     strength = rng.choice([0, 0.0625, 0.125, 0.25, 1], n)
     right = rng.random(n) < 0.05 + 0.9 / (1 + np.exp(-12 * (side * strength + 0.1 * (0.5 - p_left))))
-    choice = np.where(right, 1, -1)
-    return pd.DataFrame({"subject": subject, "session": np.arange(n) // 500, "block": 0, "trial": np.arange(n) % 500, "p_left": p_left,
-                         "block_side": np.sign(0.5 - p_left).astype(int), "side": side, "strength": strength,
-                         "signed_strength": side * strength, "choice": choice, "correct": choice == side, "timeout": False})
+    choice, block_side = np.where(right, 1, -1), np.sign(0.5 - p_left).astype(int)
+    return pd.DataFrame({"subject": subject, "session": np.repeat(np.arange(n_sessions), n // n_sessions), "block": block, "trial": trial,
+                         "trial_in_block": np.where(block == 0, trial, (trial - 100) % 50), "p_left": p_left, "block_side": block_side,
+                         "side": side, "strength": strength, "signed_strength": side * strength, "concordant": side == block_side,
+                         "choice": choice, "correct": choice == side, "timeout": False})
 
 
 @pytest.fixture(scope="module")
@@ -140,8 +144,9 @@ def test_figures_name_each_agent_of_the_study_with_its_own_look():
 def test_what_cannot_be_drawn_is_refused(study):
     with pytest.raises(ValueError, match="name must be one of"):
         figures.draw("99", study)
-    with pytest.raises(ValueError, match="study.mice must be"):
-        figures.draw("mice", reproduce.dataclasses.replace(study, mice=None))
+    for name in figures.OF_MICE:
+        with pytest.raises(ValueError, match="study.mice must be"):
+            figures.draw(name, reproduce.dataclasses.replace(study, mice=None))
 
 
 def test_functions_are_short():

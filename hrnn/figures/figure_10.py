@@ -28,10 +28,10 @@ def draw(study):
         raise ValueError("study.mice must be the mice's trial table, got None")
     figure = page(225)
     top, changes, measured, bottom = figure.subfigures(4, 1, height_ratios=[1.3, 0.9, 1.1, 1.15])
-    source = [*models(top, found), *after_change(changes, found), *measures(measured, found), following(bottom, found)]
+    source = [*models(top, found), *after_change(changes, found), *measures(measured, found), *following(bottom, found)]
     n_mice, n_trials = found.comparison.n_subjects[0], found.fits["mice", "action_kernel"].n_trials.sum()
     note(bottom, f"{n_mice} mice, {n_trials} choices; agents in their own task. a: left-out sessions, paired by mouse with the best model "
-         "(bars: 95 %, mice resampled). b: each mouse. c: parameters of simulated mice found again. d: fraction of simulated mice that "
+         "(bars: 95 %, mice resampled). b: each mouse. c: parameters of simulated mice found again. d: per cent of simulated mice that "
          "the BIC gives to each model. e: choices of the new block's side at contrast 0 after a change (bands: 95 %). f–k: small, each "
          "mouse; bars, 95 % (mice resampled; agents: ± 1.96 standard errors, where there are). l: P(right) at contrast 0 in right less "
          f"left blocks; bars, 95 % of {found.n_pseudo} pseudo-sessions of the rig.")
@@ -98,7 +98,7 @@ def confused(ax, found):
     table = found.confusion
     ax.imshow(table, cmap=cm.oslo_r, vmin=0, vmax=1.6)
     for (i, j), value in np.ndenumerate(table.to_numpy()):
-        ax.annotate(f"{value:.2f}", (j, i), ha="center", va="center")
+        ax.annotate(f"{100 * value:.0f}", (j, i), ha="center", va="center")
     names = [{"semi_markov": "Bayes"}.get(name, MODEL_NAMES[name]) for name in table.index]
     ax.set_xticks(range(len(names)), names, rotation=90)
     ax.set_yticks(range(len(names)), names)
@@ -122,9 +122,10 @@ def after_change(figure, found):
         shown = table[table.trial_in_block < MOST_TRIALS]
         band(shown, "trial_in_block", ax=ax, colour="k" if name == "mice" else look(name)[0])
         chance(ax=ax)
-        ax.set(title=_name(name), xlabel="trials since the change", ylim=(0, 1))
+        ax.set(title=_name(name), xlabel="trials since the change", ylim=(0, 1), xlim=(-1, MOST_TRIALS),
+               xticks=(0, MOST_TRIALS // 2, MOST_TRIALS), yticks=(0, 0.5, 1))
         yield rows(shown[["trial_in_block", "value", "low", "high", "n"]], "e", x="trial_in_block", agent=name)
-    axes[0].set_ylabel("takes new side\nat contrast 0")
+    axes[0].set_ylabel("takes new side")
 
 
 def measures(figure, found):
@@ -158,4 +159,6 @@ def following(figure, found):
     ax.axhline(0, color="0.8", lw=0.6, zorder=0)
     ax.set(ylabel="difference\nbetween blocks", xlim=(-0.7, len(table) - 0.3))
     ax.set_xticks(x, table.subject, rotation=90)
-    return rows(table.assign(x=x, low=table.null_low, high=table.null_high)[["x", "value", "n"]], "l", agent=table.subject)
+    null = table.assign(x=x, value=table.null_mean, low=table.null_low, high=table.null_high)[["x", "value", "low", "high", "n"]]
+    yield rows(table.assign(x=x)[["x", "value", "n"]], "l", agent=table.subject, condition="mouse")
+    yield rows(null, "l", agent=table.subject, condition="pseudo-sessions")

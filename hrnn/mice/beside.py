@@ -7,7 +7,7 @@ import numpy as np
 
 from hrnn import behavior
 from hrnn.arguments import whole_number
-from hrnn.mice.compare import block_following, compare, confusion, recover
+from hrnn.mice.compare import COMPARED, block_following, compare, confusion, recover
 from hrnn.mice.fit import fit
 from hrnn.stats import mean_interval, trial_table
 
@@ -36,6 +36,8 @@ class Beside:
         Of every fit.
     n_pseudo : int
         Pseudo-sessions of `block_following`.
+    models : sequence of str
+        Of the comparison.
     progress : bool
 
     Examples
@@ -52,6 +54,7 @@ class Beside:
     n_threads: object = 1
     n_starts: int = 2
     n_pseudo: int = 200
+    models: tuple = COMPARED
     progress: bool = False
 
     def __post_init__(self):
@@ -86,8 +89,8 @@ class Beside:
 
     @functools.cached_property
     def comparison(self):
-        """`compare` of all models on the mice."""
-        return compare(self.mice, **self.settings)
+        """`compare` of the models on the mice."""
+        return compare(self.mice, self.models, **self.settings)
 
     @functools.cached_property
     def recovery(self):
@@ -125,9 +128,16 @@ class Beside:
 
 
 def takes_new_side(trials):
-    """`behavior.after_block_change` at strength 0 with "correct" meaning a choice of the block's side, trials with a choice alone."""
-    table = trial_table(trials, "choice", "block_side", "concordant")
+    """`behavior.after_block_change` at strength 0 with "correct" meaning a choice of the block's side, trials with a choice alone.
+
+    Empty where there is no such choice.
+    """
+    import pandas as pd
+
+    table = trial_table(trials, "choice", "block_side", "concordant", "strength", "block")
     table = table[table.choice != 0]
+    if not ((table.strength == 0) & (table.block > 1)).any():
+        return pd.DataFrame({name: [] for name in ("trial_in_block", "concordance", "value", "low", "high", "n")})
     follows = table.assign(correct=table.choice == table.block_side, concordant=True)
     found = behavior.after_block_change(follows, strength=0)
     return found[found.concordance == "all"].reset_index(drop=True)

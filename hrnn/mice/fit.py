@@ -14,6 +14,7 @@ from hrnn.training import n_threads_of
 
 N_STARTS = 10
 N_FOLDS = 5
+SINGULAR = 1e-10  # least eigenvalue of the information with a diagonal of 1
 BY = ("subject", "session", "pooled")
 
 
@@ -199,8 +200,10 @@ def standard_errors(model, choices, best, free, low, high):
         return se
     second = hessian(lambda theta: model.evaluate(choices, theta), best.theta, best.information, low, high, free)
     information = -second[np.ix_(index, index)]
-    if np.linalg.eigvalsh(information).min() > 0:
-        se[index] = np.sqrt(np.diag(np.linalg.inv(information)))
+    scale = np.sqrt(np.maximum(np.diag(information), 1e-12))
+    inner = information / np.outer(scale, scale)
+    if np.linalg.eigvalsh(inner).min() > SINGULAR:
+        se[index] = np.sqrt(np.diag(np.linalg.inv(inner))) / scale
     return np.where(se < high - low, se, np.nan)
 
 
