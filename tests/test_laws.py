@@ -16,7 +16,7 @@ import hrnn
 
 ROOT = Path(__file__).parents[1]
 CORE, PACKAGE = ROOT / "csrc" / "core", ROOT / "hrnn"
-ORDER = "status linalg rng kernel task cell loss optim inference policy rollout sequence fixedpoint choice".split()
+ORDER = "status linalg rng kernel task cell loss optim inference policy rollout sequence gru fixedpoint choice".split()
 
 FORBIDDEN = set("""printf fprintf vprintf vfprintf puts fputs putchar fputc fwrite fopen perror exit _exit _Exit quick_exit abort raise
     signal malloc calloc realloc free aligned_alloc posix_memalign rand srand rand_r random srandom drand48 time clock clock_gettime

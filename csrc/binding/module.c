@@ -46,7 +46,7 @@ static int module_exec(PyObject *module)
     struct py_state *state = py_state(module);
     PyMethodDef *methods[] = {module_methods,       py_kernel_methods, py_task_methods, py_cell_methods,
                               py_optim_methods, py_inference_methods, py_policy_methods, py_rollout_methods,
-                              py_sequence_methods, py_fixedpoint_methods, py_choice_methods};
+                              py_sequence_methods, py_gru_methods, py_fixedpoint_methods, py_choice_methods};
     if (PyArray_ImportNumPyAPI() < 0 || choose_kernel(state) < 0)
         return -1;
     hrnn_rng_ziggurat_fill(&state->ziggurat);

@@ -12,8 +12,9 @@ from hrnn.mice.fit import Fit, cross_validate, fit
 from hrnn.mice.include import include
 from hrnn.mice.load import from_one, load
 from hrnn.mice.models import MODELS
+from hrnn.mice.tiny import TinyRnn, tiny_rnn
 
 __all__ = [
-    "MODELS", "Beside", "Fit", "block_following", "compare", "confusion", "cross_validate", "exceedance", "fetch", "fit", "from_one",
-    "include", "load", "pseudo_blocks", "recover", "registry", "simulate", "to_alf",
+    "MODELS", "Beside", "Fit", "TinyRnn", "block_following", "compare", "confusion", "cross_validate", "exceedance", "fetch", "fit",
+    "from_one", "include", "load", "pseudo_blocks", "recover", "registry", "simulate", "tiny_rnn", "to_alf",
 ]
