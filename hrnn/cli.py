@@ -31,9 +31,11 @@ def parser():
     p.add_argument("network", type=Path)
     p.add_argument("--n-blocks", type=int, default=1000)
     p.add_argument("--seed", type=int, default=1)
-    p = commands.add_parser("mice", help="psychometric functions of mice, as CSV")
-    p.add_argument("--data", type=Path, help="folder of CSV files (default: $HRNN_DATA_DIR)")
-    p.add_argument("--out", type=Path, default=Path("psychometric.csv"))
+    p = commands.add_parser("mice", help="models of choice fitted to mice: tables and a figure")
+    p.add_argument("--data", type=Path, help="folder of CSV files or ALF sessions (default: $HRNN_DATA_DIR)")
+    p.add_argument("--models", default="psychometric", help="comma-separated; with two or more they are compared")
+    p.add_argument("--out", type=Path, default=Path("mice"), help="folder to write to")
+    p.add_argument("--seed", type=int, default=0)
     commands.add_parser("info", help="version, BLAS, CPU path and compiler flags")
     return top
 
@@ -85,12 +87,24 @@ def evaluate(arguments):
 
 
 def mice(arguments):
-    """Psychometric functions with two lapses, per mouse and block."""
+    """Fits of models to every mouse, one CSV each; of several models their comparison, as a table and a figure."""
     import hrnn
 
-    table = hrnn.psychometric.psychometric(hrnn.mice.load(arguments.data))
-    hrnn.io.write_text(arguments.out, table.to_csv(index=True))
-    print(f"{len(table)} psychometric functions: {arguments.out}")
+    models, table = arguments.models.split(","), hrnn.mice.load(arguments.data)
+    unknown = [name for name in models if name not in hrnn.mice.MODELS]
+    if unknown:
+        raise ValueError(f"--models must be among {','.join(hrnn.mice.MODELS)}, got {','.join(unknown)}")
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    settings = {"rng": arguments.seed, "n_threads": None}
+    for model in models:
+        fitted = hrnn.mice.fit(table, model, progress=True, **settings).to_frame()
+        hrnn.io.write_text(arguments.out / f"{model}.csv", fitted.to_csv(index=False))
+        print(f"{model}: {len(fitted)} mice, {fitted.n_trials.sum()} choices, {fitted.bits_per_trial.mean():.4f} bits per trial")
+    if len(models) > 1:
+        compared = hrnn.mice.compare(table, models, progress=True, **settings)
+        hrnn.io.write_text(arguments.out / "comparison.csv", compared.to_csv(index=False))
+        hrnn.figures.save(*hrnn.figures.comparison(compared), arguments.out, "comparison")
+        print(compared[["model", "bits_per_trial", "low", "high", "difference", "exceedance"]].to_string(index=False))
 
 
 def info(_):

@@ -34,6 +34,18 @@ def draw(name, study):
     return importlib.import_module(f"hrnn.figures.{FIGURES[name]}").draw(study)
 
 
+def comparison(table):
+    """Draw a comparison of models, `mice.compare`, alone: (Figure, source data)."""
+    from hrnn.figures.figure_10 import compared
+    from hrnn.plot import finish, page, style
+
+    with style():
+        figure = page(25 + 8 * len(table))
+        source = join(compared(figure.subplots(), table))
+        finish(figure)
+    return figure, source
+
+
 def save(figure, source, folder, name):
     """Write `name`.pdf, .png (300 dpi) and .csv, each whole or not at all; the same figure gives the same bytes.
 

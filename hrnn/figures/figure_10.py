@@ -47,15 +47,14 @@ def models(figure, found):
     a, b, c, d = figure.subplots(1, 4, width_ratios=[1.25, 1, 1, 1.1])
     for name, ax in zip("abcd", (a, b, c, d), strict=True):
         letter(name, ax=ax)
-    yield from compared(a, found)
+    yield from compared(a, found.comparison)
     yield scatter(b, found)
     yield recovered(c, found)
     yield confused(d, found)
 
 
-def compared(ax, found):
+def compared(ax, table):
     """Bits per trial in left-out sessions less those of the best model."""
-    table = found.comparison
     for y, row in enumerate(table.itertuples()):
         ax.errorbar(row.difference, y, xerr=[[row.difference - row.difference_low], [row.difference_high - row.difference]], fmt="o",
                     color=ORANGE if y == 0 else BLUE, ms=3, elinewidth=0.8)

@@ -6,7 +6,7 @@
 
 from hrnn.mice.alf import to_alf
 from hrnn.mice.beside import Beside
-from hrnn.mice.compare import block_following, compare, confusion, exceedance, pseudo_blocks, recover, simulate
+from hrnn.mice.compare import COMPARED, block_following, compare, confusion, exceedance, pseudo_blocks, recover, simulate
 from hrnn.mice.external import drift, glm_hmm, posterior
 from hrnn.mice.fetch import fetch, registry
 from hrnn.mice.fit import Fit, cross_validate, fit
@@ -16,6 +16,7 @@ from hrnn.mice.models import MODELS
 from hrnn.mice.tiny import TinyRnn, tiny_rnn
 
 __all__ = [
-    "MODELS", "Beside", "Fit", "TinyRnn", "block_following", "compare", "confusion", "cross_validate", "drift", "exceedance", "fetch",
-    "fit", "from_one", "glm_hmm", "include", "load", "posterior", "pseudo_blocks", "recover", "registry", "simulate", "tiny_rnn", "to_alf",
+    "COMPARED", "MODELS", "Beside", "Fit", "TinyRnn", "block_following", "compare", "confusion", "cross_validate", "drift", "exceedance",
+    "fetch", "fit", "from_one", "glm_hmm", "include", "load", "posterior", "pseudo_blocks", "recover", "registry", "simulate", "tiny_rnn",
+    "to_alf",
 ]
