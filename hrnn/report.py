@@ -116,7 +116,7 @@ def _mice_rows(study):
         mean = stats.mean_interval(action.params[name].to_numpy(float))
         found.append(_row(f"action_kernel.{name}", mean.value, mean.low, mean.high, mean.n, "mice.fit"))
     for measure in MEASURES:
-        found += [_row(f"{row.population}.{measure}", row.value, row.low, row.high, row.n, "mice.Beside.measures")
+        found += [_row(f"{row.population}.choices_{measure}", row.value, row.low, row.high, row.n, "mice.Beside.measures")
                   for row in study.beside.population(measure).itertuples()]
     return found
 

@@ -1,6 +1,7 @@
 """Models of choice: every likelihood against its twin, fits against SciPy, recovery with coverage, comparison, nulls, bad input."""
 
 import dataclasses
+import sys
 
 import numpy as np
 import pandas as pd
@@ -151,15 +152,31 @@ def test_psychometric_is_that_of_its_own_module(table):
     assert fitted.log_likelihood[0] == pytest.approx(alone.log_likelihood.sum(), abs=0.01)
 
 
-def test_a_search_holds_to_its_bounds_and_says_when_it_has_not_come_to_an_end():
+def test_a_search_holds_to_its_bounds_and_says_when_it_has_not_come_to_an_end(monkeypatch):
     bowl = lambda t: (-((t - 2) ** 2).sum(), -2 * (t - 2), 2 * np.eye(2))  # noqa: E731
     found = maximise(bowl, np.zeros(2), np.zeros(2), np.array([1.0, 5.0]))
     assert found.theta == pytest.approx([1, 2], abs=1e-5) and found.converged and found.information[0, 0] == 0
-    climb = lambda t: (t.sum(), np.ones(1), np.full((1, 1), 1e-12))  # noqa: E731
-    assert not maximise(climb, np.zeros(1), np.array([-np.inf]), np.array([np.inf])).converged
+    slope = lambda t: (t.sum(), np.ones(1), np.full((1, 1), 1e-12))  # noqa: E731
+    assert maximise(slope, np.zeros(1), np.zeros(1), np.ones(1)).theta[0] == 1
+    monkeypatch.setattr(sys.modules["hrnn.mice.maximise"], "MAX_STEPS", 1)
+    assert not maximise(bowl, np.zeros(2), np.zeros(2), np.array([5.0, 5.0])).converged
     quartic = lambda t: (-(t**4).sum(), -4 * t**3, np.diag(12 * t**2))  # noqa: E731
     np.testing.assert_allclose(hessian(quartic, np.ones(2), np.eye(2) * 1e4, -np.ones(2) * 9, np.ones(2) * 9, np.ones(2, bool)),
                                -12 * np.eye(2), rtol=1e-4)
+
+
+def test_lapses_that_nearly_vanish_are_no_trap():
+    """Nearly faultless choices: a single start finds what ten find, and what is best lies inside the bounds."""
+    run = hrnn.rollout(hrnn.BayesianActor(), hrnn.Task.preset("ibl").replace(n_blocks=15).sample(n_sessions=10, rng=4))
+    one, ten = (mice.fit(run, "action_kernel", n_starts=n) for n in (1, 10))
+    assert one.log_likelihood[0] == pytest.approx(ten.log_likelihood[0], abs=0.01)
+    assert ten.agreement[0] == 1 and 0.002 < ten.params.lapse[0] < 0.05
+
+
+@pytest.mark.parametrize("name", ["four_alpha", "exponential"])
+def test_every_start_ends_at_the_best(name):
+    found = mice.fit(table_of(3, n_sessions=4), name, n_starts=6)
+    assert found.agreement.min() >= 0.5 and found.converged.all()
 
 
 def simulated(n=40, seed=0, model="action_kernel", truth=None, **options):

@@ -52,7 +52,7 @@ class Beside:
     agents: dict
     seed: int = 0
     n_threads: object = 1
-    n_starts: int = 2
+    n_starts: int = 5
     n_pseudo: int = 200
     models: tuple = COMPARED
     progress: bool = False

@@ -18,7 +18,7 @@ N_DRAWS = 100_000
 RIG = Task.preset("ibl", contrast_gain=1.0)
 
 
-def compare(trials, models=COMPARED, *, by="subject", n_folds=5, n_starts=3, n_threads=1, progress=False, rng=0, **options):
+def compare(trials, models=COMPARED, *, by="subject", n_folds=5, n_starts=5, n_threads=1, progress=False, rng=0, **options):
     """Compare models on the same trials, by what they predict of sessions that they were not fitted to.
 
     Parameters

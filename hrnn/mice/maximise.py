@@ -12,6 +12,7 @@ MAX_STEPS, REFRESH = 100, 5
 TOLERANCE, NEAR, STALLED = 1e-7, 2.0, 1e-4  # gain in log likelihood (nats) that a full step promises: done; near; done if none comes
 SAME = 25.0  # squared distance in standard errors within which a search has come to a maximum that is known
 LEAST, FIRST, LARGEST = 1e-12, 1e-3, 1e9  # damping
+NEARBY, MOST = 1e-4, 0.9  # of the distance between the bounds; of the way to a bound
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -66,30 +67,56 @@ class _Search:
         return self.evaluate(theta)
 
     @property
-    def free(self):
-        """Parameters that are not held at a bound by the gradient."""
-        return ~(((self.theta <= self.lower) & (self.gradient <= 0)) | ((self.theta >= self.upper) & (self.gradient >= 0)))
+    def outward(self):
+        """Where the gradient leads to: the lower or the upper bound of each parameter."""
+        return np.where(self.gradient > 0, self.upper, self.lower)
 
-    def step(self, damping):
-        """Where a damped step leads."""
-        free = self.free
-        scale = np.maximum(np.sqrt(np.abs(np.diag(self.information)[free])), 1e-8)
-        inner, slope = self.information[np.ix_(free, free)] / np.outer(scale, scale), self.gradient[free] / scale
-        there = self.theta.copy()
-        there[free] += np.linalg.solve(inner + damping * np.eye(len(slope)), slope) / scale
-        return np.clip(there, self.lower, self.upper)
+    @property
+    def free(self):
+        """Parameters that the gradient does not hold at, or press to, a bound nearby."""
+        return np.abs(self.outward - self.theta) > NEARBY * (self.upper - self.lower)
+
+    def step(self, damping, reach=1.0):
+        """Where a damped step leads: free parameters at most most of their way to a bound, the others `reach` of theirs.
+
+        A lapse of nearly 0, taken before the other parameters are right, makes some trials nearly impossible, and the likelihood
+        so steep that no step leads back. Parameters that are cut short are set, and the others solved for once more.
+        """
+        open_, move = self.free.copy(), reach * (self.outward - self.theta)
+        scale = np.maximum(np.sqrt(np.abs(np.diag(self.information))), 1e-8)
+        inner = self.information / np.outer(scale, scale) + damping * np.eye(len(scale))
+        slope = self.gradient / scale
+        ends = MOST * (self.lower - self.theta), MOST * (self.upper - self.theta)
+        while open_.any():
+            left = slope[open_] - inner[np.ix_(open_, ~open_)] @ (move * scale)[~open_]
+            move[open_] = np.linalg.solve(inner[np.ix_(open_, open_)], left) / scale[open_]
+            far = open_ & ((move < ends[0]) | (move > ends[1]))
+            if not far.any():
+                break
+            move = np.where(far, np.clip(move, *ends), move)
+            open_ &= ~far
+        return np.clip(self.theta + move, self.lower, self.upper)
+
+    @property
+    def promised(self):
+        """The gain that a full step promises, or that of each parameter alone, whichever is more."""
+        distance = np.abs(self.outward - self.theta)
+        error = 1 / np.maximum(np.sqrt(np.abs(np.diag(self.information))), 1e-8)
+        alone = np.minimum(0.5 * (self.gradient * error) ** 2, np.abs(self.gradient) * distance)
+        return max(self.gradient @ (self.step(1e-9) - self.theta) / 2, alone.sum())
 
     def climb(self):
         """One step that gains, or None; whether it gained about what it promised."""
+        reach = 1.0
         while self.damping < LARGEST:
-            there = self.step(self.damping)
+            there = self.step(self.damping, reach)
             found = self.look(there)
             if found[0] > self.value:
                 gain, promised = found[0] - self.value, self.gradient @ (there - self.theta) / 2
                 self.theta, (self.value, self.gradient, outer) = there, found
                 self.damping = max(self.damping / 10, LEAST)
                 return outer, gain > 0.5 * promised
-            self.damping = 10 * max(self.damping, 1e-6)
+            self.damping, reach = 10 * max(self.damping, 1e-6), MOST * reach
         return None
 
     def sharpen(self):
@@ -134,9 +161,7 @@ def maximise(evaluate, start, lower, upper, *, exact=False, known=()):
         found = next((maximum for maximum in known if maximum.is_near(search.theta)), None)
         if found is not None:
             return found
-        if not search.free.any():
-            return search.ended(True)
-        promised = search.gradient @ (search.step(1e-9) - search.theta) / 2
+        promised = search.promised
         if not exact and (since is None or since >= REFRESH) and promised < NEAR:
             search.sharpen()
             since = 0

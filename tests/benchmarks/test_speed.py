@@ -234,3 +234,80 @@ def test_distillation(benchmark):
 
     show(benchmark, radd_seconds=once, radd_1000_resamples_seconds=many, radd_given_projection_and_gain_seconds=given,
          sixty_students_seconds=benchmark.pedantic(lambda: seconds(sixty, 1), rounds=1))
+
+
+def mice_table():
+    """The mice in HRNN_DATA_DIR, or six simulated ones."""
+    import os
+
+    if os.environ.get("HRNN_DATA_DIR"):
+        return hrnn.mice.load()
+    import pandas as pd
+
+    task = hrnn.Task.preset("ibl").replace(n_blocks=15)
+    runs = (hrnn.rollout(hrnn.BayesianActor(), task.sample(n_sessions=10, rng=k)) for k in range(6))
+    return pd.concat([run.trials.assign(subject=f"M{k}") for k, run in enumerate(runs)], ignore_index=True)
+
+
+def scipy_fit(choices):
+    """The action kernel by SciPy's L-BFGS-B and a NumPy likelihood whose prior is a linear filter."""
+    from scipy.optimize import minimize
+    from scipy.signal import lfilter
+    from scipy.special import ndtr, ndtri
+
+    responded = choices.responded
+    right, contrast, first = (choices.choice[responded] > 0).astype(float), choices.contrast[responded], choices.first[responded]
+    starts = np.r_[np.flatnonzero(first), len(right)]
+    sessions = [slice(a, b) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    sign = 2 * right - 1
+
+    def loss(theta):
+        zeta, lapse, alpha = theta
+        prior, slope = np.empty((2, len(right)))
+        for s in sessions:
+            p = np.r_[0.5, 0.5 * (1 - alpha) ** np.arange(1, s.stop - s.start) + lfilter([alpha], [1, alpha - 1], right[s][:-1])]
+            gap = right[s] - p
+            prior[s], slope[s] = p, np.r_[0, lfilter([1], [1, alpha - 1], gap[:-1])]
+        u, k = ndtri(np.clip(prior, 1e-7, 1 - 1e-7)), np.sqrt(1 + (zeta / 0.49) ** 2)
+        w = sign * (contrast / zeta + k * u)
+        cumulative, density = ndtr(w), np.exp(-w * w / 2) / np.sqrt(2 * np.pi)
+        p = np.maximum((1 - lapse) * cumulative + lapse / 2, 1e-12)
+        dw = (1 - lapse) * density * sign / p
+        dalpha = dw * k * slope * np.sqrt(2 * np.pi) * np.exp(u * u / 2)
+        dzeta = dw * (-contrast / zeta**2 + u * zeta / 0.49**2 / k)
+        return -np.log(p).sum(), -np.array([dzeta.sum(), ((0.5 - cumulative) / p).sum(), dalpha.sum()])
+
+    with np.errstate(over="ignore"):
+        return minimize(loss, [0.2, 0.1, 0.2], jac=True, method="L-BFGS-B", bounds=[(0.01, 5), (0, 0.5), (1e-4, 0.999)])
+
+
+def test_models_of_mice(benchmark):
+    """All mice, one core: the action kernel from one start and from ten with standard errors; SciPy from one start without."""
+    from hrnn.mice.choices import units
+    from hrnn.mice.models import model_of
+
+    table = mice_table()
+    _, found, _ = units(table, "subject")
+    n, model, theta = sum(c.n for c in found), model_of("action_kernel"), np.array([0.2, 0.1, 0.2])
+    sweep = seconds(lambda: [model.evaluate(c, theta) for c in found])
+    one, ten = (seconds(lambda k=k: hrnn.mice.fit(table, "action_kernel", n_starts=k), 3) for k in (1, 10))
+    began = time.perf_counter()
+    others = [scipy_fit(c) for c in found]
+    slow = time.perf_counter() - began
+    ours = hrnn.mice.fit(table, "action_kernel", n_starts=1).log_likelihood
+    assert (ours > np.array([-other.fun for other in others]) - 0.2).all()  # priors are clipped, which makes small kinks
+    benchmark.pedantic(lambda: None, rounds=1)
+    show(benchmark, choices=n, M_trial_gradients_per_second=n / sweep / 1e6, one_start_seconds=one, ten_starts_seconds=ten,
+         scipy_one_start_seconds=slow)
+
+
+@pytest.mark.parametrize("n_units", [1, 2, 4])
+def test_tiny_gru(benchmark, n_units):
+    """Full-batch gradient on 10 000 trials in 16 sessions."""
+    rng, shape = np.random.default_rng(0), (625, 16)
+    n_parameters, n_scratch = _core.gru_sizes(n_units, *shape)
+    theta, gradient, scratch = rng.uniform(-0.5, 0.5, n_parameters), np.zeros(n_parameters), np.empty(n_scratch)
+    x, q, weight = rng.normal(size=(3, *shape)), rng.random(shape), rng.random(shape)
+    taken = benchmark.pedantic(
+        lambda: seconds(lambda: _core.gru_gradient(theta, n_units, x, q, weight, gradient, scratch), 15), rounds=1)
+    show(benchmark, units=n_units, milliseconds=1e3 * taken)
