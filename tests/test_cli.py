@@ -82,6 +82,27 @@ def test_train_evaluate_resume(tmp_path):
     assert "reward_per_step" in shown.stdout
 
 
+def test_mice_are_fitted_and_compared(tmp_path):
+    import numpy as np
+
+    import hrnn
+    from hrnn import mice
+
+    task = hrnn.Task.preset("ibl", contrast_gain=1.0).replace(n_blocks=2)
+    trials = hrnn.rollout(hrnn.BayesianActor("none"), task.sample(n_sessions=3, rng=0)).trials.assign(subject="M", reaction_time=0.3)
+    for (_, session), arrays in mice.to_alf(trials).items():
+        folder = tmp_path / "data" / "M" / f"2020-01-0{session + 1}" / "alf"
+        folder.mkdir(parents=True)
+        for name, values in arrays.items():
+            np.save(folder / f"_ibl_trials.{name}.npy", values)
+    done = run("mice", "--data", "data", "--models", "flat,oracle", "--out", "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    names = {p.name for p in (tmp_path / "out").iterdir()}
+    assert names == {"flat.csv", "oracle.csv", "comparison.csv", "comparison.pdf", "comparison.png"} and "flat" in done.stdout
+    wrong = run("mice", "--data", "data", "--models", "flat,magic", cwd=tmp_path)
+    assert wrong.returncode == 1 and "--models must be among" in wrong.stderr
+
+
 def test_full_disk_leaves_the_old_network(tmp_path):
     assert run("train", "net.npz", "--recipe", "fast", "--n-steps", "2", cwd=tmp_path).returncode == 0
     before = (tmp_path / "net.npz").read_bytes()
