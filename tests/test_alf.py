@@ -94,6 +94,7 @@ def test_the_way_back(tmp_path):
         mice.to_alf(table.assign(side=np.where(np.arange(len(table)) == 3, 0, table.side)))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_sessions_through_a_local_one(tmp_path, monkeypatch):
     pytest.importorskip("one")

@@ -130,7 +130,8 @@ def test_what_is_no_path_is_refused_by_name(kind, tmp_path):
         (NET.save, "path"), (hrnn.Network.load, "path"), (mice.load, "path"), (mice.fetch, "path"),
         (functools.partial(hrnn.train, n_steps=1), "resume"), (functools.partial(hrnn.train, NET, TASK, n_steps=1), "checkpoint"),
     ):
-        with pytest.raises(TypeError, match=f"^{argument} must be"):
+        session = function is mice.load and kind == "{}"  # a dict may be a trials object, if it holds one
+        with pytest.raises(ValueError if session else TypeError, match=f"^{argument} must {'have' if session else 'be'}"):
             function(**{argument: WRONG[kind]})
 
 

@@ -40,6 +40,7 @@ def test_equations_without_noise_are_recovered_exactly():
     assert found.horizon.error.max() < 1e-8
 
 
+@pytest.mark.slow
 def test_intervals_cover_each_parameter():
     """With noise, over 200 seeds: within the binomial bound (.001) of 95 %, which 12 sessions and percentiles widen a little."""
     hits = np.zeros((2, 6))

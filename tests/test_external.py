@@ -32,9 +32,10 @@ def test_regressors_know_the_last_choice_of_the_session():
     assert np.abs(found["contrast"]).max() == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_drifting_weights_are_followed():
     pytest.importorskip("psytrack")
-    table = weighted(lambda at: 2 * at - 1)
+    table = weighted(lambda at: 2 * at - 1, n_sessions=3)
     found = mice.drift(table)
     third = len(table) // 3
     assert found.weights.bias[:third].mean() < -0.3 and found.weights.bias[-third:].mean() > 0.3

@@ -188,6 +188,7 @@ def simulated(n=40, seed=0, model="action_kernel", truth=None, **options):
     return dataclasses.replace(fitted, params=params)
 
 
+@pytest.mark.slow
 def test_parameters_are_recovered_and_intervals_cover_at_their_rate():
     """200 simulated mice; within the binomial bound (.001) of 95 %."""
     found = mice.recover(simulated(200), n_starts=1)

@@ -1,5 +1,7 @@
 """The study behind figures and report."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -28,6 +30,7 @@ def test_an_interrupted_study_goes_on_where_it_was_on_any_number_of_threads(quic
             raise KeyboardInterrupt
         return counted(trainer, compute)
 
+    monkeypatch.delenv("HRNN_DATA_DIR", raising=False)
     monkeypatch.setattr(hrnn.training.Trainer, "step", interrupted)
     with pytest.raises(KeyboardInterrupt):
         reproduce.study(quick=True, n_networks=2, n_threads=1, progress=False, unfinished=tmp_path)
@@ -73,6 +76,17 @@ def test_sweeps_hold_every_setting(quick_study):
     assert set(quick_study.penalties.wait_penalty) == set(reproduce.PENALTIES)
     actor = quick_study.thresholds[quick_study.thresholds.agent == "semi_markov"].sort_values("threshold")
     assert actor.timeouts.is_monotonic_increasing
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.environ.get("HRNN_DATA_DIR"), reason="HRNN_DATA_DIR is not set")
+def test_real_mice_prefer_their_own_choices(quick_study):
+    """The action kernel beats the exact observer in left-out sessions, as Findling et al. (2023) found."""
+    study = reproduce.dataclasses.replace(quick_study, mice=hrnn.mice.load())
+    rows = {row["name"]: row for row in report.rows(study)}
+    assert rows["action_kernel.bits_per_trial"]["low"] > rows["flat.bits_per_trial"]["value"]
+    assert rows["semi_markov.bits_less_best"]["high"] < 0 == rows["action_kernel.bits_less_best"]["value"]
+    assert 0.1 < rows["action_kernel.alpha"]["value"] < 0.2 and rows["mice.choices_shift_at_0"]["low"] > 0.2
 
 
 @pytest.mark.slow

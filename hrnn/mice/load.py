@@ -81,7 +81,7 @@ def load(path=None, *, subjects=None):
     import pandas as pd
 
     if isinstance(path, (Mapping, pd.DataFrame)):
-        tables = [_trial_table("subject", alf.rows_of(path))]
+        tables = [_trial_table("subject", alf.rows_of(path, "path"))]
     else:
         files = _select(_mouse_files(path), subjects)
         tables = [_trial_table(subject, _read(file)) for subject, file in files.items()]
