@@ -112,6 +112,23 @@ def test_sessions_that_start_in_a_block_are_biased_from_the_first_trial(table):
     assert np.abs(prior[first + 1] - 0.5)[trials.responded[first]].min() > 0.1
 
 
+def test_the_observers_blocks_last_up_to_100_trials():
+    pmf = IBL_TASK.block_length_pmf()
+    assert len(pmf) == 101 and (pmf > 0).sum() == 81 and pmf[50] / pmf[51] == pytest.approx(np.exp(1 / 60))
+
+
+def test_history_of_the_glm_begins_anew_in_every_session(choices):
+    X = model_of("history_glm").design(choices)
+    correct, wrong, block, one = X[:, -4:].T
+    assert (correct[choices.first] == 0).all() and (wrong[choices.first] == 0).all() and (one == 1).all()
+    np.testing.assert_array_equal(block, choices.block_side)
+    later = np.flatnonzero(~choices.first)
+    right = choices.choice[later - 1] == choices.side[later - 1]
+    np.testing.assert_array_equal(correct[later], np.where(right, choices.choice[later - 1], 0))
+    np.testing.assert_array_equal(wrong[later], np.where(right, 0, choices.choice[later - 1]))
+    assert X[:, :-4].sum(1) == pytest.approx((choices.contrast != 0).astype(float))
+
+
 def test_the_published_window_contains_the_present(choices):
     leaky, right = (model_of(name) for name in ("exponential_with_current_trial", "exponential"))
     theta = middle(right, choices)
@@ -323,6 +340,8 @@ def test_models_are_told_apart():
 def test_exceedance_of_equal_models_is_shared():
     assert mice.exceedance(np.zeros((10, 4))) == pytest.approx([0.25] * 4, abs=0.01)
     assert mice.exceedance(np.tile([[5.0, 0.0]], (20, 1)))[0] > 0.99
+    # three subjects, beyond doubt: Dirichlet(4, 1), whose first share is the larger with probability 1 - 2^-4
+    assert mice.exceedance(np.tile([[50.0, 0.0]], (3, 1)))[0] == pytest.approx(1 - 0.5**4, abs=0.005)
 
 
 # ---- nulls ---------------------------------------------------------------------------------------------------------
@@ -347,6 +366,25 @@ def test_who_ignores_blocks_does_not_follow_them():
     assert (p <= 0.05).mean() < 0.2 and 0.3 < p.mean() < 0.7
     follower = table.assign(choice=np.where(table.block_side == 0, table.side, table.block_side))
     assert (mice.block_following(follower, n_pseudo=50).p <= 1 / 51 + 1e-9).all()
+
+
+# ---- beside agents -------------------------------------------------------------------------------------------------
+
+
+def test_measures_of_mice_and_agents_are_the_same_functions():
+    """A subject that takes the side of its block at contrast 0, and one that takes the other."""
+    task = hrnn.Task.preset("ibl", contrast_gain=1.0).replace(strengths=(0.0, 1.0), n_blocks=8)
+    table = table_of(1, n_sessions=10, task=task)
+    zero = (table.signed_strength == 0) & (table.block_side != 0)
+    follows, against = (table.assign(choice=np.where(zero, sign * table.block_side, table.choice)) for sign in (1, -1))
+    both = mice.Beside(follows, {"none": against}, n_starts=1, models=("flat", "oracle"), n_pseudo=5)
+    shift = both.population("shift_at_0").set_index("population").value
+    assert (shift["mice"], shift["none"]) == (1, -1)
+    for name, value in (("mice", 1), ("none", 0)):
+        assert len(both.changes[name]) and (both.changes[name].value == value).all()
+    fitted = mice.fit(follows, "action_kernel", n_starts=1)
+    assert both.population("alpha").value[0] == pytest.approx(fitted.params.alpha[0], abs=1e-3)
+    assert set(both.measures.measure) == {"shift_at_0", "alpha", "bits_over_bayes", "bits_per_trial", "previous_correct", "previous_wrong"}
 
 
 # ---- bad input -----------------------------------------------------------------------------------------------------

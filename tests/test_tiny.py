@@ -67,7 +67,9 @@ def table():
 
 def test_inputs_are_the_last_choice_its_reward_and_the_contrast(table):
     inputs, rows = inputs_of(units(table, "subject")[1][0]), table.reset_index(drop=True)
-    for i in (0, 1, 2, 200, len(rows) - 1, int(np.flatnonzero(rows.choice == 0)[0]) + 1, int(np.flatnonzero(np.diff(rows.session))[0]) + 1):
+    wrong = int(np.flatnonzero((rows.choice != 0) & (rows.choice != rows.side))[3]) + 1
+    after_none, start = int(np.flatnonzero(rows.choice == 0)[0]) + 1, int(np.flatnonzero(np.diff(rows.session))[0]) + 1
+    for i in (0, 1, 2, 200, len(rows) - 1, wrong, after_none, start):
         first = i == 0 or rows.session[i] != rows.session[i - 1]
         choice = 0 if first else rows.choice[i - 1]
         reward = 0 if not choice else 1 if choice == rows.side[i - 1] else -1

@@ -183,7 +183,7 @@ def semi_markov_prior(choices, task=IBL_TASK):
     same = (following < len(told)) & (session[np.minimum(following, len(told) - 1)] == session)
     prior[~told & same] = prior[following[~told & same]]
     prior[np.isnan(prior)] = 0.5
-    return np.where(choices.block_side == 0, 0.5, prior)
+    return prior
 
 
 class FreeSemiMarkov(PriorModel):
