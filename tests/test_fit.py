@@ -429,6 +429,8 @@ def test_one_session_cannot_be_cross_validated():
         mice.compare(table_of(1), ["flat", "flat"])
     with pytest.raises(TypeError, match="fitted must be a Fit"):
         mice.simulate(3)
+    with pytest.raises(ValueError, match="of a model of hrnn.mice.fit, got one of 'drift'"):
+        mice.simulate(dataclasses.replace(mice.fit(table_of(1, n_sessions=1), "flat", n_starts=1), model="drift"))
 
 
 def test_prior_models_are_all_those_with_a_decision_stage():

@@ -76,6 +76,8 @@ class Fit:
 
     @functools.cached_property
     def _model(self):
+        if self.model not in MODELS:
+            raise ValueError(f"fitted must be of a model of hrnn.mice.fit, got one of {self.model!r}")
         return model_of(self.model, **self.options)
 
     def to_frame(self):
