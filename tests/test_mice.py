@@ -578,6 +578,7 @@ def test_real_files_are_the_published_ones():
 
 
 @needs_data
+@pytest.mark.slow
 def test_real_rows_are_all_there(real):
     for file in Path(DATA).glob("*.csv"):
         with open(file, newline="") as stream:
