@@ -88,7 +88,7 @@ def _spectrum(n, total, outer):
     return np.maximum(np.linalg.eigvalsh(covariance)[..., ::-1], 0), covariance
 
 
-def pca(run, *, trial_ends=False, rng=0):
+def pca(run, *, trial_ends=False, n_resamples=N_RESAMPLES, rng=0):
     """Principal components of the states of a rollout, all steps (or the last of each trial).
 
     Parameters
@@ -96,6 +96,8 @@ def pca(run, *, trial_ends=False, rng=0):
     run : Rollout
     trial_ends : bool
         Only the last state of each trial.
+    n_resamples : int
+        Of sessions; 1 gives no intervals.
     rng : int, SeedSequence or Generator
         For the resampled sessions.
 
@@ -119,7 +121,7 @@ def pca(run, *, trial_ends=False, rng=0):
     outer = np.stack([part.T @ part for part in parts])
     variance, covariance = _spectrum(n.sum(), total.sum(0), outer.sum(0))
     axes = np.linalg.eigh(covariance)[1].T[::-1]
-    draws = resample(len(n), rng=rng, n_resamples=N_RESAMPLES)
+    draws = resample(len(n), rng=rng, n_resamples=n_resamples)
     size = states.shape[1]
     resampled, _ = _spectrum(draws.weights @ n, draws.weights @ total, (draws.weights @ outer.reshape(len(n), -1)).reshape(-1, size, size))
     share, ratio = (lambda v: v.cumsum(-1) / v.sum(-1, keepdims=True)), (lambda v: v.sum(-1) ** 2 / (v**2).sum(-1))

@@ -113,7 +113,7 @@ def coordinates(net, run, dimension=2, *, rng=0):
     dimension = whole_number(dimension, "dimension")
     if dimension > min(MOST_DIMENSIONS, net.n_hidden):
         raise ValueError(f"dimension must be <= {min(MOST_DIMENSIONS, net.n_hidden)}, got {dimension}")
-    components = representation.pca(run, rng=rng)
+    components = representation.pca(run, n_resamples=1, rng=rng)
     if not components.variance[dimension - 1] > 1e-12 * components.variance[0]:
         raise ValueError(f"run must be of a network whose states vary in {dimension} directions")
     if net.n_hidden == 1:

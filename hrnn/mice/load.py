@@ -28,6 +28,7 @@ COLUMNS = (
 POSITION = 35.0  # degrees of the stimulus to either side
 P_LEFT = (0.2, 0.5, 0.8)  # blocks of the biasedChoiceWorld protocol
 N_SHOWN = 5  # malformed lines quoted in an error
+LINES_AT_ONCE = 100_000
 
 
 def load(path=None, *, subjects=None):
@@ -85,7 +86,7 @@ def load(path=None, *, subjects=None):
     else:
         files = _select(_mouse_files(path), subjects)
         tables = [_trial_table(subject, _read(file)) for subject, file in files.items()]
-    trials = pd.concat(tables, ignore_index=True)
+    trials = tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
     foreign = trials[~trials.p_left.isin(P_LEFT)]
     if len(foreign):
         warnings.warn(
@@ -157,7 +158,7 @@ def _read(file):
         parts = [alf.rows_of(alf.read(folder), str(folder)).assign(session_num=k + 1) for k, folder in enumerate(file)]
         return pd.concat(parts, ignore_index=True)
 
-    data, lines = _lines(file)
+    data, starts = _lines(file)
     frame = pd.read_csv(
         io.BytesIO(data),
         quoting=csv.QUOTE_NONE,
@@ -165,18 +166,23 @@ def _read(file):
         na_values={"reaction_time": ["", "NaN", "nan", "NA"]},
         low_memory=False,
     )
-    rows = pd.DataFrame({name: _numbers(frame[name]) for name in COLUMNS})
+    said = frame["reaction_time"].notna()
+    rows = pd.DataFrame({name: _numbers(frame.pop(name)) for name in COLUMNS}, copy=False)
     unreadable = {  # a reaction time may be missing, but only where the file says so
-        name: rows[name].isna() & (frame[name].notna() if name == "reaction_time" else True)
-        for name in COLUMNS
+        name: rows[name].isna() & (said if name == "reaction_time" else True) for name in COLUMNS
     }
     problems = [(bad, f"{name} must be a number") for name, bad in unreadable.items()]
-    _refuse(file, lines, problems + _impossible(rows))
-    return rows.sort_values(["session_num", "trial_num"], ignore_index=True)
+    _refuse(file, data, starts, problems + _impossible(rows))
+    del frame, data, starts, unreadable, problems  # before a sorted copy is made
+    order = np.lexsort([rows.trial_num, rows.session_num])
+    return rows if (np.diff(order) == 1).all() else rows.iloc[order].reset_index(drop=True)
 
 
 def _lines(file):
-    """Return the bytes of a file and its lines, each of which has a field for each column."""
+    """Return the bytes of a file and where its lines start, each of which has a field for each column.
+
+    Lines are not cut out, which would take more memory than the table.
+    """
     if not file.is_file():
         raise FileNotFoundError(f"{file} does not exist or is not a regular file")
     data = file.read_bytes().rstrip()
@@ -184,28 +190,41 @@ def _lines(file):
         raise ValueError(f"{file} is empty")
     if not _is_text(data):
         raise ValueError(f"{file} is not a CSV file in UTF-8")
-    lines = data.splitlines()
-    header = lines[0].decode("utf-8-sig").split(",")
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    header = data.partition(b"\n")[0].decode("utf-8-sig").split(",")
     missing = [name for name in COLUMNS if header.count(name) != 1]
     if missing:
         raise ValueError(
             f"{file} is not a mouse file: its first line must name each of {', '.join(COLUMNS)} "
             f"once, which is not so for {', '.join(missing)}"
         )
-    if len(lines) == 1:
+    text = np.frombuffer(data, np.uint8)
+    starts = np.r_[0, np.flatnonzero(text == ord("\n")) + 1]
+    if len(starts) == 1:
         raise ValueError(f"{file} has no trials, only a header")
-    commas = np.fromiter((line.count(b",") for line in lines[1:]), dtype=np.intp)
-    problem = (commas != len(header) - 1, f"a row must have {len(header)} fields")
-    _refuse(file, lines, [problem])
-    return data, lines
+    problem = (_commas(text, starts) != len(header) - 1, f"a row must have {len(header)} fields")
+    _refuse(file, data, starts, [problem])
+    return data, starts
+
+
+def _commas(text, starts):
+    """Return the number of commas in each line but the first, some lines at a time."""
+    ends, counts = np.r_[starts[1:], len(text)], []
+    for first in range(1, len(starts), LINES_AT_ONCE):
+        part = starts[first : first + LINES_AT_ONCE]
+        last = ends[first + len(part) - 1]
+        counts.append(np.add.reduceat(text[part[0] : last] == ord(","), part - part[0], dtype=np.int64))
+    return np.concatenate(counts)
 
 
 def _is_text(data):
     """Return whether bytes are UTF-8 text, in which NUL has no place."""
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
+    if not data.isascii():
+        try:
+            data.decode("utf-8")
+        except UnicodeDecodeError:
+            return False
     return b"\0" not in data
 
 
@@ -244,7 +263,7 @@ def _is_count(column):
     return (column % 1 == 0) & column.between(0, 2**31)
 
 
-def _refuse(file, lines, problems):
+def _refuse(file, data, starts, problems):
     """Raise ValueError with the first malformed lines of a file, if there are any."""
     first = {}
     for bad, rule in problems:
@@ -253,11 +272,16 @@ def _refuse(file, lines, problems):
     if not first:
         return
     shown = "".join(
-        f"\n  line {row + 2}: {first[row]}: {lines[row + 1][:100].decode('utf-8', 'replace')}"
+        f"\n  line {row + 2}: {first[row]}: {_line(data, starts, row + 1)}"
         for row in sorted(first)[:N_SHOWN]
     )
     more = f"\n  and {len(first) - N_SHOWN} more" if len(first) > N_SHOWN else ""
     raise ValueError(f"{file} has {len(first)} malformed rows:{shown}{more}")
+
+
+def _line(data, starts, number):
+    """Return the first 100 bytes of a line as text."""
+    return data[starts[number] : starts[number] + 100].partition(b"\n")[0].decode("utf-8", "replace")
 
 
 def _trial_table(subject, rows):
@@ -281,20 +305,21 @@ def _trial_table(subject, rows):
             "block": n_blocks - n_blocks[_start(new_session)],
             "trial": _since(new_session),
             "trial_in_block": _since(new_block),
-            "p_left": p_left,
+            "p_left": p_left.copy(),
             "block_side": block_side,
             "side": side,
-            "strength": rows.contrast,
-            "signed_strength": side * rows.contrast,
+            "strength": rows.contrast.to_numpy(copy=True),
+            "signed_strength": side * rows.contrast.to_numpy(),
             "concordant": concordant,
             "choice": choice,
             "correct": correct,
             "timeout": choice == 0,
             "reward": np.where(correct, 1.0, -1.0),
-            "reaction_time": rows.reaction_time,
-            "session_num": rows.session_num.astype(np.int64),
-            "trial_num": rows.trial_num.astype(np.int64),
-        }
+            "reaction_time": rows.reaction_time.to_numpy(copy=True),
+            "session_num": rows.session_num.to_numpy(np.int64),
+            "trial_num": rows.trial_num.to_numpy(np.int64),
+        },
+        copy=False,  # the arrays are nobody else's
     )
 
 
