@@ -27,6 +27,8 @@ _MODULES = (
 
 
 def __getattr__(name):
+    if name == "population":
+        return importlib.import_module("hrnn.populations").population
     if name in _MODULES:
         return importlib.import_module(f"hrnn.{name}")
     raise AttributeError(f"module 'hrnn' has no attribute {name!r}")
