@@ -82,7 +82,8 @@ def _overlap(a, b):
     return min(a.x1, b.x1) - max(a.x0, b.x0) > 1 and min(a.y1, b.y1) - max(a.y0, b.y0) > 1
 
 
-@pytest.mark.parametrize("name", ["7"])  # rasterised fields, lines, dots
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["7", "8", "10"])  # rasterised fields, lines, dots
 def test_saved_twice_gives_the_same_bytes(drawn, name, tmp_path):
     for folder, (figure, source) in (("a", drawn[name]), ("b", drawn[name])):
         (tmp_path / folder).mkdir()
