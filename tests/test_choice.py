@@ -145,3 +145,20 @@ def test_the_binding_names_what_does_not_fit(change, message):
     given = {"model": 0, "trials": arrays, "shift": 1, "parameters": np.array([0.1]), "prior": np.empty(20), "dprior": np.empty((1, 20))}
     with pytest.raises(ValueError, match=message):
         _core.choice_prior(*(given | change).values())
+
+
+def test_a_prior_that_is_clipped_does_not_move():
+    """Hundreds of choices of one side and then some of the other: the clipped trials add nothing to the derivative by α."""
+    n = 300
+    choice = np.where(np.arange(n) < 290, 1, -1).astype(np.int8)
+    arrays = (np.zeros(n, np.int64), choice, choice.copy(), np.r_[0, choice[:-1]].astype(np.int8), np.ones(n, np.int8), 0.1 * choice)
+    decision = ((0.3, 0.3), (0.1, 0.1), 0.0, True, True, False)
+
+    def at(alpha):
+        prior, dprior = prior_of(0, arrays, 1, [alpha])
+        return likelihood(arrays, decision, prior, dprior), prior
+
+    (_, gradient, *_), prior = at(0.4)
+    assert (prior > 1 - 1e-7).sum() > 100
+    ends = [at(0.4 + shift)[0][0] for shift in (1e-6, -1e-6)]
+    assert gradient[-1] == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-5)
