@@ -148,10 +148,11 @@ def test_the_binding_names_what_does_not_fit(change, message):
 
 
 def test_a_prior_that_is_clipped_does_not_move():
-    """Hundreds of choices of one side and then some of the other: the clipped trials add nothing to the derivative by α."""
-    n = 300
-    choice = np.where(np.arange(n) < 290, 1, -1).astype(np.int8)
-    arrays = (np.zeros(n, np.int64), choice, choice.copy(), np.r_[0, choice[:-1]].astype(np.int8), np.ones(n, np.int8), 0.1 * choice)
+    """Runs of 32 choices of one side, after which the prior has just been clipped, and a strong stimulus on the other."""
+    n = 330
+    choice = np.where(np.arange(n) % 33 < 32, 1, -1).astype(np.int8)
+    contrast = np.where(choice > 0, 0.1, -2.0)
+    arrays = (np.arange(n) // 33, choice, choice.copy(), np.r_[0, choice[:-1]].astype(np.int8), np.ones(n, np.int8), contrast)
     decision = ((0.3, 0.3), (0.1, 0.1), 0.0, True, True, False)
 
     def at(alpha):
@@ -159,6 +160,6 @@ def test_a_prior_that_is_clipped_does_not_move():
         return likelihood(arrays, decision, prior, dprior), prior
 
     (_, gradient, *_), prior = at(0.4)
-    assert (prior > 1 - 1e-7).sum() > 100
+    assert (prior[choice < 0] > 1 - 1e-7).all() and (prior < 1 - 1e-7).sum() > 300
     ends = [at(0.4 + shift)[0][0] for shift in (1e-6, -1e-6)]
     assert gradient[-1] == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-5)
