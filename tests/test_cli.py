@@ -82,6 +82,7 @@ def test_train_evaluate_resume(tmp_path):
     assert "reward_per_step" in shown.stdout
 
 
+@pytest.mark.slow
 def test_mice_are_fitted_and_compared(tmp_path):
     import numpy as np
 

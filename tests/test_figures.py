@@ -122,6 +122,7 @@ def test_several_networks_are_one_row_with_their_number(study):
     assert table.loc["network", "value"] == pytest.approx((one.loc["network", "value"] + one.loc["oracle", "value"]) / 2)
 
 
+@pytest.mark.slow
 def test_the_users_settings_do_not_matter(study, drawn, tmp_path):
     with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "r"}):
         figure, source = figures.draw("1", study)
