@@ -21,7 +21,6 @@ from hrnn.training import n_threads_of
 
 N_SEEDS, N_RESAMPLES = 10, 1000
 N_STARTS, N_SESSIONS_SHOWN = 100, 8
-ORDER = ("radd", *KINDS, "random")
 PUBLISHED = {  # Schaeffer et al. (2020): poster; behaviour of RADD
     "A11": 0.54, "A12": 0.31, "A21": 0.19, "A22": 0.84, "B11": -0.20, "B12": 0.20, "B13": 0.005, "B21": -0.04, "B22": 0.04, "B23": 0.02,
     "correct": 0.8687,
@@ -101,7 +100,7 @@ class Distillation:
 
     @functools.cached_property
     def students(self):
-        """Students by kind, in the order of ORDER: {kind: [Student of each seed]}."""
+        """Students by kind: RADD, those of KINDS, and untrained ones: {kind: [Student of each seed]}."""
         made = students(self.run, self.network, self.radds, n_updates=self.n_updates, n_threads=self.n_threads, progress=self.progress,
                         rng=self.seed)
         by_radd = [Student("radd", r.network, np.empty(0), seconds) for r, seconds in self._timed_radds]

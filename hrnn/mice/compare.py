@@ -1,16 +1,13 @@
 """Which model of choice is best, and how far to trust the answer: comparison, recovery, confusion, pseudo-sessions."""
 
-import functools
-
 import numpy as np
 
-from hrnn import jobs
 from hrnn.arguments import generator, whole_number
 from hrnn.mice.choices import units
-from hrnn.mice.fit import BY, Fit, assemble, checked, cross_validate, fit, fit_one
+from hrnn.mice.fit import BY, Fit, cross_validate, fit, fit_units
+from hrnn.mice.models import PRIOR_MODELS
 from hrnn.stats import LEVEL, mean_interval
 from hrnn.task import Task
-from hrnn.training import n_threads_of
 
 COMPARED = ("flat", "oracle", "semi_markov", "markov", "stimulus_kernel", "exponential", "action_kernel", "four_alpha", "history_glm")
 CONFUSED = ("flat", "semi_markov", "stimulus_kernel", "action_kernel")
@@ -59,7 +56,7 @@ def compare(trials, models=COMPARED, *, by="subject", n_folds=5, n_starts=5, n_t
     seed, settings = int(random.integers(2**31)), {"by": by, "n_threads": n_threads, "progress": progress, "n_starts": n_starts}
     rows, bits, value = [], {}, {}
     for model in models:
-        own = options if model not in ("history_glm", "psychometric") else {}
+        own = options if model in PRIOR_MODELS else {}
         tested = cross_validate(trials, model, n_folds=n_folds, rng=seed, **own, **settings)
         sums = tested.groupby("subject", sort=True)[["log_likelihood", "coin", "n_trials"]].sum()
         bits[model] = ((sums.log_likelihood - sums.coin) / sums.n_trials / np.log(2)).to_numpy()
@@ -126,11 +123,9 @@ def simulate(fitted, *, rng=0):
 
 def refit(model, trials, fitted, *, n_starts=3, n_threads=1, progress=False, rng=0):
     """Fit a model to simulated choices, which have the names and rows of `fitted`: a Fit."""
-    options = fitted.options if model not in ("history_glm", "psychometric") else {"lapses": 1, "zetas": 1, "repetition": False}
-    chosen, starts = checked(model, **options), int(generator(rng).integers(2**31))
-    work = {k: functools.partial(fit_one, chosen, choices, whole_number(n_starts, "n_starts"), starts) for k, choices in enumerate(trials)}
-    done = jobs.run({k: lambda stop, job=job: job() for k, job in work.items()}, n_threads_of(n_threads), progress)
-    return assemble(model, options, chosen, fitted.names, trials, fitted.rows, list(done.values()))
+    options = fitted.options if model in PRIOR_MODELS else {"lapses": 1, "zetas": 1, "repetition": False}
+    return fit_units(model, options, fitted.names, trials, fitted.rows, n_starts=whole_number(n_starts, "n_starts"), n_threads=n_threads,
+                     progress=progress, rng=rng)
 
 
 def recover(fitted, *, n_repeats=1, n_starts=3, n_threads=1, progress=False, rng=0):

@@ -144,20 +144,30 @@ def fit(trials, model="action_kernel", *, by="subject", lapses=1, zetas=1, repet
     >>> hrnn.mice.fit(run, "action_kernel", n_starts=2).params.columns.tolist()
     ['zeta', 'lapse', 'alpha']
     """
-    chosen = checked(model, lapses, zetas, repetition)
+    checked(model, lapses, zetas, repetition)
     one_of(by, "by", BY)
     n_starts = whole_number(n_starts, "n_starts")
     names, found, rows = units(trials, by)
     for k, choices in enumerate(found):
         if not choices.n:
             raise ValueError(f"trials must have choices of every unit, but {names.iloc[k].to_dict()} has none")
-    starts = int(generator(rng).integers(2**31))
-    work = {k: functools.partial(fit_one, chosen, choices, n_starts, starts) for k, choices in enumerate(found)}
-    done = jobs.run({k: lambda stop, job=job: job() for k, job in work.items()}, n_threads_of(n_threads), progress)
-    return assemble(model, {"lapses": lapses, "zetas": zetas, "repetition": repetition}, chosen, names, found, rows, list(done.values()))
+    options = {"lapses": lapses, "zetas": zetas, "repetition": repetition}
+    return fit_units(model, options, names, found, rows, n_starts=n_starts, n_threads=n_threads, progress=progress, rng=rng)
+
+
+def fit_units(model, options, names, found, rows, *, n_starts, n_threads, progress, rng):
+    """Fit a model to the choices of each unit, which have these names and rows of the table: a Fit."""
+    chosen, seed = checked(model, **options), int(generator(rng).integers(2**31))
+
+    def one(choices):
+        return lambda stop: _fit_one(chosen, choices, n_starts, seed)
+
+    done = jobs.run({k: one(choices) for k, choices in enumerate(found)}, n_threads_of(n_threads), progress)
+    return _assemble(model, options, chosen, names, found, rows, list(done.values()))
 
 
 def checked(model, lapses, zetas, repetition):
+    """The model of a name and its options, or an error that says which is wrong."""
     one_of(model, "model", MODELS)
     for name, value in (("lapses", lapses), ("zetas", zetas)):
         if value not in (1, 2) or isinstance(value, bool):
@@ -178,7 +188,7 @@ def _bounds(parameters):
     return tuple(np.array([getattr(p, end) for p in parameters]) for end in ("low", "high"))
 
 
-def fit_one(model, choices, n_starts, seed):
+def _fit_one(model, choices, n_starts, seed):
     """Climb from every start; the best, and the standard errors there."""
     parameters = model.parameters(choices)
     low, high = _bounds(parameters)
@@ -218,7 +228,8 @@ def coin(choices, rate=None):
         return float(sum(k * np.log(p) for k, p in parts))
 
 
-def assemble(model, options, chosen, names, found, rows, done):
+def _assemble(model, options, chosen, names, found, rows, done):
+    """The Fit of all units from that of each."""
     import pandas as pd
 
     columns = list(dict.fromkeys(name for one in done for name in one.names))

@@ -115,7 +115,7 @@ class PriorModel:
             return _drawn(choices, self.p_right(choices, theta), uniforms)
         decision, parameters = self._split(theta)
         fixed = None if self.name in ("action_kernel", "four_alpha") else self._prior(choices, parameters)[0]
-        return _in_order(choices, decision, lambda s: fixed[s] if fixed is not None else None, self.name, parameters, uniforms)
+        return _in_order(choices, decision, fixed, self.name, parameters, uniforms)
 
 
 def _drawn(choices, p_right, uniforms):
@@ -129,13 +129,13 @@ def _in_order(choices, decision, fixed, name, parameters, uniforms):
     sigma, *four, rho = decision[:6]
     starts, choice = np.flatnonzero(choices.first), np.zeros(len(choices.choice), np.int8)
     ends = np.r_[starts[1:], len(choice)]
-    p, v_left, previous = np.full(len(starts), 0.5), np.full(len(starts), 0.5), np.zeros(len(starts))
+    p, previous = np.full(len(starts), 0.5), np.zeros(len(starts))
     for t in range((ends - starts).max()):
         live = np.flatnonzero(starts + t < ends)
         rows = starts[live] + t
         side_of, c = np.sign(choices.contrast[rows]), choices.contrast[rows]
         zeta, lapse = (np.choose((side_of + 1).astype(int), [left, (left + right) / 2, right]) for left, right in (four[:2], four[2:4]))
-        prior = p[live] if fixed(rows) is None else fixed(rows)
+        prior = p[live] if fixed is None else fixed[rows]
         w = c / zeta + np.sqrt(1 + (zeta / sigma) ** 2) * ndtri(np.clip(prior, 1e-7, 1 - 1e-7))
         again = np.where(previous[live] != 0, rho, 0.0)
         right = (1 - lapse - again) * ndtr(w) + lapse / 2 + again * (previous[live] > 0)
