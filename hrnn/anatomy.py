@@ -9,7 +9,7 @@ import hrnn
 from hrnn import connectivity, dynamics, integration, manifold, published, representation
 from hrnn.arguments import generator, whole_number
 from hrnn.rollout import Rollout
-from hrnn.stats import Estimate
+from hrnn.stats import Estimate, alone
 
 N_STARTS = 400
 N_SESSIONS_UNTRAINED = 60
@@ -206,13 +206,19 @@ class Anatomy:
         """
         found = {}
         self.undefined = {}
-        for group in (self._variance, self._decoding, self._angles, self._slopes, self._belief, self._coupling, self._populations,
-                      self._fixed_points, self._ranks):
+        for name, group in self.groups.items():
             try:
                 found |= group()
             except ValueError as error:
-                self.undefined[group.__name__.strip("_")] = str(error)
+                self.undefined[name] = str(error)
         return found
+
+    @property
+    def groups(self):
+        """Functions that return related measures, {name: Estimate}, or raise ValueError where they are not defined."""
+        every = (self._variance, self._decoding, self._angles, self._slopes, self._belief, self._coupling, self._populations,
+                 self._fixed_points, self._ranks)
+        return {group.__name__.strip("_"): group for group in every}
 
     def _variance(self):
         ends = representation.pca(self.run, trial_ends=True, rng=self.seed)
@@ -232,7 +238,7 @@ class Anatomy:
         return {
             "angle_plane": self.angles["plane"], "angle_full": representation.readout_angle(self.network, self.decoders["full"]),
             **{f"angle_full_at_C_{C:g}": angle for C, angle in self.angles["full"].items()},
-            **{f"units_in_{name}_readout": _alone(connectivity.readout_participation(axis)[1]) for name, axis in self.readouts.items()},
+            **{f"units_in_{name}_readout": alone(connectivity.readout_participation(axis)[1]) for name, axis in self.readouts.items()},
         }
 
     def _slopes(self):
@@ -265,7 +271,7 @@ class Anatomy:
         trained, untrained = self.populations["trained"], self.populations["untrained"]
         return {
             "silhouette": trained.silhouette, "silhouette_untrained": untrained.silhouette,
-            "correlation_between_populations": _alone(trained.between), "n_populations": _alone(trained.n_clusters),
+            "correlation_between_populations": alone(trained.between), "n_populations": alone(trained.n_clusters),
             "cliffs_delta": self.weights.delta,
         }
 
@@ -275,18 +281,18 @@ class Anatomy:
         moduli = np.abs(found.eigenvalues[rest, 0])
         saddle = moduli[found.n_unstable[rest] == 1]
         return {
-            "n_stable": _alone(numbers["n_stable"]), "n_saddles": _alone(numbers["n_saddles"]),
-            "lambda_stable": _alone(numbers.get("lambda_stable", np.nan)),
-            "lambda_saddle": _alone(saddle.max() if saddle.size else np.nan),
-            "fixed_points_converged": _alone(found.converged_fraction), "fixed_points_coverage": _alone(self.coverage),
-            "fixed_points_residual": _alone(found.residual.max() if len(found.residual) else np.nan),
-            "path_drift": _alone(numbers.get("largest_drift", np.nan)), "path_contraction": _alone(numbers.get("contraction", np.nan)),
-            **{f"path_angle_{name}": _alone(path.angles(axis)[0] if path and path.converged else np.nan)
+            "n_stable": alone(numbers["n_stable"]), "n_saddles": alone(numbers["n_saddles"]),
+            "lambda_stable": alone(numbers.get("lambda_stable", np.nan)),
+            "lambda_saddle": alone(saddle.max() if saddle.size else np.nan),
+            "fixed_points_converged": alone(found.converged_fraction), "fixed_points_coverage": alone(self.coverage),
+            "fixed_points_residual": alone(found.residual.max() if len(found.residual) else np.nan),
+            "path_drift": alone(numbers.get("largest_drift", np.nan)), "path_contraction": alone(numbers.get("contraction", np.nan)),
+            **{f"path_angle_{name}": alone(path.angles(axis)[0] if path and path.converged else np.nan)
                for name, axis in self.readouts.items()},
         }
 
     def _ranks(self):
-        return {f"rank_{rank}_{name}": _alone(value) for rank, row in self.low_rank.items() for name, value in row.items()}
+        return {f"rank_{rank}_{name}": alone(value) for rank, row in self.low_rank.items() for name, value in row.items()}
 
 
 def _first_two(components):
@@ -294,8 +300,3 @@ def _first_two(components):
     if len(share.value) < 2:
         raise ValueError("one unit has one component")
     return Estimate(share.value[1], share.low[1], share.high[1], share.n)
-
-
-def _alone(value):
-    """A number of one network, which has no interval of its own."""
-    return Estimate(float(value), np.nan, np.nan, 1)

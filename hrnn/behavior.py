@@ -18,7 +18,7 @@ from .psychometric import psychometric
 from .stats import Estimate, paired, ratio_interval, resample, session_codes, trial_column, trial_table, trial_units
 
 __all__ = [
-    "summary", "difference", "by_strength", "after_block_change", "chronometric", "error_split", "regret",
+    "summary", "totals", "difference", "by_strength", "after_block_change", "chronometric", "error_split", "regret",
     "history_regression", "psychometric",
 ]  # fmt: skip
 
@@ -182,6 +182,24 @@ def summary(trials, *, rng=0):
     """
     table = trial_table(trials, "session", "choice", "correct")
     return _tabulate(table, _measures(table), rng)
+
+
+def totals(trials):
+    """Numerator and denominator of every measure of `summary`, to be added up over parts of a long evaluation.
+
+    Returns
+    -------
+    dict of str to ndarray (2,)
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> trials = pd.DataFrame({"session": [0, 0], "choice": [1, -1], "correct": [True, False]})
+    >>> totals(trials)["correct"].tolist()
+    [1.0, 2.0]
+    """
+    table = trial_table(trials, "session", "choice", "correct")
+    return {name: np.array([num.sum(), den.sum()]) for name, (num, den) in _measures(table).items()}
 
 
 def _mismatch(tables):

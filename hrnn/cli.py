@@ -36,6 +36,17 @@ def parser():
     p.add_argument("--models", default="psychometric", help="comma-separated; with two or more they are compared")
     p.add_argument("--out", type=Path, default=Path("mice"), help="folder to write to")
     p.add_argument("--seed", type=int, default=0)
+    p = commands.add_parser("population", help="train many networks and take each apart, or do one of them as a task of a job array")
+    p.add_argument("out", type=Path, help="folder to write to; what is there is not done again")
+    p.add_argument("--networks", type=int, default=20, help="seeds at every point of the grid")
+    p.add_argument("--grid", action="append", default=[], metavar="NAME=VALUE,...", help="may be given several times: n_hidden=25,50")
+    p.add_argument("--recipe", default="paper", choices=["paper", "fast"])
+    p.add_argument("--n-blocks", type=int, default=1000)
+    p.add_argument("--parts", default="anatomy,distillation,choices", help="what is found out beside behaviour")
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--workers", type=int, help="processes (default: all cores)")
+    p.add_argument("--tensorboard", action="store_true", help="write losses to OUT/tensorboard while training")
+    p.add_argument("--task-id", type=int, help="only this network, from 0")
     commands.add_parser("info", help="version, BLAS, CPU path and compiler flags")
     return top
 
@@ -107,6 +118,41 @@ def mice(arguments):
         print(compared[["model", "bits_per_trial", "low", "high", "difference", "exceedance"]].to_string(index=False))
 
 
+def population(arguments):
+    """Many networks into one folder, and their table as CSV; or one of them."""
+    from hrnn import io, populations
+
+    settings = {"n_networks": arguments.networks, "grid": dict(_axis(text) for text in arguments.grid), "recipe": arguments.recipe,
+                "n_blocks": arguments.n_blocks, "parts": list(filter(None, arguments.parts.split(","))), "seed": arguments.seed}
+    if arguments.task_id is not None:
+        print(populations.run_one(arguments.out, arguments.task_id, **settings))
+        return
+    found = populations.population(arguments.out, **settings, executor="processes", n_threads=arguments.workers,
+                                   tensorboard=arguments.tensorboard)
+    io.write_text(arguments.out / "table.csv", found.table.to_csv(index=False))
+    io.write_text(arguments.out / "failures.csv", found.failures.to_csv(index=False))
+    print(f"{found.table.key.nunique()} networks, {len(found.failures)} failed: {arguments.out / 'table.csv'}")
+    if len(found.failures):
+        raise RuntimeError(f"{len(found.failures)} networks failed; see {arguments.out / 'failures.csv'}")
+
+
+def _axis(text):
+    """Name and values of an axis of the grid: numbers where they are numbers, else words."""
+    name, equals, values = text.partition("=")
+    if not equals:
+        raise ValueError(f"--grid must be NAME=VALUE,..., got {text!r}")
+    return name, [_number(value) for value in values.split(",") if value]
+
+
+def _number(text):
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text
+
+
 def info(_):
     """What this installation is made of."""
     import hrnn
@@ -117,7 +163,8 @@ def info(_):
 def main(arguments=None):
     """Run a subcommand; returns the exit status."""
     parsed = parser().parse_args(arguments)
-    run = {"reproduce": reproduce, "train": train, "evaluate": evaluate, "mice": mice, "info": info}[parsed.command]
+    every = {"reproduce": reproduce, "train": train, "evaluate": evaluate, "mice": mice, "population": population, "info": info}
+    run = every[parsed.command]
     try:
         run(parsed)
         sys.stdout.flush()

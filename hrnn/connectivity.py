@@ -12,6 +12,7 @@ from hrnn.stats import Estimate, percentiles
 
 MOST_CLUSTERS = 6
 N_RESAMPLES = 500
+ROWS_AT_ONCE = 20_000  # bounds the memory
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -212,7 +213,10 @@ def low_rank(net, run, rank):
     u, s, vt = np.linalg.svd(net.W)
     arrays = {name: getattr(net, name) for name in ("U", "b", "V", "c")}
     cut = type(net).from_arrays(net.cell, W=(u[:, :rank] * s[:rank]) @ vt[:rank], **arrays, leak=net.leak)
-    predicted = step(cut, states_before(run), run.inputs)
-    residual = ((run.hidden - predicted) ** 2).sum() / ((run.hidden - run.hidden.mean(0)) ** 2).sum()
+    before, mean, left, spread = states_before(run), run.hidden.mean(0), 0.0, 0.0
+    for first in range(0, len(before), ROWS_AT_ONCE):
+        rows = slice(first, first + ROWS_AT_ONCE)
+        left += ((run.hidden[rows] - step(cut, before[rows], run.inputs[rows])) ** 2).sum()
+        spread += ((run.hidden[rows] - mean) ** 2).sum()
     choice = rollout(cut, run.sessions, hidden=False).choice
-    return {"r2": float(1 - residual), "agreement": float((choice == run.choice).mean())}
+    return {"r2": float(1 - left / spread), "agreement": float((choice == run.choice).mean())}

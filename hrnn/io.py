@@ -191,7 +191,7 @@ def _sync_directory(folder):
 
 # Reading ------------------------------------------------------------------------------------------
 
-def load_archive(path, *, kind, fallback=False):
+def load_archive(path, *, kind, fallback=False, with_arrays=True):
     """Read an archive, checking all of it; memory grows with its real size, not with its claims.
 
     Parameters
@@ -202,6 +202,8 @@ def load_archive(path, *, kind, fallback=False):
         The kind, or kinds, that are accepted.
     fallback : bool, optional
         If the file is damaged or missing and `<path>.previous` is whole, warn and return that.
+    with_arrays : bool, optional
+        False reads, and checks, the configuration alone; `arrays` is then empty.
 
     Returns
     -------
@@ -218,13 +220,13 @@ def load_archive(path, *, kind, fallback=False):
         If it cannot be read: FileNotFoundError, IsADirectoryError, PermissionError.
     """
     try:
-        archive = _read_archive(path)
+        archive = _read_archive(path, with_arrays)
     except (DamagedFileError, FileNotFoundError) as error:
         if not fallback:
             raise
         previous = _previous(path)
         try:
-            archive = _read_archive(previous)
+            archive = _read_archive(previous, with_arrays)
         except (ValueError, OSError):
             raise error from None
         warnings.warn(f"{error}; reading {previous} instead", stacklevel=2)
@@ -234,7 +236,7 @@ def load_archive(path, *, kind, fallback=False):
     return archive
 
 
-def _read_archive(path):
+def _read_archive(path, with_arrays):
     data = _read_bytes(path)
     with _damage(path):
         archive = _open_zip(data)
@@ -253,7 +255,7 @@ def _read_archive(path):
             raise ValueError("its members overlap")
         if not (isinstance(header["kind"], str) and isinstance(header["config"], dict)):
             raise ValueError("its kind must be a string and its config an object")
-        arrays = {name: _read_array(archive, name, digest) for name, digest in hashes.items()}
+        arrays = {name: _read_array(archive, name, digest) for name, digest in hashes.items() if with_arrays}
     return Archive(header["kind"], header["config"], arrays)
 
 
@@ -331,8 +333,10 @@ def _read_array(archive, name, digest):
 # Locks --------------------------------------------------------------------------------------------
 
 @contextlib.contextmanager
-def lock(path):
+def lock(path, *, shared=False):
     """Hold the lock file `path` for the length of a `with` block, or raise at once.
+
+    Several may share it; nobody else can hold it then.
 
     The lock dies with its process; the file stays. Give it a file of its own, not one written by
     this module: writing puts a new file in place, and the lock stays on the old one.
@@ -346,7 +350,7 @@ def lock(path):
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise BlockingIOError(error.errno, "in use by another process", str(path)) from error
         yield

@@ -64,7 +64,7 @@ class Network:
             put(name, theta[offset : offset + int(np.prod(shape))].reshape(shape))
 
     @classmethod
-    def init(cls, cell, *, n_hidden=50, rng=0, leak=None):
+    def init(cls, cell, *, n_hidden=50, rng=0, leak=None, gain=1.0):
         """Draw a network with PyTorch's default initialisation.
 
         Every entry is U(-1/sqrt(N), 1/sqrt(N)); b is the sum of two such draws.
@@ -76,6 +76,8 @@ class Network:
         rng : int, SeedSequence or Generator
         leak : float, optional
             Of the leaky cell, in (0, 1]; 0.5 by default.
+        gain : float, optional
+            Factor of the recurrent weights W, > 0: 1 is PyTorch's.
 
         Examples
         --------
@@ -87,6 +89,7 @@ class Network:
         bound = 1 / np.sqrt(n)
         arrays = {name: draw.uniform(-bound, bound, shape) for name, _, shape in _core.cell_layout(n)}
         arrays["b"] = arrays["b"] + draw.uniform(-bound, bound, n)
+        arrays["W"] = arrays["W"] * real_number(gain, "gain", 0, np.inf, "(")
         return cls.from_arrays(cell, **arrays, leak=leak)
 
     @classmethod
@@ -111,8 +114,8 @@ class Network:
 
     @classmethod
     def load(cls, path):
-        """Read a network from its file or from a checkpoint of its training."""
-        archive = io.load_archive(path, kind=("network", "checkpoint"), fallback=True)
+        """Read a network from its file, from a checkpoint of its training, or from its file in a population."""
+        archive = io.load_archive(path, kind=("network", "checkpoint", "member"), fallback=True)
         return cls._from_archive(path, archive)
 
     @classmethod

@@ -1,30 +1,33 @@
 """Many networks, trained and taken apart: seeds, or a grid of settings, on threads, processes or a cluster.
 
-Every network is one piece of work that depends on its settings alone, and one file named by a hash of them: whichever engine runs it,
-in whatever order, the bits are the same, and an interrupted population goes on where it was.
+Every network is one piece of work that depends on its settings alone (`member`), and one file named by a hash of them: whichever
+engine runs it, in whatever order, the bits are the same, and an interrupted population goes on where it was.
 """
 
-import concurrent.futures
+import contextlib
 import dataclasses
+import functools
 import hashlib
 import itertools
 import json
-import traceback
+from pathlib import Path
 
 import numpy as np
 
-from hrnn import io
-from hrnn.arguments import as_path, whole_number
-from hrnn.network import Network
-from hrnn.reproduce import stream
-from hrnn.rollout import bar, rollout
+from hrnn import engines, io
+from hrnn.arguments import as_path, one_of, whole_number
+from hrnn.member import PARTS, Member, make
+from hrnn.rollout import bar
 from hrnn.task import Task
-from hrnn.training import RECIPES, Recipe, n_threads_of, train
+from hrnn.training import RECIPES, Recipe, n_threads_of
 
-NETWORK_KEYS = ("n_hidden", "cell", "leak")
+NETWORK_KEYS = ("n_hidden", "cell", "leak", "gain")
 RECIPE_KEYS = ("optimizer", "learning_rate", "momentum", "n_sessions", "n_steps", "loss")
 TASK_KEYS = tuple(field.name for field in dataclasses.fields(Task))
-N_BLOCKS = 1000
+GRID_KEYS = (*NETWORK_KEYS, "recipe", *RECIPE_KEYS, *TASK_KEYS)
+N_BLOCKS, N_NETWORKS = 1000, 20
+N_SCALARS = 100  # written to TensorBoard in the course of a training
+RECORD = "population.json"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -34,24 +37,76 @@ class Population:
     Attributes
     ----------
     table : DataFrame
-        One row per network and measure: `key` (of its files), `index` (seed), the settings of the grid, `measure, value`.
+        One row per network and measure: `key` (of its file), `index` (seed), the settings of the grid, `measure, value`; NaN where a
+        network does not define a measure that others do.
     failures : DataFrame
         One row per network that failed: `key, index`, the settings of the grid, `error` (its traceback).
     folder : Path
-        `<key>.json` holds settings, version and measures of a network, `<key>.npz` the network itself.
+        `<key>.npz` holds everything about a network.
     """
 
     table: object
     failures: object
-    folder: object
+    folder: Path
 
-    def network(self, key):
-        """A network by its key."""
-        return Network.load(self.folder / f"{key}.npz")
+    @classmethod
+    def load(cls, folder):
+        """Read a saved population, whatever grids made it; trains nothing.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is none in the folder.
+        ValueError
+            If it was made by another version.
+        """
+        folder = as_path(folder, "folder")
+        _check_version(folder)
+        configs = {path.stem: io.load_archive(path, kind="member", with_arrays=False).config for path in folder.glob("*.npz")}
+        points = dict(zip(configs, _points([config["settings"] for config in configs.values()]), strict=True))
+        order = sorted(configs, key=lambda key: (json.dumps(list(points[key].values())), configs[key]["settings"]["index"], key))
+        about = [(key, configs[key]["settings"]["index"], points[key]) for key in order]
+        return cls._of(about, [configs[key]["measures"] for key in order], [], folder)
+
+    @classmethod
+    def _of(cls, about, measures, failed, folder):
+        """`about` and `measures` of each network, and (about, error) of each that failed."""
+        import pandas as pd
+
+        names = list(dict.fromkeys(itertools.chain.from_iterable(measures)))
+        settings = list(about[0][2]) if about else list(failed[0][0][2]) if failed else []
+
+        def columns(rows, repeat):
+            keys = {"key": [key for key, _, _ in rows], "index": [index for _, index, _ in rows]}
+            keys |= {name: [_cell(point[name]) for _, _, point in rows] for name in settings}
+            return {name: np.repeat(np.array(v, object if name == "key" else None), repeat) for name, v in keys.items()}
+
+        values = [found.get(name) for found in measures for name in names]
+        table = pd.DataFrame({**columns(about, len(names)), "measure": names * len(about), "value": np.array(values, float)})
+        failures = pd.DataFrame({**columns([row for row, _ in failed], 1), "error": [error for _, error in failed]})
+        return cls(table, failures, folder)
+
+    @property
+    def keys(self):
+        """Keys of the networks, in order."""
+        return self.table.key.unique().tolist()
+
+    def wide(self):
+        """One row per network, one column per measure: index `key`."""
+        return self.table.pivot(index="key", columns="measure", values="value").loc[self.keys]
+
+    def member(self, key):
+        """Everything about one network, a `member.Member`, by its key."""
+        return Member.load(self.folder / f"{key}.npz")
+
+    @functools.cached_property
+    def members(self):
+        """All networks, in order."""
+        return [self.member(key) for key in self.keys]
 
 
-def population(folder, *, n_networks=20, grid=None, task=None, recipe="paper", n_hidden=50, cell="tanh", n_blocks=N_BLOCKS, seed=0,
-               executor=None, n_threads=None, progress=True):
+def population(folder, *, n_networks=N_NETWORKS, grid=None, task=None, recipe="paper", n_hidden=50, cell="tanh", n_blocks=N_BLOCKS,
+               parts=PARTS, seed=0, executor="threads", n_threads=None, tensorboard=False, progress=True):
     """Train networks, evaluate each, and take each apart.
 
     Parameters
@@ -61,18 +116,24 @@ def population(folder, *, n_networks=20, grid=None, task=None, recipe="paper", n
     n_networks : int
         Seeds at every point of the grid.
     grid : dict of str to sequence, optional
-        Values of `n_hidden, cell, leak`, of the recipe's fields or of the task's, every combination of which is a point.
+        Values of `n_hidden, cell, leak, gain` (of the first recurrent weights), `recipe`, of the recipe's fields or of the task's,
+        every combination of which is a point.
     task : Task, optional
     recipe : {'paper', 'fast'} or Recipe
     n_hidden : int
     cell : {'tanh', 'leaky'}
     n_blocks : int
-        Evaluated, in the same sessions for all networks of one task.
+        In which behaviour is measured, the same for all networks of one task; everything else is measured in the first 1000 of them.
+    parts : sequence of {'anatomy', 'distillation', 'choices'}
+        What is found out beside behaviour.
     seed : int
-    executor : concurrent.futures.Executor or dask.distributed.Client, optional
-        Where to work; by default threads of this process.
+    executor : {'threads', 'processes'}, concurrent.futures.Executor or dask.distributed.Client
+        Where to work. Processes and clusters import the main script anew, which must then guard its work with
+        ``if __name__ == "__main__":``.
     n_threads : int or None
-        Of these.
+        Threads or processes of this machine; None means all cores.
+    tensorboard : bool
+        Write the loss of each training for TensorBoard to `folder/tensorboard` (extra `sweep`).
     progress : bool
 
     Returns
@@ -83,43 +144,93 @@ def population(folder, *, n_networks=20, grid=None, task=None, recipe="paper", n
     Raises
     ------
     ValueError
-        If a key of the grid is not known, the grid has an empty axis, or another process works in the folder.
+        If a key of the grid is not known, the grid has an empty axis, or the folder is of another version.
+    BlockingIOError
+        If another process works in the folder.
 
     Examples
     --------
     >>> import hrnn, tempfile
     >>> recipe = hrnn.Recipe(n_steps=2)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     found = population(folder, n_networks=2, recipe=recipe, n_hidden=4, n_blocks=32, progress=False)
+    ...     found = population(folder, n_networks=2, recipe=recipe, n_hidden=4, n_blocks=32, parts=[], progress=False)
     >>> len(found.failures), found.table.key.nunique()
     (0, 2)
     """
     folder = as_path(folder, "folder")
-    task = Task() if task is None else task
-    recipe = RECIPES[recipe] if isinstance(recipe, str) and recipe in RECIPES else recipe
-    if not isinstance(task, Task) or not isinstance(recipe, Recipe):
-        raise TypeError("task must be a Task and recipe 'paper', 'fast' or a Recipe")
-    n_networks, n_blocks, seed = whole_number(n_networks, "n_networks"), whole_number(n_blocks, "n_blocks"), whole_number(seed, "seed", 0)
-    grid = {} if grid is None else {name: list(values) for name, values in dict(grid).items()}
-    _check(grid)
-    points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
-    base = {"network": {"n_hidden": n_hidden, "cell": cell}, "recipe": dataclasses.asdict(recipe), "task": task.to_dict(),
-            "n_blocks": n_blocks, "seed": seed}
-    members = [(point, index, _settings(base, point, index)) for point in points for index in range(n_networks)]
-    folder.mkdir(parents=True, exist_ok=True)
-    with io.lock(folder / ".lock"):
-        left = [settings for _, _, settings in members if not (folder / f"{key_of(settings)}.json").exists()]
-        errors = _work(left, folder, executor, n_threads_of(n_threads), progress)
+    engines.check(executor)
+    members = plan(n_networks=n_networks, grid=grid, task=task, recipe=recipe, n_hidden=n_hidden, cell=cell, n_blocks=n_blocks,
+                   parts=parts, seed=seed)
+    errors, n_threads = {}, n_threads_of(n_threads)
+    with _folder(folder, shared=False):
+        left = [settings for _, settings in members if not _path(folder, settings).exists()]
+        job = functools.partial(work, folder=str(folder.resolve()), tensorboard=tensorboard)
+        with bar(progress, len(members), initial=len(members) - len(left), unit="network") as shown, \
+                contextlib.closing(engines.each(job, left, executor, n_threads)) as done:
+            for settings, error in done:
+                if error:
+                    errors[key_of(settings)] = error
+                shown.update()
     return _gather(members, folder, errors)
 
 
-def _check(grid):
-    known = (*NETWORK_KEYS, *RECIPE_KEYS, *TASK_KEYS)
+def run_one(folder, number, **settings):
+    """One network of a population, for the tasks of a job array; they may share the folder, which `population` then reads.
+
+    Parameters
+    ----------
+    folder : path
+    number : int
+        From 0, less than seeds × points of the grid.
+    **settings
+        Those of `population` that say which networks there are.
+
+    Returns
+    -------
+    str
+        Its key.
+    """
+    members, folder = plan(**settings), as_path(folder, "folder")
+    if whole_number(number, "number", 0) >= len(members):
+        raise ValueError(f"number must be less than the number of networks, {len(members)}, got {number}")
+    settings = members[number][1]
+    with _folder(folder, shared=True), io.lock(folder / f".{key_of(settings)}.lock"):
+        if not _path(folder, settings).exists():
+            work(settings, None, folder=folder)
+    return key_of(settings)
+
+
+def plan(*, n_networks=N_NETWORKS, grid=None, task=None, recipe="paper", n_hidden=50, cell="tanh", n_blocks=N_BLOCKS, parts=PARTS, seed=0):
+    """Which networks a population has, in order: a list of (point of the grid, settings)."""
+    task = Task() if task is None else task
+    if not isinstance(task, Task):
+        raise TypeError(f"task must be a Task, got {type(task).__name__}")
+    for part in parts:
+        one_of(part, "parts", PARTS)
+    base = {"network": {"n_hidden": n_hidden, "cell": cell}, "recipe": _recipe(recipe, "recipe"), "task": task.to_dict(),
+            "n_blocks": whole_number(n_blocks, "n_blocks"), "parts": [part for part in PARTS if part in parts],
+            "seed": whole_number(seed, "seed", 0)}
+    grid, n_networks = _checked({} if grid is None else grid), whole_number(n_networks, "n_networks")
+    points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+    return [(point, _settings(base, point, index)) for point in points for index in range(n_networks)]
+
+
+def _recipe(recipe, name):
+    if isinstance(recipe, str):
+        recipe = RECIPES[one_of(recipe, name, tuple(RECIPES))]
+    if not isinstance(recipe, Recipe):
+        raise TypeError(f"{name} must be 'paper', 'fast' or a Recipe, got {type(recipe).__name__}")
+    return dataclasses.asdict(recipe)
+
+
+def _checked(grid):
+    grid = {name: list(values) for name, values in dict(grid).items()}
     for name, values in grid.items():
-        if name not in known:
-            raise ValueError(f"grid must have keys among {known}, got {name!r}")
+        if name not in GRID_KEYS:
+            raise ValueError(f"grid must have keys among {GRID_KEYS}, got {name!r}")
         if not values:
             raise ValueError(f"grid must have values for every key, got none for {name!r}")
+    return grid
 
 
 def _settings(base, point, index):
@@ -127,9 +238,11 @@ def _settings(base, point, index):
     from hrnn import __version__
 
     parts = {part: dict(base[part]) for part in ("network", "recipe", "task")}
+    if "recipe" in point:
+        parts["recipe"] = _recipe(point["recipe"], "grid['recipe']")
     for name, value in point.items():
-        part = "network" if name in NETWORK_KEYS else "recipe" if name in RECIPE_KEYS else "task"
-        parts[part][name] = value
+        if name != "recipe":
+            parts["network" if name in NETWORK_KEYS else "recipe" if name in RECIPE_KEYS else "task"][name] = value
     return json.loads(json.dumps({**base, **parts, "index": index, "hrnn": __version__}, default=_plain))
 
 
@@ -138,72 +251,84 @@ def _plain(value):
 
 
 def key_of(settings):
-    """Name of a network's files: a hash of its settings."""
+    """Name of a network's file: a hash of its settings."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def member(settings):
-    """Train, evaluate and take apart one network: (measures, network); a function of its settings."""
-    from hrnn.anatomy import Anatomy
-    from hrnn.behavior import summary
-
-    task, recipe, index = Task(**settings["task"]), Recipe(**settings["recipe"]), settings["index"]
-    net = Network.init(**settings["network"], rng=stream(settings["seed"], "network", index))
-    net = train(net, task, recipe, rng=stream(settings["seed"], "training", index), progress=False).network
-    run = rollout(net, task.sample(n_blocks=settings["n_blocks"], rng=stream(settings["seed"], "sessions")))
-    found = {name: float(value) for name, value in summary(run)["value"].items()}
-    found |= {name: float(estimate.value) for name, estimate in Anatomy(run, settings["seed"]).measures().items()}
-    return {name: value if np.isfinite(value) else None for name, value in found.items()}, net
+def _path(folder, settings):
+    return Path(folder) / f"{key_of(settings)}.npz"
 
 
-def work(settings, folder):
-    """One network into its files; the traceback if it fails, else None. What every engine runs."""
+def work(settings, stop, *, folder, tensorboard=False):
+    """One network into its file: what every engine runs. Its training goes on from a checkpoint, if it was interrupted."""
+    path = _path(folder, settings)
+    checkpoint = path.with_suffix(".checkpoint")
+    with _writer(Path(folder) / "tensorboard" / path.stem, settings) if tensorboard else contextlib.nullcontext() as callback:
+        make(settings, checkpoint=checkpoint, stop=stop, callback=callback).save(path)
+    for leftover in (checkpoint, checkpoint.with_name(checkpoint.name + ".previous")):
+        leftover.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _writer(folder, settings):
+    """A callback that writes N_SCALARS means of the loss for TensorBoard."""
+    from tensorboardX import SummaryWriter
+
+    every, losses = max(settings["recipe"]["n_steps"] // N_SCALARS, 1), []
+
+    def callback(step, loss, network):
+        losses.append(loss)
+        if len(losses) == every:
+            writer.add_scalar("loss", float(np.mean(losses)), step)
+            losses.clear()
+
+    with SummaryWriter(str(folder)) as writer:
+        yield callback
+
+
+@contextlib.contextmanager
+def _folder(folder, *, shared):
+    """Hold a folder of this version: alone, or beside other tasks of a job array."""
+    from hrnn import __version__
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with io.lock(folder / ".lock", shared=shared):
+        if (folder / RECORD).exists():
+            _check_version(folder)
+        else:
+            io.write_json(folder / RECORD, {"hrnn": __version__})
+        yield
+
+
+def _check_version(folder):
+    from hrnn import __version__
+
     try:
-        measures, net = member(settings)
-        key = key_of(settings)
-        net.save(as_path(folder) / f"{key}.npz")
-        io.write_json(as_path(folder) / f"{key}.json", {"settings": settings, "measures": measures})
-    except Exception:
-        return traceback.format_exc()
-    return None
-
-
-def _work(left, folder, executor, n_threads, progress):
-    """{key: traceback} of the networks that failed."""
-    own = concurrent.futures.ThreadPoolExecutor(n_threads) if executor is None else None
-    engine, errors = executor if own is None else own, {}
-    options = {"pure": False} if type(engine).__module__.startswith("distributed") else {}
-    futures = []
-    try:
-        with bar(progress, len(left), unit="network") as shown:
-            futures = [engine.submit(work, settings, str(folder), **options) for settings in left]
-            for settings, future in zip(left, futures, strict=True):
-                try:
-                    error = future.result()
-                except Exception:  # a worker that died: its network is a failure like another
-                    error = traceback.format_exc()
-                if error:
-                    errors[key_of(settings)] = error
-                shown.update()
-    finally:
-        for future in futures:
-            future.cancel()
-        if own is not None:
-            own.shutdown(wait=True, cancel_futures=True)
-    return errors
+        version = json.loads((folder / RECORD).read_text())["hrnn"]
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{folder} holds no population: it has no {RECORD}") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{folder / RECORD} must be the record of a population: {error}") from error
+    if version != __version__:
+        raise ValueError(f"folder must hold networks of this hrnn, {__version__}, got those of {version} in {folder}")
 
 
 def _gather(members, folder, errors):
-    import pandas as pd
+    made, failed = [], []
+    for point, settings in members:
+        about = key_of(settings), settings["index"], point
+        (failed if about[0] in errors else made).append(about)
+    configs = [io.load_archive(folder / f"{key}.npz", kind="member", with_arrays=False).config for key, _, _ in made]
+    return Population._of(made, [config["measures"] for config in configs], [(about, errors[about[0]]) for about in failed], folder)
 
-    rows, failures = [], []
-    for point, index, settings in members:
-        key = key_of(settings)
-        about = {"key": key, "index": index, **{name: value if np.isscalar(value) else str(value) for name, value in point.items()}}
-        if key in errors:
-            failures.append({**about, "error": errors[key]})
-            continue
-        measures = json.loads((folder / f"{key}.json").read_text())["measures"]
-        rows += [{**about, "measure": name, "value": np.nan if value is None else value} for name, value in measures.items()]
-    names = ["key", "index", *members[0][0]]
-    return Population(pd.DataFrame(rows, columns=[*names, "measure", "value"]), pd.DataFrame(failures, columns=[*names, "error"]), folder)
+
+def _points(several):
+    """What differs between settings: {name: value} of each network."""
+    flat = [{**settings["network"], **settings["recipe"], **settings["task"]} for settings in several]
+    differ = [name for name in GRID_KEYS if len({json.dumps(settings.get(name)) for settings in flat}) > 1]
+    return [{name: settings.get(name) for name in differ} for settings in flat]
+
+
+def _cell(value):
+    """A value of the grid as it stands in a table."""
+    return value if np.isscalar(value) or value is None else str(value)

@@ -7,7 +7,8 @@ from hrnn import behavior, stats
 from hrnn.anatomy import PUBLISHED as PUBLISHED_ANATOMY
 from hrnn.distill.distillation import PUBLISHED as PUBLISHED_RADD
 from hrnn.mice.beside import MEASURES
-from hrnn.reproduce import BASELINES, QUANTITIES, stream
+from hrnn.reproduce import BASELINES, QUANTITIES
+from hrnn.rng import stream
 
 PUBLISHED = {  # Schaeffer et al. (2020)
     "network.correct": 0.855, **{f"network.{name}": value for name, value in PUBLISHED_ANATOMY.items()},

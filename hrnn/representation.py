@@ -249,20 +249,23 @@ def block_decoder(run, *, axes=None, split="session", labels=None, regularisatio
     random = generator(rng)
     chosen = random.permutation(run.sessions.n_sessions)[: run.sessions.n_sessions // 2]
     train = np.isin(session, chosen) if split == "session" else random.random(len(states)) < 0.5
-    axes = np.eye(states.shape[1]) if axes is None else np.atleast_2d(axes)
-    X, y = states @ axes.T, (side > 0).astype(float)
+    X, y = states if axes is None else states @ np.atleast_2d(axes).T, (side > 0).astype(float)
     train, test = train & (side != 0), ~train & (side != 0)
     if len(np.unique(y[train])) < 2:
         raise ValueError("run must have blocks of both sides among its training sessions")
-    mean, sd = X[train].mean(0), np.maximum(X[train].std(0), 1e-12)
-    Z = (X[train] - mean) / sd
+    Z = X[train]  # standardised in place: the states are large
+    mean, sd = Z.mean(0), np.maximum(Z.std(0), 1e-12)
+    Z -= mean
+    Z /= sd
     if regularisation is None:
         regularisation = _best_regularisation(Z, y[train], session[train], random.spawn(1)[0])
     w, b = _fit(Z, y[train], regularisation)
-    resampled = _one_step(Z, y[train], session[train], w, b, regularisation, random.spawn(1)[0]) / sd @ axes
-    weights = w / sd @ axes
-    intercept = float(b - (w / sd) @ mean)
-    right = (states[test] @ weights + intercept > 0) == (y[test] > 0)
+    resampled = _one_step(Z, y[train], session[train], w, b, regularisation, random.spawn(1)[0]) / sd
+    weights = w / sd
+    intercept = float(b - weights @ mean)
+    if axes is not None:
+        resampled, weights = resampled @ np.atleast_2d(axes), weights @ np.atleast_2d(axes)
+    right = (states @ weights + intercept > 0)[test] == (y[test] > 0)
     names, unit = np.unique(session[test], return_inverse=True)
     correct, steps = np.bincount(unit, right).astype(float), np.bincount(unit).astype(float)
     return Decoder(weights, intercept, resampled, regularisation, ratio_interval(correct, steps), correct, steps, names,

@@ -10,7 +10,6 @@ import itertools
 import os
 import platform
 import time
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from hrnn.anatomy import Anatomy
 from hrnn.arguments import as_path, whole_number
 from hrnn.distill import Distillation
 from hrnn.inference import accuracy_bound
+from hrnn.rng import stream
 
 BASELINES = {
     "semi_markov": functools.partial(hrnn.BayesianActor, "semi_markov"),
@@ -139,11 +139,6 @@ class Study:
             columns = {"value": mean.value, "low": mean.low, "high": mean.high, "n": len(self.network_runs)}
             tables["network"] = pd.DataFrame(columns, index=tables["network"].index)
         return tables
-
-
-def stream(seed, *name):
-    """Seed of one job: depends on the seed and on the job's name only."""
-    return np.random.SeedSequence([seed, *(zlib.crc32(str(part).encode()) for part in name)])
 
 
 def study(*, n_networks=1, seed=0, quick=False, n_threads=None, progress=True, unfinished=None):

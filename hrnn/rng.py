@@ -1,5 +1,7 @@
 """Random-number generators as plain JSON, so that what draws from them goes on as if it had never stopped."""
 
+import zlib
+
 import numpy as np
 
 BIT_GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
@@ -80,3 +82,14 @@ def _decoded(value):
     if isinstance(value, list):
         return [_decoded(item) for item in value]
     return int(value) if value.isascii() and value.isdigit() else value
+
+
+def stream(seed, *name):
+    """Seed of one job, a SeedSequence: depends on the seed and on the job's name only.
+
+    Examples
+    --------
+    >>> stream(0, "network", 1).entropy == stream(0, "network", 2).entropy
+    False
+    """
+    return np.random.SeedSequence([seed, *(zlib.crc32(str(part).encode()) for part in name)])

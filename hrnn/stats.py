@@ -37,6 +37,11 @@ class Estimate:
     n: Any
 
 
+def alone(value):
+    """A number that has no interval of its own, as an Estimate of n = 1."""
+    return Estimate(float(value), np.nan, np.nan, 1)
+
+
 @dataclass(frozen=True)
 class Resamples:
     """How often each run of units occurs in each resample.

@@ -30,7 +30,7 @@ from hrnn.distill.radd import MARGIN, Radd
 from hrnn.distill.sequences import LANES, Sequences, scratch_of
 from hrnn.integration import log_odds
 from hrnn.network import Network
-from hrnn.representation import run_of, states_before
+from hrnn.representation import before, run_of
 from hrnn.training import Recipe, Trainer, n_threads_of
 
 KINDS = ("from_scratch", "soft_targets", "hidden_states", "sampled_choices", "full_force")
@@ -236,9 +236,9 @@ def _closed_loop(first, run, n_train, n_updates, random, stop):
 def _force(first, run, net, radd, random):
     """theta after recursive least squares on the teacher's currents W h + U x + b in the coordinates of z, scaled as z is."""
     session = run.sessions.session[run.trial]
-    current = states_before(run) @ net.W.T + run.inputs @ net.U.T + net.b
-    train = np.isin(session, radd.train_sessions)
-    current = (current - current[train].mean(0)) @ radd.rows.T
+    recurrent, train = before(run, run.hidden @ (radd.rows @ net.W).T), np.isin(session, radd.train_sessions)
+    current = recurrent + run.inputs @ (radd.rows @ net.U).T  # projected before they are shifted: the states are large
+    current -= current[train].mean(0)
     current *= np.arctanh(1 / MARGIN) / np.abs(current[train]).max()
     margin, theta = log_odds(run.p_right), first.theta.copy()
     k = first.n_hidden + 4

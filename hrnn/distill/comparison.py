@@ -147,7 +147,8 @@ def divergence(states, session, *, n_lags=20):
     rows = []
     for lag in range(min(n_lags, len(states) - 1) + 1):
         pair = session[lag:] == session[: len(session) - lag]
-        moved = np.linalg.norm(states[lag:][pair] - states[: len(states) - lag][pair], axis=1)
+        step = states[lag:] - states[: len(states) - lag]
+        moved = np.sqrt(np.einsum("ij,ij->i", step, step)[pair])
         if moved.size:
             rows.append({"lag": lag, "mean": moved.mean(), "sd": moved.std(), "n": moved.size})
     return pd.DataFrame(rows)

@@ -16,7 +16,7 @@ from hrnn.distill.sequences import Sequences, respond
 from hrnn.inference import observe
 from hrnn.network import Network
 from hrnn.rollout import Rollout, rollout
-from hrnn.stats import Estimate
+from hrnn.stats import Estimate, alone
 from hrnn.training import n_threads_of
 
 N_SEEDS, N_RESAMPLES = 10, 1000
@@ -226,21 +226,21 @@ class Distillation:
                  if row.measure in MEASURES}
         first = self.radds[0]
         found |= _entries("radd", first) | {
-            "radd.r2": first.r2, "radd.r2_heldout": first.r2_heldout, "radd.gain": _alone(first.gain),
-            "radd.published_gain": _alone(first.published_gain), "radd.r2_on_side_belief": self.belief_r2[0],
+            "radd.r2": first.r2, "radd.r2_heldout": first.r2_heldout, "radd.gain": alone(first.gain),
+            "radd.published_gain": alone(first.published_gain), "radd.r2_on_side_belief": self.belief_r2[0],
             "radd.r2_on_block_belief": self.belief_r2[1], "radd.evidence_ratio": self.evidence_ratio["radd"],
             "observer.evidence_ratio": self.evidence_ratio["observer"],
         }
         found |= _entries("bayesian_filter", self.filter) | {"bayesian_filter.r2_heldout": self.filter.r2_heldout}
-        found |= {f"radd.{name}_at_published_gain": _alone(self.at_published_gain[name]) for name in ("correct", "same_choice")}
+        found |= {f"radd.{name}_at_published_gain": alone(self.at_published_gain[name]) for name in ("correct", "same_choice")}
         acted = rollout(self.filter.network, self.master.sessions, hidden=False)
-        found["bayesian_filter.correct"] = _alone(acted.trials.correct.mean())
+        found["bayesian_filter.correct"] = alone(acted.trials.correct.mean())
         for row in self.messages.itertuples():
             found[f"{row.source}.message_{row.message.replace(' ', '_')}"] = Estimate(row.value, row.low, row.high, first.A.n)
         for name, verdict in self.verdicts.items():
-            found |= {f"{name}.{key}": _alone(verdict.numbers.get(key, np.nan)) for key in ("n_stable", "n_saddles", "lambda_stable")}
+            found |= {f"{name}.{key}": alone(verdict.numbers.get(key, np.nan)) for key in ("n_stable", "n_saddles", "lambda_stable")}
         for name, fitted in (("radd", first), ("bayesian_filter", self.filter)):
-            found |= {f"{name}.tau_{k + 1}": _alone(tau) for k, tau in enumerate(fitted.time_constants)}
+            found |= {f"{name}.tau_{k + 1}": alone(tau) for k, tau in enumerate(fitted.time_constants)}
         return found
 
 
@@ -249,8 +249,3 @@ def _entries(name, fitted):
     return {f"{name}.{letter}{''.join(str(k + 1) for k in index)}": Estimate(*(float(getattr(part, end)[index]) for end in
             ("value", "low", "high")), part.n) for letter, part in (("A", fitted.A), ("B", fitted.B), ("c", fitted.c))
             for index in np.ndindex(part.value.shape)}
-
-
-def _alone(value):
-    """A number without interval."""
-    return Estimate(float(value), np.nan, np.nan, 1)

@@ -76,15 +76,9 @@ class Beside:
 
         parts = []
         for name in ("mice", *self.agents):
-            action, bayes, history = (self.fits[name, model] for model in MODELS_FITTED)
-            values = {
-                "shift_at_0": (shift_at_zero(action), np.nan), "alpha": (action.params.alpha, action.se.alpha),
-                "bits_over_bayes": (action.bits_per_trial - bayes.bits_per_trial, np.nan),
-                "bits_per_trial": (action.bits_per_trial, np.nan),
-                **{which: (history.params[which], history.se[which]) for which in ("previous_correct", "previous_wrong")},
-            }
-            parts += [action.names.assign(population=name, measure=measure, value=np.asarray(value), se=np.asarray(se))
-                      for measure, (value, se) in values.items()]
+            fits = {model: self.fits[name, model] for model in MODELS_FITTED}
+            parts += [fits["action_kernel"].names.assign(population=name, measure=measure, value=np.asarray(value), se=np.asarray(se))
+                      for measure, (value, se) in of_fits(fits).items()]
         return pd.concat(parts, ignore_index=True)
 
     @functools.cached_property
@@ -125,6 +119,17 @@ class Beside:
                 value, se = part.value.iloc[0], part.se.iloc[0]
                 rows.append({"population": name, "value": value, "low": value - 1.96 * se, "high": value + 1.96 * se, "n": 1})
         return pd.DataFrame(rows)
+
+
+def of_fits(fits):
+    """MEASURES of every unit from the fits of MODELS_FITTED to the same choices: {measure: (value (M,), se (M,) or NaN)}."""
+    action, bayes, history = (fits[model] for model in MODELS_FITTED)
+    return {
+        "shift_at_0": (shift_at_zero(action), np.nan), "alpha": (action.params.alpha, action.se.alpha),
+        "bits_over_bayes": (action.bits_per_trial - bayes.bits_per_trial, np.nan),
+        "bits_per_trial": (action.bits_per_trial, np.nan),
+        **{which: (history.params[which], history.se[which]) for which in ("previous_correct", "previous_wrong")},
+    }
 
 
 def takes_new_side(trials):

@@ -1,0 +1,246 @@
+"""Curves that figures draw of a network, as tables: from one network with the intervals of its sessions, from many one curve each.
+
+Columns: `condition`; `point`, which is the same thing in every network (a strength, a bin, a trial in block); `x, value, low, high, n`.
+"""
+
+import numpy as np
+
+from hrnn import behavior, integration
+from hrnn.mice.beside import takes_new_side
+
+COLUMNS = ("condition", "point", "x", "value", "low", "high", "n")
+MIN_N = 30
+N_COMPONENTS, N_BINS, N_WEIGHT_BINS = 10, 15, 41
+WEIGHT_RANGE = 4.0  # of 1/√N, the half width of the first weights
+
+
+def _curve(table, x, *, condition="", point=None):
+    """A table in the columns of all curves; points are numbered within conditions unless given."""
+    found = table.assign(x=table[x], condition=condition)
+    found["point"] = found.groupby("condition", sort=False).cumcount() if point is None else point
+    return found.reindex(columns=COLUMNS).reset_index(drop=True)
+
+
+def _join(parts):
+    import pandas as pd
+
+    parts = list(parts)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
+
+
+# ---- behaviour, of a Rollout of any agent --------------------------------------------------------------------------
+
+
+def accuracy(run):
+    """Fraction correct by strength."""
+    table = behavior.by_strength(run, by=("strength",)).query("measure == 'correct'")
+    return _curve(table, "strength", point=_number(table.strength, run.sessions.task.strengths))
+
+
+def concordance(run):
+    """Fraction correct by strength, concordant and discordant with the block."""
+    table = behavior.by_strength(run, by=("strength", "concordant")).query("measure == 'correct'")
+    return _curve(table, "strength", condition=_sides(table), point=_number(table.strength, run.sessions.task.strengths))
+
+
+def steps(run):
+    """Steps per trial by strength × correct × concordant; conditions 'correct, concordant' and so on."""
+    table = behavior.chronometric(run)
+    condition = np.char.add(np.where(table.correct, "correct, ", "wrong, "), _sides(table))
+    return _curve(table, "strength", condition=condition, point=_number(table.strength, run.sessions.task.strengths))
+
+
+def p_right(run):
+    """Right choices by signed strength and block; conditions are P(left)."""
+    table = behavior.by_strength(run, by=("p_left", "signed_strength")).query("measure == 'p_right' and n > 0")
+    strengths = np.asarray(run.sessions.task.strengths)
+    signed = np.unique(np.r_[-strengths, strengths] + 0.0)
+    condition = [f"P(left) = {p:g}" for p in table.p_left]
+    return _curve(table, "signed_strength", condition=condition, point=_number(table.signed_strength, signed))
+
+
+def after_change(run):
+    """Fraction correct by trial since the block changed, at all strengths and at strength 0."""
+    found = []
+    for strength, name in ((None, "all strengths"), (0.0, "strength 0")):
+        if strength is None or (run.sessions.strength == strength).any():
+            table = behavior.after_block_change(run, strength=strength, min_n=MIN_N)
+            table = table[table["concordance"] == "all"]
+            found.append(_curve(table, "trial_in_block", condition=name, point=table.trial_in_block))
+    return _join(found)
+
+
+def new_side(run):
+    """Choices of the new block's side at strength 0 by trial since the block changed."""
+    table = takes_new_side(run.trials)
+    return _curve(table, "trial_in_block", point=table.trial_in_block)
+
+
+def _sides(table):
+    return np.where(table["concordant"], "concordant", "discordant")
+
+
+def _number(values, levels):
+    return np.searchsorted(np.sort(levels), values)
+
+
+# ---- a network taken apart, of an Anatomy --------------------------------------------------------------------------
+
+
+def variance(anatomy):
+    """Cumulative variance of the first components."""
+    import pandas as pd
+
+    share = anatomy.components.cumulative
+    k = np.arange(min(N_COMPONENTS, len(share.value)))
+    return _curve(pd.DataFrame({"k": k + 1, "value": share.value[k], "low": share.low[k], "high": share.high[k], "n": share.n}), "k")
+
+
+def angle_full(anatomy):
+    """Angle between the readouts in the full space against the regularisation of the decoder."""
+    import pandas as pd
+
+    return _curve(pd.DataFrame([{"C": C, **vars(angle)} for C, angle in anatomy.angles["full"].items()]), "C")
+
+
+def movement(anatomy):
+    """Movement along the readouts against evidence (in bins) and feedback; conditions '<readout>, <evidence or feedback>'."""
+    run = anatomy.run
+    d, first = run.inputs[:, 1] - run.inputs[:, 0], np.abs(run.inputs[:, 2]) == 1
+    observed = run.step >= run.sessions.task.n_blank
+    found = []
+    for readout in ("stimulus", "block_in_plane"):
+        moved = integration.movement(run, anatomy.readouts[readout])
+        found.append(_binned(d[observed], moved[observed], f"{readout}, evidence"))
+        found.append(_binned(run.inputs[first, 2], moved[first], f"{readout}, feedback"))
+    return _join(found)
+
+
+def _binned(x, y, condition):
+    """Means of x and y in bins of equally many steps."""
+    import pandas as pd
+
+    edges = np.unique(np.quantile(x, np.linspace(0, 1, N_BINS + 1)))
+    which = np.clip(np.searchsorted(edges, x, "right") - 1, 0, max(len(edges) - 2, 0)) if len(edges) > 2 else (x > x.min()).astype(int)
+    n = np.bincount(which)
+    x, y = (np.bincount(which, values)[n > 0] / n[n > 0] for values in (x, y))
+    return _curve(pd.DataFrame({"x": x, "value": y, "n": n[n > 0]}), "x", condition=condition)
+
+
+def belief(anatomy):
+    """Belief towards the block's side by trial in block: the network's, and the observer's times the fitted scale."""
+    b, found = anatomy.belief, []
+    for name, values in (("network", b.network), ("observer × scale", b.scale.value * b.observer)):
+        table = integration.along_blocks(anatomy.run, values, rng=anatomy.seed)
+        found.append(_curve(table, "trial_in_block", condition=name, point=table.trial_in_block))
+    return _join(found)
+
+
+def gradient_flow(anatomy):
+    """Norm of the gradient against the steps back: median and quartiles, before and after training."""
+    return _join(_curve(table.rename(columns={"median": "value"}), "k", condition=name, point=table.k)
+                 for name, table in anatomy.gradient_flow.items())
+
+
+def coupling(anatomy):
+    """How the beliefs act on each other, in bins; conditions '<agent>, <effect>'."""
+    run = anatomy.run
+    observed = np.flatnonzero(run.step >= run.sessions.task.n_blank)
+    start = run.first_step + run.sessions.task.n_blank - 1
+    d, found = run.inputs[observed, 1] - run.inputs[observed, 0], []
+    for agent, (stimulus, block) in _beliefs(anatomy).items():
+        found.append(_binned(d, block[observed] - block[observed - 1], f"{agent}, block step per evidence"))
+        found.append(_binned(block[start], stimulus[start], f"{agent}, start per block belief"))
+    return _join(found)
+
+
+def _beliefs(anatomy):
+    run, net = anatomy.run, anatomy.network
+    return {
+        "network": (run.hidden @ anatomy.readouts["stimulus"] + net.c[1] - net.c[0], anatomy.decoders["full"].log_odds(run.hidden)),
+        "observer": (integration.log_odds(anatomy.seen.p_right), integration.log_odds(anatomy.seen.p_block)),
+    }
+
+
+def weights(anatomy):
+    """Density of the recurrent weights within and between populations."""
+    import pandas as pd
+
+    limit = WEIGHT_RANGE / np.sqrt(anatomy.network.n_hidden)
+    edges, found = np.linspace(-limit, limit, N_WEIGHT_BINS + 1), []
+    for name in ("within", "between"):
+        values = getattr(anatomy.weights, name)
+        density = np.histogram(np.clip(values, *edges[[0, -1]]), edges)[0] / (len(values) * (edges[1] - edges[0]))
+        found.append(_curve(pd.DataFrame({"x": (edges[1:] + edges[:-1]) / 2, "value": density, "n": len(values)}), "x", condition=name))
+    return _join(found)
+
+
+def eigenvalues(anatomy):
+    """Eigenvalues at the fixed points without input, real part x and imaginary part; conditions stable and saddle."""
+    import pandas as pd
+
+    found, rows = anatomy.fixed_points, anatomy.fixed_points.at((0, 0, 0))
+    return _join(_curve(pd.DataFrame({"x": found.eigenvalues[row].real, "value": found.eigenvalues[row].imag}), "x",
+                        condition="stable" if found.stable[row] else "saddle") for row in rows)
+
+
+def drift(anatomy):
+    """Drift along the path between the outer stable points, and contraction across it, against the arclength; empty without a path."""
+    import pandas as pd
+
+    path = anatomy.paths["no input"]
+    if path is None or not path.converged:
+        return _join(())
+    return _join(_curve(pd.DataFrame({"x": path.arclength, "value": getattr(path, name)}), "x", condition=name)
+                 for name in ("drift", "contraction"))
+
+
+def branches(anatomy):
+    """Fixed points on the block readout as feedback or stimulus varies; conditions '<input>, <stable or unstable>, <branch>'."""
+    import pandas as pd
+
+    axis, found = anatomy.readouts["block_in_plane"] / np.linalg.norm(anatomy.readouts["block_in_plane"]), []
+    for name, several in anatomy.branches.items():
+        for k, branch in enumerate(several):
+            y = branch.points @ axis
+            for stable, kind in ((True, "stable"), (False, "unstable")):
+                table = pd.DataFrame({"x": branch.value, "value": np.where(branch.stable == stable, y, np.nan)})
+                found.append(_curve(table, "x", condition=f"{name}, {kind}, {k}"))
+    return _join(found)
+
+
+# ---- students, of a Distillation -----------------------------------------------------------------------------------
+
+
+def gain(found):
+    """Fraction correct of RADD against its gain."""
+    return _curve(found.radds[0].gains.rename(columns={"correct": "value"}), "gain")
+
+
+def horizon(found):
+    """Error of RADD's free running against steps, and the movement of the state itself."""
+    table = found.radds[0].horizon
+    return _join(_curve(table.rename(columns={name: "value"}), "steps", condition=name, point=table.steps)
+                 for name in ("error", "baseline"))
+
+
+def dimensions(found):
+    """RADD against its number of units: R², fraction correct, same choice."""
+    table = found.dimensions.rename(columns={"r2_low": "low", "r2_high": "high"})
+    r2 = _curve(table.rename(columns={"r2": "value"}), "units", condition="r2")
+    return _join([r2, *(_curve(table.rename(columns={name: "value"}).drop(columns=["low", "high"]), "units", condition=name)
+                        for name in ("correct", "same_choice"))])
+
+
+def divergence(found):
+    """Movement of states against lag, mean and sd; conditions are teacher, projection and kinds of student."""
+    return _join(_curve(table.assign(value=table["mean"], low=table["mean"] - table.sd, high=table["mean"] + table.sd), "lag",
+                        condition=name, point=table.lag) for name, table in found.divergences.items())
+
+
+# ---- all of them ---------------------------------------------------------------------------------------------------
+
+OF_RUN = {f.__name__: f for f in (accuracy, concordance, steps, p_right, after_change, new_side)}
+OF_ANATOMY = {f.__name__: f for f in (
+    variance, angle_full, movement, belief, gradient_flow, coupling, weights, eigenvalues, drift, branches)}
+OF_DISTILLATION = {f.__name__: f for f in (gain, horizon, dimensions, divergence)}

@@ -1,0 +1,92 @@
+"""Do networks move alike? Trajectories aligned by the task, compared by what no rotation of the units changes.
+
+Rows of a trajectory matrix are the same conditions in every network: block side × side × strength × step in the trial.
+"""
+
+import numpy as np
+
+from hrnn.arguments import real_array
+from hrnn.representation import states_of
+
+N_OBSERVED, MIN_TRIALS = 2, 10
+
+
+def trajectories(run):
+    """Mean state by condition: block side (2) × side (2) × strength × step (blanks and N_OBSERVED observations), (C, N).
+
+    Parameters
+    ----------
+    run : Rollout
+        Of a network, with its states. Trials of unbiased blocks are left out.
+
+    Returns
+    -------
+    (C, N) float64
+        NaN where fewer than MIN_TRIALS trials have the step; trials that have ended have none.
+
+    Examples
+    --------
+    >>> import hrnn
+    >>> run = hrnn.rollout(hrnn.Network.init("tanh", n_hidden=6, rng=0), hrnn.Task().sample(n_sessions=8, rng=0))
+    >>> trajectories(run).shape
+    (96, 6)
+    """
+    states, _, block = states_of(run)
+    s, n_steps = run.sessions, run.sessions.task.n_blank + N_OBSERVED
+    levels = np.unique(s.task.strengths)
+    inside = np.flatnonzero((run.step < n_steps) & (block != 0))
+    trial = run.trial[inside]
+    condition = ((s.block_side[trial] > 0) * 2 + (s.side[trial] > 0)) * len(levels) + np.searchsorted(levels, s.strength[trial])
+    row, n_rows = condition * n_steps + run.step[inside], 4 * len(levels) * n_steps
+    n = np.bincount(row, minlength=n_rows)
+    total = np.stack([np.bincount(row, column, n_rows) for column in states[inside].T], axis=1)
+    return np.where((n >= MIN_TRIALS)[:, None], total / np.maximum(n, 1)[:, None], np.nan)
+
+
+def _common(a, b):
+    """Rows that both have, centred."""
+    a, b = np.asarray(a, float), np.asarray(b, float)
+    if a.ndim != 2 or b.ndim != 2 or len(a) != len(b):
+        raise ValueError(f"a and b must be matrices of the same conditions, got shapes {a.shape} and {b.shape}")
+    both = np.isfinite(a).all(1) & np.isfinite(b).all(1)
+    if both.sum() < 3:
+        raise ValueError(f"a and b must share at least 3 conditions, got {both.sum()}")
+    a, b = (real_array(values[both] - values[both].mean(0), "a and b", (2,)) for values in (a, b))
+    if not (a.any() and b.any()):
+        raise ValueError("a and b must vary over conditions")
+    return a, b
+
+
+def cka(a, b):
+    """Linear centred kernel alignment, ‖b'a‖² / (‖a'a‖ ‖b'b‖), in [0, 1] (Kornblith et al. 2019).
+
+    Parameters
+    ----------
+    a, b : (C, N), (C, M) array_like
+        Trajectories of the same conditions; rows with NaN in either are left out.
+
+    Examples
+    --------
+    >>> a = np.random.default_rng(0).normal(size=(30, 4))
+    >>> round(cka(a, 3 * a[:, ::-1]), 6)
+    1.0
+    """
+    a, b = _common(a, b)
+    return float(np.linalg.norm(b.T @ a) ** 2 / (np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b)))
+
+
+def procrustes(a, b):
+    """Correlation after the best rotation, ‖a'b‖_* / (‖a‖ ‖b‖), in [0, 1]; its arccos is a distance (Williams et al. 2021).
+
+    Parameters
+    ----------
+    a, b : as in `cka`
+
+    Examples
+    --------
+    >>> a = np.random.default_rng(0).normal(size=(30, 4))
+    >>> round(procrustes(a, 3 * a[:, ::-1]), 6)
+    1.0
+    """
+    a, b = _common(a, b)
+    return float(np.linalg.norm(a.T @ b, "nuc") / (np.linalg.norm(a) * np.linalg.norm(b)))
