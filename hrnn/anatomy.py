@@ -15,10 +15,6 @@ N_STARTS = 400
 N_SESSIONS_UNTRAINED = 60
 FEEDBACK_RANGE = 1.5
 RANKS = (1, 2, 3, 5, 10, 20)
-PUBLISHED = {  # Schaeffer et al. (2020), one network each
-    "variance_pc12": 0.8874, "block_decoder_full": 0.826, "block_decoder_plane": 0.825, "block_decoder_full_by_step": 0.826,
-    "angle_full": 72.0, "angle_plane": 66.0, "slope_ratio": 4.0, "slope_ratio_in_plane": 4.0,
-}
 
 
 @dataclasses.dataclass(eq=False)
@@ -31,6 +27,8 @@ class Anatomy:
         Of a network, with its states.
     seed : int
         For the splits and resamples.
+    first : Network, optional
+        The network before it was trained; by default an untrained one of the same size and cell.
 
     Examples
     --------
@@ -41,6 +39,7 @@ class Anatomy:
 
     run: Rollout
     seed: int = 0
+    first: object = None
 
     def __post_init__(self):
         representation.states_of(self.run)
@@ -75,8 +74,10 @@ class Anatomy:
 
     @functools.cached_property
     def untrained(self):
-        """Rollout of an untrained network of the same size and cell, on the first of the same sessions."""
-        net = hrnn.Network.init(self.network.cell, n_hidden=self.network.n_hidden, rng=self.seed, leak=self.network.leak)
+        """Rollout of the untrained network, on the first of the same sessions."""
+        net = self.first
+        if net is None:
+            net = hrnn.Network.init(self.network.cell, n_hidden=self.network.n_hidden, rng=self.seed, leak=self.network.leak)
         sessions = self.run.sessions
         return hrnn.rollout(net, sessions.select(np.arange(min(N_SESSIONS_UNTRAINED, sessions.n_sessions))))
 

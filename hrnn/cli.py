@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -14,7 +13,7 @@ def parser():
     commands = top.add_subparsers(dest="command", required=True)
     p = commands.add_parser("reproduce", help="train, compare with every baseline, draw the figures, write the report")
     p.add_argument("--figures", help="comma-separated, for example 1,3 (default: all)")
-    p.add_argument("--networks", type=int, default=1, help="how many networks to train")
+    p.add_argument("--networks", type=int, default=20, help="how many networks to train")
     p.add_argument("--out", type=Path, default=Path("reproduced"), help="folder to write to")
     p.add_argument("--quick", action="store_true", help="few steps and blocks: to see that all works, not for its numbers")
     p.add_argument("--seed", type=int, default=0)
@@ -62,12 +61,10 @@ def reproduce(arguments):
         raise ValueError(f"--figures must be among {','.join(figures.FIGURES)}, got {','.join(unknown)}")
     arguments.out.mkdir(parents=True, exist_ok=True)
     with io.lock(arguments.out / ".lock"):
-        unfinished = arguments.out / "unfinished"
-        unfinished.mkdir(exist_ok=True)
-        study = work.study(n_networks=arguments.networks, seed=arguments.seed, quick=arguments.quick, unfinished=unfinished)
+        study = work.study(n_networks=arguments.networks, seed=arguments.seed, quick=arguments.quick, folder=arguments.out,
+                           executor="processes" if arguments.networks > 1 else "threads")
         settings = {name: str(value) for name, value in vars(arguments).items()}
         work.write(study, arguments.out, figures=wanted, settings=settings)
-        shutil.rmtree(unfinished)
     print((arguments.out / "report.md").read_text(), end="")
 
 

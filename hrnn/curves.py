@@ -7,6 +7,7 @@ import numpy as np
 
 from hrnn import behavior, integration
 from hrnn.mice.beside import takes_new_side
+from hrnn.stats import mean_interval
 
 COLUMNS = ("condition", "point", "x", "value", "low", "high", "n")
 MIN_N = 30
@@ -21,11 +22,39 @@ def _curve(table, x, *, condition="", point=None):
     return found.reindex(columns=COLUMNS).reset_index(drop=True)
 
 
+def empty():
+    """No curve."""
+    import pandas as pd
+
+    return pd.DataFrame({name: np.empty(0, object if name == "condition" else float) for name in COLUMNS})
+
+
 def _join(parts):
     import pandas as pd
 
     parts = list(parts)
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
+    return pd.concat(parts, ignore_index=True) if parts else empty()
+
+
+def mean(several):
+    """Mean over networks of each point that all of them have, with networks resampled; its x is their mean, too.
+
+    Parameters
+    ----------
+    several : list of DataFrame
+        The same curve of each network.
+    """
+    import pandas as pd
+
+    wide = {name: pd.concat([table.set_index(["condition", "point"])[name] for table in several], axis=1).dropna()
+            for name in ("value", "x")} if several else {}
+    if not wide or wide["value"].empty:
+        return empty()
+    rows = wide["value"].index.intersection(wide["x"].index, sort=False)
+    found = mean_interval(wide["value"].loc[rows].to_numpy().T)
+    x = wide["x"].loc[rows].mean(axis=1).to_numpy()
+    columns = {"x": x, "value": found.value, "low": found.low, "high": found.high, "n": len(several)}
+    return pd.DataFrame(columns, index=rows).reset_index()[list(COLUMNS)]
 
 
 # ---- behaviour, of a Rollout of any agent --------------------------------------------------------------------------

@@ -74,7 +74,10 @@ def _processes(work, tasks, n_workers):
                 done, pool = concurrent.futures.wait(running).done, _end(pool)
             for future in done:
                 yield running.pop(future), _outcome(future)
-    finally:
+        if pool is not None:
+            pool.shutdown()
+            pool = None
+    finally:  # on Ctrl-C
         if pool is not None:
             _end(pool)
 
@@ -107,10 +110,9 @@ def _watch_parent():
 
 def _end(pool):
     """Stop a pool at once: what its workers have not written is not wanted."""
-    workers = list((pool._processes or {}).values())
-    pool.shutdown(wait=False, cancel_futures=True)
-    for worker in workers:
+    for worker in list((pool._processes or {}).values()):
         worker.kill()
+    pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _lent(work, tasks, engine):

@@ -7,8 +7,9 @@ import numpy as np
 
 from hrnn import curves, io, similarity
 from hrnn.anatomy import N_SESSIONS_UNTRAINED, Anatomy
-from hrnn.behavior import totals
+from hrnn.behavior import error_split, history_regression, totals
 from hrnn.distill import Distillation
+from hrnn.inference import accuracy_bound, observe
 from hrnn.mice import fit
 from hrnn.mice.beside import MODELS_FITTED, of_fits
 from hrnn.network import Network
@@ -21,6 +22,7 @@ PARTS = ("anatomy", "distillation", "choices")
 BLOCKS_AT_ONCE = 1000  # bounds the memory, however many blocks are evaluated
 N_LOSSES = 100  # points of the loss curve
 N_STUDENTS = 1  # seeds of every kind of student
+HISTORY_TERMS = ("logit_prior", "previous_correct", "previous_wrong")
 N_STARTS = 5  # of every fit of choices
 
 
@@ -101,10 +103,12 @@ def make(settings, *, checkpoint=None, stop=None, callback=None):
     found = _Findings(stop)
     found.curves["loss"] = loss_curve(training.loss)
     run = _behaviour(training.network, task, settings, found)
+    found.group("errors, history, long session", functools.partial(_more_behaviour, run, seed))
     found.table(curves.OF_RUN, run)
-    paths = {"trained": similarity.trajectories(run), "untrained": similarity.trajectories(rollout(first, _some(run.sessions)))}
+    few = run.sessions.select(np.arange(min(N_SESSIONS_UNTRAINED, run.sessions.n_sessions)))
+    paths = {"trained": similarity.trajectories(run), "untrained": similarity.trajectories(rollout(first, few))}
     if "anatomy" in settings["parts"]:
-        _anatomy(run, seed, found)
+        _anatomy(Anatomy(run, seed, first), found)
     if "choices" in settings["parts"]:
         found.group("choices", functools.partial(_choices, run, seed))
     run = dataclasses.replace(run, hidden=None)  # the states are large
@@ -154,10 +158,6 @@ def loss_curve(loss):
     return table.reindex(columns=curves.COLUMNS)
 
 
-def _some(sessions):
-    return sessions.select(np.arange(min(N_SESSIONS_UNTRAINED, sessions.n_sessions)))
-
-
 def sessions_of(task, n_blocks, seed, part=0):
     """The sessions of one part of an evaluation: at most BLOCKS_AT_ONCE blocks, the same for all networks."""
     left = n_blocks - part * BLOCKS_AT_ONCE
@@ -166,17 +166,34 @@ def sessions_of(task, n_blocks, seed, part=0):
 
 def _behaviour(net, task, settings, found):
     """Behaviour in all blocks, part by part; returns the rollout of the first part, with its states."""
-    n_parts, sums = -(-settings["n_blocks"] // BLOCKS_AT_ONCE), {}
+    n_parts, sums, bound = -(-settings["n_blocks"] // BLOCKS_AT_ONCE), {}, 0
     for part in reversed(range(n_parts)):
         run = rollout(net, sessions_of(task, settings["n_blocks"], settings["seed"], part), hidden=part == 0)
+        bound += np.array([accuracy_bound(run.sessions).sum(), run.sessions.n_trials])
         for name, pair in totals(run).items():
             sums[name] = sums.get(name, 0) + pair
-    found.group("behaviour", lambda: {name: num / den if den else np.nan for name, (num, den) in sums.items()})
+    values = {name: num / den if den else np.nan for name, (num, den) in sums.items()}
+    values["mu0_gap"] = values.get("mu0_concordant", np.nan) - values.get("mu0_discordant", np.nan)
+    values["gap_to_bound"] = bound[0] / bound[1] - values["correct"]
+    found.group("behaviour", lambda: values)
     return run
 
 
-def _anatomy(run, seed, found):
-    anatomy = Anatomy(run, seed)
+def _more_behaviour(run, seed):
+    """What the report says of a network beside the summary: causes of errors, history, one long session."""
+    found = {f"errors_{cause}": value for cause, value in error_split(run)["value"].items()}
+    history = history_regression(run, observe(run).prior).set_index("term")["weight"]
+    found |= {f"history_{term}": history[term] for term in HISTORY_TERMS}
+    long = rollout(run.agent, long_session(run.sessions, seed), hidden=False)
+    return found | {f"long_session_{name}": num / den for name, (num, den) in totals(long).items() if den}
+
+
+def long_session(sessions, seed):
+    """One session without reset, of as many blocks as all these have."""
+    return sessions.task.replace(n_blocks=len(sessions.block_lengths)).sample(n_sessions=1, rng=stream(seed, "long session"))
+
+
+def _anatomy(anatomy, found):
     for name, group in anatomy.groups.items():
         found.group(name, group)
     found.table(curves.OF_ANATOMY, anatomy)

@@ -79,7 +79,7 @@ class Population:
         def columns(rows, repeat):
             keys = {"key": [key for key, _, _ in rows], "index": [index for _, index, _ in rows]}
             keys |= {name: [_cell(point[name]) for _, _, point in rows] for name in settings}
-            return {name: np.repeat(np.array(v, object if name == "key" else None), repeat) for name, v in keys.items()}
+            return {name: np.repeat(pd.Series(v).to_numpy(), repeat) for name, v in keys.items()}
 
         values = [found.get(name) for found in measures for name in names]
         table = pd.DataFrame({**columns(about, len(names)), "measure": names * len(about), "value": np.array(values, float)})
@@ -115,9 +115,9 @@ def population(folder, *, n_networks=N_NETWORKS, grid=None, task=None, recipe="p
         Made if it is not there. Networks whose files are in it are not trained again.
     n_networks : int
         Seeds at every point of the grid.
-    grid : dict of str to sequence, optional
+    grid : dict of str to sequence, or list of such dicts, optional
         Values of `n_hidden, cell, leak, gain` (of the first recurrent weights), `recipe`, of the recipe's fields or of the task's,
-        every combination of which is a point.
+        every combination of which is a point. The points of several grids are joined.
     task : Task, optional
     recipe : {'paper', 'fast'} or Recipe
     n_hidden : int
@@ -162,7 +162,7 @@ def population(folder, *, n_networks=N_NETWORKS, grid=None, task=None, recipe="p
     members = plan(n_networks=n_networks, grid=grid, task=task, recipe=recipe, n_hidden=n_hidden, cell=cell, n_blocks=n_blocks,
                    parts=parts, seed=seed)
     errors, n_threads = {}, n_threads_of(n_threads)
-    with _folder(folder, shared=False):
+    with _folder(folder, shared=False), one_blas_thread():
         left = [settings for _, settings in members if not _path(folder, settings).exists()]
         job = functools.partial(work, folder=str(folder.resolve()), tensorboard=tensorboard)
         with bar(progress, len(members), initial=len(members) - len(left), unit="network") as shown, \
@@ -194,7 +194,7 @@ def run_one(folder, number, **settings):
     if whole_number(number, "number", 0) >= len(members):
         raise ValueError(f"number must be less than the number of networks, {len(members)}, got {number}")
     settings = members[number][1]
-    with _folder(folder, shared=True), io.lock(folder / f".{key_of(settings)}.lock"):
+    with _folder(folder, shared=True), io.lock(folder / f".{key_of(settings)}.lock"), one_blas_thread():
         if not _path(folder, settings).exists():
             work(settings, None, folder=folder)
     return key_of(settings)
@@ -207,12 +207,21 @@ def plan(*, n_networks=N_NETWORKS, grid=None, task=None, recipe="paper", n_hidde
         raise TypeError(f"task must be a Task, got {type(task).__name__}")
     for part in parts:
         one_of(part, "parts", PARTS)
-    base = {"network": {"n_hidden": n_hidden, "cell": cell}, "recipe": _recipe(recipe, "recipe"), "task": task.to_dict(),
+    network = {"n_hidden": n_hidden, "cell": cell, "leak": None, "gain": 1.0}
+    base = {"network": network, "recipe": _recipe(recipe, "recipe"), "task": task.to_dict(),
             "n_blocks": whole_number(n_blocks, "n_blocks"), "parts": [part for part in PARTS if part in parts],
             "seed": whole_number(seed, "seed", 0)}
-    grid, n_networks = _checked({} if grid is None else grid), whole_number(n_networks, "n_networks")
-    points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
-    return [(point, _settings(base, point, index)) for point in points for index in range(n_networks)]
+    grids, n_networks = _checked({} if grid is None else grid), whole_number(n_networks, "n_networks")
+    names = list(dict.fromkeys(itertools.chain.from_iterable(grids)))
+    members = {}
+    for one in grids:
+        for values in itertools.product(*one.values()):
+            point = dict(zip(one, values, strict=True))
+            for index in range(n_networks):
+                settings = _settings(base, point, index)
+                flat = {**settings["network"], **settings["recipe"], **settings["task"], "recipe": point.get("recipe", recipe)}
+                members.setdefault(key_of(settings), ({name: flat[name] for name in names}, settings))
+    return list(members.values())
 
 
 def _recipe(recipe, name):
@@ -224,13 +233,16 @@ def _recipe(recipe, name):
 
 
 def _checked(grid):
-    grid = {name: list(values) for name, values in dict(grid).items()}
-    for name, values in grid.items():
+    """A list of grids."""
+    grids = [{name: list(values) for name, values in dict(one).items()} for one in ([grid] if isinstance(grid, dict) else grid)]
+    if not grids:
+        raise ValueError("grid must be a dict, or a list of at least one, got an empty list")
+    for name, values in itertools.chain.from_iterable(one.items() for one in grids):
         if name not in GRID_KEYS:
             raise ValueError(f"grid must have keys among {GRID_KEYS}, got {name!r}")
         if not values:
             raise ValueError(f"grid must have values for every key, got none for {name!r}")
-    return grid
+    return grids
 
 
 def _settings(base, point, index):
@@ -263,10 +275,21 @@ def work(settings, stop, *, folder, tensorboard=False):
     """One network into its file: what every engine runs. Its training goes on from a checkpoint, if it was interrupted."""
     path = _path(folder, settings)
     checkpoint = path.with_suffix(".checkpoint")
+    one_blas_thread()
     with _writer(Path(folder) / "tensorboard" / path.stem, settings) if tensorboard else contextlib.nullcontext() as callback:
         make(settings, checkpoint=checkpoint, stop=stop, callback=callback).save(path)
     for leftover in (checkpoint, checkpoint.with_name(checkpoint.name + ".previous")):
         leftover.unlink(missing_ok=True)
+
+
+def one_blas_thread():
+    """Let NumPy work on one thread: workers would get in each other's way, and sums would depend on their number.
+
+    For good, or for the length of a `with` block.
+    """
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1, user_api="blas")
 
 
 @contextlib.contextmanager
@@ -331,4 +354,4 @@ def _points(several):
 
 def _cell(value):
     """A value of the grid as it stands in a table."""
-    return value if np.isscalar(value) or value is None else str(value)
+    return value if isinstance(value, str | int | float) or value is None else str(value)

@@ -3,16 +3,19 @@
 import numpy as np
 
 import hrnn
-from hrnn import behavior, stats
-from hrnn.anatomy import PUBLISHED as PUBLISHED_ANATOMY
-from hrnn.distill.distillation import PUBLISHED as PUBLISHED_RADD
+from hrnn import behavior, claims, stats
+from hrnn.member import HISTORY_TERMS, long_session
 from hrnn.mice.beside import MEASURES
 from hrnn.reproduce import BASELINES, QUANTITIES
-from hrnn.rng import stream
 
-PUBLISHED = {  # Schaeffer et al. (2020)
-    "network.correct": 0.855, **{f"network.{name}": value for name, value in PUBLISHED_ANATOMY.items()},
-    **{f"radd.{name}": value for name, value in PUBLISHED_RADD.items()},
+PUBLISHED = {name if "." in name else f"network.{name}": value for name, value in claims.PUBLISHED.items()}
+POLICIES = (("optimal_per_trial", "reward_per_trial"), ("optimal_per_step", "reward_per_step"))
+OVER_NETWORKS = "populations.population: mean over networks"
+CLAIM_COLUMNS = {  # of the table of claims: heading and cell
+    "claim": lambda row: row.claim, "published": lambda row: _number(row.published), "criterion": lambda row: row.criterion,
+    "mean [95 %]": lambda row: _number(row.value) + (f" [{_number(row.low)}, {_number(row.high)}]" if np.isfinite(row.low) else ""),
+    "sd": lambda row: _number(row.sd), "range": lambda row: f"{_number(row.least)} … {_number(row.most)}",
+    "holds in": lambda row: f"{row.k} of {row.of} networks",
 }
 NOTE = (
     "n is the number of trials, or of networks where several were trained. Intervals resample sessions (mice: subjects; several "
@@ -31,7 +34,19 @@ def rows(study):
             found.append(_row(f"{agent}.{quantity}", *numbers, f"behavior.summary of {agent}"))
     found.append(_row("bound.correct", study.bound.mean(), None, None, len(study.bound), "inference.accuracy_bound"))
     parts = (_errors, _long_session, _anatomy, _distillation, _regrets, _history, _mice_rows)
-    return found + [row for part in parts for row in part(study)]
+    every = {row["name"]: row for row in found + [row for part in parts for row in part(study)]}
+    return list((every | _over_networks(study)).values())
+
+
+def _over_networks(study):
+    """Rows of all networks, in the place of those of the first: {name: row}; none for one network."""
+    estimates = dict(study.over_networks)
+    if estimates:
+        for policy, criterion in POLICIES:
+            best = study.summaries[policy].loc[criterion, "value"]
+            estimates[f"regret_{criterion}"] = stats.mean_interval(best - study.wide[criterion].to_numpy())
+    names = {name: name if "." in name else f"network.{name}" for name in estimates}
+    return {names[name]: _row(names[name], m.value, m.low, m.high, m.n, OVER_NETWORKS) for name, m in estimates.items()}
 
 
 def _row(name, value, low, high, n, source):
@@ -42,7 +57,8 @@ def _row(name, value, low, high, n, source):
 
 def _anatomy(study):
     """Representation, integration, coupling and mechanism of the networks, and what the published code's defects do to them."""
-    rows = [_row(f"network.{name}", m.value, m.low, m.high, m.n, f"anatomy.Anatomy.measures: {name}") for name, m in study.measures.items()]
+    measures = {} if study.over_networks else study.anatomy.measures()
+    rows = [_row(f"network.{name}", m.value, m.low, m.high, m.n, f"anatomy.Anatomy.measures: {name}") for name, m in measures.items()]
     return rows + [_row(row.name, row.value, None, None, row.n, "published.consequences")
                    for row in study.anatomy.consequences.itertuples(index=False)]
 
@@ -69,9 +85,8 @@ def _errors(study):
 
 def _long_session(study):
     """The first network in one session without reset, as many blocks as all sessions have; runs of four blocks are resampled."""
-    n_blocks = len(study.sessions.block_lengths)
-    sessions = study.task.replace(n_blocks=n_blocks).sample(n_sessions=1, rng=stream(study.seed, "long session"))
-    table = behavior.summary(hrnn.rollout(study.networks[0].network, sessions, hidden=False)).loc[list(QUANTITIES)]
+    sessions = long_session(study.sessions, study.seed)
+    table = behavior.summary(hrnn.rollout(study.runs["network"].agent, sessions, hidden=False)).loc[list(QUANTITIES)]
     return [_row(f"network.long_session_{q}", *table.loc[q, ["value", "low", "high", "n"]], "behavior.summary, one long session")
             for q in QUANTITIES]
 
@@ -80,10 +95,10 @@ def _regrets(study):
     """What the network and the exact actor lose against each optimal policy."""
     rows = []
     for agent in ("network", "semi_markov", "published_actor"):
-        for policy, criterion in (("optimal_per_trial", "reward_per_trial"), ("optimal_per_step", "reward_per_step")):
+        for policy, criterion in POLICIES:
             r = behavior.regret(study.runs[agent], study.runs[policy], criterion=criterion)
             rows.append(_row(f"{agent}.regret_{criterion}", r.value, r.low, r.high, r.n, "behavior.regret"))
-    for policy in ("optimal_per_trial", "optimal_per_step"):
+    for policy, _ in POLICIES:
         solution = BASELINES[policy]().solution(study.task)
         rows.append(_row(f"{policy}.expected", solution.value, None, None, 0, "policy.Solution.value"))
     return rows
@@ -95,7 +110,7 @@ def _history(study):
     for agent in ("network", "semi_markov"):
         run = study.runs[agent]
         table = behavior.history_regression(run, hrnn.observe(run).prior).set_index("term")
-        for term in ("logit_prior", "previous_correct", "previous_wrong"):
+        for term in HISTORY_TERMS:
             row = table.loc[term]
             source = "behavior.history_regression"
             rows.append(_row(f"{agent}.history_{term}", row["weight"], row["low"], row["high"], row["n"], source))
@@ -131,16 +146,38 @@ def markdown(study, rows):
     ]
     lines += [_markdown_row([f"`{agent}`", *(_cell(found[f"{agent}.{q}"]) for q in QUANTITIES)]) for agent in study.summaries]
     lines += ["", f"{study.sessions.n_sessions} sessions of {study.task.n_blocks} blocks, the same for every agent; block length "
-              f"{lengths.mean():.2f} ± {lengths.std():.2f} trials (mean ± sd). A timeout is wrong.", "", *_students(study.distillation),
+              f"{lengths.mean():.2f} ± {lengths.std():.2f} trials (mean ± sd). A timeout is wrong.", "", *claims_table(study.verdicts),
+              *_failures(study.population), "", *_students(study.distillation),
               "", "## Every number", "",
               "| quantity | measured | 95 % interval | n | published |", "|---|---|---|---|---|"]
     for row in rows:
-        value = "–" if row["value"] is None else f"{row['value']:.4f}"
-        interval = "–" if row["low"] is None else f"{row['low']:.4f} … {row['high']:.4f}"
-        published = "–" if row["published"] is None else f"{row['published']:g}"
-        lines.append(_markdown_row([f"`{row['name']}`", value, interval, row["n"], published]))
+        name, *others = number_cells(row)
+        lines.append(_markdown_row([f"`{name}`", *others]))
     lines += ["", NOTE]
     return "\n".join(lines) + "\n"
+
+
+def number_cells(row):
+    """A row as it is printed: name, value, interval, n, published."""
+    value = "–" if row["value"] is None else f"{row['value']:.4f}"
+    interval = "–" if row["low"] is None else f"{row['low']:.4f} … {row['high']:.4f}"
+    return [row["name"], value, interval, row["n"], "–" if row["published"] is None else f"{row['published']:g}"]
+
+
+def claims_table(verdicts):
+    """Every published claim, and in how many networks it holds, as lines of markdown."""
+    lines = ["## Claims, network by network", "", _markdown_row(CLAIM_COLUMNS), _markdown_row(["---"] * len(CLAIM_COLUMNS))]
+    lines += [_markdown_row([cell(row) for cell in CLAIM_COLUMNS.values()]) for row in verdicts.itertuples()]
+    return [*lines, "", "A claim holds in a network if the measure of that network meets the criterion, which is ours (docs/claims.md)."]
+
+
+def _failures(population):
+    return [f"\n{len(population.failures)} networks failed; their errors are in manifest.json."] if len(population.failures) else []
+
+
+def _number(value):
+    """Three significant digits, or a dash."""
+    return f"{value:.3g}".replace("-", "−") if value is not None and np.isfinite(value) else "–"
 
 
 def _students(found):

@@ -1,25 +1,30 @@
 """Everything the figures and the report (`report`) are made of, computed once, and written to a folder.
 
-Long work is cut into jobs that run in parallel threads (the C core releases the GIL); each takes its random
-numbers from the seed and its own name, so the result does not depend on how many run at once.
+Long work is cut into jobs that run in parallel; each takes its random numbers from the seed and its own name, so the result does
+not depend on how many run at once.
 """
 
+import atexit
 import dataclasses
 import functools
+import hashlib
 import itertools
 import os
 import platform
+import shutil
+import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 
 import hrnn
-from hrnn import behavior, io, jobs, stats
+from hrnn import behavior, claims, curves, io, jobs, member, stats
 from hrnn.anatomy import Anatomy
 from hrnn.arguments import as_path, whole_number
 from hrnn.distill import Distillation
 from hrnn.inference import accuracy_bound
+from hrnn.populations import population
 from hrnn.rng import stream
 
 BASELINES = {
@@ -44,7 +49,13 @@ QUANTITIES = (
     "correct", "timeouts", "steps_per_trial", "reward_per_trial", "reward_per_step", "mu0_concordant", "mu0_discordant",
 )
 N_BLOCKS, N_BLOCKS_SWEEP, N_BLOCKS_QUICK = 1000, 400, 80
-N_NETWORKS_SWEEP, N_NETWORKS_QUICK = 5, 2  # retrained at each value
+N_NETWORKS_SWEEP, N_NETWORKS_VARIED, N_NETWORKS_QUICK = 5, 3, 1  # retrained at each value
+# Settings varied one at a time with the fast recipe; each has the value of all others' networks at BASE.
+BASE = 1
+VARIATIONS = {
+    "n_hidden": (25, 50, 100), "threshold": (0.8, 0.9, 0.95), "gain": (0.5, 1.0, 1.5),
+    "loss": ("cross_entropy", "nll_of_probability"),
+}
 QUICK_STEPS, N_SEEDS_QUICK, N_PSEUDO_QUICK = 20, 2, 20
 MODELS_QUICK = ("flat", "semi_markov", "action_kernel")
 BESIDE_MICE = ("network", "semi_markov", "exponential", "optimal_per_trial")
@@ -59,16 +70,17 @@ class Study:
     task : Task
     sessions : Sessions
         Shared by all agents.
-    networks : list of Training
+    population : populations.Population
+        The networks, trained with the paper's recipe.
     runs : dict of str to Rollout
-        Agents by name: 'network' (that of networks[0]) and those of BASELINES.
-    network_runs : list of Rollout
-        One for each network.
+        Agents by name: 'network' (the first) and those of BASELINES.
     bound : (R,) bool
         Whether the exact posterior after all observations is right.
     thresholds, penalties : DataFrame
         Sweeps, one row per agent, network and setting: agent ('network', 'semi_markov', 'optimal_per_trial', ...),
         threshold or wait_penalty, network (index), and the measures of `behavior.summary`.
+    variations : DataFrame
+        Networks of VARIATIONS, one row per network and measure: `setting, level, index, measure, value`.
     mice : DataFrame or None
         Trial table of the mice, where their files are.
     seconds : dict of str to float
@@ -83,12 +95,12 @@ class Study:
 
     task: hrnn.Task
     sessions: object
-    networks: list
+    population: object
     runs: dict
-    network_runs: list
     bound: np.ndarray
     thresholds: object
     penalties: object
+    variations: object = None
     mice: object = None
     seconds: dict = dataclasses.field(default_factory=dict)
     seed: int = 0
@@ -96,24 +108,51 @@ class Study:
     n_threads: object = None
     quick: bool = False
 
+    @property
+    def n_networks(self):
+        """Networks that were trained and did not fail."""
+        return len(self.population.keys)
+
+    @functools.cached_property
+    def wide(self):
+        """One row per network, one column per measure."""
+        return self.population.wide()
+
+    @functools.cached_property
+    def verdicts(self):
+        """`claims.verdicts` of the networks."""
+        return claims.verdicts(self.wide)
+
     @functools.cached_property
     def anatomy(self):
         """The first network taken apart: an `anatomy.Anatomy`."""
-        return self.take_apart(0)
+        return Anatomy(hrnn.rollout(self.population.members[0].network, self.sessions), self.seed)
 
-    def take_apart(self, index):
-        """One network, rolled out again with its states and taken apart."""
-        return Anatomy(hrnn.rollout(self.networks[index].network, self.sessions), self.seed)
+    @functools.cached_property
+    def over_networks(self):
+        """Mean of every measure over networks, with networks resampled: {name: Estimate}; empty for one network."""
+        if self.n_networks == 1:
+            return {}
+        columns = {name: self.wide[name].dropna().to_numpy() for name in self.wide}
+        return {name: stats.mean_interval(values) for name, values in columns.items() if len(values)}
 
     @functools.cached_property
     def measures(self):
-        """Measures of the networks' anatomy, {name: Estimate}: of several networks their mean, with networks resampled."""
-        first = self.anatomy.measures()
-        if len(self.networks) == 1:
-            return first
-        each = [first, *(self.take_apart(i).measures() for i in range(1, len(self.networks)))]
-        values = {name: np.array([measures[name].value for measures in each if name in measures]) for name in first}
-        return {name: stats.mean_interval(v[np.isfinite(v)]) if np.isfinite(v).any() else first[name] for name, v in values.items()}
+        """Measures by name: {name: Estimate}: over networks, or of one network with the intervals of its sessions."""
+        return self.over_networks or {**self.anatomy.measures(), **self.distillation.measures()}
+
+    def curve(self, name):
+        """A curve of the networks, in the columns of `curves.COLUMNS`.
+
+        Of several networks the mean of each point that all of them have, with networks resampled; of one its own.
+        """
+        each = [found.curves[name] for found in self.population.members if name in found.curves]
+        return curves.mean(each) if self.n_networks > 1 else each[0] if each else curves.empty()
+
+    def each(self, name):
+        """The curves of all networks by themselves, with a column `network`; empty for one network."""
+        found = [member.curves[name].assign(network=i) for i, member in enumerate(self.population.members) if name in member.curves]
+        return pd_concat(found) if self.n_networks > 1 and found else curves.empty().assign(network=[])
 
     @functools.cached_property
     def beside(self):
@@ -130,19 +169,16 @@ class Study:
 
         Several networks are one agent: their mean, with the interval from resampled networks, and n networks.
         """
-        import pandas as pd
-
         rows = list(QUANTITIES)
         tables = {agent: behavior.summary(run).loc[rows] for agent, run in self.runs.items()}
-        if len(self.network_runs) > 1:
-            mean = stats.mean_interval([behavior.summary(run).loc[rows, "value"].to_numpy() for run in self.network_runs])
-            columns = {"value": mean.value, "low": mean.low, "high": mean.high, "n": len(self.network_runs)}
-            tables["network"] = pd.DataFrame(columns, index=tables["network"].index)
+        for name in rows if self.over_networks else ():
+            mean = self.over_networks[name]
+            tables["network"].loc[name] = [mean.value, mean.low, mean.high, mean.n]
         return tables
 
 
-def study(*, n_networks=1, seed=0, quick=False, n_threads=None, progress=True, unfinished=None):
-    """Train networks, run them beside every baseline, sweep threshold and penalty, and read the mice.
+def study(*, n_networks=1, seed=0, quick=False, folder=None, executor="threads", n_threads=None, progress=True):
+    """Train networks, run them beside every baseline, sweep threshold and penalty, vary settings, and read the mice.
 
     Parameters
     ----------
@@ -151,54 +187,107 @@ def study(*, n_networks=1, seed=0, quick=False, n_threads=None, progress=True, u
     seed : int
     quick : bool
         Few steps of training and few blocks: to see that all works, not for its numbers.
+    folder : path, optional
+        Of the networks (`networks`, `variations`), from which an interrupted study goes on; by default one that lasts as long as
+        Python runs.
+    executor : as in `population`
+        For the networks.
     n_threads : int or None
     progress : bool
-    unfinished : path, optional
-        Folder of the networks' checkpoints, from which an interrupted study goes on.
 
     Returns
     -------
     Study
     """
-    n_networks, seed = whole_number(n_networks, "n_networks"), whole_number(seed, "seed", 0)
-    task, began = hrnn.Task(), time.monotonic()
-    sessions = task.sample(n_blocks=N_BLOCKS_QUICK if quick else N_BLOCKS, rng=stream(seed, "sessions"))
-    train, work = functools.partial(_train, seed=seed, quick=quick), {}
-    for i in range(n_networks):
-        checkpoint = None if unfinished is None else as_path(unfinished, "unfinished") / f"network_{i}.npz"
-        work["network", i] = functools.partial(train, task, index=i, progress=progress and i == 0, checkpoint=checkpoint)
-    for setting, (values, baselines) in SWEEPS.items():
-        sweep = functools.partial(_sweep, seed=seed, quick=quick, train=train, baselines=baselines)
-        for x, i in itertools.product(values, range(N_NETWORKS_QUICK if quick else N_NETWORKS_SWEEP)):
-            work[setting, x, i] = functools.partial(sweep, task.replace(**{setting: x}), index=i)
-    done = jobs.run(work, hrnn.training.n_threads_of(n_threads), progress)
-    trained = time.monotonic()
-    networks = [done["network", i] for i in range(n_networks)]
-    network_runs = [hrnn.rollout(t.network, sessions, hidden=False) for t in networks]
-    runs = {"network": network_runs[0]} | {name: hrnn.rollout(make(), sessions) for name, make in BASELINES.items()}
-    shown = task.sample(n_blocks=N_BLOCKS_QUICK if quick else N_BLOCKS, rng=stream(seed, "distillation"))
+    seed, clock, task = whole_number(seed, "seed", 0), _Clock(), hrnn.Task()
+    folder = _lasting() if folder is None else as_path(folder, "folder")
+    make = functools.partial(population, seed=seed, executor=executor, n_threads=n_threads, progress=progress)
+    few = {"recipe": _quick_recipe(), "n_blocks": N_BLOCKS_QUICK} if quick else {"n_blocks": N_BLOCKS}
+    trained = make(folder / "networks", n_networks=n_networks, **few)
+    if not trained.keys:
+        raise RuntimeError(f"every network failed; the first: {trained.failures.error[0]}")
+    clock.lap("networks")
+    swept = _sweeps(task, seed, quick, n_threads, progress)
+    clock.lap("sweeps")
+    varied = _variations(make, folder / "variations", trained, quick)
+    clock.lap("variations")
+    sessions = member.sessions_of(task, few["n_blocks"], seed)
+    net = trained.members[0].network
+    runs = {"network": hrnn.rollout(net, sessions, hidden=False)}
+    runs |= {name: hrnn.rollout(make_agent(), sessions) for name, make_agent in BASELINES.items()}
+    shown = task.sample(n_blocks=few["n_blocks"], rng=stream(seed, "distillation"))
     distillation = Distillation(
-        hrnn.rollout(networks[0].network, shown), network_runs[0], seed=seed, n_threads=n_threads, progress=progress,
+        hrnn.rollout(net, shown), runs["network"], seed=seed, n_threads=n_threads, progress=progress,
         **({"n_seeds": N_SEEDS_QUICK, "n_updates": QUICK_STEPS} if quick else {}),
     )
-    return Study(
-        task, sessions, networks, runs, network_runs, accuracy_bound(sessions),
-        _sweep_table(done, "threshold"), _sweep_table(done, "wait_penalty"), _mice(),
-        {"training and sweeps": trained - began, "agents and mice": time.monotonic() - trained}, seed, distillation, n_threads, quick,
-    )
+    mice = _mice()
+    clock.lap("agents and mice")
+    return Study(task, sessions, trained, runs, accuracy_bound(sessions), _sweep_table(swept, "threshold"),
+                 _sweep_table(swept, "wait_penalty"), varied, mice, clock.seconds, seed, distillation, n_threads, quick)
 
 
-def _train(task, stop, *, seed, index, quick, recipe="paper", progress=False, checkpoint=None):
-    net = hrnn.Network.init("tanh", n_hidden=50, rng=stream(seed, "network", index))
-    n_steps = QUICK_STEPS if quick else None
-    recipe = "fast" if quick else recipe
-    trainer = hrnn.training.Trainer.new(net, task, recipe, n_steps, stream(seed, "training", index), checkpoint)
-    return trainer.caught_up().run(None, 1, progress, stop)
+class _Clock:
+    """Wall time of each part."""
+
+    def __init__(self):
+        self.seconds, self.last = {}, time.monotonic()
+
+    def lap(self, name):
+        now = time.monotonic()
+        self.seconds[name], self.last = now - self.last, now
 
 
-def _sweep(task, stop, *, seed, quick, train, index, baselines):
+def _lasting():
+    """A folder that is removed when Python ends."""
+    folder = tempfile.mkdtemp(prefix="hrnn-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+def _quick_recipe():
+    return dataclasses.replace(hrnn.training.RECIPES["fast"], n_steps=QUICK_STEPS)
+
+
+def _variations(make, folder, trained, quick):
+    """Networks trained with one setting changed at a time, and those of the paper's recipe beside them."""
+    settings = {"recipe": _quick_recipe() if quick else "fast", "n_blocks": N_BLOCKS_QUICK if quick else N_BLOCKS_SWEEP,
+                "n_networks": N_NETWORKS_QUICK if quick else N_NETWORKS_VARIED, "parts": ["anatomy"]}
+    found = make(folder, grid=[{setting: levels} for setting, levels in VARIATIONS.items()], **settings).table
+    base = {setting: levels[BASE] for setting, levels in VARIATIONS.items()}
+    at_base = {setting: found[setting] == level for setting, level in base.items()}
+    tables = [found[np.logical_and.reduce(list(at_base.values()))].assign(setting="recipe", level="fast"),
+              trained.table.assign(setting="recipe", level="paper")]
+    for setting in VARIATIONS:
+        part = found[np.logical_and.reduce([same for name, same in at_base.items() if name != setting])]
+        tables.append(part.sort_values(setting, kind="stable").assign(setting=setting, level=lambda t, s=setting: t[s].astype(str)))
+    every = pd_concat(tables)[["setting", "level", "index", "measure", "value"]]
+    every.attrs["n_blocks"] = settings["n_blocks"]
+    return every
+
+
+def pd_concat(tables):
+    """One table of several."""
+    import pandas as pd
+
+    return pd.concat(tables, ignore_index=True)
+
+
+def _sweeps(task, seed, quick, n_threads, progress):
+    """Networks retrained at every value of SWEEPS beside the baselines: {(setting, value, network): rows}."""
+    work = {}
+    for setting, (values, baselines) in SWEEPS.items():
+        sweep = functools.partial(_sweep, seed=seed, quick=quick, baselines=baselines)
+        for x, i in itertools.product(values, range(N_NETWORKS_QUICK if quick else N_NETWORKS_SWEEP)):
+            work[setting, x, i] = functools.partial(sweep, task.replace(**{setting: x}), index=i)
+    return jobs.run(work, hrnn.training.n_threads_of(n_threads), progress)
+
+
+def _sweep(task, stop, *, seed, quick, index, baselines):
     """One row per agent: a network retrained on this task and, beside the first, the baselines, in fresh sessions."""
-    agents = {"network": train(task, stop, index=index, recipe="fast").network}
+    net = hrnn.Network.init("tanh", n_hidden=50, rng=stream(seed, "network", index))
+    recipe = _quick_recipe() if quick else "fast"
+    trainer = hrnn.training.Trainer.new(net, task, recipe, None, stream(seed, "training", index), None)
+    agents = {"network": trainer.run(None, 1, False, stop).network}
     if index == 0:
         agents |= {name: BASELINES[name]() for name in baselines}
     sessions = task.sample(n_blocks=N_BLOCKS_QUICK if quick else N_BLOCKS_SWEEP, rng=stream(seed, "sweep"))
@@ -232,27 +321,38 @@ def manifest(study, settings):
         "numpy": np.__version__, "scipy": scipy.__version__, "machine": platform.machine(), "system": platform.system(),
         "cpus": os.cpu_count(), "seconds": study.seconds, "task": study.task.to_dict(),
         "block_length_mean": float(lengths.mean()), "block_length_sd": float(lengths.std()),
-        "recipes": [dataclasses.asdict(t.recipe) for t in study.networks],
+        "networks": {found.settings["index"]: key for key, found in zip(study.population.keys, study.population.members, strict=True)},
+        "failures": study.population.failures.to_dict("records"),
     }
 
 
 def write(study, folder, *, figures=None, settings=None):
-    """Write figures, networks, report.md, report.json and manifest.json to a folder; returns the paths of the figures."""
-    from hrnn import figures as drawn
-    from hrnn import report
+    """Write figures, networks, report.md, report.html, report.json, networks.csv and manifest.json; returns the paths of the figures.
 
-    folder = Path(folder)
+    The manifest holds the SHA-256 of every other file; `verify` checks them.
+    """
+    from hrnn import figures as drawn
+    from hrnn import report, webpage
+
+    folder, clock = Path(folder), _Clock()
     folder.mkdir(parents=True, exist_ok=True)
-    began = time.monotonic()
-    for index, training in enumerate(study.networks):
-        training.network.save(folder / f"network_{index}.npz")
-        training.to_csv(folder / f"network_{index}_loss.csv")
-    names = [n for n in drawn.FIGURES if (figures is None or n in figures) and (n not in drawn.OF_MICE or study.mice is not None)]
+    if study.population.folder.resolve() != (folder / "networks").resolve():
+        shutil.copytree(study.population.folder, folder / "networks", dirs_exist_ok=True)
+    names = [name for name in drawn.drawable(study) if figures is None or name in figures]
     for name in names:
         drawn.save(*drawn.draw(name, study), folder, f"figure_{name}")
+    clock.lap("figures")
     rows = report.rows(study)
-    study.seconds["figures and report"] = time.monotonic() - began
+    clock.lap("report")
+    study.seconds |= clock.seconds
+    found = manifest(study, settings or {})
     io.write_text(folder / "report.md", report.markdown(study, rows))
     io.write_json(folder / "report.json", rows)
-    io.write_json(folder / "manifest.json", manifest(study, settings or {}))
+    io.write_text(folder / "networks.csv", study.wide.to_csv())
+    io.write_text(folder / "report.html", webpage.page(study, rows, found, folder, names))
+    made = [folder / f"{name}" for name in ("report.md", "report.json", "report.html", "networks.csv")]
+    made += [folder / f"figure_{name}.{kind}" for name in names for kind in ("pdf", "png", "svg", "csv")]
+    made += [folder / "networks" / f"{key}.npz" for key in study.population.keys]
+    hashes = {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in made}
+    io.write_json(folder / "manifest.json", found | {"sha256": hashes})
     return [folder / f"figure_{name}.pdf" for name in names]

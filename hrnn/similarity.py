@@ -7,6 +7,7 @@ import numpy as np
 
 from hrnn.arguments import real_array
 from hrnn.representation import states_of
+from hrnn.stats import Estimate, percentiles, resample
 
 N_OBSERVED, MIN_TRIALS = 2, 10
 
@@ -90,3 +91,38 @@ def procrustes(a, b):
     """
     a, b = _common(a, b)
     return float(np.linalg.norm(a.T @ b, "nuc") / (np.linalg.norm(a) * np.linalg.norm(b)))
+
+
+def matrix(several, others=None, *, of=cka):
+    """Similarity of each of several trajectories (K) with each of others (L; default the same), (K, L).
+
+    Examples
+    --------
+    >>> a = np.random.default_rng(0).normal(size=(2, 30, 4))
+    >>> matrix(list(a)).shape
+    (2, 2)
+    """
+    return np.array([[of(a, b) for b in (several if others is None else others)] for a in several])
+
+
+def mean_of_pairs(similar, *, rng=0):
+    """Mean over pairs of different networks of a similarity matrix (K, K), with networks resampled.
+
+    Examples
+    --------
+    >>> mean_of_pairs(np.array([[1, 0.5, 0.7], [0.5, 1, 0.6], [0.7, 0.6, 1]])).value.round(3).item()
+    0.6
+    """
+    similar = real_array(similar, "similar", (2,))
+    if similar.shape[0] != similar.shape[1] or len(similar) < 2:
+        raise ValueError(f"similar must be a square matrix of at least 2 networks, got shape {similar.shape}")
+    apart = 1 - np.eye(len(similar))
+    weights = resample(len(similar), rng=rng).weights
+
+    def ratio(w):
+        pairs = w @ apart
+        with np.errstate(invalid="ignore"):  # one network drawn K times has no pairs
+            return ((w @ (apart * similar)) * w).sum(-1) / (pairs * w).sum(-1)
+
+    low, high = percentiles(ratio(weights)[None], len(similar))[:, 0]
+    return Estimate(ratio(np.ones((1, len(similar))))[0], float(low), float(high), len(similar))

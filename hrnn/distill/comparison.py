@@ -16,6 +16,7 @@ from hrnn.stats import mean_interval
 BEHAVIOUR = ("correct", "timeouts", "steps_per_trial", "reward_per_trial", "reward_per_step", "mu0_concordant", "mu0_discordant")
 AGREEMENT = ("mu0_concordance", "same_choice", "p_difference", "trajectory_error")
 MEASURES = (*BEHAVIOUR, *AGREEMENT)
+ROWS_AT_ONCE = 20_000
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -147,9 +148,17 @@ def divergence(states, session, *, n_lags=20):
     rows = []
     for lag in range(min(n_lags, len(states) - 1) + 1):
         pair = session[lag:] == session[: len(session) - lag]
-        step = states[lag:] - states[: len(states) - lag]
-        moved = np.sqrt(np.einsum("ij,ij->i", step, step)[pair])
+        moved = _distances(states, lag)[pair]
         if moved.size:
             rows.append({"lag": lag, "mean": moved.mean(), "sd": moved.std(), "n": moved.size})
     return pd.DataFrame(rows)
 
+
+def _distances(states, lag):
+    """‖x_{t+lag} - x_t‖, (T - lag,), some rows at a time: the states are large."""
+    n, found = len(states) - lag, np.empty(len(states) - lag)
+    for first in range(0, n, ROWS_AT_ONCE):
+        end = min(first + ROWS_AT_ONCE, n)
+        step = states[first + lag : end + lag] - states[first:end]
+        found[first:end] = np.sqrt(np.einsum("ij,ij->i", step, step))
+    return found

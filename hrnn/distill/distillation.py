@@ -11,7 +11,7 @@ from hrnn.arguments import generator, whole_number
 from hrnn.distill import bayes
 from hrnn.distill.baselines import KINDS, N_UPDATES, Student, students
 from hrnn.distill.comparison import MEASURES, Examiner, divergence, summarise
-from hrnn.distill.radd import MOST_DIMENSIONS, coordinates, radd
+from hrnn.distill.radd import MOST_DIMENSIONS, coordinates, radd, with_gain
 from hrnn.distill.sequences import Sequences, respond
 from hrnn.inference import observe
 from hrnn.network import Network
@@ -21,13 +21,6 @@ from hrnn.training import n_threads_of
 
 N_SEEDS, N_RESAMPLES = 10, 1000
 N_STARTS, N_SESSIONS_SHOWN = 100, 8
-PUBLISHED = {  # Schaeffer et al. (2020): poster; behaviour of RADD
-    "A11": 0.54, "A12": 0.31, "A21": 0.19, "A22": 0.84, "B11": -0.20, "B12": 0.20, "B13": 0.005, "B21": -0.04, "B22": 0.04, "B23": 0.02,
-    "correct": 0.8687,
-}
-PUBLISHED_COSYNE = {  # the Cosyne 2021 abstract
-    "A11": 0.59, "A12": 0.28, "A21": 0.18, "A22": 0.90, "B11": -0.19, "B12": 0.19, "B13": 0.005, "B21": -0.04, "B22": 0.04, "B23": 0.019,
-}
 
 
 @dataclasses.dataclass(eq=False)
@@ -135,9 +128,8 @@ class Distillation:
     @functools.cached_property
     def at_published_gain(self):
         """The first RADD with the published gain in the master's sessions: {measure: value}."""
-        first, V = self.radds[0], np.zeros((2, 2))
-        V[:, 0] = -first.published_gain, first.published_gain
-        net = Network.from_arrays("tanh", W=first.network.W, U=first.network.U, b=first.network.b, V=V, c=np.zeros(2))
+        first = self.radds[0]
+        net = with_gain(first, first.published_gain)
         return Examiner(self.run, self.network, first, self.master).behaviour(net)
 
     def best(self, kind):

@@ -248,6 +248,11 @@ def _network(A, B, c, name, gain):
     return Network.from_arrays("tanh", W=A, U=B, b=c, V=V, c=np.zeros(2), metadata={"distilled": name, "gain": gain})
 
 
+def with_gain(fitted, gain):
+    """The network of a `Map` with another gain."""
+    return _network(fitted.A.value, fitted.B.value, fitted.c.value, fitted.network.metadata["distilled"], gain)
+
+
 def _sweep(student, sessions, gains):
     """Behaviour on the sessions for each gain, and the gain of the highest fraction correct."""
     import pandas as pd

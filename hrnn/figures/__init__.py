@@ -4,8 +4,13 @@ import importlib
 import io
 from pathlib import Path
 
-FIGURES = {**{str(i): f"figure_{i}" for i in (*range(1, 9), 10)}, "mice": "figure_mice"}
+import numpy as np
+
+from hrnn import curves
+
+FIGURES = {**{str(i): f"figure_{i}" for i in range(1, 11)}, "mice": "figure_mice"}
 OF_MICE = ("10", "mice")  # drawn where there are mice
+OF_SEVERAL = ("9",)  # drawn of several networks
 COLUMNS = ("panel", "agent", "condition", "x", "value", "low", "high", "n")
 
 
@@ -14,9 +19,9 @@ def draw(name, study):
 
     Parameters
     ----------
-    name : {'1', ..., '8', '10', 'mice'}
+    name : {'1', ..., '10', 'mice'}
     study : reproduce.Study
-        With mice for '10' and 'mice'.
+        With mice for '10' and 'mice', and at least two networks for '9'.
 
     Returns
     -------
@@ -27,11 +32,17 @@ def draw(name, study):
     Raises
     ------
     ValueError
-        If there is no such figure, or no mice for theirs.
+        If there is no such figure, or no mice or networks for theirs.
     """
     if name not in FIGURES:
         raise ValueError(f"name must be one of {tuple(FIGURES)}, got {name!r}")
     return importlib.import_module(f"hrnn.figures.{FIGURES[name]}").draw(study)
+
+
+def drawable(study):
+    """Names of the figures that a study has what they need for."""
+    mice, several = study.mice is not None, study.n_networks > 1
+    return [name for name in FIGURES if (mice or name not in OF_MICE) and (several or name not in OF_SEVERAL)]
 
 
 def comparison(table):
@@ -47,7 +58,7 @@ def comparison(table):
 
 
 def save(figure, source, folder, name):
-    """Write `name`.pdf, .png (300 dpi) and .csv, each whole or not at all; the same figure gives the same bytes.
+    """Write `name`.pdf, .png (300 dpi), .svg and .csv, each whole or not at all; the same figure gives the same bytes.
 
     Parameters
     ----------
@@ -66,7 +77,7 @@ def save(figure, source, folder, name):
     from hrnn.plot import style
 
     with style():
-        for kind, metadata in (("pdf", {"CreationDate": None}), ("png", {"Software": None})):
+        for kind, metadata in (("pdf", {"CreationDate": None}), ("png", {"Software": None}), ("svg", {"Date": None})):
             buffer = io.BytesIO()
             figure.savefig(buffer, format=kind, dpi=300, metadata=metadata)
             write_bytes(Path(folder) / f"{name}.{kind}", buffer.getvalue())
@@ -95,9 +106,36 @@ def measures(study, *names):
     return pd.concat(tables, ignore_index=True)
 
 
+def curve_of(study, agent, name):
+    """A curve of behaviour: of the networks, or of another agent."""
+    return study.curve(name) if agent == "network" else curves.OF_RUN[name](study.runs[agent])
+
+
+def thin(ax, study, name, condition="", *, colour="0.7", limit=np.inf):
+    """The curve of each network by itself, thin; nothing for one network. Breaks where |value| exceeds a limit."""
+    found = study.each(name)
+    for _, part in found[found.condition == condition].groupby("network"):
+        ax.plot(part.x, np.where(part.value.abs() <= limit, part.value, np.nan), color=colour, lw=0.4, alpha=0.6, zorder=0.5)
+
+
+def singles(ax, study, name, y):
+    """A measure of each network by itself as small dots at height y; nothing for one network."""
+    if study.n_networks > 1 and name in study.wide:
+        values = study.wide[name].dropna()
+        ax.plot(values, np.full(len(values), y), ".", color="0.6", ms=2.5, mew=0, zorder=1)
+
+
+def several(study, first=""):
+    """Words for how many networks, and what shows one alone."""
+    n = study.n_networks
+    if n == 1:
+        return "One network. "
+    return f"{n} networks: means with 95 % intervals, networks resampled; thin lines and small dots: each. {first}"
+
+
 def counts(study):
     """Words that say what n is and what the bars are."""
-    sessions, networks = study.sessions, len(study.network_runs)
-    population = f"; RNN in dot plots: mean of {networks} networks, networks resampled" if networks > 1 else "; one network"
+    sessions, n = study.sessions, study.n_networks
+    population = f"; RNN: mean of {n} networks, networks resampled, thin: each" if n > 1 else "; one network"
     return (f"n = {sessions.n_sessions} sessions ({sessions.n_trials} trials), the same for every agent{population}. "
             "Bars and bands: 95 % intervals, sessions resampled.")

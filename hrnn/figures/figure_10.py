@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hrnn.figures import join, rows
+from hrnn.figures import join, rows, singles
 from hrnn.plot import band, chance, finish, letter, look, note, page, style
 
 MODEL_NAMES = {
@@ -28,12 +28,13 @@ def draw(study):
         raise ValueError("study.mice must be the mice's trial table, got None")
     figure = page(225)
     top, changes, measured, bottom = figure.subfigures(4, 1, height_ratios=[1.3, 0.9, 1.1, 1.15])
-    source = [*models(top, found), *after_change(changes, found), *measures(measured, found), *following(bottom, found)]
+    source = [*models(top, found), *after_change(changes, study), *measures(measured, study), *following(bottom, found)]
     n_mice, n_trials = found.comparison.n_subjects[0], found.fits["mice", "action_kernel"].n_trials.sum()
     note(bottom, f"{n_mice} mice, {n_trials} choices; agents in their own task. a: left-out sessions, paired by mouse with the best model "
          "(bars: 95 %, mice resampled). b: each mouse. c: parameters of simulated mice found again. d: per cent of simulated mice that "
          "the BIC gives to each model. e: choices of the new block's side at contrast 0 after a change (bands: 95 %). f–k: small, each "
-         "mouse; bars, 95 % (mice resampled; agents: ± 1.96 standard errors, where there are). l: P(right) at contrast 0 in right less "
+         f"mouse{' and network' if study.n_networks > 1 else ''}; bars, 95 % ({'mice and networks' if study.n_networks > 1 else 'mice'} "
+         "resampled; other agents: ± 1.96 standard errors, where there are). l: P(right) at contrast 0 in right less "
          f"left blocks; bars, 95 % of {found.n_pseudo} pseudo-sessions of the rig.")
     finish(figure)
     return figure, join(source)
@@ -113,28 +114,32 @@ def _name(population):
     return "mice" if population == "mice" else look(population)[2].replace("\n", " ")
 
 
-def after_change(figure, found):
+def after_change(figure, study):
     """Use of the prior at contrast 0 after a change of block, one panel each."""
+    found = study.beside
     axes = np.atleast_1d(figure.subplots(1, len(found.changes), sharey=True))
     letter("e", ax=axes[0])
     for ax, (name, table) in zip(axes, found.changes.items(), strict=True):
-        shown = table[table.trial_in_block < MOST_TRIALS]
-        band(shown, "trial_in_block", ax=ax, colour="k" if name == "mice" else look(name)[0])
+        table = study.curve("new_side") if name == "network" else table.rename(columns={"trial_in_block": "x"})
+        shown = table[table.x < MOST_TRIALS]
+        band(shown, "x", ax=ax, colour="k" if name == "mice" else look(name)[0])
         chance(ax=ax)
         ax.set(title=_name(name), xlabel="trials since the change", ylim=(0, 1), xlim=(-1, MOST_TRIALS),
                xticks=(0, MOST_TRIALS // 2, MOST_TRIALS), yticks=(0, 0.5, 1))
-        yield rows(shown[["trial_in_block", "value", "low", "high", "n"]], "e", x="trial_in_block", agent=name)
+        yield rows(shown[["x", "value", "low", "high", "n"]], "e", agent=name)
     axes[0].set_ylabel("takes new side")
 
 
-def measures(figure, found):
+def measures(figure, study):
     """Every measure in its own panel, every population in its own row."""
+    found = study.beside
     axes = figure.subplots(1, len(MEASURES), sharey=True)
     for panel, ax, (measure, label) in zip("fghijk", axes, MEASURES.items(), strict=True):
         letter(panel, ax=ax)
-        table = found.population(measure)
+        table = _with_networks(found.population(measure), study, measure)
         each = found.measures[(found.measures.measure == measure) & (found.measures.population == "mice")]
         ax.plot(each.value, np.full(len(each), 0.25), ".", color=GREY, ms=3, mew=0)
+        singles(ax, study, f"choices_{measure}", 1.25)
         for y, row in enumerate(table.itertuples()):
             colour, marker = ("k", "o") if row.population == "mice" else look(row.population)[:2]
             error = [[row.value - row.low], [row.high - row.value]] if np.isfinite(row.low) else None
@@ -145,6 +150,14 @@ def measures(figure, found):
         yield rows(each[["value"]], panel, agent="mice", condition="each mouse")
     axes[0].set_yticks(range(len(table)), [_name(name) for name in table.population])
     axes[0].set_ylim(len(table) - 0.5, -0.5)
+
+
+def _with_networks(table, study, measure):
+    """The row of the first network replaced by the mean over networks, where there are several."""
+    mean = study.over_networks.get(f"choices_{measure}")
+    if mean is not None:
+        table.loc[table.population == "network", ["value", "low", "high", "n"]] = mean.value, mean.low, mean.high, mean.n
+    return table
 
 
 def following(figure, found):

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from hrnn import behavior
-from hrnn.figures import counts, join, measures, rows
+from hrnn.figures import counts, curve_of, join, measures, rows, singles, thin
 from hrnn.plot import BLOCKS, chance, dots, finish, letter, look, note, page, points, style
 from hrnn.psychometric import psychometric, psychometric_curve
 
@@ -18,10 +17,10 @@ def draw(study):
     top, bottom = figure.subfigures(2, 1, height_ratios=[3.1, 1])
     grid = top.subplots(5, len(study.runs), sharey="row")
     source = []
-    for column, (agent, run) in zip(grid.T, study.runs.items(), strict=True):
+    for column, agent in zip(grid.T, study.runs, strict=True):
         column[0].set_title(look(agent)[2])
-        source += [accuracy(column[0], agent, run, study), concordance(column[1], agent, run)]
-        source += [*steps(column[2:4], agent, run), psychometrics(column[4], agent, run)]
+        source += [accuracy(column[0], agent, study), concordance(column[1], agent, study)]
+        source += [*steps(column[2:4], agent, study), psychometrics(column[4], agent, study)]
     _label(top, grid, study)
     source += rewards(bottom.subplots(1, 3, sharey=True), study)
     note(bottom, counts(study) + " Dotted: chance (f–h: a guess at the first observation). Black bars in a, dashed in f: "
@@ -65,61 +64,63 @@ def _keys():
     ]
 
 
-def _side(ax, table, agent, *, solid):
+def _sides(ax, table, agent, study, name, prefix=""):
+    """Concordant and discordant trials of a curve."""
     colour, marker, _ = look(agent)
-    points(table, "strength", ax=ax, colour=colour, marker=marker, line="-" if solid else "--", hollow=not solid)
+    for side, solid in (("concordant", True), ("discordant", False)):
+        part = table[table.condition == prefix + side]
+        points(part, "x", ax=ax, colour=colour, marker=marker, line="-" if solid else "--", hollow=not solid)
+        if agent == "network":
+            thin(ax, study, name, prefix + side)
 
 
-def accuracy(ax, agent, run, study):
+def accuracy(ax, agent, study):
     """Fraction correct by strength, with chance and the exact bound."""
     import pandas as pd
 
-    table = behavior.by_strength(run, by=("strength",)).query("measure == 'correct'")
+    table, (colour, marker, _) = curve_of(study, agent, "accuracy"), look(agent)
     bound = pd.Series(study.bound, name="value").groupby(study.sessions.strength).agg(["mean", "size"])
     bound = pd.DataFrame({"x": bound.index, "value": bound["mean"], "n": bound["size"], "condition": "exact bound"})
     ax.plot(bound["x"], bound["value"], "_", color="k", ms=7)
-    _side(ax, table, agent, solid=True)
+    points(table, "x", ax=ax, colour=colour, marker=marker)
+    if agent == "network":
+        thin(ax, study, "accuracy")
     chance(ax=ax)
-    return pd.concat([rows(table, "a", x="strength", agent=agent, condition="all"), rows(bound, "a", agent=agent)])
+    return pd.concat([rows(table, "a", agent=agent, condition="all"), rows(bound, "a", agent=agent)])
 
 
-def concordance(ax, agent, run):
+def concordance(ax, agent, study):
     """Fraction correct by strength, concordant and discordant with the block."""
-    table = behavior.by_strength(run, by=("strength", "concordant")).query("measure == 'correct'")
-    for value in (True, False):
-        _side(ax, table[table["concordant"] == value], agent, solid=value)
+    table = curve_of(study, agent, "concordance")
+    _sides(ax, table, agent, study, "concordance")
     chance(ax=ax)
-    return rows(table, "b", x="strength", agent=agent, condition=_names(table))
+    return rows(table, "b", agent=agent)
 
 
-def _names(table):
-    return np.where(table["concordant"], "concordant", "discordant")
-
-
-def steps(axes, agent, run):
+def steps(axes, agent, study):
     """Steps per trial by strength, one panel for correct and one for wrong trials."""
-    table = behavior.chronometric(run)
-    for name, ax, correct in zip("cd", axes, (True, False), strict=True):
-        part = table[table["correct"] == correct]
-        for value in (True, False):
-            _side(ax, part[part["concordant"] == value], agent, solid=value)
-        yield rows(part, name, x="strength", agent=agent, condition=_names(part))
+    table = curve_of(study, agent, "steps")
+    for name, ax, prefix in zip("cd", axes, ("correct, ", "wrong, "), strict=True):
+        _sides(ax, table, agent, study, "steps", prefix)
+        yield rows(table[table.condition.str.startswith(prefix)], name, agent=agent)
 
 
-def psychometrics(ax, agent, run):
-    """Right choices by signed strength and block, with the fitted functions."""
+def psychometrics(ax, agent, study):
+    """Right choices by signed strength and block, with the fitted functions (of one agent)."""
     import pandas as pd
 
-    table = behavior.by_strength(run, by=("p_left", "signed_strength")).query("measure == 'p_right' and n > 0")
-    x = np.linspace(table["signed_strength"].min(), table["signed_strength"].max(), 101)
-    parts = [rows(table, "e", x="signed_strength", agent=agent, condition=[f"P(left) = {p:g}" for p in table["p_left"]])]
-    for fit in psychometric(run).itertuples():
-        colour, marker = BLOCKS[round(fit.p_left, 6)]
+    table = curve_of(study, agent, "p_right")
+    several = agent == "network" and study.n_networks > 1
+    parts, x = [rows(table, "e", agent=agent)], np.linspace(table["x"].min(), table["x"].max(), 101)
+    for fit in psychometric(study.runs[agent]).itertuples():
+        (colour, marker), condition = BLOCKS[round(fit.p_left, 6)], f"P(left) = {fit.p_left:g}"
+        points(table[table.condition == condition], "x", ax=ax, colour=colour, marker=marker, line="-" if several else "")
+        if several:
+            thin(ax, study, "p_right", condition, colour=colour)
+            continue
         curve = psychometric_curve(x, mu=fit.mu, sigma=fit.sigma, gamma1=fit.gamma1, gamma2=fit.gamma2)
         ax.plot(x, curve, color=colour, lw=0.8)
-        points(table[table["p_left"] == fit.p_left], "signed_strength", ax=ax, colour=colour, marker=marker, line="")
-        fitted = pd.DataFrame({"x": x, "value": curve, "condition": f"fit, P(left) = {fit.p_left:g}"})
-        parts.append(rows(fitted, "e", agent=agent, n=fit.n_trials))
+        parts.append(rows(pd.DataFrame({"x": x, "value": curve, "condition": f"fit, {condition}"}), "e", agent=agent, n=fit.n_trials))
     chance(ax=ax)
     return pd.concat(parts)
 
@@ -131,6 +132,7 @@ def rewards(axes, study):
         letter(name, ax=ax)
         part = table[table["measure"] == measure]
         dots(part, ax=ax)
+        singles(ax, study, measure, 0.3)
         chance(GUESS[measure], ax=ax, vertical=True)
         ax.set_xlabel(label)
         if measure == "correct":

@@ -1,11 +1,11 @@
 """Figure 3: use of the prior. Zero-strength trials, changes of block, and sweeps of threshold and penalty."""
 
-from hrnn import behavior, stats
-from hrnn.figures import counts, join, measures, rows
+from hrnn import stats
+from hrnn.curves import MIN_N
+from hrnn.figures import counts, curve_of, join, measures, rows, singles, thin
 from hrnn.plot import band, chance, dots, finish, letter, look, note, page, points, style
 
 AFTER_CHANGE = ("network", "semi_markov", "published_actor", "optimal_per_trial")
-MIN_N = 30
 SWEPT = {"correct": "fraction correct", "steps_per_trial": "steps per trial"}
 
 
@@ -31,6 +31,7 @@ def zero(axes, study):
     for ax, kind in zip(axes, ("concordant", "discordant"), strict=True):
         part = table[table["measure"] == f"mu0_{kind}"]
         dots(part, ax=ax)
+        singles(ax, study, f"mu0_{kind}", 0.3)
         chance(ax=ax, vertical=True)
         ax.set(xlim=(-0.02, 1.02), title=f"strength 0, {kind} with the block", xlabel="fraction correct (a timeout is wrong)")
         yield rows(part, "a", condition=f"strength 0, {kind}")
@@ -40,17 +41,18 @@ def changes(figure, study):
     """Fraction correct by trial since the block changed, one column per agent, and n per point."""
     grid = figure.subplots(2, len(AFTER_CHANGE) + 1, sharex=True)
     letter("b", ax=grid[0, 0])
-    for row, strength, name in zip(grid, (None, 0.0), ("all strengths", "strength 0"), strict=True):
+    for row, name in zip(grid, ("all strengths", "strength 0"), strict=True):
         row[0].set_ylabel(f"fraction correct,\n{name}")
         for ax, agent in zip(row, AFTER_CHANGE, strict=False):
-            table = behavior.after_block_change(study.runs[agent], strength=strength, min_n=MIN_N)
-            table = table[table["concordance"] == "all"]
-            band(table, "trial_in_block", ax=ax, colour=look(agent)[0])
+            table = curve_of(study, agent, "after_change").query("condition == @name")
+            band(table, "x", ax=ax, colour=look(agent)[0])
+            if agent == "network":
+                thin(ax, study, "after_change", name)
             chance(ax=ax)
-            ax.set(ylim=(0, 1), xlim=(-1, study.task.block_max), title=look(agent)[2] if strength is None else "")
+            ax.set(ylim=(0, 1), xlim=(-1, study.task.block_max), title=look(agent)[2] if name == "all strengths" else "")
             ax.tick_params(labelleft=ax is row[0])
-            yield rows(table, "b", x="trial_in_block", agent=agent, condition=name)
-        row[-1].step(table["trial_in_block"], table["n"], color="k", lw=0.8, where="mid")
+            yield rows(table, "b", agent=agent)
+        row[-1].step(table["x"], table["n"], color="k", lw=0.8, where="mid")
         row[-1].set(ylim=(0, None), ylabel="trials per point, n")
     grid[0, -1].set_title("n, the same\nfor all agents")
     grid[1, len(AFTER_CHANGE) // 2].set_xlabel("trials since the block changed (0: the first of the new block)")

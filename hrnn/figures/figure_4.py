@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from hrnn.anatomy import PUBLISHED
-from hrnn.figures import join, rows
+from hrnn.claims import PUBLISHED
+from hrnn.figures import join, rows, several, singles, thin
 from hrnn.plot import LEFT, RIGHT, finish, letter, note, page, points, style
 
-N_COMPONENTS, N_DOTS = 10, 1500
-DECODERS = (  # label, decoder in the plane, decoder from all units
-    ("untrained\nnetwork", "floor"), ("shuffled\nlabels", "shuffled"), ("trained network", ""), ("split by\ntime step", "by_step"),
+N_DOTS = 1500
+DECODERS = (  # label, end of the measure's name
+    ("untrained\nnetwork", "untrained"), ("shuffled\nlabels", "shuffled"), ("trained network", ""), ("split by\ntime step", "by_step"),
 )
 
 
@@ -22,17 +22,18 @@ def draw(study):
         letter(name, ax=ax)
     shown = _shown(anatomy)
     source = [
-        variance(panels["a"], anatomy), states(panels["b"], anatomy, shown, "side"), states(panels["c"], anatomy, shown, "block_side"),
-        decoders(panels["d"], anatomy), errors(panels["e"], anatomy, shown), angles(panels["f"], anatomy),
+        variance(panels["a"], study), states(panels["b"], anatomy, shown, "side"), states(panels["c"], anatomy, shown, "block_side"),
+        decoders(panels["d"], study), errors(panels["e"], anatomy, shown), angles(panels["f"], study),
     ]
     trials = anatomy.run.trials.iloc[shown]
     n_test = len(anatomy.decoders["full"].test_sessions)
-    note(figure, f"One network. b, c, e: state at the last step of {len(shown)} trials drawn at random, the step at which it acts "
-         f"({(trials.side < 0).sum()} of side left, {(trials.side > 0).sum()} right; {(trials.block_side < 0).sum()} in left blocks, "
-         f"{(trials.block_side > 0).sum()} in right). Arrows: unit readouts of side (s) and block (b). e: every error is of one kind, the "
-         f"first that applies. d: accuracy at all steps, trained on {anatomy.run.sessions.n_sessions - n_test} sessions and tested on "
-         f"{n_test} others, but for the split by time step, which leaks. Bars: 95 % intervals, sessions resampled. Crosses and dashed "
-         "lines: published (one network).")
+    note(figure, several(study, "b, c, e: one of them. ") + f"b, c, e: state at the last step of {len(shown)} trials drawn at random, the "
+         f"step at which it acts ({(trials.side < 0).sum()} of side left, {(trials.side > 0).sum()} right; "
+         f"{(trials.block_side < 0).sum()} in left blocks, {(trials.block_side > 0).sum()} in right). Arrows: unit readouts of side (s) "
+         "and block (b). e: every error is of one kind, the first that applies. d: accuracy at all steps, trained on "
+         f"{anatomy.run.sessions.n_sessions - n_test} sessions and tested on {n_test} others, but for the split by time step, which leaks. "
+         "Crosses and dashed lines: published (one network)."
+         + (" Bars: 95 % intervals, sessions resampled." if study.n_networks == 1 else ""))
     finish(figure)
     return figure, join(source)
 
@@ -42,18 +43,15 @@ def _shown(anatomy):
     return np.sort(np.random.default_rng(anatomy.seed).choice(n, min(N_DOTS, n), replace=False))
 
 
-def variance(ax, anatomy):
+def variance(ax, study):
     """Cumulative variance of the first components."""
-    import pandas as pd
-
-    share, ratio = anatomy.components.cumulative, anatomy.components.participation_ratio
-    k = min(N_COMPONENTS, len(share.value))
-    table = pd.DataFrame({"x": np.arange(1, k + 1), "value": share.value[:k], "low": share.low[:k], "high": share.high[:k], "n": share.n})
+    table, ratio = study.curve("variance"), study.measures["participation_ratio"]
     points(table, "x", ax=ax)
+    thin(ax, study, "variance")
     ax.plot(2, PUBLISHED["variance_pc12"], "x", color="#D55E00", ms=6, mew=1.5, zorder=5)
     text = f"participation ratio\n{ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
     ax.annotate(text, (0.95, 0.1), xycoords="axes fraction", ha="right")
-    ax.set(xlabel="number of components", ylabel="fraction of variance", ylim=(0.5, 1.02), xticks=range(1, k + 1, 3))
+    ax.set(xlabel="number of components", ylabel="fraction of variance", ylim=(0.5, 1.02), xticks=range(1, int(table.x.max()) + 1, 3))
     return rows(table, "a")
 
 
@@ -103,41 +101,39 @@ def errors(ax, anatomy, shown):
     return rows(pd.DataFrame({"x": scores[wrong, 0], "value": scores[wrong, 1], "condition": kind[wrong]}), "e")
 
 
-def decoders(ax, anatomy):
+def decoders(ax, study):
     """Accuracy of the block decoders, from two components and from all units, between floor and ceiling."""
     import pandas as pd
 
     table = []
     for k, (space, colour, marker) in enumerate((("plane", "#E69F00", "s"), ("full", "#0072B2", "o"))):
         for y, (label, kind) in enumerate(DECODERS):
-            found = anatomy.floors[space] if kind == "floor" else anatomy.decoders[f"{space}_{kind}".rstrip("_")]
-            estimate, at = found.accuracy, y + 0.3 * (k - 0.5)
-            name = {"plane": "two components", "full": "all units"}[space]
+            measure, at = f"block_decoder_{space}_{kind}".rstrip("_"), y + 0.3 * (k - 0.5)
+            estimate, name = study.measures[measure], {"plane": "two components", "full": "all units"}[space]
             ax.errorbar(estimate.value, at, xerr=[[estimate.value - estimate.low], [estimate.high - estimate.value]], fmt=marker,
                         color=colour, ms=3.5, elinewidth=0.8, label=name if y == 0 else None)
-            published = PUBLISHED.get(f"block_decoder_{space}_{kind}".rstrip("_"))
-            if published:
-                ax.plot(published, at, "x", color="k", ms=5, mew=1)
+            singles(ax, study, measure, at + 0.1)
+            if measure in PUBLISHED:
+                ax.plot(PUBLISHED[measure], at, "x", color="k", ms=5, mew=1)
             table.append({"condition": f"{label}, {name}".replace("\n", " "), "x": at, **vars(estimate)})
+    ceiling = study.measures["block_decoder_observer"]
     ax.axvline(0.5, color="0.5", lw=0.8, ls=":")
-    ax.axvspan(anatomy.ceiling.low, anatomy.ceiling.high, color="#009E73", alpha=0.5, lw=0, label="observer")
+    ax.axvspan(ceiling.low, ceiling.high, color="#009E73", alpha=0.5, lw=0, label="observer")
     ax.set_yticks(range(len(DECODERS)), [label for label, _ in DECODERS])
     ax.set(xlabel="fraction of steps with the block right", xlim=(0.4, 1), ylim=(-0.5, len(DECODERS) - 0.5))
     ax.legend(loc="lower right", bbox_to_anchor=(1.05, 1), ncols=2, handletextpad=0.2, columnspacing=0.8, borderpad=0)
     return rows(pd.DataFrame(table), "d", x="x")
 
 
-def angles(ax, anatomy):
+def angles(ax, study):
     """Angle between the readouts: in the full space it depends on the regularisation, in the plane it hardly does."""
-    import pandas as pd
-
-    full = pd.DataFrame([{"x": c, **vars(a)} for c, a in anatomy.angles["full"].items()])
+    full, plane = study.curve("angle_full"), study.measures["angle_plane"]
     points(full, "x", ax=ax, colour="#0072B2", label="all units")
-    plane = anatomy.angles["plane"]
+    thin(ax, study, "angle_full", colour="#0072B2")
     ax.axhspan(plane.low, plane.high, color="#E69F00", alpha=0.4, lw=0)
     ax.axhline(plane.value, color="#E69F00", lw=1, label="plane of 2 PCs")
     for key, colour in (("angle_full", "#0072B2"), ("angle_plane", "#E69F00")):
         ax.axhline(PUBLISHED[key], color=colour, ls="--", lw=0.8)
     ax.set(xscale="log", xlabel="C (small: strong regularisation)", ylabel="angle between readouts (°)", ylim=(45, 95))
     ax.legend(loc="lower right")
-    return rows(full, "f", x="x")
+    return rows(full, "f")

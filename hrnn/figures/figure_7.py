@@ -3,8 +3,8 @@
 import numpy as np
 
 from hrnn import dynamics
-from hrnn.figures import join, rows
-from hrnn.plot import finish, letter, note, page, style
+from hrnn.figures import join, rows, several, thin
+from hrnn.plot import band, finish, letter, note, page, style
 
 GRID, FINE, REAL_BINS, MIN_REAL = 21, 81, 12, 20
 N_ORBITS, N_ORBIT_STEPS = 6, 60
@@ -21,11 +21,12 @@ def draw(study):
     anatomy = study.anatomy
     figure = page(245)
     top, middle, bottom = figure.subfigures(3, 1, height_ratios=[0.9, 1.75, 1.25])
-    source = [*circuit(top, anatomy), *fields(middle, anatomy), *memory(bottom, anatomy)]
+    source = [*circuit(top, study), *fields(middle, anatomy), *memory(bottom, study)]
     found = anatomy.fixed_points
     residual = found.residual.max() if len(found.residual) else 0.0
-    note(bottom, f"One network. b: {len(anatomy.weights.within)} weights within, {len(anatomy.weights.between)} between populations; "
-         "dashed: means; δ: Cliff's, units resampled. d–i: inputs (left, right, feedback); arrows: displacement in one step of states in "
+    note(bottom, several(study, "a, c–i: one of them. ") + f"b: of one, {len(anatomy.weights.within)} weights within, "
+         f"{len(anatomy.weights.between)} between populations; δ: Cliff's{'' if study.n_networks > 1 else ', units resampled'}. "
+         "d–i: inputs (left, right, feedback); arrows: displacement in one step of states in "
          f"the plane of PCs 1–2; black: mean displacement observed under such inputs (bins of n ≥ {MIN_REAL} steps); thin: trajectories. "
          "Filled: stable points, open: saddles, triangles: slow points; line: path between the outer stable points, whose drift is in k; "
          "dashed: border of their basins in the plane. "
@@ -39,26 +40,22 @@ def draw(study):
 # ---- populations and weights ---------------------------------------------------------------------------------------
 
 
-def circuit(figure, anatomy):
+def circuit(figure, study):
     """Correlations of units, weights within and between populations, units in the two readouts."""
     import pandas as pd
     from cmcrameri import cm
 
+    anatomy = study.anatomy
     a, b, c = figure.subplots(1, 3, width_ratios=[1.1, 1, 1])
     for name, ax in zip("abc", (a, b, c), strict=True):
         letter(name, ax=ax)
     p, order = anatomy.populations["trained"], anatomy.populations["trained"].order
     shown = a.imshow(p.correlation[np.ix_(order, order)], cmap=cm.vik, vmin=-1, vmax=1, rasterized=True)
     figure.colorbar(shown, ax=a, label="correlation", shrink=0.8)
-    title = f"silhouette {p.silhouette.value:.2f} [{p.silhouette.low:.2f}, {p.silhouette.high:.2f}],\n{p.n_clusters} clusters"
+    silhouette = study.measures["silhouette"]
+    title = f"silhouette {silhouette.value:.2f} [{silhouette.low:.2f}, {silhouette.high:.2f}],\n{p.n_clusters} clusters"
     a.set(xlabel="unit (ordered)", ylabel="unit (ordered)", title=title)
-    w = anatomy.weights
-    bins = np.linspace(-1, 1, 41) * max(np.abs(w.within).max(), np.abs(w.between).max())
-    for values, colour, name, fill in ((w.within, "#0072B2", "within", "stepfilled"), (w.between, "#D55E00", "between", "step")):
-        b.hist(values, bins, density=True, histtype=fill, color=colour, alpha=0.5 if fill == "stepfilled" else 1, label=name)
-        b.axvline(values.mean(), color=colour, lw=1, ls="--")
-    b.set(xlabel="recurrent weight", ylabel="density", title=f"δ = {w.delta.value:.2f} [{w.delta.low:.2f}, {w.delta.high:.2f}]")
-    b.legend(loc="upper left")
+    yield weights(b, study)
     stimulus, block = (anatomy.readouts[name] / np.linalg.norm(anatomy.readouts[name]) for name in ("stimulus", "block_in_plane"))
     for label, marker, colour in ((0, "o", "#0072B2"), (1, "s", "#D55E00")):
         c.plot(stimulus[p.label == label], block[p.label == label], marker, color=colour, ms=3, mew=0, label=f"population {label + 1}")
@@ -66,9 +63,18 @@ def circuit(figure, anatomy):
     c.axvline(0, color="0.8", lw=0.6, zorder=0)
     c.set(xlabel="weight in stimulus readout", ylabel="weight in block readout")
     c.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, handletextpad=0)
-    for name, values in (("within", w.within), ("between", w.between)):
-        yield rows(pd.DataFrame({"value": values}), "b", condition=name)
     yield rows(pd.DataFrame({"x": stimulus, "value": block, "condition": p.label}), "c")
+
+
+def weights(ax, study):
+    """Distribution of the recurrent weights within and between populations."""
+    table, delta = study.curve("weights"), study.measures["cliffs_delta"]
+    for name, colour in (("within", "#0072B2"), ("between", "#D55E00")):
+        band(table[table.condition == name], "x", ax=ax, colour=colour, label=name)
+        thin(ax, study, "weights", name, colour=colour)
+    ax.set(xlabel="recurrent weight", ylabel="density", ylim=(0, None), title=f"δ = {delta.value:.2f} [{delta.low:.2f}, {delta.high:.2f}]")
+    ax.legend(loc="upper left")
+    return rows(table, "b")
 
 
 # ---- vector fields -------------------------------------------------------------------------------------------------
@@ -175,44 +181,55 @@ def _points(ax, anatomy, name, x):
 # ---- how the belief is held ----------------------------------------------------------------------------------------
 
 
-def memory(figure, anatomy):
+def memory(figure, study):
     """Eigenvalues without input, drift along the path, and the fixed points as feedback and stimulus vary."""
-    import pandas as pd
-
+    anatomy = study.anatomy
     j, k, left, right = figure.subplots(1, 4)
     for name, ax in zip("jklm", (j, k, left, right), strict=True):
         letter(name, ax=ax)
-    found, rest = anatomy.fixed_points, anatomy.fixed_points.at(dynamics.CONDITIONS["no input"])
     circle = np.exp(1j * np.linspace(0, 2 * np.pi, 200))
     j.plot(circle.real, circle.imag, color="0.7", lw=0.8)
-    for row in rest:
-        values = found.eigenvalues[row]
-        marker, colour, name = ("o", "#0072B2", "stable") if found.stable[row] else ("s", "#D55E00", "saddle")
-        j.plot(values.real, values.imag, marker, ms=2.5, mew=0.6, mfc=colour if name == "stable" else "w", color=colour, label=name)
+    table = study.each("eigenvalues") if study.n_networks > 1 else study.curve("eigenvalues")
+    for name, marker, colour in (("stable", "o", "#0072B2"), ("saddle", "s", "#D55E00")):
+        part = table[table.condition == name]
+        if len(part):
+            j.plot(part["x"], part["value"], marker, ms=2 if study.n_networks > 1 else 2.5, mew=0.5, alpha=0.6,
+                   mfc=colour if name == "stable" else "w", color=colour, label=name)
     handles = dict(zip(*reversed(j.get_legend_handles_labels()), strict=True))
     j.legend(handles.values(), handles.keys(), loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, handletextpad=0)
     j.set(xlabel="Re λ", ylabel="Im λ", aspect="equal", xlim=(-1.2, 1.2), ylim=(-1.2, 1.2))
-    yield rows(pd.DataFrame({"x": found.eigenvalues[rest].real.ravel(), "value": found.eigenvalues[rest].imag.ravel()}), "j")
-    yield drift(k, anatomy)
+    yield rows(table, "j")
+    yield drift(k, study)
     varied = (("feedback", "feedback"), ("stimulus", "stimulus $o^R - o^L$"))
     for panel, ax, (name, label) in zip("lm", (left, right), varied, strict=True):
         yield from continuation(ax, anatomy, name, label, panel)
+        for condition in _kinds(study, name):
+            thin(ax, study, "branches", condition)
 
 
-def drift(ax, anatomy):
+def _kinds(study, name):
+    """Conditions of the branches of an input, in any network."""
+    found = study.each("branches").condition
+    return found[found.str.startswith(f"{name}, ")].unique() if len(found) else ()
+
+
+def drift(ax, study):
     """Drift along the path and contraction across it, without input."""
     import pandas as pd
 
-    path = anatomy.paths["no input"]
-    if path is None or not path.converged:
+    table = study.each("drift") if study.n_networks > 1 else study.curve("drift").assign(network=0)
+    if not len(table):
         ax.annotate("no path", (0.5, 0.5), xycoords="axes fraction", ha="center")
         return rows(pd.DataFrame({"value": []}), "k")
-    ax.plot(path.arclength, path.drift, color="#D55E00", label="drift per step")
-    ax.plot(path.arclength, path.contraction, color="#0072B2", ls="--", label="largest |λ| across")
+    thickness = 0.5 if study.n_networks > 1 else 1.5
+    for name, colour, line, label in (("drift", "#D55E00", "-", "drift per step"), ("contraction", "#0072B2", "--", "largest |λ| across")):
+        for k, (_, part) in enumerate(table[table.condition == name].groupby("network")):
+            ax.plot(part["x"], part["value"], line, color=colour, lw=thickness, label=label if k == 0 else None)
     ax.axhline(0, color="0.7", lw=0.6, zorder=0)
     ax.set(xlabel="arclength along the path", ylabel="per step")
+    ax.set_title(f"{table.network.nunique()} of {study.n_networks} networks" if study.n_networks > 1 else "", pad=22)
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1))
-    return rows(pd.DataFrame({"x": path.arclength, "value": path.drift}), "k", condition="drift")
+    return rows(table, "k")
 
 
 def continuation(ax, anatomy, name, label, panel):

@@ -3,8 +3,8 @@
 import numpy as np
 
 from hrnn import dynamics
-from hrnn.distill.distillation import PUBLISHED, PUBLISHED_COSYNE
-from hrnn.figures import join, rows
+from hrnn.claims import COSYNE, PUBLISHED
+from hrnn.figures import join, rows, several, thin
 from hrnn.plot import band, finish, letter, note, page, points, style
 
 NAMES = {
@@ -12,7 +12,7 @@ NAMES = {
     "hidden_states": "hidden states", "sampled_choices": "sampled choices", "full_force": "full-FORCE", "random": "random",
     "bayesian_filter": "Bayesian filter", "observer": "observer",
 }
-ENTRIES = tuple(PUBLISHED)[:10]
+ENTRIES = tuple(f"{letter}{row}{column}" for letter, n in (("A", 2), ("B", 3)) for row in (1, 2) for column in range(1, n + 1))
 COMPARED = {
     "correct": "fraction\ncorrect", "reward_per_trial": "reward\nper trial", "reward_per_step": "reward\nper step",
     "mu0_concordance": "μ = 0: takes\nblock's side", "same_choice": "same choice\nas teacher", "p_difference": "|P(right) −\nteacher's|",
@@ -30,16 +30,18 @@ def draw(study):
     found = study.distillation
     figure = page(245)
     top, middle, bayes, fields, bottom = figure.subfigures(5, 1, height_ratios=[1, 1.15, 0.95, 1, 1.75])
-    source = [*least_squares(top, found), *comparison(middle, found), *observer(bayes, found, study.anatomy)]
-    source += [*portraits(fields, found, study.anatomy), *divergences(bottom, found)]
+    source = [*least_squares(top, study), *comparison(middle, study), *observer(bayes, study)]
+    source += [*portraits(fields, found, study.anatomy), *divergences(bottom, study)]
     radd, n = found.radds[0], found.run.sessions.n_sessions
     n_train = len(radd.train_sessions)
-    note(bottom, f"One teacher; {n} of its sessions, {n_train} to learn from and {n - n_train} for c, l and m; f–k: "
-         f"{found.master.sessions.n_sessions} others. a: bars, 95 %, sessions resampled. c: dashed, the state's own movement. f–l: small, "
-         f"each of {found.n_seeds} seeds; bars, 95 %, seeds resampled; dashed, the teacher; random acts in hardly any trial. n: per step, "
+    one, seeds = study.n_networks == 1, f"each of {found.n_seeds} seeds; bars, 95 %, seeds resampled"
+    shown = "One teacher; " if one else several(study, "f–l: one student of each kind for each; o–t, v: one teacher. ") + "Of each teacher "
+    note(bottom, f"{shown}{n} sessions, {n_train} to learn from and {n - n_train} for c, l and m; f–k: "
+         f"{found.master.sessions.n_sessions} others. {'a: bars, 95 %, sessions resampled. ' if one else ''}c: dashed, the state's own "
+         f"movement. f–l: small, {seeds if one else 'each network'}; dashed, the teacher; random acts in hardly any trial. n: per step, "
          "in units of the beliefs; exact: once a trial. o: filled, at stable points; open, at saddles. p–t: one step without input, from "
-         "states that occur (grey); filled, stable, and open, unstable fixed points. u: ‖x(t+Δ) − x(t)‖, mean ± sd, first seeds. v: "
-         "differences of order Δ of z, which the published figure shows.")
+         "states that occur (grey); filled, stable, and open, unstable fixed points. u: ‖x(t+Δ) − x(t)‖, mean"
+         f"{' ± sd, first seeds' if one else ''}. v: differences of order Δ of z, which the published figure shows.")
     finish(figure)
     return figure, join(source)
 
@@ -47,90 +49,116 @@ def draw(study):
 # ---- the map -------------------------------------------------------------------------------------------------------
 
 
-def least_squares(figure, found):
+def least_squares(figure, study):
     """Weights beside the published ones, gain sweep, horizon, number of units."""
     axes = figure.subplots(1, 5, width_ratios=[3.2, 1, 1, 1, 1])
     for name, ax in zip("abcde", axes, strict=True):
         letter(name, ax=ax)
-    yield weights(axes[0], found.radds[0])
-    yield gains(axes[1], found.radds[0])
-    yield horizon(axes[2], found.radds[0])
-    table = found.dimensions.rename(columns={"r2_low": "low", "r2_high": "high"})
-    points(table.assign(value=table.r2), "units", ax=axes[3])
-    axes[3].set(xlabel="units", ylabel="R² of artanh z", xticks=(1, 2, 4, 8))
-    yield rows(table.assign(value=table.r2), "d", x="units")
-    for column, colour, marker in (("correct", BLUE, "o"), ("same_choice", ORANGE, "s")):
-        axes[4].plot(table.units, table[column], color=colour, marker=marker, ms=3, lw=0.8, label=column.replace("_", " "))
-        yield rows(table.assign(value=table[column])[["units", "value"]], "e", x="units", condition=column)
-    axes[4].legend(loc="lower center", bbox_to_anchor=(0.4, 1), handlelength=1)
-    axes[4].set(xlabel="units", ylabel="fraction of trials", xticks=(1, 2, 4, 8))
+    yield weights(axes[0], study)
+    yield gains(axes[1], study)
+    yield horizon(axes[2], study)
+    yield from dimensions(axes[3:], study)
 
 
-def weights(ax, radd):
+def weights(ax, study):
     """A and B with intervals, and what was published."""
     import pandas as pd
 
-    table = []
-    for x, name in enumerate(ENTRIES):
-        part, index = getattr(radd, name[0]), (int(name[1]) - 1, int(name[2]) - 1)
-        table.append({"x": x, "condition": name, "value": part.value[index], "low": part.low[index], "high": part.high[index], "n": part.n})
-    table = pd.DataFrame(table)
+    names = [f"radd.{name}" for name in ENTRIES]
+    table = pd.DataFrame([{"x": x, "condition": name, **vars(study.measures[name])} for x, name in enumerate(names)])
     points(table, "x", ax=ax, line="", colour=BLUE, label="here")
-    for published, marker, label in ((PUBLISHED, "x", "poster"), (PUBLISHED_COSYNE, "+", "Cosyne")):
-        ax.plot(range(len(ENTRIES)), [published[name] for name in ENTRIES], marker, color=ORANGE, ms=5, mew=1, label=label)
+    if study.n_networks > 1:
+        for x, name in enumerate(names):
+            ax.plot(np.full(study.n_networks, x + 0.25), study.wide[name], ".", color="0.6", ms=2.5, mew=0)
+    for published, marker, label in ((PUBLISHED, "x", "poster"), (COSYNE, "+", "Cosyne")):
+        ax.plot(range(len(names)), [published[name] for name in names], marker, color=ORANGE, ms=5, mew=1, label=label)
     ax.axhline(0, color="0.8", lw=0.6, zorder=0)
-    labels = [f"${name[0]}_{{{name[1:]}}}$" for name in ENTRIES]
-    ax.set(xticks=range(len(ENTRIES)), ylabel="weight")
-    ax.set_xticklabels(labels)
+    ax.set(xticks=range(len(names)), ylabel="weight")
+    ax.set_xticklabels([f"${name[0]}_{{{name[1:]}}}$" for name in ENTRIES])
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, handletextpad=0)
     return rows(table, "a", agent="radd")
 
 
-def gains(ax, radd):
+def gains(ax, study):
     """Fraction correct on training sessions for each gain."""
-    table = radd.gains.assign(value=radd.gains.correct)
-    ax.semilogx(table.gain, table.value, color="k", marker="o", ms=2.5, lw=0.8)
-    ax.axvline(radd.gain, color=BLUE, lw=0.8, label="taken")
-    ax.axvline(radd.published_gain, color=ORANGE, lw=0.8, ls="--", label="published")
+    table = study.curve("gain")
+    ax.set_xscale("log")
+    points(table, "x", ax=ax)
+    thin(ax, study, "gain")
+    ax.axvline(study.measures["radd.gain"].value, color=BLUE, lw=0.8, label="taken")
+    ax.axvline(study.measures["radd.published_gain"].value, color=ORANGE, lw=0.8, ls="--", label="published")
     ax.set(xlabel="gain", ylabel="fraction correct", xticks=(1, 10), xticklabels=("1", "10"), ylim=(0, 1))
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), handlelength=1)
-    return rows(table[["gain", "value"]], "b", x="gain", agent="radd")
+    return rows(table, "b", agent="radd")
 
 
-def horizon(ax, radd):
+def horizon(ax, study):
     """Error of free running, against the movement of the state itself."""
-    table = radd.horizon
-    ax.plot(table.steps, table.error, color=BLUE, lw=1)
-    ax.plot(table.steps, table.baseline, color="0.5", lw=1, ls="--")
+    table = study.curve("horizon")
+    for name, colour, line in (("error", BLUE, "-"), ("baseline", "0.5", "--")):
+        part = table[table.condition == name]
+        ax.plot(part["x"], part["value"], line, color=colour, lw=1)
+        thin(ax, study, "horizon", name)
     ax.set(xlabel="steps of free running", ylabel="rms error of z", ylim=(0, None))
-    return rows(table.assign(value=table.error)[["steps", "value"]], "c", x="steps", agent="radd")
+    return rows(table, "c", agent="radd")
+
+
+def dimensions(axes, study):
+    """RADD against its number of units."""
+    table = study.curve("dimensions")
+    looks = {"r2": (axes[0], BLUE, "o", None), "correct": (axes[1], BLUE, "o", "correct"),
+             "same_choice": (axes[1], ORANGE, "s", "same choice")}
+    for panel, (name, (ax, colour, marker, label)) in zip("dee", looks.items(), strict=True):
+        part = table[table.condition == name]
+        points(part, "x", ax=ax, colour=colour, marker=marker, label=label)
+        thin(ax, study, "dimensions", name)
+        ax.set(xlabel="units", xticks=(1, 2, 4, 8))
+        yield rows(part, panel)
+    axes[0].set_ylabel("R² of artanh z")
+    axes[1].set_ylabel("fraction of trials")
+    axes[1].legend(loc="lower center", bbox_to_anchor=(0.4, 1), handlelength=1)
 
 
 # ---- students ------------------------------------------------------------------------------------------------------
 
 
-def comparison(figure, found):
-    """Every measure in its own panel, every kind of student in its own row, every seed a dot."""
+def comparison(figure, study):
+    """Every measure in its own panel, every kind of student in its own row, every seed (or network) a dot."""
+    found = study.distillation
     axes = figure.subplots(1, len(COMPARED), sharey=True)
     kinds = list(found.students)
     for panel, ax, (measure, label) in zip("fghijkl", axes, COMPARED.items(), strict=True):
         letter(panel, ax=ax)
-        table = found.summary[found.summary.measure == measure].set_index("kind")
-        for y, kind in enumerate(kinds):
-            seeds = found.table.loc[found.table.kind == kind, measure]
-            ax.plot(seeds, np.full(len(seeds), y + 0.22), ".", color="0.6", ms=3, mew=0)
-            row = table.loc[kind]
+        each, teacher = _each(study, measure)
+        table = pd_rows([{"agent": kind, **vars(study.measures[f"{kind}.{measure}"])} for kind in kinds])
+        for y, row in enumerate(table.itertuples()):
+            ax.plot(each[row.agent], np.full(len(each[row.agent]), y + 0.22), ".", color="0.6", ms=3, mew=0)
             error = [[max(row.value - row.low, 0)], [max(row.high - row.value, 0)]]
-            ax.errorbar(row.value, y - 0.12, xerr=error, fmt="o", color=ORANGE if kind == "radd" else BLUE, ms=3, elinewidth=0.8)
-            yield rows(found.table.loc[found.table.kind == kind, [measure]].rename(columns={measure: "value"}), panel, agent=kind,
-                       condition="seed")
-        yield rows(table.reset_index().rename(columns={"kind": "agent"}), panel, condition="mean")
-        if found.teacher.get(measure) is not None and measure != "same_choice":
-            ax.axvline(found.teacher[measure], color="k", lw=0.8, ls="--")
+            ax.errorbar(row.value, y - 0.12, xerr=error, fmt="o", color=ORANGE if row.agent == "radd" else BLUE, ms=3, elinewidth=0.8)
+            yield rows(pd_rows([{"value": v} for v in each[row.agent]]), panel, agent=row.agent, condition="each")
+        yield rows(table, panel, condition="mean")
+        if teacher is not None and measure != "same_choice":
+            ax.axvline(teacher, color="k", lw=0.8, ls="--")
         ax.set_xlabel(label)
-        _zoom(ax, found.table[found.table.kind != "random"][measure], found.teacher.get(measure))
+        _zoom(ax, np.concatenate([values for kind, values in each.items() if kind != "random"]), teacher)
     axes[0].set_yticks(range(len(kinds)), [NAMES[kind] for kind in kinds])
     axes[0].set_ylim(len(kinds) - 0.5, -0.5)
+
+
+def pd_rows(records):
+    """A table of records."""
+    import pandas as pd
+
+    return pd.DataFrame(records)
+
+
+def _each(study, measure):
+    """A measure of every student by kind, of each seed of one network or of each network, and the teacher's (mean), or None."""
+    found = study.distillation
+    if study.n_networks == 1:
+        return {kind: found.table.loc[found.table.kind == kind, measure].to_numpy() for kind in found.students}, found.teacher.get(measure)
+    teacher = study.over_networks[measure].value if measure in study.over_networks else None
+    return {kind: study.wide[f"{kind}.{measure}"].dropna().to_numpy() for kind in found.students}, teacher
 
 
 def _zoom(ax, values, teacher):
@@ -145,43 +173,43 @@ def _zoom(ax, values, teacher):
 # ---- Bayes and time constants --------------------------------------------------------------------------------------
 
 
-def observer(figure, found, anatomy):
+def observer(figure, study):
     """Evidence on side and block, messages between them, time constants."""
     m, n, o = figure.subplots(1, 3, width_ratios=[0.9, 1.5, 4])
     for name, ax in zip("mno", (m, n, o), strict=True):
         letter(name, ax=ax)
-    yield ratios(m, found)
-    yield messages(n, found)
-    yield time_constants(o, found, anatomy)
+    yield ratios(m, study)
+    yield messages(n, study)
+    yield time_constants(o, study.distillation, study.anatomy)
 
 
-def ratios(ax, found):
+def ratios(ax, study):
     """Slope of the side over slope of the block on an observation."""
-    import pandas as pd
-
-    table = []
-    for x, name in enumerate(("radd", "observer")):
-        estimate = found.evidence_ratio[name]
-        table.append({"x": x, "agent": name, "value": estimate.value, "low": estimate.low, "high": estimate.high, "n": estimate.n})
-    table = pd.DataFrame(table)
+    names = ("radd", "observer")
+    table = pd_rows([{"x": x, "agent": name, **vars(study.measures[f"{name}.evidence_ratio"])} for x, name in enumerate(names)])
     points(table, "x", ax=ax, line="", colour=BLUE)
+    for x, name in enumerate(names if study.n_networks > 1 else ()):
+        ax.plot(np.full(study.n_networks, x + 0.25), study.wide[f"{name}.evidence_ratio"], ".", color="0.6", ms=2.5, mew=0)
     ax.set(xticks=(0, 1), xlim=(-0.6, 1.6), ylim=(0, None), ylabel="evidence:\nside over block")
     ax.set_xticklabels(["RADD", "observer"], rotation=30)
     return rows(table, "m")
 
 
-def messages(ax, found):
+def messages(ax, study):
     """Off-diagonals of A in units of the beliefs."""
-    table = found.messages[found.messages.message != "product"]
     looks = (("radd", BLUE, "o", "RADD"), ("bayesian_filter", PINK, "s", "filter"), ("observer", "k", "D", "exact"))
+    found = []
     for k, (source, colour, marker, label) in enumerate(looks):
-        part = table[table.source == source].assign(x=lambda t, k=k: (t.message == "side to block") + 0.2 * (k - 1))
-        points(part, "x", ax=ax, line="", colour=colour, marker=marker, label=label)
+        table = pd_rows([
+            {"x": x + 0.2 * (k - 1), "agent": source, "condition": message, **vars(study.measures[f"{source}.message_{message}"])}
+            for x, message in enumerate(("block_to_side", "side_to_block")) if f"{source}.message_{message}" in study.measures])
+        points(table, "x", ax=ax, line="", colour=colour, marker=marker, label=label)
+        found.append(table)
     ax.axhline(0, color="0.8", lw=0.6, zorder=0)
     ax.set(xticks=(0, 1), xlim=(-0.5, 1.5), ylabel="message per step", ylim=(-0.1, 0.7))
     ax.set_xticklabels(["block\nto side", "side\nto block"])
     ax.legend(loc="lower left", bbox_to_anchor=(-0.25, 1), ncols=3, handletextpad=0, columnspacing=0.6)
-    return rows(table.rename(columns={"source": "agent", "message": "condition"}), "n")
+    return rows(pd_rows([record for table in found for record in table.to_dict("records")]), "n")
 
 
 def time_constants(ax, found, anatomy):
@@ -247,20 +275,21 @@ def portraits(figure, found, anatomy):
 # ---- divergence ----------------------------------------------------------------------------------------------------
 
 
-def divergences(figure, found):
+def divergences(figure, study):
     """Movement of states against lag, one panel each; then the differences of order Δ."""
-    grid = figure.subplots(2, 5)
-    for ax, (name, table) in zip(grid.flat, found.divergences.items(), strict=False):
-        shown = table.assign(value=table["mean"], low=table["mean"] - table.sd, high=table["mean"] + table.sd)
-        band(shown, "lag", ax=ax, colour=ORANGE if name == "radd" else BLUE)
+    grid, curve, orders = figure.subplots(2, 5), study.curve("divergence"), study.distillation.difference_orders
+    for ax, name in zip(grid.flat, study.distillation.divergences, strict=False):
+        table = curve[curve.condition == name]
+        band(table, "x", ax=ax, colour=ORANGE if name == "radd" else BLUE)
+        thin(ax, study, "divergence", name)
         ax.set(title=NAMES[name], ylim=(0, None), xticks=(0, 10, 20))
-        yield rows(shown[["lag", "value", "low", "high", "n"]], "u", x="lag", agent=name)
+        yield rows(table, "u", agent=name)
     letter("u", ax=grid[0, 0])
-    last, table = grid[-1, -1], found.difference_orders
+    last = grid[-1, -1]
     letter("v", ax=last)
-    last.semilogy(table.order, table["mean"], color="k", lw=1)
+    last.semilogy(orders.order, orders["mean"], color="k", lw=1)
     last.set(title="differences of z", xlabel="order Δ", xticks=(0, 10, 20))
-    yield rows(table.assign(value=table["mean"])[["order", "value", "n"]], "v", x="order", agent="projection")
+    yield rows(orders.assign(value=orders["mean"])[["order", "value", "n"]], "v", x="order", agent="projection")
     for ax in grid[:, 0]:
         ax.set_ylabel("movement")
     for ax in grid[1, :-1]:
