@@ -21,14 +21,16 @@ __all__ = [
     "BayesianActor", "Network", "NumericalError", "OptimalPolicy", "Recipe", "Task", "fixed_points", "observe", "rollout", "train",
 ]
 _MODULES = (
-    "anatomy", "behavior", "connectivity", "distill", "dynamics", "figures", "inference", "integration", "io", "manifold", "mice", "plot",
-    "policy", "psychometric", "published", "regression", "report", "representation", "reproduce", "stats", "training",
+    "anatomy", "behavior", "claims", "connectivity", "distill", "dynamics", "figures", "inference", "integration", "io", "manifold", "mice",
+    "plot", "policy", "populations", "psychometric", "published", "regression", "report", "representation", "reproduce", "similarity",
+    "stats", "training",
 )
+_FUNCTIONS = {"population": "populations", "verify": "verify"}
 
 
 def __getattr__(name):
-    if name == "population":
-        return importlib.import_module("hrnn.populations").population
+    if name in _FUNCTIONS:
+        return getattr(importlib.import_module(f"hrnn.{_FUNCTIONS[name]}"), name)
     if name in _MODULES:
         return importlib.import_module(f"hrnn.{name}")
     raise AttributeError(f"module 'hrnn' has no attribute {name!r}")

@@ -83,17 +83,17 @@ INF = math.inf
 CLAIMS = (
     # behaviour is quantitatively similar to Bayesian baselines
     _near("correct", "fraction correct, all trials", "fraction correct", 0.855, 0.02, "2", "behavior.summary"),
-    Claim("mu0_gap", "strength 0: more often right with the block than against it", "use of the prior at strength 0", None, 0, INF, "3",
+    Claim("mu0_gap", "strength 0: more often right with the block than against it", "prior at strength 0", None, 0, INF, "3",
           "behavior.summary"),
-    Claim("gap_to_bound", "accuracy approaches the exact bound", "gap to the bound on accuracy", None, -INF, 0.05, "2",
+    Claim("gap_to_bound", "accuracy approaches the exact bound", "gap to accuracy bound", None, -INF, 0.05, "2",
           "inference.accuracy_bound"),
     # two dimensions hold the beliefs
-    _near("variance_pc12", "variance in two components", "variance in 2 components", 0.8874, 0.05, "4", "representation.pca"),
-    _near("block_decoder_full", "block decoded from all units, other sessions", "block decoder, all units", 0.826, 0.03, "4",
+    _near("variance_pc12", "variance in two components", "variance, 2 components", 0.8874, 0.05, "4", "representation.pca"),
+    _near("block_decoder_full", "block decoded from all units, other sessions", "decoder, all units", 0.826, 0.03, "4",
           "representation.block_decoder"),
     _near("block_decoder_full_by_step", "block decoded from all units, split by time step", "decoder, split by step", 0.826, 0.03, "4",
           "representation.block_decoder"),
-    _near("block_decoder_plane", "block decoded from two components", "block decoder, 2 components", 0.825, 0.03, "4",
+    _near("block_decoder_plane", "block decoded from two components", "decoder, 2 components", 0.825, 0.03, "4",
           "representation.block_decoder"),
     Claim("belief_correlation", "block belief follows the Bayesian observer's", "belief and observer, r", None, 0.8, INF, "5",
           "integration.block_belief"),

@@ -46,6 +46,10 @@ def parser():
     p.add_argument("--workers", type=int, help="processes (default: all cores)")
     p.add_argument("--tensorboard", action="store_true", help="write losses to OUT/tensorboard while training")
     p.add_argument("--task-id", type=int, help="only this network, from 0")
+    p = commands.add_parser("verify", help="check a folder of reproduce or population: its files, its tables, some networks made anew")
+    p.add_argument("folder", type=Path)
+    p.add_argument("--networks", type=int, default=1, help="how many to make anew")
+    p.add_argument("--seed", type=int, default=0, help="which ones")
     commands.add_parser("info", help="version, BLAS, CPU path and compiler flags")
     return top
 
@@ -133,6 +137,20 @@ def population(arguments):
         raise RuntimeError(f"{len(found.failures)} networks failed; see {arguments.out / 'failures.csv'}")
 
 
+def verify(arguments):
+    """Every check that failed, and how many there were."""
+    import hrnn
+
+    found = hrnn.verify(arguments.folder, n_networks=arguments.networks, rng=arguments.seed)
+    bad = found[~found.same]
+    for row in bad.itertuples():
+        print(f"{row.what} {row.name}: {row.detail}")
+    counts = ", ".join(f"{n} {what}{'s' if n > 1 else ''}" for what, n in found.what.value_counts(sort=False).items())
+    print(f"checked {counts}: {len(bad) or 'none'} differ{'s' if len(bad) == 1 else ''}")
+    if len(bad):
+        raise ValueError(f"{arguments.folder} does not hold what its record says")
+
+
 def _axis(text):
     """Name and values of an axis of the grid: numbers where they are numbers, else words."""
     name, equals, values = text.partition("=")
@@ -160,7 +178,7 @@ def info(_):
 def main(arguments=None):
     """Run a subcommand; returns the exit status."""
     parsed = parser().parse_args(arguments)
-    every = {"reproduce": reproduce, "train": train, "evaluate": evaluate, "mice": mice, "population": population, "info": info}
+    every = {f.__name__: f for f in (reproduce, train, evaluate, mice, population, verify, info)}
     run = every[parsed.command]
     try:
         run(parsed)

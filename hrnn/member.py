@@ -5,7 +5,7 @@ import functools
 
 import numpy as np
 
-from hrnn import curves, io, similarity
+from hrnn import _core, curves, io, similarity
 from hrnn.anatomy import N_SESSIONS_UNTRAINED, Anatomy
 from hrnn.behavior import error_split, history_regression, totals
 from hrnn.distill import Distillation
@@ -43,6 +43,8 @@ class Member:
         By name, in the columns of `curves.COLUMNS`.
     trajectories : dict of str to (C, N)
         `similarity.trajectories` of the 'trained' and of the 'untrained' network.
+    cpu : str
+        Kernel that made it: another one's last bits differ, and training lets them grow.
     """
 
     settings: dict
@@ -51,13 +53,14 @@ class Member:
     undefined: dict
     curves: dict
     trajectories: dict
+    cpu: str
 
     def save(self, path):
         """Write everything into one file, whole or not at all."""
         tables = {name: table for name, table in self.curves.items() if len(table)}
         conditions = {name: table.condition.unique().tolist() for name, table in tables.items()}
         config = {"settings": self.settings, "measures": self.measures, "undefined": self.undefined, "curves": conditions,
-                  "network": self.network._config()}
+                  "network": self.network._config(), "cpu": self.cpu}
         parts = [np.column_stack([np.full(len(table), i), table.condition.map(conditions[name].index), table[list(curves.COLUMNS[1:])]])
                  for i, (name, table) in enumerate(tables.items())]
         rows = np.concatenate(parts) if parts else np.empty((0, 1 + len(curves.COLUMNS)))
@@ -75,7 +78,8 @@ class Member:
             table = pd.DataFrame(rows[rows[:, 0] == i, 1:], columns=curves.COLUMNS)
             found[name] = table.assign(condition=np.array(conditions, object)[table.condition.astype(int)])
         paths = {name.removesuffix("_trajectories"): v for name, v in archive.arrays.items() if name.endswith("_trajectories")}
-        return cls(config["settings"], Network._from_archive(path, archive), config["measures"], config["undefined"], found, paths)
+        return cls(config["settings"], Network._from_archive(path, archive), config["measures"], config["undefined"], found, paths,
+                   config["cpu"])
 
 
 def make(settings, *, checkpoint=None, stop=None, callback=None):
@@ -114,7 +118,7 @@ def make(settings, *, checkpoint=None, stop=None, callback=None):
     run = dataclasses.replace(run, hidden=None)  # the states are large
     if "distillation" in settings["parts"]:
         found.group("distillation", functools.partial(_distillation, run, settings, found))
-    return Member(settings, training.network, found.measures, found.undefined, found.curves, paths)
+    return Member(settings, training.network, found.measures, found.undefined, found.curves, paths, _core.info()["cpu"])
 
 
 class _Findings:

@@ -124,7 +124,7 @@ def similar(ax, study, of, panel):
         ax.errorbar(x, mean.value, yerr=[[max(mean.value - mean.low, 0)], [max(mean.high - mean.value, 0)]], fmt="o", color=BLUE, ms=3.5,
                     elinewidth=0.8)
         table.append({"x": x, "condition": f"{first}, {second}", **vars(mean)})
-    ax.set_xticks(range(len(KINDS)), ["trained", "un-\ntrained", "both"])
+    ax.set_xticks(range(len(KINDS)), ["trained", "untrained", "one of each"], rotation=45, ha="right", rotation_mode="anchor")
     ax.set(ylim=(0, 1.02), xlim=(-0.5, 2.5))
     return rows(pd.DataFrame(table), panel)
 
