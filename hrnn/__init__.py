@@ -25,7 +25,7 @@ _MODULES = (
     "plot", "policy", "populations", "psychometric", "published", "regression", "report", "representation", "reproduce", "similarity",
     "stats", "training",
 )
-_FUNCTIONS = {"population": "populations", "verify": "verify"}
+_FUNCTIONS = {"population": "populations", "verify": "verification"}
 
 
 def __getattr__(name):

@@ -12,7 +12,7 @@ from hrnn.rollout import Rollout
 from hrnn.stats import Estimate, alone
 
 N_STARTS = 400
-N_SESSIONS_UNTRAINED = 60
+N_SESSIONS_UNTRAINED = 30
 FEEDBACK_RANGE = 1.5
 RANKS = (1, 2, 3, 5, 10, 20)
 
@@ -102,8 +102,10 @@ class Anatomy:
     @functools.cached_property
     def angles(self):
         """Angle between the readouts: 'plane', and 'full' for each regularisation."""
+        full = self.decoders["full"]
         by_c = {
-            C: representation.readout_angle(self.network, representation.block_decoder(self.run, regularisation=C, rng=self.seed))
+            C: representation.readout_angle(self.network, full if full.regularisation == C else representation.block_decoder(
+                self.run, regularisation=C, rng=self.seed))
             for C in representation.REGULARISATIONS
         }
         plane = representation.readout_angle(self.network, self.decoders["plane"], axes=self.components.axes[:2])
@@ -217,9 +219,15 @@ class Anatomy:
     @property
     def groups(self):
         """Functions that return related measures, {name: Estimate}, or raise ValueError where they are not defined."""
-        every = (self._variance, self._decoding, self._angles, self._slopes, self._belief, self._coupling, self._populations,
-                 self._fixed_points, self._ranks)
-        return {group.__name__.strip("_"): group for group in every}
+        return {group.__name__.strip("_"): group for part in self.parts.values() for group in part}
+
+    @property
+    def parts(self):
+        """The groups of 'representation', 'integration' and 'mechanism'."""
+        return {
+            "representation": (self._variance, self._decoding, self._angles), "integration": (self._slopes, self._belief, self._coupling),
+            "mechanism": (self._populations, self._fixed_points, self._ranks),
+        }
 
     def _variance(self):
         ends = representation.pca(self.run, trial_ends=True, rng=self.seed)

@@ -41,7 +41,7 @@ def parser():
     p.add_argument("--grid", action="append", default=[], metavar="NAME=VALUE,...", help="may be given several times: n_hidden=25,50")
     p.add_argument("--recipe", default="paper", choices=["paper", "fast"])
     p.add_argument("--n-blocks", type=int, default=1000)
-    p.add_argument("--parts", default="anatomy,distillation,choices", help="what is found out beside behaviour")
+    p.add_argument("--parts", default="representation,integration,mechanism,distillation,choices", help="found out beside behaviour")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--workers", type=int, help="processes (default: all cores)")
     p.add_argument("--tensorboard", action="store_true", help="write losses to OUT/tensorboard while training")

@@ -270,6 +270,8 @@ def divergence(found):
 # ---- all of them ---------------------------------------------------------------------------------------------------
 
 OF_RUN = {f.__name__: f for f in (accuracy, concordance, steps, p_right, after_change, new_side)}
-OF_ANATOMY = {f.__name__: f for f in (
-    variance, angle_full, movement, belief, gradient_flow, coupling, weights, eigenvalues, drift, branches)}
+OF_ANATOMY = {part: {f.__name__: f for f in functions} for part, functions in {
+    "representation": (variance, angle_full), "integration": (movement, belief, gradient_flow, coupling),
+    "mechanism": (weights, eigenvalues, drift, branches),
+}.items()}
 OF_DISTILLATION = {f.__name__: f for f in (gain, horizon, dimensions, divergence)}

@@ -18,7 +18,7 @@ from hrnn.rollout import rollout
 from hrnn.task import Task
 from hrnn.training import Recipe, Trainer
 
-PARTS = ("anatomy", "distillation", "choices")
+PARTS = ("representation", "integration", "mechanism", "distillation", "choices")
 BLOCKS_AT_ONCE = 1000  # bounds the memory, however many blocks are evaluated
 N_LOSSES = 100  # points of the loss curve
 N_STUDENTS = 1  # seeds of every kind of student
@@ -111,8 +111,7 @@ def make(settings, *, checkpoint=None, stop=None, callback=None):
     found.table(curves.OF_RUN, run)
     few = run.sessions.select(np.arange(min(N_SESSIONS_UNTRAINED, run.sessions.n_sessions)))
     paths = {"trained": similarity.trajectories(run), "untrained": similarity.trajectories(rollout(first, few))}
-    if "anatomy" in settings["parts"]:
-        _anatomy(Anatomy(run, seed, first), found)
+    _anatomy(Anatomy(run, seed, first), settings["parts"], found)
     if "choices" in settings["parts"]:
         found.group("choices", functools.partial(_choices, run, seed))
     run = dataclasses.replace(run, hidden=None)  # the states are large
@@ -197,10 +196,12 @@ def long_session(sessions, seed):
     return sessions.task.replace(n_blocks=len(sessions.block_lengths)).sample(n_sessions=1, rng=stream(seed, "long session"))
 
 
-def _anatomy(anatomy, found):
-    for name, group in anatomy.groups.items():
-        found.group(name, group)
-    found.table(curves.OF_ANATOMY, anatomy)
+def _anatomy(anatomy, parts, found):
+    for part, groups in anatomy.parts.items():
+        if part in parts:
+            for group in groups:
+                found.group(group.__name__.strip("_"), group)
+            found.table(curves.OF_ANATOMY[part], anatomy)
 
 
 def _choices(run, seed):

@@ -124,7 +124,7 @@ def population(folder, *, n_networks=N_NETWORKS, grid=None, task=None, recipe="p
     cell : {'tanh', 'leaky'}
     n_blocks : int
         In which behaviour is measured, the same for all networks of one task; everything else is measured in the first 1000 of them.
-    parts : sequence of {'anatomy', 'distillation', 'choices'}
+    parts : sequence of {'representation', 'integration', 'mechanism', 'distillation', 'choices'}
         What is found out beside behaviour.
     seed : int
     executor : {'threads', 'processes'}, concurrent.futures.Executor or dask.distributed.Client

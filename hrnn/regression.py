@@ -56,7 +56,7 @@ class _Resampled:
 
     def __init__(self, X, y, unit, rng, n_resamples):
         (Q, self.R), k = np.linalg.qr(X), X.shape[1]
-        if not independent(X).all():
+        if len(X) < k or not (np.abs(np.diag(self.R)) > 1e-9 * np.linalg.norm(X, axis=0)).all():
             raise ValueError("X must have columns that do not follow from each other")
         _, code = np.unique(unit, return_inverse=True)
         self.scale = max(np.abs(y - y.mean()).max(), 1e-300)

@@ -179,13 +179,17 @@ class Decoder:
         return paired((self.correct, self.steps), (other.correct, other.steps))
 
 
-def _fit(X, y, C):
-    """(weights, intercept) of standardised states."""
+def _model(C):
     from sklearn.linear_model import LogisticRegression
 
+    return LogisticRegression(C=C, solver="newton-cholesky", max_iter=50, warm_start=True)
+
+
+def _fit(model, X, y):
+    """(weights, intercept) of standardised states; a model that has been fitted goes on from there."""
     with warnings.catch_warnings():  # separable states of small samples: the answer is then that of the last step
         warnings.simplefilter("ignore")
-        model = LogisticRegression(C=C, solver="newton-cholesky", max_iter=50).fit(X, y)
+        model.fit(X, y)
     return model.coef_[0], model.intercept_[0]
 
 
@@ -195,15 +199,15 @@ def _best_regularisation(X, y, session, rng):
     fold = {name: i % N_FOLDS for i, name in enumerate(names)}
     inside = np.isin(session, names)
     X, y, folds = X[inside], y[inside], np.array([fold[name] for name in session[inside]])
-    scores = []
-    for C in REGULARISATIONS:
-        hits = 0
-        for k in range(N_FOLDS):
-            if len(np.unique(y[folds != k])) == 2:  # few sessions of few blocks may leave one side only
-                w, b = _fit(X[folds != k], y[folds != k], C)
-                hits += ((X[folds == k] @ w + b > 0) == (y[folds == k] > 0)).sum()
-        scores.append(hits)
-    return REGULARISATIONS[int(np.argmax(scores))]
+    hits = np.zeros(len(REGULARISATIONS), int)
+    for k in range(N_FOLDS):
+        if len(np.unique(y[folds != k])) < 2:  # few sessions of few blocks may leave one side only
+            continue
+        model, train, test = _model(REGULARISATIONS[0]), (X[folds != k], y[folds != k]), (X[folds == k], y[folds == k])
+        for i, C in enumerate(REGULARISATIONS):
+            w, b = _fit(model.set_params(C=C), *train)
+            hits[i] += ((test[0] @ w + b > 0) == (test[1] > 0)).sum()
+    return REGULARISATIONS[int(np.argmax(hits))]
 
 
 def block_decoder(run, *, axes=None, split="session", labels=None, regularisation=None, rng=0):
@@ -259,7 +263,7 @@ def block_decoder(run, *, axes=None, split="session", labels=None, regularisatio
     Z /= sd
     if regularisation is None:
         regularisation = _best_regularisation(Z, y[train], session[train], random.spawn(1)[0])
-    w, b = _fit(Z, y[train], regularisation)
+    w, b = _fit(_model(regularisation), Z, y[train])
     resampled = _one_step(Z, y[train], session[train], w, b, regularisation, random.spawn(1)[0]) / sd
     weights = w / sd
     intercept = float(b - weights @ mean)
@@ -276,8 +280,7 @@ def _one_step(Z, y, session, w, b, C, rng):
     """Weights (B, D) of resampled training sessions, one Newton step from those of all."""
     p = 1 / (1 + np.exp(-(Z @ w + b)))
     X = np.column_stack([Z, np.ones(len(y))])
-    _, unit = np.unique(session, return_inverse=True)
-    scores = np.stack([np.bincount(unit, column * (y - p)) for column in X.T], axis=1)
+    scores = np.add.reduceat(X * (y - p)[:, None], np.flatnonzero(np.r_[True, np.diff(session) != 0]))
     scores[:, :-1] -= w / (C * len(scores))
     hessian = (X * (p * (1 - p))[:, None]).T @ X + np.diag([*np.full(len(w), 1 / C), 0])
     draws = resample(len(scores), rng=rng, n_resamples=N_RESAMPLES).weights

@@ -251,7 +251,7 @@ def _quick_recipe():
 def _variations(make, folder, trained, quick):
     """Networks trained with one setting changed at a time, and those of the paper's recipe beside them."""
     settings = {"recipe": _quick_recipe() if quick else "fast", "n_blocks": N_BLOCKS_QUICK if quick else N_BLOCKS_SWEEP,
-                "n_networks": N_NETWORKS_QUICK if quick else N_NETWORKS_VARIED, "parts": ["anatomy"]}
+                "n_networks": N_NETWORKS_QUICK if quick else N_NETWORKS_VARIED, "parts": ["representation"]}
     found = make(folder, grid=[{setting: levels} for setting, levels in VARIATIONS.items()], **settings).table
     base = {setting: levels[BASE] for setting, levels in VARIATIONS.items()}
     at_base = {setting: found[setting] == level for setting, level in base.items()}
@@ -349,7 +349,7 @@ def write(study, folder, *, figures=None, settings=None):
     io.write_text(folder / "report.md", report.markdown(study, rows))
     io.write_json(folder / "report.json", rows)
     io.write_text(folder / "networks.csv", study.wide.to_csv())
-    io.write_text(folder / "report.html", webpage.page(study, rows, found, folder, names))
+    io.write_text(folder / "report.html", webpage.page(study, rows, found, folder, {name: drawn.about(name) for name in names}))
     made = [folder / f"{name}" for name in ("report.md", "report.json", "report.html", "networks.csv")]
     made += [folder / f"figure_{name}.{kind}" for name in names for kind in ("pdf", "png", "svg", "csv")]
     made += [folder / "networks" / f"{key}.npz" for key in study.population.keys]

@@ -2,7 +2,6 @@
 
 import base64
 import html
-import importlib
 import json
 
 from hrnn.report import CLAIM_COLUMNS, NOTE, number_cells
@@ -41,7 +40,7 @@ for (const table of document.querySelectorAll("table")) {
 """
 
 
-def page(study, rows, manifest, folder, names):
+def page(study, rows, manifest, folder, figures):
     """The page as text.
 
     Parameters
@@ -52,16 +51,16 @@ def page(study, rows, manifest, folder, names):
     manifest : dict
     folder : Path
         Holds figure_<name>.svg and .csv.
-    names : sequence of str
-        Of the figures.
+    figures : dict of str to str
+        Their names, and what each shows.
     """
-    n, links = study.n_networks, [("claims", "Claims"), *((f"figure-{name}", _title(name)) for name in names)]
+    n, links = study.n_networks, [("claims", "Claims"), *((f"figure-{name}", _title(name)) for name in figures)]
     links += [("numbers", "Every number"), ("provenance", "Provenance")]
     body = [
         f"<h1>hrnn: {n} network{'s' if n > 1 else ''}, measured and published</h1>",
         "<nav aria-label='Contents'>" + "".join(f"<a href='#{anchor}'>{html.escape(title)}</a>" for anchor, title in links) + "</nav>",
-        "<h2 id='claims'>Claims, network by network</h2>", _claims(study, names),
-        *(_figure(name, folder) for name in names),
+        "<h2 id='claims'>Claims, network by network</h2>", _claims(study, figures),
+        *(_figure(name, about, folder) for name, about in figures.items()),
         "<h2 id='numbers'>Every number</h2>",
         _table("Every number", ("quantity", "measured", "95 % interval", "n", "published"), [number_cells(row) for row in rows]),
         f"<p>{html.escape(NOTE)}</p>",
@@ -72,11 +71,11 @@ def page(study, rows, manifest, folder, names):
             f"<style>{STYLE}</style>\n</head>\n<body>\n<main>\n{chr(10).join(body)}\n</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n")
 
 
-def _claims(study, names):
+def _claims(study, figures):
     cells = []
     for row in study.verdicts.itertuples():
         shown = html.escape(f"figure {row.figure}")
-        link = f"<a href='#figure-{row.figure}'>{shown}</a>" if row.figure in names else shown
+        link = f"<a href='#figure-{row.figure}'>{shown}</a>" if row.figure in figures else shown
         cells.append([*(html.escape(cell(row)) for cell in CLAIM_COLUMNS.values()), link])
     table = _table("Claims", (*CLAIM_COLUMNS, "shown in"), cells, escaped=True)
     return f"{table}\n<p>A claim holds in a network if its measure meets the criterion, which is ours. Published: one network.</p>"
@@ -97,11 +96,8 @@ def _title(name):
     return "Mice" if name == "mice" else f"Figure {name}"
 
 
-def _figure(name, folder):
-    """A figure as an image inside the page, its first words, and its source data as a download."""
-    from hrnn.figures import FIGURES
-
-    about = importlib.import_module(f"hrnn.figures.{FIGURES[name]}").__doc__.split("\n")[0]
+def _figure(name, about, folder):
+    """A figure as an image inside the page, what it shows, and its source data as a download."""
     image, source = (_data(folder / f"figure_{name}.{kind}", mime) for kind, mime in (("svg", "image/svg+xml"), ("csv", "text/csv")))
     return (f"<figure id='figure-{name}'>\n<img alt='{html.escape(about, quote=True)}' src='{image}'>\n<figcaption>{html.escape(about)} "
             f"<a class='download' download='figure_{name}.csv' href='{source}'>Source data</a></figcaption>\n</figure>")

@@ -1,5 +1,6 @@
 """What several test files share."""
 
+import dataclasses
 import signal
 
 import pytest
@@ -15,3 +16,11 @@ def quick_study():
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("HRNN_DATA_DIR", raising=False)
         return reproduce.study(quick=True, n_networks=2, n_threads=2, progress=False)
+
+
+@pytest.fixture(scope="session")
+def one_network(quick_study):
+    """The same study as if only its first network had been trained."""
+    population = quick_study.population
+    table = population.table[population.table.key == population.keys[0]]
+    return dataclasses.replace(quick_study, population=dataclasses.replace(population, table=table))

@@ -32,10 +32,11 @@ def test_forced_kernel_is_used_and_an_unknown_one_refused(tmp_path):
 
 
 def test_reproduce_quick_writes_figures_report_and_manifest(tmp_path):
-    done = run("reproduce", "--quick", "--figures", "1,4", "--out", "out", cwd=tmp_path)
+    done = run("reproduce", "--quick", "--networks", "1", "--figures", "1,4", "--out", "out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     names = {p.name for p in (tmp_path / "out").iterdir()}
-    assert {name for name in names if name.startswith("figure")} == {f"figure_{i}.{kind}" for i in "14" for kind in ("pdf", "png", "csv")}
+    drawn = {f"figure_{i}.{kind}" for i in "14" for kind in ("pdf", "png", "svg", "csv")}
+    assert {name for name in names if name.startswith("figure")} == drawn
     rows = {row["name"]: row for row in json.loads((tmp_path / "out" / "report.json").read_text())}
     for agent in ("network", "semi_markov", "markov", "none", "oracle", "exponential", "published_actor",
                   "optimal_per_trial", "optimal_per_step"):
@@ -51,7 +52,13 @@ def test_reproduce_quick_writes_figures_report_and_manifest(tmp_path):
     assert rows["network.n_stable"]["value"] >= 1 and rows["network.lambda_stable"]["value"] < 1
     assert rows["optimal_per_step.timeouts"]["value"] == 0
     assert rows["semi_markov.correct"]["value"] < rows["bound.correct"]["value"]
-    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["settings"]["seed"] == "0"
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["settings"]["seed"] == "0" and f"networks/{manifest['networks']['0']}.npz" in manifest["sha256"]
+    checked = run("verify", "out", cwd=tmp_path)
+    assert checked.returncode == 0 and "1 network: none differ" in checked.stdout, checked.stdout + checked.stderr
+    (tmp_path / "out" / "figure_1.csv").write_text("")
+    checked = run("verify", "out", "--networks", "0", cwd=tmp_path)
+    assert checked.returncode == 1 and "file figure_1.csv: other bytes than in the manifest" in checked.stdout
 
 
 @pytest.mark.parametrize("arguments, message", [
@@ -60,6 +67,10 @@ def test_reproduce_quick_writes_figures_report_and_manifest(tmp_path):
     (["evaluate", "missing.npz"], "missing.npz"),
     (["mice"], "HRNN_DATA_DIR"),
     (["mice", "--data", "nowhere"], "nowhere"),
+    (["population", "out", "--grid", "magic=1"], "grid must have keys among"),
+    (["population", "out", "--grid", "magic"], "--grid must be NAME=VALUE"),
+    (["population", "out", "--networks", "2", "--task-id", "2"], "number must be less than the number of networks, 2, got 2"),
+    (["verify", "nowhere"], "must be of `hrnn reproduce` or `hrnn population`"),
     (["train", "no/such/folder/net.npz", "--n-steps", "2"], "no/such/folder"),
 ])
 def test_wrong_arguments_end_with_one_clear_line(tmp_path, arguments, message):
@@ -99,7 +110,7 @@ def test_mice_are_fitted_and_compared(tmp_path):
     done = run("mice", "--data", "data", "--models", "flat,oracle", "--out", "out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     names = {p.name for p in (tmp_path / "out").iterdir()}
-    assert names == {"flat.csv", "oracle.csv", "comparison.csv", "comparison.pdf", "comparison.png"} and "flat" in done.stdout
+    assert names == {"flat.csv", "oracle.csv", *(f"comparison.{kind}" for kind in ("csv", "pdf", "png", "svg"))} and "flat" in done.stdout
     wrong = run("mice", "--data", "data", "--models", "flat,magic", cwd=tmp_path)
     assert wrong.returncode == 1 and "--models must be among" in wrong.stderr
 

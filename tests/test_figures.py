@@ -1,6 +1,7 @@
-"""Figures 1 to 8, 10 and the mice: drawn, lettered, legible, inside their page, and the same twice."""
+"""Figures 1 to 10 and the mice: drawn, lettered, legible, inside their page, and the same twice."""
 
 import ast
+import dataclasses
 import functools
 import inspect
 
@@ -12,7 +13,7 @@ import pytest
 from hrnn import figures, plot, reproduce
 
 LETTERS = {"1": "abcde", "2": "abcdefgh", "3": "abcde", "4": "abcdef", "5": "abcdefgh", "6": "abcdef", "7": "abcdefghijklm",
-           "8": "abcdefghijklmnopqrstuv", "10": "abcdefghijkl", "mice": "abcde"}
+           "8": "abcdefghijklmnopqrstuv", "9": "abcdefg", "10": "abcdefghijkl", "mice": "abcde"}
 NO_SOURCE = {"1": "e", "7": "ak", "10": "e"}  # a scheme, a matrix, a path that one stable state does not have, too few changes
 
 
@@ -31,17 +32,24 @@ def mouse(subject, rng, n_sessions=5, n=500):
                          "choice": choice, "correct": choice == side, "timeout": False})
 
 
-@pytest.fixture(scope="module")
-def study(quick_study):
+@pytest.fixture(scope="module", params=[1, 2], ids=["one network", "two networks"])
+def study(request, quick_study, one_network):
     rng = np.random.default_rng(0)
     mice = pd.concat([mouse(name, rng) for name in ("M1", "M2")], ignore_index=True)
-    one = {name: getattr(quick_study, name)[:1] for name in ("networks", "network_runs")}
-    return reproduce.dataclasses.replace(quick_study, mice=mice, **one)
+    return dataclasses.replace(one_network if request.param == 1 else quick_study, mice=mice)
 
 
 @pytest.fixture(scope="module")
 def drawn(study):
-    return {name: figures.draw(name, study) for name in figures.FIGURES}
+    return {name: figures.draw(name, study) for name in figures.drawable(study)}
+
+
+@pytest.fixture
+def one(drawn, name):
+    """One of the figures, where there is one."""
+    if name not in drawn:
+        pytest.skip("of several networks")
+    return drawn[name]
 
 
 @functools.cache
@@ -56,16 +64,16 @@ def outside(box, page):
 
 
 @pytest.mark.parametrize("name", figures.FIGURES)
-def test_page_and_letters(drawn, name):
-    figure, _ = drawn[name]
+def test_page_and_letters(one, name):
+    figure, _ = one
     assert figure.get_figwidth() == pytest.approx(183 / 25.4) and figure.get_figheight() <= 247 / 25.4
     bold = [t.get_text() for t in texts(figure) if t.get_fontweight() == "bold" and t.get_fontsize() == 8]
     assert "".join(sorted(bold)) == LETTERS[name]
 
 
 @pytest.mark.parametrize("name", figures.FIGURES)
-def test_text_is_legible_inside_the_page_and_apart(drawn, name):
-    figure, _ = drawn[name]
+def test_text_is_legible_inside_the_page_and_apart(one, name):
+    figure, _ = one
     found = [t for t in texts(figure) if np.isfinite(t.get_window_extent().x0)]
     assert min(t.get_fontsize() for t in found) >= 7
     shown = [t for t in found if not isinstance(t.axes, matplotlib.axes.Axes) or t.axes.axison or t in t.axes.texts]
@@ -88,14 +96,14 @@ def test_saved_twice_gives_the_same_bytes(drawn, name, tmp_path):
     for folder, (figure, source) in (("a", drawn[name]), ("b", drawn[name])):
         (tmp_path / folder).mkdir()
         figures.save(figure, source, str(tmp_path / folder), "x")
-        assert sorted(p.name for p in (tmp_path / folder).iterdir()) == ["x.csv", "x.pdf", "x.png"]
-    for kind in ("pdf", "png", "csv"):
+        assert sorted(p.name for p in (tmp_path / folder).iterdir()) == ["x.csv", "x.pdf", "x.png", "x.svg"]
+    for kind in ("pdf", "png", "svg", "csv"):
         assert (tmp_path / "a" / f"x.{kind}").read_bytes() == (tmp_path / "b" / f"x.{kind}").read_bytes()
 
 
 @pytest.mark.parametrize("name", figures.FIGURES)
-def test_source_is_long_and_whole(drawn, name):
-    _, source = drawn[name]
+def test_source_is_long_and_whole(one, name):
+    _, source = one
     assert tuple(source.columns) == figures.COLUMNS
     assert set(LETTERS[name]) - set(NO_SOURCE.get(name, "")) <= set(source["panel"]) <= set(LETTERS[name])
     bars = source.dropna(subset=["value", "low", "high"])
@@ -114,12 +122,21 @@ def test_sweeps_keep_networks_and_optimal_policies_apart(drawn):
     assert set(agents["d"]) == {"network"} and set(agents["e"]) == {"optimal_per_trial", "optimal_per_step"}
 
 
-def test_several_networks_are_one_row_with_their_number(study):
-    several = reproduce.dataclasses.replace(study, network_runs=[study.runs["network"], study.runs["oracle"]])
-    table = figures.measures(several, "correct").set_index("agent")
-    one = figures.measures(study, "correct").set_index("agent")
+def test_several_networks_are_one_row_with_their_number(quick_study):
+    table = figures.measures(quick_study, "correct").set_index("agent")
     assert table.loc["network", "n"] == 2
-    assert table.loc["network", "value"] == pytest.approx((one.loc["network", "value"] + one.loc["oracle", "value"]) / 2)
+    assert table.loc["network", "value"] == pytest.approx(quick_study.wide.correct.mean())
+
+
+def test_every_network_is_drawn_beside_their_mean(drawn, study):
+    """Thin lines in the panels of curves, one for each network and condition."""
+    if study.n_networks == 1:
+        pytest.skip("of several networks")
+    for name, curve in (("4", "variance"), ("6", "coupling")):
+        thin = [line for line in drawn[name][0].findobj(matplotlib.lines.Line2D) if line.get_linewidth() == 0.4]
+        shown = study.each(curve)
+        wanted = {tuple(part.value) for _, part in shown.groupby(["network", "condition"])}
+        assert wanted <= {tuple(line.get_ydata()) for line in thin}
 
 
 @pytest.mark.slow
@@ -150,7 +167,12 @@ def test_what_cannot_be_drawn_is_refused(study):
         figures.draw("99", study)
     for name in figures.OF_MICE:
         with pytest.raises(ValueError, match="study.mice must be"):
-            figures.draw(name, reproduce.dataclasses.replace(study, mice=None))
+            figures.draw(name, dataclasses.replace(study, mice=None))
+
+
+def test_figure_9_needs_several_networks(one_network):
+    with pytest.raises(ValueError, match="at least 2 networks, got 1"):
+        figures.draw("9", one_network)
 
 
 def test_functions_are_short():

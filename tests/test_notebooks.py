@@ -10,7 +10,7 @@ NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 def test_there_are_notebooks():
     assert [path.stem for path in NOTEBOOKS] == [
         "00_quickstart", "01_task", "02_behavior", "03_prior", "04_representation", "05_integration", "06_coupling", "07_mechanism",
-        "08_distillation", "10_mice",
+        "08_distillation", "09_networks", "10_mice",
     ]
 
 

@@ -20,7 +20,8 @@ from hrnn import behavior, io, member, populations
 from hrnn.populations import Population, key_of, plan, population, run_one
 from hrnn.rng import stream
 
-SMALL = {"recipe": hrnn.Recipe(n_steps=3, optimizer="adam"), "n_hidden": 4, "n_blocks": 24, "parts": ["anatomy", "choices"]}
+SMALL = {"recipe": hrnn.Recipe(n_steps=3, optimizer="adam"), "n_hidden": 4, "n_blocks": 24,
+         "parts": ["representation", "integration", "mechanism", "choices"]}
 GRID = {"n_networks": 2, "grid": {"threshold": [0.6, 0.9]}}
 COMMAND = [sys.executable, "-m", "hrnn", "population"]
 

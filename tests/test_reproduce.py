@@ -1,8 +1,10 @@
 """The study behind figures and report."""
 
+import dataclasses
 import os
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import hrnn
@@ -12,54 +14,85 @@ from hrnn import behavior, report, reproduce
 def test_all_agents_ran_the_same_sessions(quick_study):
     assert set(quick_study.runs) == {"network", *reproduce.BASELINES}
     assert all(run.sessions is quick_study.sessions for run in quick_study.runs.values())
-    assert len(quick_study.network_runs) == 2
+    assert quick_study.n_networks == 2
 
 
-def test_an_interrupted_study_goes_on_where_it_was_on_any_number_of_threads(quick_study, tmp_path, monkeypatch):
-    """The first network is done, the second is stopped on its way: the next study does what is left, with the same bits.
-
-    One thread here, two in `quick_study`."""
-    steps, step = [], hrnn.training.Trainer.step
-
-    def counted(trainer, compute):
-        steps.append(trainer.checkpoint)
-        return step(trainer, compute)
-
-    def interrupted(trainer, compute):
-        if steps.count(tmp_path / "network_1.npz") == 9:
-            raise KeyboardInterrupt
-        return counted(trainer, compute)
-
+@pytest.mark.slow
+def test_a_study_goes_on_where_it_was_and_does_not_depend_on_the_number_of_threads(quick_study, tmp_path, monkeypatch):
+    """One thread here, two in `quick_study`; the networks of the second call are those of the first."""
     monkeypatch.delenv("HRNN_DATA_DIR", raising=False)
-    monkeypatch.setattr(hrnn.training.Trainer, "step", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        reproduce.study(quick=True, n_networks=2, n_threads=1, progress=False, unfinished=tmp_path)
-    monkeypatch.setattr(hrnn.training.Trainer, "step", counted)
-    steps.clear()
-    again = reproduce.study(quick=True, n_networks=2, n_threads=1, progress=False, unfinished=tmp_path)
-    assert [steps.count(tmp_path / f"network_{i}.npz") for i in (0, 1)] == [0, reproduce.QUICK_STEPS - 9]
-    for a, b in zip(quick_study.networks, again.networks, strict=True):
-        np.testing.assert_array_equal(a.network.theta, b.network.theta)
-    assert quick_study.thresholds.equals(again.thresholds) and quick_study.penalties.equals(again.penalties)
-    for agent, table in quick_study.summaries.items():
-        assert table.equals(again.summaries[agent])
+    first = reproduce.study(quick=True, n_networks=2, n_threads=1, progress=False, folder=tmp_path)
+    monkeypatch.setattr("hrnn.populations.make", lambda *a, **k: pytest.fail("a network was made again"))
+    again = reproduce.study(quick=True, n_networks=2, n_threads=1, progress=False, folder=tmp_path)
+    for other in (first, again):
+        assert other.wide.equals(quick_study.wide) and other.variations.equals(quick_study.variations)
+        assert quick_study.thresholds.equals(other.thresholds) and quick_study.penalties.equals(other.penalties)
+        for agent, table in quick_study.summaries.items():
+            assert table.equals(other.summaries[agent])
     students = [study.distillation.table.drop(columns="seconds") for study in (quick_study, again)]
     assert students[0].equals(students[1])
-    other = hrnn.training.Trainer.new(again.networks[0].network, again.task, "fast", 20, 1, tmp_path / "network_0.npz")
-    assert other.caught_up() is other, "of another seed"
+
+
+def test_a_checkpoint_of_another_seed_is_not_taken(tmp_path):
+    task, net = hrnn.Task(), hrnn.Network.init("tanh", n_hidden=4, rng=0)
+    hrnn.train(net, task, recipe="fast", n_steps=2, rng=0, checkpoint=tmp_path / "c", progress=False)
+    same, other = (hrnn.training.Trainer.new(net, task, "fast", 2, seed, tmp_path / "c") for seed in (0, 1))
+    assert len(same.caught_up().loss) == 2 and other.caught_up() is other
 
 
 def test_networks_differ(quick_study):
-    assert not np.array_equal(quick_study.networks[0].network.theta, quick_study.networks[1].network.theta)
+    assert not np.array_equal(*(found.network.theta for found in quick_study.population.members))
 
 
-def test_report_values_are_those_of_the_runs(quick_study):
+def test_report_values_are_those_of_the_networks(quick_study):
     rows = {row["name"]: row for row in report.rows(quick_study)}
     run = quick_study.runs["semi_markov"]
     assert rows["semi_markov.correct"]["value"] == pytest.approx((run.choice == quick_study.sessions.side).mean())
-    both = [behavior.summary(r).loc["correct", "value"] for r in quick_study.network_runs]
-    assert rows["network.correct"]["value"] == pytest.approx(np.mean(both))
-    assert rows["network.correct"]["n"] == 2
+    runs = [hrnn.rollout(found.network, quick_study.sessions) for found in quick_study.population.members]
+    both = [behavior.summary(r).loc["correct", "value"] for r in runs]
+    assert rows["network.correct"]["value"] == pytest.approx(np.mean(both)) and rows["network.correct"]["n"] == 2
+    both = [hrnn.representation.pca(r).cumulative.value[1] for r in runs]
+    assert rows["network.variance_pc12"]["value"] == pytest.approx(np.mean(both)) and rows["network.variance_pc12"]["n"] == 2
+    best = behavior.summary(quick_study.runs["optimal_per_trial"]).loc["reward_per_trial", "value"]
+    lost = [best - behavior.summary(r).loc["reward_per_trial", "value"] for r in runs]
+    assert rows["network.regret_reward_per_trial"]["value"] == pytest.approx(np.mean(lost))
+    assert len(rows) == len(report.rows(quick_study)), "no name twice"
+
+
+def test_curves_are_means_over_networks(quick_study):
+    mean, each = quick_study.curve("variance"), quick_study.each("variance")
+    assert (mean.n == 2).all() and each.network.nunique() == 2
+    np.testing.assert_allclose(mean.value, each.groupby("point").value.mean())
+    assert (mean.low <= mean.value).all() and quick_study.curve("no such curve").empty
+
+
+def test_one_network_has_the_intervals_of_its_sessions(one_network):
+    curve = one_network.curve("variance")
+    assert (curve.n == one_network.sessions.n_sessions).all() and one_network.each("variance").empty
+    rows = {row["name"]: row for row in report.rows(one_network)}
+    assert rows["network.variance_pc12"]["low"] < rows["network.variance_pc12"]["value"]
+    assert rows["network.variance_pc12"]["n"] == one_network.sessions.n_sessions
+
+
+def test_variations_change_one_setting_at_a_time(quick_study):
+    levels = quick_study.variations.groupby("setting")["level"].unique()
+    assert {name: list(values) for name, values in levels.items()} == {
+        "recipe": ["fast", "paper"], **{name: [str(v) for v in sorted(values)] for name, values in reproduce.VARIATIONS.items()}}
+    correct = quick_study.variations.query("measure == 'correct'").set_index(["setting", "level"]).value
+    base = {correct[name, str(values[reproduce.BASE])] for name, values in reproduce.VARIATIONS.items()} | {correct["recipe", "fast"]}
+    assert len(base) == 1, "the base is the same network everywhere"
+
+
+def test_the_report_counts_the_networks_of_every_claim(quick_study):
+    text = report.markdown(quick_study, report.rows(quick_study))
+    assert text.count(" of 2 networks |") == len(hrnn.claims.CLAIMS)
+
+
+def test_failed_networks_are_said(quick_study):
+    failed = dataclasses.replace(quick_study.population, failures=pd.DataFrame({"key": ["a"], "index": [7], "error": ["why"]}))
+    study = dataclasses.replace(quick_study, population=failed)
+    assert "1 networks failed" in report.markdown(study, report.rows(quick_study))
+    assert reproduce.manifest(study, {})["failures"][0]["error"] == "why"
 
 
 def test_optimal_policies_lose_to_nobody_at_their_own_criterion(quick_study):
@@ -82,7 +115,7 @@ def test_sweeps_hold_every_setting(quick_study):
 @pytest.mark.skipif(not os.environ.get("HRNN_DATA_DIR"), reason="HRNN_DATA_DIR is not set")
 def test_real_mice_prefer_their_own_choices(quick_study):
     """The action kernel beats the exact observer in left-out sessions, as Findling et al. (2023) found."""
-    study = reproduce.dataclasses.replace(quick_study, mice=hrnn.mice.load())
+    study = dataclasses.replace(quick_study, mice=hrnn.mice.load())
     rows = {row["name"]: row for row in report.rows(study)}
     assert rows["action_kernel.bits_per_trial"]["low"] > rows["flat.bits_per_trial"]["value"]
     assert rows["semi_markov.bits_less_best"]["high"] < 0 == rows["action_kernel.bits_less_best"]["value"]

@@ -21,6 +21,7 @@ from hrnn.training import n_threads_of
 
 N_SEEDS, N_RESAMPLES = 10, 1000
 N_STARTS, N_SESSIONS_SHOWN = 100, 8
+DIMENSIONS = (1, 2, 3, 4, 8)
 
 
 @dataclasses.dataclass(eq=False)
@@ -143,7 +144,7 @@ class Distillation:
         import pandas as pd
 
         rows, sessions = [], self.master.sessions
-        for d in range(1, len(self.coordinates[1]) + 1):
+        for d in (d for d in DIMENSIONS if d <= len(self.coordinates[1])):
             found = self._radd(d, 0, 2)
             choice, r2 = rollout(found.network, sessions, hidden=False).choice, found.r2_heldout
             rows.append({"units": d, "r2": r2.value, "r2_low": r2.low, "r2_high": r2.high, "correct": (choice == sessions.side).mean(),

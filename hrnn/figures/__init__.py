@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from hrnn import curves
+from hrnn.figures.one_network import OneNetwork
 
+__all__ = ["FIGURES", "OF_MICE", "OF_SEVERAL", "OneNetwork", "about", "comparison", "draw", "drawable", "save"]
 FIGURES = {**{str(i): f"figure_{i}" for i in range(1, 11)}, "mice": "figure_mice"}
 OF_MICE = ("10", "mice")  # drawn where there are mice
 OF_SEVERAL = ("9",)  # drawn of several networks
@@ -20,7 +22,7 @@ def draw(name, study):
     Parameters
     ----------
     name : {'1', ..., '10', 'mice'}
-    study : reproduce.Study
+    study : reproduce.Study or OneNetwork
         With mice for '10' and 'mice', and at least two networks for '9'.
 
     Returns
@@ -43,6 +45,11 @@ def drawable(study):
     """Names of the figures that a study has what they need for."""
     mice, several = study.mice is not None, study.n_networks > 1
     return [name for name in FIGURES if (mice or name not in OF_MICE) and (several or name not in OF_SEVERAL)]
+
+
+def about(name):
+    """What a figure shows, in a line."""
+    return importlib.import_module(f"hrnn.figures.{FIGURES[name]}").__doc__.split("\n")[0]
 
 
 def comparison(table):

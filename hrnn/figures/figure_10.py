@@ -120,7 +120,8 @@ def after_change(figure, study):
     axes = np.atleast_1d(figure.subplots(1, len(found.changes), sharey=True))
     letter("e", ax=axes[0])
     for ax, (name, table) in zip(axes, found.changes.items(), strict=True):
-        table = study.curve("new_side") if name == "network" else table.rename(columns={"trial_in_block": "x"})
+        several = name == "network" and study.n_networks > 1
+        table = study.curve("new_side") if several else table.rename(columns={"trial_in_block": "x"})
         shown = table[table.x < MOST_TRIALS]
         band(shown, "x", ax=ax, colour="k" if name == "mice" else look(name)[0])
         chance(ax=ax)

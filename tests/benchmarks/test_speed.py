@@ -188,8 +188,6 @@ def test_basins_of_a_grid(benchmark):
 
 
 def test_figures_4_to_7(benchmark, tmp_path):
-    import types
-
     from hrnn import figures
     from hrnn.anatomy import Anatomy
 
@@ -197,7 +195,7 @@ def test_figures_4_to_7(benchmark, tmp_path):
     sessions = hrnn.Task().sample(n_blocks=1000, rng=0)
 
     def work():
-        study = types.SimpleNamespace(anatomy=Anatomy(hrnn.rollout(net, sessions)))
+        study = figures.OneNetwork(anatomy=Anatomy(hrnn.rollout(net, sessions)))
         for name in "4567":
             figures.save(*figures.draw(name, study), tmp_path, name)
 
