@@ -85,6 +85,8 @@ CLAIMS = (
     _near("correct", "fraction correct, all trials", "fraction correct", 0.855, 0.02, "2", "behavior.summary"),
     Claim("mu0_gap", "strength 0: more often right with the block than against it", "prior at strength 0", None, 0, INF, "3",
           "behavior.summary"),
+    Claim("gap_to_published_actor", "accuracy is that of the published Bayesian actor, in the same sessions", "gap to published actor",
+          None, -0.02, 0.02, "2", "inference.BayesianActor"),
     Claim("gap_to_bound", "accuracy approaches the exact bound", "gap to accuracy bound", None, -INF, 0.05, "2",
           "inference.accuracy_bound"),
     # two dimensions hold the beliefs

@@ -9,7 +9,7 @@ from hrnn import _core, curves, io, similarity
 from hrnn.anatomy import N_SESSIONS_UNTRAINED, Anatomy
 from hrnn.behavior import error_split, history_regression, totals
 from hrnn.distill import Distillation
-from hrnn.inference import accuracy_bound, observe
+from hrnn.inference import BayesianActor, accuracy_bound, observe
 from hrnn.mice import fit
 from hrnn.mice.beside import MODELS_FITTED, of_fits
 from hrnn.network import Network
@@ -107,7 +107,7 @@ def make(settings, *, checkpoint=None, stop=None, callback=None):
     found = _Findings(stop)
     found.curves["loss"] = loss_curve(training.loss)
     run = _behaviour(training.network, task, settings, found)
-    found.group("errors, history, long session", functools.partial(_more_behaviour, run, seed))
+    found.group("errors, history, actor, long session", functools.partial(_more_behaviour, run, seed))
     found.table(curves.OF_RUN, run)
     few = run.sessions.select(np.arange(min(N_SESSIONS_UNTRAINED, run.sessions.n_sessions)))
     paths = {"trained": similarity.trajectories(run), "untrained": similarity.trajectories(rollout(first, few))}
@@ -183,10 +183,12 @@ def _behaviour(net, task, settings, found):
 
 
 def _more_behaviour(run, seed):
-    """What the report says of a network beside the summary: causes of errors, history, one long session."""
+    """Beside the summary: causes of errors, history, the published actor, one long session."""
     found = {f"errors_{cause}": value for cause, value in error_split(run)["value"].items()}
     history = history_regression(run, observe(run).prior).set_index("term")["weight"]
     found |= {f"history_{term}": history[term] for term in HISTORY_TERMS}
+    actor = rollout(BayesianActor("published_actor"), run.sessions)
+    found["gap_to_published_actor"] = (actor.choice == run.sessions.side).mean() - (run.choice == run.sessions.side).mean()
     long = rollout(run.agent, long_session(run.sessions, seed), hidden=False)
     return found | {f"long_session_{name}": num / den for name, (num, den) in totals(long).items() if den}
 

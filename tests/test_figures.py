@@ -133,10 +133,9 @@ def test_every_network_is_drawn_beside_their_mean(drawn, study):
     if study.n_networks == 1:
         pytest.skip("of several networks")
     for name, curve in (("4", "variance"), ("6", "coupling")):
-        thin = [line for line in drawn[name][0].findobj(matplotlib.lines.Line2D) if line.get_linewidth() == 0.4]
-        shown = study.each(curve)
-        wanted = {tuple(part.value) for _, part in shown.groupby(["network", "condition"])}
-        assert wanted <= {tuple(line.get_ydata()) for line in thin}
+        collections = [c for c in drawn[name][0].findobj(matplotlib.collections.LineCollection) if c.get_gid() == "each"]
+        thin = {tuple(line[:, 1]) for collection in collections for line in collection.get_segments()}
+        assert {tuple(part.value) for _, part in study.each(curve).groupby(["network", "condition"])} <= thin
 
 
 @pytest.mark.slow

@@ -234,6 +234,7 @@ class Distillation:
             found |= {f"{name}.{key}": alone(verdict.numbers.get(key, np.nan)) for key in ("n_stable", "n_saddles", "lambda_stable")}
         for name, fitted in (("radd", first), ("bayesian_filter", self.filter)):
             found |= {f"{name}.tau_{k + 1}": alone(tau) for k, tau in enumerate(fitted.time_constants)}
+            found |= {f"{name}.lambda_{k + 1}": alone(np.exp(-1 / tau)) for k, tau in enumerate(fitted.time_constants)}
         return found
 
 

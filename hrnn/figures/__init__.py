@@ -118,11 +118,14 @@ def curve_of(study, agent, name):
     return study.curve(name) if agent == "network" else curves.OF_RUN[name](study.runs[agent])
 
 
-def thin(ax, study, name, condition="", *, colour="0.7", limit=np.inf):
-    """The curve of each network by itself, thin; nothing for one network. Breaks where |value| exceeds a limit."""
+def thin(ax, study, name, condition="", *, colour="0.7"):
+    """The curve of each network by itself, thin; nothing for one network."""
+    from matplotlib.collections import LineCollection
+
     found = study.each(name)
-    for _, part in found[found.condition == condition].groupby("network"):
-        ax.plot(part.x, np.where(part.value.abs() <= limit, part.value, np.nan), color=colour, lw=0.4, alpha=0.6, zorder=0.5)
+    lines = [part[["x", "value"]].to_numpy(float) for _, part in found[found.condition == condition].groupby("network")]
+    if lines:
+        ax.add_collection(LineCollection(lines, colors=colour, linewidths=0.4, alpha=0.6, zorder=0.5, gid="each"))
 
 
 def singles(ax, study, name, y):

@@ -12,7 +12,7 @@ from hrnn.stats import mean_interval
 SHOWN = tuple(claim for claim in CLAIMS if claim.name[:6] not in ("radd.A", "radd.B"))  # those are in figure 8
 COLUMNS = 5
 RELATIONS = (  # abscissa and ordinate: name, label
-    (("radd.tau_1", "block time constant\n(steps)"), ("mu0_gap", "use of the prior\nat strength 0")),
+    (("radd.lambda_1", "slower eigenvalue\nof RADD, |λ|"), ("mu0_gap", "use of the prior\nat strength 0")),
     (("angle_plane", "angle, plane (°)"), ("coupling_start_per_block_belief", "side per\nblock belief")),
     (("participation_ratio", "participation\nratio"), ("correct", "fraction correct")),
 )
@@ -20,9 +20,7 @@ CHANGED = {
     "correct": "fraction\ncorrect", "mu0_gap": "prior at\nstrength 0", "variance_pc12": "variance,\n2 comp.",
     "angle_plane": "angle,\nplane (°)",
 }
-SETTINGS = {
-    "n_hidden": "units N", "threshold": "threshold", "gain": "gain of the\nfirst weights", "loss": "loss", "recipe": "recipe",
-}
+SETTINGS = {"n_hidden": "units N", "threshold": "threshold", "loss": "loss", "recipe": "recipe"}
 LEVELS = {"nll_of_probability": "−p", "cross_entropy": "−log p"}
 KINDS = (("trained", "trained"), ("untrained", "untrained"), ("trained", "untrained"))
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "0.6"
@@ -39,7 +37,7 @@ def draw(study):
     n = study.variations.groupby(["setting", "level"])["index"].nunique()
     note(bottom, f"a: dots, {study.n_networks} networks; bars, mean with its 95 % interval, networks resampled; ×, published (one network; "
          "+, Cosyne abstract); shaded, where a claim holds; k/K, networks in which it does. Weights of RADD: figure 8a. "
-         "b–d: one dot a network, Spearman's ρ. Block time constant: slower eigenvalue of RADD. e, f: mean states by block, side, "
+         "b–d: one dot a network, Spearman's ρ. b: the block's time constant, −1/ln |λ| steps. e, f: mean states by block, side, "
          "strength and step, compared for all pairs of networks (dots): linear CKA; correlation after the best rotation. g: one setting "
          f"changed at a time, fast recipe, {n.min()} networks at each value (paper's recipe: {n.max()}), "
          f"{study.variations.attrs['n_blocks']} blocks.")
@@ -106,7 +104,7 @@ def relation(ax, study, x, y, panel):
     ax.plot(table[x], table[y], "o", color=BLUE, ms=3, mew=0)
     if len(table) > 2 and table[x].nunique() > 1 and table[y].nunique() > 1:
         rho = correlation(rankdata(table[x]), rankdata(table[y]), np.arange(len(table)))
-        ax.set_title(f"ρ = {rho.value:.2f} [{rho.low:.2f}, {rho.high:.2f}]".replace("-", "−"))
+        ax.set_title(f"ρ = {rho.value:.2f}\n[{rho.low:.2f}, {rho.high:.2f}]".replace("-", "−"))
     return rows(table.rename(columns={x: "x", y: "value"}), panel, condition=f"{y} against {x}")
 
 
