@@ -33,7 +33,7 @@ class Claim:
     source : str
         The function that measures it.
     cosyne : float or None
-        Of the Cosyne abstract, where that differs in its scaling or its network.
+        Of the Cosyne abstract, where that has a number of its own (another scale, another network).
     """
 
     name: str
@@ -49,11 +49,10 @@ class Claim:
     @property
     def criterion(self):
         """The criterion in words."""
-        if self.low == self.high:
-            return f"= {self.low:g}"
+        low, high = (f"{end:.4g}".replace("-", "−") for end in (self.low, self.high))
         if math.isinf(self.high):
-            return f"≥ {self.low:g}" if self.low else "> 0"
-        return f"≤ {self.high:g}" if math.isinf(self.low) else f"{self.low:g} … {self.high:g}"
+            return f"≥ {low}" if self.low else "> 0"
+        return f"≤ {high}" if math.isinf(self.low) else f"{low} … {high}"
 
     def holds(self, values):
         """Whether it holds in each network, (K,) bool; not where the measure is undefined."""
@@ -104,16 +103,20 @@ CLAIMS = (
           "representation.readout_angle"),
     _near("angle_plane", "angle between the readouts, plane of two components (°)", "angle, plane (°)", 66.0, 10, "4",
           "representation.readout_angle"),
-    Claim("stimulus_slope", "evidence moves the state along the stimulus readout (published scale unknown)", "stimulus slope", 0.15, 0, INF,
-          "5", "integration.slopes", 0.84),
-    Claim("block_slope_in_plane", "evidence moves the state along the block readout (published scale unknown)", "block slope", 0.04, 0, INF,
-          "5", "integration.slopes", 0.18),
-    _near("slope_ratio_in_plane", "stimulus slope over block slope, plane", "ratio of slopes", 4.0, 1.5, "5", "integration.slope_ratio",
-          0.84 / 0.18),
+    Claim("stimulus_slope", "evidence moves the state along the stimulus readout (scale not stated)", "stimulus slope", 0.84, 0, INF, "5",
+          "integration.slopes", 0.15),
+    Claim("block_slope_in_plane", "evidence moves the state along the block readout (scale not stated)", "block slope", 0.18, 0, INF, "5",
+          "integration.slopes", 0.04),
+    _near("slope_ratio_in_plane", "stimulus slope over block slope, plane", "ratio of slopes", 4.67, 1.5, "5",
+          "integration.slope_ratio", 4.0),
     Claim("coupling_start_per_block_belief", "the block belief sets the belief in the side before evidence", "side per block belief", None,
           0, INF, "6", "integration.coupling"),
     Claim("coupling_block_step_per_evidence", "evidence moves the block belief within the trial", "block step per evidence", None, 0, INF,
           "6", "integration.coupling"),
+    Claim("stimulus_feedback_slope", "feedback has almost no effect on the state, along the stimulus readout", "feedback slope, stimulus",
+          None, -0.05, 0.05, "5", "integration.slopes"),
+    Claim("block_in_plane_feedback_slope", "feedback has almost no effect on the state, along the block readout", "feedback slope, block",
+          None, -0.05, 0.05, "5", "integration.slopes"),
     Claim("belief_feedback_share", "feedback has almost no effect on the block belief (R² that it adds)", "R² that feedback adds", None,
           -INF, 0.05, "5", "integration.block_belief"),
     # mechanism

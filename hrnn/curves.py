@@ -12,7 +12,7 @@ from hrnn.stats import mean_interval
 COLUMNS = ("condition", "point", "x", "value", "low", "high", "n")
 MIN_N = 30
 N_COMPONENTS, N_BINS, N_WEIGHT_BINS = 10, 15, 41
-WEIGHT_RANGE = 4.0  # of 1/√N, the half width of the first weights
+WEIGHT_RANGE = 2.0  # of 1/√N, the half width of the first weights
 
 
 def _curve(table, x, *, condition="", point=None):

@@ -33,7 +33,7 @@ class Member:
     Attributes
     ----------
     settings : dict
-        Plain JSON: network, recipe, task, n_blocks, parts, seed, index and version.
+        Plain JSON: network, recipe, task, n_blocks, parts, n_updates, seed, index and version.
     network : Network
     measures : dict of str to float
         Headline numbers by name; those that the network does not define are missing.
@@ -213,6 +213,8 @@ def _choices(run, seed):
 
 def _distillation(master, settings, found):
     sessions = master.sessions.task.sample(n_blocks=len(master.sessions.block_lengths), rng=stream(settings["seed"], "distillation"))
-    made = Distillation(rollout(master.agent, sessions), master, n_seeds=N_STUDENTS, seed=settings["seed"], n_threads=1, progress=False)
+    seed = settings["seed"] + settings["index"]  # each network has its own: some students do not depend on their teacher
+    made = Distillation(rollout(master.agent, sessions), master, n_seeds=N_STUDENTS, n_updates=settings["n_updates"], seed=seed, n_threads=1,
+                        progress=False)
     found.table(curves.OF_DISTILLATION, made)
     return made.measures()

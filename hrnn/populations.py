@@ -16,6 +16,7 @@ import numpy as np
 
 from hrnn import engines, io
 from hrnn.arguments import as_path, one_of, whole_number
+from hrnn.distill.baselines import N_UPDATES
 from hrnn.member import PARTS, Member, make
 from hrnn.rollout import bar
 from hrnn.task import Task
@@ -106,7 +107,7 @@ class Population:
 
 
 def population(folder, *, n_networks=N_NETWORKS, grid=None, task=None, recipe="paper", n_hidden=50, cell="tanh", n_blocks=N_BLOCKS,
-               parts=PARTS, seed=0, executor="threads", n_threads=None, tensorboard=False, progress=True):
+               parts=PARTS, n_updates=N_UPDATES, seed=0, executor="threads", n_threads=None, tensorboard=False, progress=True):
     """Train networks, evaluate each, and take each apart.
 
     Parameters
@@ -126,6 +127,8 @@ def population(folder, *, n_networks=N_NETWORKS, grid=None, task=None, recipe="p
         In which behaviour is measured, the same for all networks of one task; everything else is measured in the first 1000 of them.
     parts : sequence of {'representation', 'integration', 'mechanism', 'distillation', 'choices'}
         What is found out beside behaviour.
+    n_updates : int
+        Of the students that learn by gradient.
     seed : int
     executor : {'threads', 'processes'}, concurrent.futures.Executor or dask.distributed.Client
         Where to work. Processes and clusters import the main script anew, which must then guard its work with
@@ -160,7 +163,7 @@ def population(folder, *, n_networks=N_NETWORKS, grid=None, task=None, recipe="p
     folder = as_path(folder, "folder")
     engines.check(executor)
     members = plan(n_networks=n_networks, grid=grid, task=task, recipe=recipe, n_hidden=n_hidden, cell=cell, n_blocks=n_blocks,
-                   parts=parts, seed=seed)
+                   parts=parts, n_updates=n_updates, seed=seed)
     errors, n_threads = {}, n_threads_of(n_threads)
     with _folder(folder, shared=False), one_blas_thread():
         left = [settings for _, settings in members if not _path(folder, settings).exists()]
@@ -200,7 +203,8 @@ def run_one(folder, number, **settings):
     return key_of(settings)
 
 
-def plan(*, n_networks=N_NETWORKS, grid=None, task=None, recipe="paper", n_hidden=50, cell="tanh", n_blocks=N_BLOCKS, parts=PARTS, seed=0):
+def plan(*, n_networks=N_NETWORKS, grid=None, task=None, recipe="paper", n_hidden=50, cell="tanh", n_blocks=N_BLOCKS, parts=PARTS,
+         n_updates=N_UPDATES, seed=0):
     """Which networks a population has, in order: a list of (point of the grid, settings)."""
     task = Task() if task is None else task
     if not isinstance(task, Task):
@@ -210,7 +214,7 @@ def plan(*, n_networks=N_NETWORKS, grid=None, task=None, recipe="paper", n_hidde
     network = {"n_hidden": n_hidden, "cell": cell, "leak": None, "gain": 1.0}
     base = {"network": network, "recipe": _recipe(recipe, "recipe"), "task": task.to_dict(),
             "n_blocks": whole_number(n_blocks, "n_blocks"), "parts": [part for part in PARTS if part in parts],
-            "seed": whole_number(seed, "seed", 0)}
+            "n_updates": whole_number(n_updates, "n_updates"), "seed": whole_number(seed, "seed", 0)}
     grids, n_networks = _checked({} if grid is None else grid), whole_number(n_networks, "n_networks")
     names = list(dict.fromkeys(itertools.chain.from_iterable(grids)))
     members = {}

@@ -202,7 +202,7 @@ def study(*, n_networks=1, seed=0, quick=False, folder=None, executor="threads",
     seed, clock, task = whole_number(seed, "seed", 0), _Clock(), hrnn.Task()
     folder = _lasting() if folder is None else as_path(folder, "folder")
     make = functools.partial(population, seed=seed, executor=executor, n_threads=n_threads, progress=progress)
-    few = {"recipe": _quick_recipe(), "n_blocks": N_BLOCKS_QUICK} if quick else {"n_blocks": N_BLOCKS}
+    few = {"recipe": _quick_recipe(), "n_blocks": N_BLOCKS_QUICK, "n_updates": QUICK_STEPS} if quick else {"n_blocks": N_BLOCKS}
     trained = make(folder / "networks", n_networks=n_networks, **few)
     if not trained.keys:
         raise RuntimeError(f"every network failed; the first: {trained.failures.error[0]}")
@@ -250,7 +250,7 @@ def _quick_recipe():
 
 def _variations(make, folder, trained, quick):
     """Networks trained with one setting changed at a time, and those of the paper's recipe beside them."""
-    settings = {"recipe": _quick_recipe() if quick else "fast", "n_blocks": N_BLOCKS_QUICK if quick else N_BLOCKS_VARIED,
+    settings = {"recipe": _quick_recipe() if quick else "fast", "n_blocks": N_BLOCKS_QUICK // 2 if quick else N_BLOCKS_VARIED,
                 "n_networks": N_NETWORKS_QUICK if quick else N_NETWORKS_VARIED, "parts": ["representation"]}
     found = make(folder, grid=[{setting: levels} for setting, levels in VARIATIONS.items()], **settings).table
     base = {setting: levels[BASE] for setting, levels in VARIATIONS.items()}

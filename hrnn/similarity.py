@@ -5,11 +5,12 @@ Rows of a trajectory matrix are the same conditions in every network: block side
 
 import numpy as np
 
-from hrnn.arguments import real_array
+from hrnn.arguments import real_array, whole_number
 from hrnn.representation import states_of
 from hrnn.stats import Estimate, percentiles, resample
 
 N_OBSERVED, MIN_TRIALS = 2, 10
+N_STEPS = 200
 
 
 def trajectories(run):
@@ -91,6 +92,49 @@ def procrustes(a, b):
     """
     a, b = _common(a, b)
     return float(np.linalg.norm(a.T @ b, "nuc") / (np.linalg.norm(a) * np.linalg.norm(b)))
+
+
+def session_starts(run, n_steps=N_STEPS):
+    """States in the first steps of each session, (S, n_steps, N): what `dsa` compares.
+
+    Examples
+    --------
+    >>> import hrnn
+    >>> run = hrnn.rollout(hrnn.Network.init("tanh", n_hidden=6, rng=0), hrnn.Task().sample(n_sessions=3, rng=0))
+    >>> session_starts(run, 20).shape
+    (3, 20, 6)
+    """
+    states, session, _ = states_of(run)
+    n_steps, first = whole_number(n_steps, "n_steps"), np.searchsorted(session, np.arange(run.sessions.n_sessions))
+    shortest = int(np.bincount(session).min())
+    if n_steps > shortest:
+        raise ValueError(f"n_steps must be <= {shortest}, the length of the shortest session, got {n_steps}")
+    return states[first[:, None] + np.arange(n_steps)]
+
+
+def dsa(a, b, *, n_delays=4, rank=10):
+    """Dynamical similarity analysis, a distance between linear models of the delayed states: 0 for alike (Ostrow et al. 2023).
+
+    By the library dsa-metric (extra `dsa`, which brings PyTorch). It asks for the same dynamics, not for the same geometry.
+
+    Parameters
+    ----------
+    a, b : (S, T, N), (S, T, M)
+        As `session_starts`.
+    n_delays, rank : int
+        Of the delay embedding and of the linear model.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        Without the extra.
+    """
+    a, b = real_array(a, "a", (3,)), real_array(b, "b", (3,))
+    try:
+        from DSA import DSA
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(f"dsa needs {error.name}: pip install 'hrnn[dsa]'") from error
+    return float(DSA(a, b, n_delays=whole_number(n_delays, "n_delays"), rank=whole_number(rank, "rank"), verbose=False).fit_score())
 
 
 def matrix(several, others=None, *, of=cka):

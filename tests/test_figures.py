@@ -32,7 +32,7 @@ def mouse(subject, rng, n_sessions=5, n=500):
                          "choice": choice, "correct": choice == side, "timeout": False})
 
 
-@pytest.fixture(scope="module", params=[1, 2], ids=["one network", "two networks"])
+@pytest.fixture(scope="module", params=[pytest.param(1, marks=pytest.mark.slow), 2], ids=["one network", "two networks"])
 def study(request, quick_study, one_network):
     rng = np.random.default_rng(0)
     mice = pd.concat([mouse(name, rng) for name in ("M1", "M2")], ignore_index=True)

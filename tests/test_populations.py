@@ -101,11 +101,12 @@ def test_every_part_of_the_grid_reaches_the_network():
 
 @pytest.mark.slow
 def test_all_parts_of_a_small_network(tmp_path):
-    found = population(tmp_path, n_networks=1, progress=False, task=hrnn.Task(threshold=0.55),
+    found = population(tmp_path, n_networks=2, progress=False, task=hrnn.Task(threshold=0.55),
                        **SMALL | {"parts": populations.PARTS, "n_hidden": 8, "n_blocks": 40})
     names = set(found.table.measure)
     assert {"correct", "variance_pc12", "radd.A11", "radd.tau_1", "hidden_states.correct", "choices_alpha"} <= names
     assert {"loss", "accuracy", "variance", "gain", "divergence"} <= set(found.members[0].curves)
+    assert found.wide()[["from_scratch.trajectory_error", "random.trajectory_error"]].nunique().tolist() == [2, 2], "each its own students"
 
 
 # ---- engines -------------------------------------------------------------------------------------------------------

@@ -92,7 +92,7 @@ def test_resampled_weights_are_near_those_of_refits(untrained):
     for _ in range(40):
         rows = np.concatenate([rows_of[name] for name in rng.choice(names, len(names))])
         X, y = run.hidden[rows], run.sessions.block_side[run.trial[rows]] > 0
-        w, _ = rep._fit((X - X.mean(0)) / X.std(0), y, 0.1)
+        w, _ = rep._fit(rep._model(0.1), (X - X.mean(0)) / X.std(0), y)
         refits.append(w / X.std(0))
     ratio = decoder.weights_resampled.std(0)[:2] / np.std(refits, axis=0)[:2]
     assert (abs(np.log(ratio)) < np.log(1.5)).all()

@@ -98,3 +98,32 @@ def test_bad_trajectories_are_named(a, b, message):
 def test_bad_matrices_are_named(similar):
     with pytest.raises(ValueError, match="square matrix of at least 2"):
         similarity.mean_of_pairs(similar)
+
+
+def test_session_starts_are_the_first_states_of_sessions():
+    starts = similarity.session_starts(RUN, 7)
+    first = RUN.first_step[RUN.sessions.offsets[:-1]]
+    np.testing.assert_array_equal(starts[3], RUN.hidden[first[3] : first[3] + 7])
+    with pytest.raises(ValueError, match="n_steps must be <= "):
+        similarity.session_starts(RUN, 10**6)
+
+
+def test_dsa_without_its_library_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "DSA", None)
+    starts = similarity.session_starts(RUN, 7)
+    with pytest.raises(ModuleNotFoundError, match="hrnn\\[dsa\\]"):
+        similarity.dsa(starts, starts)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # those of the library are not ours
+def test_dsa_tells_dynamics_apart_and_not_bases():
+    pytest.importorskip("DSA")
+    rng = np.random.default_rng(0)
+
+    def states(angle):
+        A, x = 0.98 * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]), rng.normal(size=(10, 2))
+        return np.stack([x := x @ A.T for _ in range(100)], axis=1) @ np.linalg.qr(rng.normal(size=(4, 4)))[0][:2]
+
+    same, other = (similarity.dsa(states(0.2), states(angle), n_delays=2, rank=4) for angle in (0.2, 0.8))
+    assert same < 0.2 * other

@@ -72,8 +72,9 @@ def weights(ax, study):
     for name, colour in (("within", "#0072B2"), ("between", "#D55E00")):
         band(table[table.condition == name], "x", ax=ax, colour=colour, label=name)
         thin(ax, study, "weights", name, colour=colour)
-    ax.set(xlabel="recurrent weight", ylabel="density", ylim=(0, None), title=f"δ = {delta.value:.2f} [{delta.low:.2f}, {delta.high:.2f}]")
-    ax.legend(loc="upper left")
+    ax.set(xlabel="recurrent weight", ylabel="density", ylim=(0, None))
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, title=f"δ = {delta.value:.2f} [{delta.low:.2f}, {delta.high:.2f}]",
+              title_fontsize=7)
     return rows(table, "b")
 
 
@@ -227,7 +228,9 @@ def drift(ax, study):
             ax.plot(part["x"], part["value"], line, color=colour, lw=thickness, label=label if k == 0 else None)
     ax.axhline(0, color="0.7", lw=0.6, zorder=0)
     ax.set(xlabel="arclength along the path", ylabel="per step")
-    ax.set_title(f"{table.network.nunique()} of {study.n_networks} networks" if study.n_networks > 1 else "", pad=22)
+    if study.n_networks > 1:
+        text = f"{table.network.nunique()} of {study.n_networks}\nnetworks"
+        ax.annotate(text, (0.95, 0.55), xycoords="axes fraction", ha="right", va="center")
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1))
     return rows(table, "k")
 

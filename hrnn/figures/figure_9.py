@@ -16,10 +16,7 @@ RELATIONS = (  # abscissa and ordinate: name, label
     (("angle_plane", "angle, plane (°)"), ("coupling_start_per_block_belief", "side per\nblock belief")),
     (("participation_ratio", "participation\nratio"), ("correct", "fraction correct")),
 )
-CHANGED = {
-    "correct": "fraction\ncorrect", "mu0_gap": "prior at\nstrength 0", "variance_pc12": "variance,\n2 comp.",
-    "angle_plane": "angle,\nplane (°)",
-}
+CHANGED = {"correct": "correct", "mu0_gap": "prior", "variance_pc12": "variance", "angle_plane": "angle (°)"}
 SETTINGS = {"n_hidden": "units N", "threshold": "threshold", "loss": "loss", "recipe": "recipe"}
 LEVELS = {"nll_of_probability": "−p", "cross_entropy": "−log p"}
 KINDS = (("trained", "trained"), ("untrained", "untrained"), ("trained", "untrained"))
@@ -31,14 +28,15 @@ def draw(study):
     """Draw the figure: (Figure, source data)."""
     if study.n_networks < 2:
         raise ValueError(f"study must be of at least 2 networks, got {study.n_networks}")
-    figure = page(240)
-    top, middle, bottom = figure.subfigures(3, 1, height_ratios=[1.75, 0.85, 1.7])
+    figure = page(245)
+    top, middle, bottom = figure.subfigures(3, 1, height_ratios=[2.15, 0.9, 1.45])
     source = [*claims(top, study), *relations_and_similarity(middle, study), *changes(bottom, study)]
     n = study.variations.groupby(["setting", "level"])["index"].nunique()
     note(bottom, f"a: dots, {study.n_networks} networks; bars, mean with its 95 % interval, networks resampled; ×, published (one network; "
          "+, Cosyne abstract); shaded, where a claim holds; k/K, networks in which it does. Weights of RADD: figure 8a. "
          "b–d: one dot a network, Spearman's ρ. b: the block's time constant, −1/ln |λ| steps. e, f: mean states by block, side, "
-         "strength and step, compared for all pairs of networks (dots): linear CKA; correlation after the best rotation. g: one setting "
+         "strength and step, compared for all pairs of networks (dots): linear CKA; correlation after the best rotation. g: fraction "
+         "correct, use of the prior at strength 0, variance in two components, angle in their plane; one setting "
          f"changed at a time, fast recipe, {n.min()} networks at each value (paper's recipe: {n.max()}), "
          f"{study.variations.attrs['n_blocks']} blocks.")
     finish(figure)

@@ -1,5 +1,6 @@
 """Speed, as ratios to OpenBLAS dgemm of the same run. Run apart: pytest tests/benchmarks -s"""
 
+import shutil
 import subprocess
 import sys
 import time
@@ -309,3 +310,35 @@ def test_tiny_gru(benchmark, n_units):
     taken = benchmark.pedantic(
         lambda: seconds(lambda: _core.gru_gradient(theta, n_units, x, q, weight, gradient, scratch), 15), rounds=1)
     show(benchmark, units=n_units, milliseconds=1e3 * taken)
+
+
+def test_population_scales(benchmark, tmp_path):
+    """Six networks of a shortened recipe with all analyses, in one and in two processes."""
+    recipe, taken = hrnn.Recipe(n_steps=20_000), {}
+    for n in (1, 2):
+        began = time.perf_counter()
+        hrnn.population(tmp_path / str(n), n_networks=6, recipe=recipe, executor="processes", n_threads=n, progress=False)
+        taken[n] = time.perf_counter() - began
+    benchmark.pedantic(lambda: None, rounds=1)
+    show(benchmark, one_worker_seconds=taken[1], two_workers_seconds=taken[2], ratio=taken[1] / taken[2])
+
+
+@pytest.mark.parametrize("n_blocks", [1000, 10_000])
+def test_population_memory(benchmark, tmp_path, n_blocks):
+    """Largest memory of a process that makes one network after another with all analyses."""
+    code = (f"import hrnn, resource; hrnn.population({str(tmp_path)!r}, n_networks=2, recipe=hrnn.Recipe(n_steps=2000), n_threads=1,"
+            f" n_blocks={n_blocks}, progress=False); print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)")
+    found = benchmark.pedantic(lambda: subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True), rounds=1)
+    show(benchmark, n_blocks=n_blocks, megabytes=float(found.stdout))
+
+
+def test_table_of_1000_networks(benchmark, tmp_path):
+    """Time to read the table of a saved population; the files are copies of one, with other names."""
+    from hrnn.populations import Population
+
+    found = hrnn.population(tmp_path, n_networks=1, recipe=hrnn.Recipe(n_steps=2), progress=False)
+    path = tmp_path / f"{found.keys[0]}.npz"
+    for i in range(999):
+        shutil.copy(path, tmp_path / f"{i:016d}.npz")
+    taken = benchmark.pedantic(lambda: seconds(lambda: Population.load(tmp_path), 3), rounds=1)
+    show(benchmark, seconds=taken, rows=len(Population.load(tmp_path).table))
