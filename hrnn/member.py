@@ -214,7 +214,7 @@ def _choices(run, seed):
 def _distillation(master, settings, found):
     sessions = master.sessions.task.sample(n_blocks=len(master.sessions.block_lengths), rng=stream(settings["seed"], "distillation"))
     seed = settings["seed"] + settings["index"]  # each network has its own: some students do not depend on their teacher
-    made = Distillation(rollout(master.agent, sessions), master, n_seeds=N_STUDENTS, n_updates=settings["n_updates"], seed=seed, n_threads=1,
-                        progress=False)
+    made = Distillation(rollout(master.agent, sessions), master, n_seeds=N_STUDENTS, n_updates=settings["n_updates"], seed=seed,
+                        n_threads=1, progress=False)
     found.table(curves.OF_DISTILLATION, made)
     return made.measures()

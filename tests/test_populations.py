@@ -262,6 +262,28 @@ def test_a_killed_worker_of_a_cluster_is_replaced(serial, tmp_path):
             same(future.result(timeout=120), serial)
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_killed_scheduler_loses_only_the_networks_in_work(serial, tmp_path):
+    """The networks that are left are failures, soon; the next call makes them, on any engine."""
+    distributed = pytest.importorskip("distributed")
+    script = ("import distributed, time; cluster = distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None);"
+              " print(cluster.scheduler_address, flush=True); time.sleep(600)")
+    process = subprocess.Popen([sys.executable, "-c", f"if __name__ == '__main__': exec({script!r})"], stdout=subprocess.PIPE, text=True)
+    with distributed.Client(process.stdout.readline().strip()) as client, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        future = pool.submit(population, tmp_path, executor=client, progress=False, **GRID, **SMALL)
+        wait_for(lambda: list(tmp_path.glob("*.npz")))
+        for pid in (*workers(process.pid), process.pid):
+            os.kill(pid, signal.SIGKILL)
+        found = future.result(timeout=100)
+    process.communicate()
+    kept = set(found.keys)
+    assert kept and len(kept) + len(found.failures) == 4 and found.failures.error.str.contains("Traceback").all()
+    again = population(tmp_path, progress=False, **GRID, **SMALL)
+    assert kept <= set(again.keys)
+    same(again, serial)
+
+
 # ---- failures ------------------------------------------------------------------------------------------------------
 
 
