@@ -20,6 +20,8 @@ from hrnn.training import Recipe, Trainer
 
 PARTS = ("representation", "integration", "mechanism", "distillation", "choices")
 BLOCKS_AT_ONCE = 1000  # bounds the memory, however many blocks are evaluated
+STATES_AT_ONCE = 8_000_000  # numbers; a network that acts has fewer in 1000 blocks, one that always times out four times as many
+FEWEST_SESSIONS = 8
 N_LOSSES = 100  # points of the loss curve
 N_STUDENTS = 1  # seeds of every kind of student
 HISTORY_TERMS = ("logit_prior", "previous_correct", "previous_wrong")
@@ -110,11 +112,12 @@ def make(settings, *, checkpoint=None, stop=None, callback=None):
     found.group("errors, history, actor, long session", functools.partial(_more_behaviour, run, seed))
     found.table(curves.OF_RUN, run)
     few = run.sessions.select(np.arange(min(N_SESSIONS_UNTRAINED, run.sessions.n_sessions)))
-    paths = {"trained": similarity.trajectories(run), "untrained": similarity.trajectories(rollout(first, few))}
-    _anatomy(Anatomy(run, seed, first), settings["parts"], found)
+    seen = with_states(training.network, run.sessions)
+    paths = {"trained": similarity.trajectories(seen), "untrained": similarity.trajectories(rollout(first, few))}
+    _anatomy(Anatomy(seen, seed, first), settings["parts"], found)
+    del seen  # the states are large
     if "choices" in settings["parts"]:
         found.group("choices", functools.partial(_choices, run, seed))
-    run = dataclasses.replace(run, hidden=None)  # the states are large
     if "distillation" in settings["parts"]:
         found.group("distillation", functools.partial(_distillation, run, settings, found))
     return Member(settings, training.network, found.measures, found.undefined, found.curves, paths, _core.info()["cpu"])
@@ -168,10 +171,10 @@ def sessions_of(task, n_blocks, seed, part=0):
 
 
 def _behaviour(net, task, settings, found):
-    """Behaviour in all blocks, part by part; returns the rollout of the first part, with its states."""
+    """Behaviour in all blocks, part by part; returns the rollout of the first part, without states."""
     n_parts, sums, bound = -(-settings["n_blocks"] // BLOCKS_AT_ONCE), {}, 0
     for part in reversed(range(n_parts)):
-        run = rollout(net, sessions_of(task, settings["n_blocks"], settings["seed"], part), hidden=part == 0)
+        run = rollout(net, sessions_of(task, settings["n_blocks"], settings["seed"], part), hidden=False)
         bound += np.array([accuracy_bound(run.sessions).sum(), run.sessions.n_trials])
         for name, pair in totals(run).items():
             sums[name] = sums.get(name, 0) + pair
@@ -180,6 +183,14 @@ def _behaviour(net, task, settings, found):
     values["gap_to_bound"] = bound[0] / bound[1] - values["correct"]
     found.group("behaviour", lambda: values)
     return run
+
+
+def with_states(net, sessions):
+    """Rollout with states in the first of the sessions, as many as have STATES_AT_ONCE numbers."""
+    run = rollout(net, sessions, hidden=False)
+    steps = (run.last_step + 1)[sessions.offsets[1:] - 1]
+    n = max(np.searchsorted(steps * net.n_hidden, STATES_AT_ONCE, "right"), FEWEST_SESSIONS)
+    return rollout(net, sessions.select(np.arange(min(n, sessions.n_sessions))))
 
 
 def _more_behaviour(run, seed):
@@ -214,7 +225,7 @@ def _choices(run, seed):
 def _distillation(master, settings, found):
     sessions = master.sessions.task.sample(n_blocks=len(master.sessions.block_lengths), rng=stream(settings["seed"], "distillation"))
     seed = settings["seed"] + settings["index"]  # each network has its own: some students do not depend on their teacher
-    made = Distillation(rollout(master.agent, sessions), master, n_seeds=N_STUDENTS, n_updates=settings["n_updates"], seed=seed,
+    made = Distillation(with_states(master.agent, sessions), master, n_seeds=N_STUDENTS, n_updates=settings["n_updates"], seed=seed,
                         n_threads=1, progress=False)
     found.table(curves.OF_DISTILLATION, made)
     return made.measures()

@@ -75,6 +75,19 @@ def test_behaviour_of_many_blocks_is_measured_in_parts(monkeypatch):
         assert made.measures[name] == pytest.approx(value), name
 
 
+def test_states_are_kept_of_as_many_sessions_as_fit(monkeypatch):
+    net, sessions = hrnn.Network.init("tanh", n_hidden=4, rng=0), hrnn.Task().sample(n_sessions=12, rng=0)
+    whole = member.with_states(net, sessions)
+    ends = (whole.last_step + 1)[sessions.offsets[1:] - 1]
+    assert whole.sessions.n_sessions == 12
+    monkeypatch.setattr(member, "STATES_AT_ONCE", int(ends[9]) * 4)
+    part = member.with_states(net, sessions)
+    assert part.sessions.n_sessions == 10
+    np.testing.assert_array_equal(part.hidden, whole.hidden[: ends[9]])
+    monkeypatch.setattr(member, "STATES_AT_ONCE", 1)
+    assert member.with_states(net, sessions).sessions.n_sessions == member.FEWEST_SESSIONS
+
+
 def test_an_undefined_measure_is_missing_and_says_why(tmp_path):
     found = population(tmp_path, n_networks=1, task=hrnn.Task(n_blank=0), progress=False, **SMALL)
     one = found.members[0]
