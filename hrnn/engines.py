@@ -3,11 +3,13 @@
 import concurrent.futures
 import multiprocessing
 import os
+import queue
 import threading
 import traceback
 from concurrent.futures.process import BrokenProcessPool
 
 OWN = ("threads", "processes")
+SECONDS = 1.0  # between looks at whether a cluster is still there
 
 
 def each(work, tasks, engine, n_workers):
@@ -117,10 +119,20 @@ def _end(pool):
 
 def _lent(work, tasks, engine):
     executor = engine.get_executor(pure=False) if hasattr(engine, "get_executor") else engine
-    futures = {executor.submit(work, task, None): task for task in tasks}
+    futures, done = {executor.submit(work, task, None): task for task in tasks}, queue.SimpleQueue()
+    for future in futures:  # as_completed would wait for ever for what a lost cluster has cancelled
+        future.add_done_callback(done.put)
     try:
-        for future in concurrent.futures.as_completed(futures):
-            yield futures[future], _outcome(future)
+        while futures:
+            try:
+                future = done.get(timeout=SECONDS)
+            except queue.Empty:
+                if getattr(engine, "status", None) == "closed":  # a client that has given up its scheduler
+                    break
+            else:
+                yield futures.pop(future), _outcome(future)
+        for task in futures.values():
+            yield task, "ConnectionError: the cluster was lost"
     finally:
         for future in futures:
             future.cancel()

@@ -171,7 +171,7 @@ def population(folder, *, n_networks=N_NETWORKS, grid=None, task=None, recipe="p
         with bar(progress, len(members), initial=len(members) - len(left), unit="network") as shown, \
                 contextlib.closing(engines.each(job, left, executor, n_threads)) as done:
             for settings, error in done:
-                if error:
+                if error and not _path(folder, settings).exists():  # else its worker died, or was lost, when all was done
                     errors[key_of(settings)] = error
                 shown.update()
     return _gather(members, folder, errors)

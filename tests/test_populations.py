@@ -291,7 +291,7 @@ def test_a_killed_scheduler_loses_only_the_networks_in_work(serial, tmp_path):
         found = future.result(timeout=100)
     process.communicate()
     kept = set(found.keys)
-    assert kept and len(kept) + len(found.failures) == 4 and found.failures.error.str.contains("Traceback").all()
+    assert kept and len(kept) + len(found.failures) == 4 and found.failures.error.str.contains("Error").all()
     again = population(tmp_path, progress=False, **GRID, **SMALL)
     assert kept <= set(again.keys)
     same(again, serial)
