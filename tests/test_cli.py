@@ -31,6 +31,7 @@ def test_forced_kernel_is_used_and_an_unknown_one_refused(tmp_path):
     assert "HRNN_CPU must be one of" in run("info", cwd=tmp_path, env={"HRNN_CPU": "v9"}).stderr
 
 
+@pytest.mark.slow
 def test_reproduce_quick_writes_figures_report_and_manifest(tmp_path):
     done = run("reproduce", "--quick", "--networks", "1", "--figures", "1,4", "--out", "out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
