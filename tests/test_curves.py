@@ -47,8 +47,10 @@ def test_fractions_are_those_of_the_trials():
 
 def test_points_are_the_same_thing_where_a_network_lacks_some():
     """Strengths keep their number when one does not occur among the wrong trials."""
-    table = curves.steps(RUN)
+    task = TASK.replace(threshold=0.95)
+    table = curves.steps(hrnn.rollout(hrnn.BayesianActor(), task.sample(n_sessions=4, rng=2)))
     levels = sorted(TASK.strengths)
+    assert (table.query("condition == 'wrong, discordant'").point.diff() > 1).any(), "one is missing between others"
     assert all(levels[int(row.point)] == row.x for row in table.itertuples())
     changes = curves.after_change(RUN)
     assert (changes.point == changes.x).all()

@@ -66,13 +66,22 @@ def test_measures_are_those_of_the_network_in_its_file(serial):
 def test_behaviour_of_many_blocks_is_measured_in_parts(monkeypatch):
     """In parts of 8 blocks the sums are those of all parts' sessions together."""
     monkeypatch.setattr(member, "BLOCKS_AT_ONCE", 8)
-    settings = plan(n_networks=1, **SMALL | {"parts": [], "n_blocks": 20})[0][1]
-    made, task = member.make(settings), hrnn.Task()
+    task = hrnn.Task(threshold=0.51)  # at which an untrained network acts
+    made = member.make(plan(n_networks=1, task=task, **SMALL | {"parts": [], "n_blocks": 20})[0][1])
     streams = [(8, stream(0, "sessions")), (8, stream(0, "sessions", 1)), (4, stream(0, "sessions", 2))]
     runs = [hrnn.rollout(made.network, task.sample(n_blocks=n, rng=rng)) for n, rng in streams]
     whole = behavior.summary(hrnn.rollout(made.network, hrnn.task.Sessions.join([run.sessions for run in runs])))
+    first = behavior.summary(runs[0])["value"]
+    assert first.correct != whole["value"].correct
     for name, value in whole["value"].dropna().items():
         assert made.measures[name] == pytest.approx(value), name
+
+
+def test_a_network_has_first_weights_and_training_sessions_of_its_own(serial):
+    """The second network of a population, trained by hand."""
+    net = hrnn.Network.init("tanh", n_hidden=4, rng=stream(0, "network", 1))
+    trained = hrnn.train(net, hrnn.Task(threshold=0.6), SMALL["recipe"], rng=stream(0, "training", 1), progress=False).network
+    np.testing.assert_array_equal(serial.members[1].network.theta, trained.theta)
 
 
 def test_states_are_kept_of_as_many_sessions_as_fit(monkeypatch):
