@@ -8,7 +8,7 @@ from hrnn.report import CLAIM_COLUMNS, NOTE, number_cells
 
 STYLE = """
 :root { color-scheme: light; }
-body { font: 16px/1.5 system-ui, sans-serif; color: #111; background: #fff; margin: 0 auto; max-width: 62rem; padding: 1rem; }
+body { font: 16px/1.5 system-ui, sans-serif; color: #111; background: #fff; margin: 0 auto; max-width: 76rem; padding: 1rem; }
 nav a { display: inline-block; padding: .3rem .6rem .3rem 0; }
 a { color: #00559b; }
 figure { margin: 2rem 0; break-inside: avoid; }
@@ -16,6 +16,7 @@ img { width: 100%; height: auto; }
 .table { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .875rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .7rem .3rem 0; border-bottom: 1px solid #ddd; }
+tbody th { font-weight: normal; min-width: 13rem; }
 thead th { border-bottom: 2px solid #111; }
 td.number { font-variant-numeric: tabular-nums; white-space: nowrap; }
 :focus-visible { outline: 3px solid #d55e00; outline-offset: 1px; }
