@@ -20,7 +20,7 @@ from hrnn.training import Recipe, Trainer
 
 PARTS = ("representation", "integration", "mechanism", "distillation", "choices")
 BLOCKS_AT_ONCE = 1000  # bounds the memory, however many blocks are evaluated
-STATES_AT_ONCE = 8_000_000  # numbers; a network that acts has fewer in 1000 blocks, one that always times out four times as many
+STATES_AT_ONCE = 8_500_000  # numbers; a network that acts has fewer in 1000 blocks, one that always times out four times as many
 FEWEST_SESSIONS = 8
 N_LOSSES = 100  # points of the loss curve
 N_STUDENTS = 1  # seeds of every kind of student
