@@ -272,8 +272,7 @@ class Anatomy:
 
     def _coupling(self):
         return {
-            f"coupling_{row.effect.replace(' ', '_').replace('×', 'x')}{'' if row.agent == 'network' else '_observer'}":
-            Estimate(row.value, row.low, row.high, int(row.n)) for row in self.coupling.itertuples()
+            coupling_name(row.agent, row.effect): Estimate(row.value, row.low, row.high, int(row.n)) for row in self.coupling.itertuples()
         }
 
     def _populations(self):
@@ -302,6 +301,11 @@ class Anatomy:
 
     def _ranks(self):
         return {f"rank_{rank}_{name}": alone(value) for rank, row in self.low_rank.items() for name, value in row.items()}
+
+
+def coupling_name(agent, effect):
+    """Name of the measure of an effect of `integration.coupling`, for the network or the observer."""
+    return f"coupling_{effect.replace(' ', '_').replace('×', 'x')}{'' if agent == 'network' else '_observer'}"
 
 
 def _first_two(components):

@@ -128,6 +128,18 @@ CLAIMS = (
     *_entries(),
     _near("radd.correct", "fraction correct of the distilled map", "RADD, fraction correct", 0.8687, 0.02, "8", "distill.comparison"),
 )
+
+def report_name(measure):
+    """Name of a networks' measure in report.json: '<agent>.<quantity>'.
+
+    Examples
+    --------
+    >>> report_name("correct"), report_name("radd.correct")
+    ('network.correct', 'radd.correct')
+    """
+    return measure if "." in measure else f"network.{measure}"
+
+
 PUBLISHED = {claim.name: claim.published for claim in CLAIMS if claim.published is not None}
 COSYNE = {claim.name: claim.cosyne for claim in CLAIMS if claim.cosyne is not None}
 

@@ -112,7 +112,7 @@ def make(settings, *, checkpoint=None, stop=None, callback=None):
     found.group("errors, history, actor, long session", functools.partial(_more_behaviour, run, seed))
     found.table(curves.OF_RUN, run)
     few = run.sessions.select(np.arange(min(N_SESSIONS_UNTRAINED, run.sessions.n_sessions)))
-    seen = with_states(training.network, run.sessions)
+    seen = with_states(run)
     paths = {"trained": similarity.trajectories(seen), "untrained": similarity.trajectories(rollout(first, few))}
     _anatomy(Anatomy(seen, seed, first), settings["parts"], found)
     del seen  # the states are large
@@ -185,9 +185,9 @@ def _behaviour(net, task, settings, found):
     return run
 
 
-def with_states(net, sessions):
-    """Rollout with states in the first of the sessions, as many as have STATES_AT_ONCE numbers."""
-    run = rollout(net, sessions, hidden=False)
+def with_states(run):
+    """A network's rollout again, with states, in the first of its sessions, as many as have STATES_AT_ONCE numbers."""
+    net, sessions = run.agent, run.sessions
     steps = (run.last_step + 1)[sessions.offsets[1:] - 1]
     n = max(np.searchsorted(steps * net.n_hidden, STATES_AT_ONCE, "right"), FEWEST_SESSIONS)
     return rollout(net, sessions.select(np.arange(min(n, sessions.n_sessions))))
@@ -225,7 +225,8 @@ def _choices(run, seed):
 def _distillation(master, settings, found):
     sessions = master.sessions.task.sample(n_blocks=len(master.sessions.block_lengths), rng=stream(settings["seed"], "distillation"))
     seed = settings["seed"] + settings["index"]  # each network has its own: some students do not depend on their teacher
-    made = Distillation(with_states(master.agent, sessions), master, n_seeds=N_STUDENTS, n_updates=settings["n_updates"], seed=seed,
+    shown = with_states(rollout(master.agent, sessions, hidden=False))
+    made = Distillation(shown, master, n_seeds=N_STUDENTS, n_updates=settings["n_updates"], seed=seed,
                         n_threads=1, progress=False)
     found.table(curves.OF_DISTILLATION, made)
     return made.measures()

@@ -8,7 +8,7 @@ from hrnn.member import HISTORY_TERMS, long_session
 from hrnn.mice.beside import MEASURES
 from hrnn.reproduce import BASELINES, QUANTITIES
 
-PUBLISHED = {name if "." in name else f"network.{name}": value for name, value in claims.PUBLISHED.items()}
+PUBLISHED = {claims.report_name(name): value for name, value in claims.PUBLISHED.items()}
 POLICIES = (("optimal_per_trial", "reward_per_trial"), ("optimal_per_step", "reward_per_step"))
 OVER_NETWORKS = "populations.population: mean over networks"
 CLAIM_COLUMNS = {  # of the table of claims: heading and cell
@@ -45,8 +45,8 @@ def _over_networks(study):
         for policy, criterion in POLICIES:
             best = study.summaries[policy].loc[criterion, "value"]
             estimates[f"regret_{criterion}"] = stats.mean_interval(best - study.wide[criterion].to_numpy())
-    names = {name: name if "." in name else f"network.{name}" for name in estimates}
-    return {names[name]: _row(names[name], m.value, m.low, m.high, m.n, OVER_NETWORKS) for name, m in estimates.items()}
+    named = {claims.report_name(measure): m for measure, m in estimates.items()}
+    return {name: _row(name, m.value, m.low, m.high, m.n, OVER_NETWORKS) for name, m in named.items()}
 
 
 def _row(name, value, low, high, n, source):

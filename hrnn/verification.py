@@ -7,6 +7,7 @@ import numpy as np
 
 from hrnn import _core
 from hrnn.arguments import as_path, generator, whole_number
+from hrnn.claims import report_name
 from hrnn.member import make
 from hrnn.populations import RECORD, Population, one_blas_thread
 from hrnn.rollout import bar
@@ -83,7 +84,7 @@ def _tables(folder, population):
     stored = pd.read_csv(folder / "networks.csv", index_col="key").reindex_like(wide)
     yield "table", "networks.csv", *_close(stored.to_numpy(), wide.to_numpy())
     values = {row["name"]: row["value"] for row in json.loads((folder / "report.json").read_text())}
-    means = {name if "." in name else f"network.{name}": value for name, value in wide.mean().items() if np.isfinite(value)}
+    means = {report_name(name): value for name, value in wide.mean().items() if np.isfinite(value)}
     if len(wide) > 1:
         yield "table", "report.json", *_close(np.array([values.get(name, np.nan) for name in means], float), np.array(list(means.values())))
 

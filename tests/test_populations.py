@@ -86,15 +86,16 @@ def test_a_network_has_first_weights_and_training_sessions_of_its_own(serial):
 
 def test_states_are_kept_of_as_many_sessions_as_fit(monkeypatch):
     net, sessions = hrnn.Network.init("tanh", n_hidden=4, rng=0), hrnn.Task().sample(n_sessions=12, rng=0)
-    whole = member.with_states(net, sessions)
+    run = hrnn.rollout(net, sessions, hidden=False)
+    whole = member.with_states(run)
     ends = (whole.last_step + 1)[sessions.offsets[1:] - 1]
     assert whole.sessions.n_sessions == 12
     monkeypatch.setattr(member, "STATES_AT_ONCE", int(ends[9]) * 4)
-    part = member.with_states(net, sessions)
+    part = member.with_states(run)
     assert part.sessions.n_sessions == 10
     np.testing.assert_array_equal(part.hidden, whole.hidden[: ends[9]])
     monkeypatch.setattr(member, "STATES_AT_ONCE", 1)
-    assert member.with_states(net, sessions).sessions.n_sessions == member.FEWEST_SESSIONS
+    assert member.with_states(run).sessions.n_sessions == member.FEWEST_SESSIONS
 
 
 def test_an_undefined_measure_is_missing_and_says_why(tmp_path):

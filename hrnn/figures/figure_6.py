@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from hrnn.anatomy import coupling_name
 from hrnn.figures import join, rows, several, singles, thin
 from hrnn.plot import finish, letter, look, note, page, points, style
 
@@ -37,15 +38,11 @@ def _binned(ax, study, agent, effect, panel):
     table = study.curve("coupling").query("condition == @condition")
     points(table, "x", ax=ax, colour=colour, marker=marker, line="")
     thin(ax, study, "coupling", condition)
-    slope, x = study.measures[_measure(agent, effect)].value, np.array([table["x"].min(), table["x"].max()])
+    slope, x = study.measures[coupling_name(agent, effect)].value, np.array([table["x"].min(), table["x"].max()])
     ax.plot(x, table.value.mean() + slope * (x - table["x"].mean()), color="k", lw=0.8)
     ax.axhline(0, color="0.7", lw=0.6, zorder=0)
     ax.set_title(AGENTS[agent])
     return rows(table, panel, agent=agent)
-
-
-def _measure(agent, effect):
-    return f"coupling_{effect.replace(' ', '_').replace('×', 'x')}{'' if agent == 'network' else '_observer'}"
 
 
 def block_step(ax, study, agent, panel):
@@ -68,13 +65,13 @@ def effects(ax, study, names, panel):
 
     found = []
     for k, agent in enumerate(AGENTS):
-        table = pd.DataFrame([vars(study.measures[_measure(agent, name)]) for name in names])
+        table = pd.DataFrame([vars(study.measures[coupling_name(agent, name)]) for name in names])
         colour, marker, _ = look("network" if agent == "network" else "semi_markov")
         y = np.arange(len(names)) + 0.15 * (2 * k - 1)
         ax.errorbar(table["value"], y, xerr=[table["value"] - table["low"], table["high"] - table["value"]], fmt=marker, color=colour,
                     ms=4, elinewidth=0.8, label=AGENTS[agent])
         for at, name in zip(y, names, strict=True):
-            singles(ax, study, _measure(agent, name), at + 0.08)
+            singles(ax, study, coupling_name(agent, name), at + 0.08)
         found.append(table.assign(agent=agent, condition=names))
     ax.axvline(0, color="0.5", lw=0.8, ls=":")
     ax.set_yticks(range(len(names)), [name.replace(" per ", "\nper ").replace(" × ", "\n× ") for name in names])
