@@ -14,6 +14,7 @@ from hrnn.stats import Estimate, alone
 N_STARTS = 400
 N_SESSIONS_UNTRAINED = 30
 FEEDBACK_RANGE = 1.5
+REGULARISATION = 1.0  # C of all decoders but the floor's: hardly any, so that no interval hides a choice of C
 RANKS = (1, 2, 3, 5, 10, 20)
 
 
@@ -63,11 +64,11 @@ class Anatomy:
     @functools.cached_property
     def decoders(self):
         """Block decoders by name: full and plane, each also by_time_step and shuffled."""
-        full, axes = representation.block_decoder(self.run, rng=self.seed), self.components.axes[:2]
-        decode = functools.partial(representation.block_decoder, self.run, regularisation=full.regularisation, rng=self.seed)
+        axes = self.components.axes[:2]
+        decode = functools.partial(representation.block_decoder, self.run, regularisation=REGULARISATION, rng=self.seed)
         shuffled = representation.shuffled_blocks(self.run, rng=self.seed)
         return {
-            "full": full, "full_by_step": decode(split="time_step"), "full_shuffled": decode(labels=shuffled),
+            "full": decode(), "full_by_step": decode(split="time_step"), "full_shuffled": decode(labels=shuffled),
             "plane": decode(axes=axes), "plane_by_step": decode(axes=axes, split="time_step"),
             "plane_shuffled": decode(axes=axes, labels=shuffled),
         }
@@ -101,38 +102,48 @@ class Anatomy:
 
     @functools.cached_property
     def angles(self):
-        """Angle between the readouts: 'plane', and 'full' for each regularisation."""
-        full = self.decoders["full"]
-        by_c = {
-            C: representation.readout_angle(self.network, full if full.regularisation == C else representation.block_decoder(
-                self.run, regularisation=C, rng=self.seed))
-            for C in representation.REGULARISATIONS
+        """Angle between the readouts: 'plane'; 'full', the plane's block readout in the space of all units; 'decoder', that of the
+        decoder of all units, for each regularisation."""
+        full, plane = self.decoders["full"], self.decoders["plane"]
+        decode = functools.partial(representation.block_decoder, self.run, rng=self.seed)
+        by_c = {C: full if full.regularisation == C else decode(regularisation=C) for C in representation.REGULARISATIONS}
+        return {
+            "plane": representation.readout_angle(self.network, plane, axes=self.components.axes[:2]),
+            "full": representation.readout_angle(self.network, plane),
+            "decoder": {C: representation.readout_angle(self.network, decoder) for C, decoder in by_c.items()},
         }
-        plane = representation.readout_angle(self.network, self.decoders["plane"], axes=self.components.axes[:2])
-        return {"plane": plane, "full": by_c}
+
+    @functools.cached_property
+    def axes(self):
+        """Readouts by name, right positive: vectors (N,) where they are known, decoders where they are estimated.
+
+        Stimulus and block, and both in the plane of two components.
+        """
+        stimulus, plane = representation.stimulus_readout(self.network), self.components.axes[:2]
+        return {
+            "stimulus": stimulus, "block": self.decoders["full"],
+            "stimulus_in_plane": plane.T @ (plane @ stimulus), "block_in_plane": self.decoders["plane"],
+        }
 
     @functools.cached_property
     def readouts(self):
-        """Stimulus and block readout in raw coordinates; also the block readout of the plane, where regularisation matters little."""
-        return {
-            "stimulus": representation.stimulus_readout(self.network), "block": self.decoders["full"].weights,
-            "block_in_plane": self.decoders["plane"].weights,
-        }
+        """The same as vectors in raw coordinates, {name: (N,)}."""
+        return {name: getattr(axis, "weights", axis) for name, axis in self.axes.items()}
 
     @functools.cached_property
     def slopes(self):
         """Slopes of movement along the readouts against evidence and feedback."""
-        return {of: integration.slopes(self.run, self.readouts, of=of, rng=self.seed) for of in ("evidence", "feedback")}
+        return {of: integration.slopes(self.run, self.axes, of=of) for of in ("evidence", "feedback")}
 
     @functools.cached_property
     def belief(self):
         """Block belief beside the observer's."""
-        return integration.block_belief(self.run, self.decoders["full"], self.seen, rng=self.seed)
+        return integration.block_belief(self.run, self.decoders["full"], self.seen)
 
     @functools.cached_property
     def coupling(self):
         """How the beliefs act on each other, network and observer."""
-        return integration.coupling(self.run, self.decoders["full"], self.seen, rng=self.seed)
+        return integration.coupling(self.run, self.decoders["full"], self.seen)
 
     @functools.cached_property
     def gradient_flow(self):
@@ -225,7 +236,8 @@ class Anatomy:
     def parts(self):
         """The groups of 'representation', 'integration' and 'mechanism'."""
         return {
-            "representation": (self._variance, self._decoding, self._angles), "integration": (self._slopes, self._belief, self._coupling),
+            "representation": (self._variance, self._decoding, self._angles),
+            "integration": (self._slopes, self._belief, self._coupling, self._published),
             "mechanism": (self._populations, self._fixed_points, self._ranks),
         }
 
@@ -245,29 +257,38 @@ class Anatomy:
 
     def _angles(self):
         return {
-            "angle_plane": self.angles["plane"], "angle_full": representation.readout_angle(self.network, self.decoders["full"]),
-            **{f"angle_full_at_C_{C:g}": angle for C, angle in self.angles["full"].items()},
+            "angle_plane": self.angles["plane"], "angle_full": self.angles["full"], "angle_decoder": self.angles["decoder"][REGULARISATION],
+            **{f"angle_decoder_at_C_{C:g}": angle for C, angle in self.angles["decoder"].items()},
             **{f"units_in_{name}_readout": alone(connectivity.readout_participation(axis)[1]) for name, axis in self.readouts.items()},
         }
 
     def _slopes(self):
         columns, n = ["slope", "slope_low", "slope_high"], self.run.sessions.n_sessions
-        evidence, feedback = ({name: Estimate(*self.slopes[of].loc[name, columns], n) for name in self.readouts}
-                              for of in ("evidence", "feedback"))
+        evidence = self.slopes["evidence"]
         return {
-            "stimulus_slope": evidence["stimulus"], "block_slope": evidence["block"],
-            "block_slope_in_plane": evidence["block_in_plane"],
+            **{f"{kind}_slope{suffix}": Estimate(*evidence.loc[f"{kind}{suffix}", columns], n)
+               for suffix in ("", "_in_plane") for kind in ("stimulus", "block")},
             **{f"slope_ratio{suffix}": integration.slope_ratio(
-                self.run, self.readouts["stimulus"], self.readouts[f"block{suffix}"], rng=self.seed) for suffix in ("", "_in_plane")},
-            **{f"{name}_feedback_slope": slope for name, slope in feedback.items()},
+                self.run, self.axes[f"stimulus{suffix}"], self.axes[f"block{suffix}"]) for suffix in ("", "_in_plane")},
         }
+
+    def _published(self):
+        """What the published code measured, to the letter: defects 10 and 13 to 15."""
+        angles = published.readout_angles(self.run, self.components)
+        at_arrival = self.slopes["feedback"]["slope"]
+        found = {f"published_angle_{name}": alone(value) for name, value in angles.items()}
+        for name in ("stimulus_in_plane", "block_in_plane"):
+            found[f"feedback_slope_before_arrival_{name}"] = alone(published.feedback_slope(self.run, self.readouts[name]))
+            found[f"feedback_slope_{name}"] = alone(at_arrival[name])
+        return found
 
     def _belief(self):
         belief = self.belief
         return {
             "belief_scale": belief.scale, "belief_correlation": belief.correlation, "belief_r2": belief.r2,
             "belief_update_correlation": belief.update_correlation, "belief_feedback_share": belief.feedback_share,
-            "belief_feedback_share_observer": belief.feedback_share_observer,
+            "belief_feedback_share_observer": belief.feedback_share_observer, "told_weight": belief.told_weight,
+            "told_weight_observer": belief.told_weight_observer, "told_weight_ratio": belief.told_weight_ratio,
         }
 
     def _coupling(self):
@@ -279,8 +300,9 @@ class Anatomy:
         trained, untrained = self.populations["trained"], self.populations["untrained"]
         return {
             "silhouette": trained.silhouette, "silhouette_untrained": untrained.silhouette,
-            "correlation_between_populations": alone(trained.between), "n_populations": alone(trained.n_clusters),
-            "cliffs_delta": self.weights.delta,
+            "correlation_between_populations": alone(trained.between),
+            "correlation_between_populations_gained": alone(trained.between - untrained.between),
+            "n_populations": alone(trained.n_clusters), "cliffs_delta": self.weights.delta,
         }
 
     def _fixed_points(self):

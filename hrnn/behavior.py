@@ -18,7 +18,7 @@ from .psychometric import psychometric
 from .stats import Estimate, paired, ratio_interval, resample, session_codes, trial_column, trial_table, trial_units
 
 __all__ = [
-    "summary", "totals", "difference", "by_strength", "after_block_change", "chronometric", "error_split", "regret",
+    "summary", "session_sums", "totals", "difference", "by_strength", "after_block_change", "chronometric", "error_split", "regret",
     "history_regression", "psychometric",
 ]  # fmt: skip
 
@@ -184,8 +184,27 @@ def summary(trials, *, rng=0):
     return _tabulate(table, _measures(table), rng)
 
 
+def session_sums(trials):
+    """Numerator and denominator of every measure of `summary` in each session, to be joined over parts of a long evaluation.
+
+    Returns
+    -------
+    dict of str to ndarray (S, 2)
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> trials = pd.DataFrame({"session": [0, 0], "choice": [1, -1], "correct": [True, False]})
+    >>> session_sums(trials)["correct"].tolist()
+    [[1.0, 2.0]]
+    """
+    table = trial_table(trials, "session", "choice", "correct")
+    session = session_codes(table)
+    return {name: np.stack([np.bincount(session, values) for values in pair], 1) for name, pair in _measures(table).items()}
+
+
 def totals(trials):
-    """Numerator and denominator of every measure of `summary`, to be added up over parts of a long evaluation.
+    """Numerator and denominator of every measure of `summary` over all trials.
 
     Returns
     -------
@@ -198,8 +217,7 @@ def totals(trials):
     >>> totals(trials)["correct"].tolist()
     [1.0, 2.0]
     """
-    table = trial_table(trials, "session", "choice", "correct")
-    return {name: np.array([num.sum(), den.sum()]) for name, (num, den) in _measures(table).items()}
+    return {name: sums.sum(0) for name, sums in session_sums(trials).items()}
 
 
 def _mismatch(tables):

@@ -125,23 +125,33 @@ def variance(anatomy):
     return _curve(pd.DataFrame({"k": k + 1, "value": share.value[k], "low": share.low[k], "high": share.high[k], "n": share.n}), "k")
 
 
-def angle_full(anatomy):
-    """Angle between the readouts in the full space against the regularisation of the decoder."""
+def angle_decoder(anatomy):
+    """Angle between the stimulus readout and a decoder of all units, against the decoder's regularisation."""
     import pandas as pd
 
-    return _curve(pd.DataFrame([{"C": C, **vars(angle)} for C, angle in anatomy.angles["full"].items()]), "C")
+    return _curve(pd.DataFrame([{"C": C, **vars(angle)} for C, angle in anatomy.angles["decoder"].items()]), "C")
 
 
 def movement(anatomy):
-    """Movement along the readouts against evidence (in bins) and feedback; conditions '<readout>, <evidence or feedback>'."""
-    run = anatomy.run
-    d, first = run.inputs[:, 1] - run.inputs[:, 0], np.abs(run.inputs[:, 2]) == 1
-    observed = run.step >= run.sessions.task.n_blank
-    found = []
-    for readout in ("stimulus", "block_in_plane"):
+    """Movement along the readouts in the plane: against evidence, in bins, and in the step that brings feedback, by what was chosen.
+
+    Conditions '<readout>, evidence' and '<readout>, after left' or 'right', against the feedback: what an ideal learner learns is their
+    product, so that its lines for left and right have opposite slopes.
+    """
+    import pandas as pd
+
+    run, observed = anatomy.run, anatomy.run.step >= anatomy.run.sessions.task.n_blank
+    d = run.inputs[observed, 1] - run.inputs[observed, 0]
+    first = np.setdiff1d(run.first_step, run.first_step[run.sessions.offsets[:-1]])
+    choice, feedback, found = run.choice[run.trial[first] - 1], run.inputs[first, 2], []
+    for readout in ("stimulus_in_plane", "block_in_plane"):
         moved = integration.movement(run, anatomy.readouts[readout])
-        found.append(_binned(d[observed], moved[observed], f"{readout}, evidence"))
-        found.append(_binned(run.inputs[first, 2], moved[first], f"{readout}, feedback"))
+        found.append(_binned(d, moved[observed], f"{readout}, evidence"))
+        for side, name in ((-1, "left"), (1, "right")):
+            cells = [(x, moved[first[(choice == side) & (feedback == x)]]) for x in (-1, 1)]
+            table = pd.DataFrame([{"x": x, "value": values.mean(), "n": len(values)} for x, values in cells if len(values)])
+            if len(table):
+                found.append(_curve(table, "x", condition=f"{readout}, after {name}", point=table.x))
     return _join(found)
 
 
@@ -179,7 +189,8 @@ def coupling(anatomy):
     d, found = run.inputs[observed, 1] - run.inputs[observed, 0], []
     for agent, (stimulus, block) in _beliefs(anatomy).items():
         found.append(_binned(d, block[observed] - block[observed - 1], f"{agent}, block step per evidence"))
-        found.append(_binned(block[start], stimulus[start], f"{agent}, start per block belief"))
+        prior = integration.prior_log_odds(block[start], run.sessions.task.p_block)
+        found.append(_binned(prior, stimulus[start], f"{agent}, start per prior"))
     return _join(found)
 
 
@@ -271,7 +282,7 @@ def divergence(found):
 
 OF_RUN = {f.__name__: f for f in (accuracy, concordance, steps, p_right, after_change, new_side)}
 OF_ANATOMY = {part: {f.__name__: f for f in functions} for part, functions in {
-    "representation": (variance, angle_full), "integration": (movement, belief, gradient_flow, coupling),
+    "representation": (variance, angle_decoder), "integration": (movement, belief, gradient_flow, coupling),
     "mechanism": (weights, eigenvalues, drift, branches),
 }.items()}
 OF_DISTILLATION = {f.__name__: f for f in (gain, horizon, dimensions, divergence)}

@@ -7,14 +7,16 @@ import numpy as np
 
 from hrnn import _core, curves, io, similarity
 from hrnn.anatomy import N_SESSIONS_UNTRAINED, Anatomy
-from hrnn.behavior import error_split, history_regression, totals
+from hrnn.behavior import difference, error_split, history_regression, regret, session_sums, summary
 from hrnn.distill import Distillation
 from hrnn.inference import BayesianActor, accuracy_bound, observe
 from hrnn.mice import fit
 from hrnn.mice.beside import MODELS_FITTED, of_fits
 from hrnn.network import Network
+from hrnn.policy import CRITERIA, OptimalPolicy
 from hrnn.rng import stream
 from hrnn.rollout import rollout
+from hrnn.stats import Estimate, paired, ratio_interval, resample, student
 from hrnn.task import Task
 from hrnn.training import Recipe, Trainer
 
@@ -26,6 +28,7 @@ N_LOSSES = 100  # points of the loss curve
 N_STUDENTS = 1  # seeds of every kind of student
 HISTORY_TERMS = ("logit_prior", "previous_correct", "previous_wrong")
 N_STARTS = 5  # of every fit of choices
+MOST_UNITS = 1000  # sessions resampled one by one; of more, neighbours are drawn together
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -39,6 +42,8 @@ class Member:
     network : Network
     measures : dict of str to float
         Headline numbers by name; those that the network does not define are missing.
+    intervals : dict of str to [float, float]
+        Their 95 % intervals over sessions, given this network; those that have none are missing.
     undefined : dict of str to str
         Why a group of measures or a curve is missing.
     curves : dict of str to DataFrame
@@ -52,6 +57,7 @@ class Member:
     settings: dict
     network: Network
     measures: dict
+    intervals: dict
     undefined: dict
     curves: dict
     trajectories: dict
@@ -61,8 +67,8 @@ class Member:
         """Write everything into one file, whole or not at all."""
         tables = {name: table for name, table in self.curves.items() if len(table)}
         conditions = {name: table.condition.unique().tolist() for name, table in tables.items()}
-        config = {"settings": self.settings, "measures": self.measures, "undefined": self.undefined, "curves": conditions,
-                  "network": self.network._config(), "cpu": self.cpu}
+        config = {"settings": self.settings, "measures": self.measures, "intervals": self.intervals, "undefined": self.undefined,
+                  "curves": conditions, "network": self.network._config(), "cpu": self.cpu}
         parts = [np.column_stack([np.full(len(table), i), table.condition.map(conditions[name].index), table[list(curves.COLUMNS[1:])]])
                  for i, (name, table) in enumerate(tables.items())]
         rows = np.concatenate(parts) if parts else np.empty((0, 1 + len(curves.COLUMNS)))
@@ -80,8 +86,8 @@ class Member:
             table = pd.DataFrame(rows[rows[:, 0] == i, 1:], columns=curves.COLUMNS)
             found[name] = table.assign(condition=np.array(conditions, object)[table.condition.astype(int)])
         paths = {name.removesuffix("_trajectories"): v for name, v in archive.arrays.items() if name.endswith("_trajectories")}
-        return cls(config["settings"], Network._from_archive(path, archive), config["measures"], config["undefined"], found, paths,
-                   config["cpu"])
+        return cls(config["settings"], Network._from_archive(path, archive), config["measures"], config["intervals"], config["undefined"],
+                   found, paths, config["cpu"])
 
 
 def make(settings, *, checkpoint=None, stop=None, callback=None):
@@ -106,28 +112,49 @@ def make(settings, *, checkpoint=None, stop=None, callback=None):
     first = Network.init(**settings["network"], rng=stream(seed, "network", index))
     trainer = Trainer.new(first, task, recipe, None, stream(seed, "training", index), checkpoint)
     training = trainer.caught_up().run(callback, 1, False, stop)
-    found = _Findings(stop)
+    found = Findings(stop)
     found.curves["loss"] = loss_curve(training.loss)
-    run = _behaviour(training.network, task, settings, found)
-    found.group("errors, history, actor, long session", functools.partial(_more_behaviour, run, seed))
+    act = functools.partial(rollout, training.network)
+    examine(act, task, settings, found, first)
+    shared = sessions_of(task, settings["n_blocks"], seed)
+    few = shared.select(np.arange(min(N_SESSIONS_UNTRAINED, shared.n_sessions)))
+    trained = with_states(act, act(shared, hidden=False))
+    paths = {"trained": similarity.trajectories(trained), "untrained": similarity.trajectories(rollout(first, few))}
+    return Member(settings, training.network, found.measures, found.intervals, found.undefined, found.curves, paths, _core.info()["cpu"])
+
+
+def examine(act, task, settings, found, first=None):
+    """Everything that is measured of one agent, in sessions of its own, into `found`.
+
+    Parameters
+    ----------
+    act : callable(sessions, *, hidden) -> Rollout
+        Of a network, or of what has states and a readout like one.
+    task : Task
+    settings : dict
+        `n_blocks, seed, index, parts, n_updates` of `Member.settings`.
+    found : Findings
+    first : Network, optional
+        Its first weights, as the floor of decoders.
+    """
+    run = _behaviour(act, task, settings, found)
+    for group in (_errors, _history, _published_actor, _regrets):
+        found.group(group.__name__.strip("_").replace("_", " "), functools.partial(group, run))
+    found.group("long session", functools.partial(_long_session, act, run, settings))
     found.table(curves.OF_RUN, run)
-    few = run.sessions.select(np.arange(min(N_SESSIONS_UNTRAINED, run.sessions.n_sessions)))
-    seen = with_states(run)
-    paths = {"trained": similarity.trajectories(seen), "untrained": similarity.trajectories(rollout(first, few))}
-    _anatomy(Anatomy(seen, seed, first), settings["parts"], found)
-    del seen  # the states are large
+    _anatomy(Anatomy(with_states(act, run), settings["seed"], first), settings["parts"], found)
     if "choices" in settings["parts"]:
-        found.group("choices", functools.partial(_choices, run, seed))
+        found.group("choices", functools.partial(_choices, run, settings["seed"]))
     if "distillation" in settings["parts"]:
-        found.group("distillation", functools.partial(_distillation, run, settings, found))
-    return Member(settings, training.network, found.measures, found.undefined, found.curves, paths, _core.info()["cpu"])
+        found.group("distillation", functools.partial(_distillation, act, run, settings, found))
 
 
-class _Findings:
+class Findings:
     """Measures and curves, with the reasons of those that are missing."""
 
     def __init__(self, stop):
-        self.measures, self.undefined, self.curves, self.stop = {}, {}, {}, stop
+        self.measures, self.intervals, self.undefined, self.curves = {}, {}, {}, {}
+        self.stop = stop
 
     def attempt(self, name, work):
         """What a piece of work returns, or None where this network or task does not define it."""
@@ -145,6 +172,8 @@ class _Findings:
             number = float(getattr(value, "value", value))
             if np.isfinite(number):
                 self.measures[key] = number
+            if isinstance(value, Estimate) and np.isfinite([number, value.low, value.high]).all():
+                self.intervals[key] = [float(value.low), float(value.high)]
 
     def table(self, functions, of):
         """Curves of a rollout, anatomy or distillation."""
@@ -164,49 +193,81 @@ def loss_curve(loss):
     return table.reindex(columns=curves.COLUMNS)
 
 
-def sessions_of(task, n_blocks, seed, part=0):
-    """The sessions of one part of an evaluation: at most BLOCKS_AT_ONCE blocks, the same for all networks."""
-    left = n_blocks - part * BLOCKS_AT_ONCE
-    return task.sample(n_blocks=min(left, BLOCKS_AT_ONCE), rng=stream(seed, "sessions", *([part] if part else [])))
+def sessions_of(task, n_blocks, seed, *name):
+    """At most BLOCKS_AT_ONCE blocks: those of a network (its index, then the part of its evaluation), or those that all share."""
+    return task.sample(n_blocks=min(n_blocks, BLOCKS_AT_ONCE), rng=stream(seed, "sessions", *name))
 
 
-def _behaviour(net, task, settings, found):
+def _behaviour(act, task, settings, found):
     """Behaviour in all blocks, part by part; returns the rollout of the first part, without states."""
-    n_parts, sums, bound = -(-settings["n_blocks"] // BLOCKS_AT_ONCE), {}, 0
-    for part in reversed(range(n_parts)):
-        run = rollout(net, sessions_of(task, settings["n_blocks"], settings["seed"], part), hidden=False)
-        bound += np.array([accuracy_bound(run.sessions).sum(), run.sessions.n_trials])
-        for name, pair in totals(run).items():
-            sums[name] = sums.get(name, 0) + pair
-    values = {name: num / den if den else np.nan for name, (num, den) in sums.items()}
-    values["mu0_gap"] = values.get("mu0_concordant", np.nan) - values.get("mu0_discordant", np.nan)
-    values["gap_to_bound"] = bound[0] / bound[1] - values["correct"]
-    found.group("behaviour", lambda: values)
-    return run
+    n_blocks, parts, runs = settings["n_blocks"], [], None
+    for part in range(-(-n_blocks // BLOCKS_AT_ONCE)):
+        name = (settings["index"], *([part] if part else []))
+        sessions = sessions_of(task, n_blocks - part * BLOCKS_AT_ONCE, settings["seed"], *name)
+        run = act(sessions, hidden=False)
+        runs = run if runs is None else runs
+        right = [np.bincount(sessions.session, values) for values in (accuracy_bound(sessions), np.ones(sessions.n_trials))]
+        parts.append(session_sums(run) | {"bound": np.stack(right, 1)})
+    found.group("behaviour", functools.partial(_estimates, parts))
+    return runs
 
 
-def with_states(run):
-    """A network's rollout again, with states, in the first of its sessions, as many as have STATES_AT_ONCE numbers."""
-    net, sessions = run.agent, run.sessions
+def _estimates(parts):
+    """Estimates of behaviour from sums in the sessions of each part, and of two differences within the same sessions."""
+    sums = {name: np.concatenate([part[name] for part in parts]) for name in parts[0] if all(name in part for part in parts)}
+    n_sessions = len(sums["correct"])
+    together = np.arange(0, n_sessions, -(-n_sessions // MOST_UNITS))
+    sums = {name: tuple(np.add.reduceat(values, together).T) for name, values in sums.items()}
+    draws = resample(len(together))
+    values = {name: ratio_interval(*pair, resamples=draws) for name, pair in sums.items() if name != "bound"}
+    values["gap_to_bound"] = paired(sums["bound"], sums["correct"], resamples=draws)
+    if {"mu0_concordant", "mu0_discordant"} <= sums.keys():
+        values["mu0_gap"] = paired(sums["mu0_concordant"], sums["mu0_discordant"], resamples=draws)
+    return values
+
+
+def with_states(act, run):
+    """The rollout `run` again, with states, in the first of its sessions, as many as have STATES_AT_ONCE numbers."""
+    sessions = run.sessions
     steps = (run.last_step + 1)[sessions.offsets[1:] - 1]
-    n = max(np.searchsorted(steps * net.n_hidden, STATES_AT_ONCE, "right"), FEWEST_SESSIONS)
-    return rollout(net, sessions.select(np.arange(min(n, sessions.n_sessions))))
+    n = max(np.searchsorted(steps * run.agent.n_hidden, STATES_AT_ONCE, "right"), FEWEST_SESSIONS)
+    return act(sessions.select(np.arange(min(n, sessions.n_sessions))), hidden=True)
 
 
-def _more_behaviour(run, seed):
-    """Beside the summary: causes of errors, history, the published actor, one long session."""
-    found = {f"errors_{cause}": value for cause, value in error_split(run)["value"].items()}
-    history = history_regression(run, observe(run).prior).set_index("term")["weight"]
-    found |= {f"history_{term}": history[term] for term in HISTORY_TERMS}
-    actor = rollout(BayesianActor("published_actor"), run.sessions)
-    found["gap_to_published_actor"] = (actor.choice == run.sessions.side).mean() - (run.choice == run.sessions.side).mean()
-    long = rollout(run.agent, long_session(run.sessions, seed), hidden=False)
-    return found | {f"long_session_{name}": num / den for name, (num, den) in totals(long).items() if den}
+def _rows(table, prefix):
+    """Estimates of the rows of a table with `value, low, high, n`."""
+    return {f"{prefix}{name}": Estimate(*table.loc[name, ["value", "low", "high", "n"]]) for name in table.index}
 
 
-def long_session(sessions, seed):
+def _errors(run):
+    return _rows(error_split(run), "errors_")
+
+
+def _history(run):
+    table = history_regression(run, observe(run).prior).set_index("term").rename(columns={"weight": "value"})
+    return _rows(table.loc[list(HISTORY_TERMS)], "history_")
+
+
+def _published_actor(run):
+    """How much more often the published actor is right, in the same sessions."""
+    gap = difference(rollout(BayesianActor("published_actor"), run.sessions), run)
+    return {"gap_to_published_actor": _rows(gap, "")["correct"]}
+
+
+def _regrets(run):
+    """What the optimal policies earn more in the same sessions."""
+    best = {criterion: rollout(OptimalPolicy(criterion), run.sessions) for criterion in CRITERIA}
+    return {f"regret_{criterion}": regret(run, policy, criterion=criterion) for criterion, policy in best.items()}
+
+
+def _long_session(act, run, settings):
+    sessions = long_session(run.sessions, settings["seed"], settings["index"])
+    return _rows(summary(act(sessions, hidden=False)), "long_session_")
+
+
+def long_session(sessions, seed, *name):
     """One session without reset, of as many blocks as all these have."""
-    return sessions.task.replace(n_blocks=len(sessions.block_lengths)).sample(n_sessions=1, rng=stream(seed, "long session"))
+    return sessions.task.replace(n_blocks=len(sessions.block_lengths)).sample(n_sessions=1, rng=stream(seed, "long session", *name))
 
 
 def _anatomy(anatomy, parts, found):
@@ -219,14 +280,18 @@ def _anatomy(anatomy, parts, found):
 
 def _choices(run, seed):
     fits = {model: fit(run, model, n_starts=N_STARTS, rng=seed) for model in MODELS_FITTED}
-    return {f"choices_{measure}": np.asarray(value)[0] for measure, (value, _) in of_fits(fits).items()}
+    found, n = {}, run.sessions.n_sessions
+    for measure, (value, se) in of_fits(fits).items():
+        value, half = float(np.asarray(value)[0]), student(n) * float(np.broadcast_to(se, 1)[0])
+        found[f"choices_{measure}"] = Estimate(value, value - half, value + half, n)
+    return found
 
 
-def _distillation(master, settings, found):
-    sessions = master.sessions.task.sample(n_blocks=len(master.sessions.block_lengths), rng=stream(settings["seed"], "distillation"))
-    seed = settings["seed"] + settings["index"]  # each network has its own: some students do not depend on their teacher
-    shown = with_states(rollout(master.agent, sessions, hidden=False))
-    made = Distillation(shown, master, n_seeds=N_STUDENTS, n_updates=settings["n_updates"], seed=seed,
-                        n_threads=1, progress=False)
+def _distillation(act, master, settings, found):
+    seed, index = settings["seed"], settings["index"]
+    sessions = master.sessions.task.sample(n_blocks=len(master.sessions.block_lengths), rng=stream(seed, "distillation", index))
+    taught = with_states(act, act(sessions, hidden=False))
+    made = Distillation(taught, master, n_seeds=N_STUDENTS, n_updates=settings["n_updates"], seed=seed + index, n_threads=1,
+                        progress=False)  # a seed of its own: some students do not depend on their teacher
     found.table(curves.OF_DISTILLATION, made)
     return made.measures()

@@ -38,8 +38,8 @@ class Population:
     Attributes
     ----------
     table : DataFrame
-        One row per network and measure: `key` (of its file), `index` (seed), the settings of the grid, `measure, value`; NaN where a
-        network does not define a measure that others do.
+        One row per network and measure: `key` (of its file), `index` (seed), the settings of the grid, `measure, value`, and `low, high`,
+        the 95 % interval over sessions given the network; NaN where a network does not define a measure that others do.
     failures : DataFrame
         One row per network that failed: `key, index`, the settings of the grid, `error` (its traceback).
     folder : Path
@@ -67,14 +67,14 @@ class Population:
         points = dict(zip(configs, _points([config["settings"] for config in configs.values()]), strict=True))
         order = sorted(configs, key=lambda key: (json.dumps(list(points[key].values())), configs[key]["settings"]["index"], key))
         about = [(key, configs[key]["settings"]["index"], points[key]) for key in order]
-        return cls._of(about, [configs[key]["measures"] for key in order], [], folder)
+        return cls._of(about, [configs[key] for key in order], [], folder)
 
     @classmethod
-    def _of(cls, about, measures, failed, folder):
-        """`about` and `measures` of each network, and (about, error) of each that failed."""
+    def _of(cls, about, configs, failed, folder):
+        """`about` and the file's config of each network, and (about, error) of each that failed."""
         import pandas as pd
 
-        names = list(dict.fromkeys(itertools.chain.from_iterable(measures)))
+        names = list(dict.fromkeys(itertools.chain.from_iterable(config["measures"] for config in configs)))
         settings = list(about[0][2]) if about else list(failed[0][0][2]) if failed else []
 
         def columns(rows, repeat):
@@ -82,8 +82,12 @@ class Population:
             keys |= {name: [_cell(point[name]) for _, _, point in rows] for name in settings}
             return {name: np.repeat(pd.Series(v).to_numpy(), repeat) for name, v in keys.items()}
 
-        values = [found.get(name) for found in measures for name in names]
-        table = pd.DataFrame({**columns(about, len(names)), "measure": names * len(about), "value": np.array(values, float)})
+        none = [np.nan, np.nan]
+        values = [config["measures"].get(name) for config in configs for name in names]
+        ends = [config["intervals"].get(name, none) for config in configs for name in names]
+        low, high = np.array(ends, float).reshape(-1, 2).T
+        table = pd.DataFrame({**columns(about, len(names)), "measure": names * len(about), "value": np.array(values, float),
+                              "low": low, "high": high})
         failures = pd.DataFrame({**columns([row for row, _ in failed], 1), "error": [error for _, error in failed]})
         return cls(table, failures, folder)
 
@@ -92,9 +96,10 @@ class Population:
         """Keys of the networks, in order."""
         return self.table.key.unique().tolist()
 
-    def wide(self):
-        """One row per network, one column per measure: index `key`."""
-        return self.table.pivot(index="key", columns="measure", values="value").loc[self.keys]
+    def wide(self, values="value"):
+        """One row per network, one column per measure: index `key`; or the ends 'low', 'high' of their intervals."""
+        one_of(values, "values", ("value", "low", "high"))
+        return self.table.pivot(index="key", columns="measure", values=values).loc[self.keys]
 
     def member(self, key):
         """Everything about one network, a `member.Member`, by its key."""
@@ -124,7 +129,8 @@ def population(folder, *, n_networks=N_NETWORKS, grid=None, task=None, recipe="p
     n_hidden : int
     cell : {'tanh', 'leaky'}
     n_blocks : int
-        In which behaviour is measured, the same for all networks of one task; everything else is measured in the first 1000 of them.
+        In which behaviour is measured, in sessions of each network's own, so that an interval over networks is one of new networks in
+        new sessions; everything else is measured in the first 1000 of them.
     parts : sequence of {'representation', 'integration', 'mechanism', 'distillation', 'choices'}
         What is found out beside behaviour.
     n_updates : int
@@ -346,7 +352,7 @@ def _gather(members, folder, errors):
         about = key_of(settings), settings["index"], point
         (failed if about[0] in errors else made).append(about)
     configs = [io.load_archive(folder / f"{key}.npz", kind="member", with_arrays=False).config for key, _, _ in made]
-    return Population._of(made, [config["measures"] for config in configs], [(about, errors[about[0]]) for about in failed], folder)
+    return Population._of(made, configs, [(about, errors[about[0]]) for about in failed], folder)
 
 
 def _points(several):

@@ -1,13 +1,15 @@
 """What the defects of the published code do to a network's analysis: each reproduced under its own name, and measured.
 
-Numbers 4 to 9 of docs/defects.md. Facts about the published code, not its text.
+Numbers 4 to 15 of docs/defects.md. Facts about the published code, not its text.
 """
 
 import numpy as np
 
-from hrnn.arguments import real_array, whole_number
+from hrnn.arguments import generator, real_array, whole_number
 from hrnn.dynamics import step
+from hrnn.integration import movement
 from hrnn.network import Network, check_network
+from hrnn.representation import angle, pca, states_of
 from hrnn.rollout import rollout
 
 FIRST_ORDER_STEPS, FIRST_ORDER_RATE = 500, 0.01
@@ -101,8 +103,98 @@ def difference_order(states, session, *, n_orders=20):
     return pd.DataFrame(rows)
 
 
+def readouts_in_plane(run, components=None):
+    """The two directions that the published code compares, in the plane of two components (defects 13 to 15).
+
+    The unit row V_right alone stands for the side, and goes through the projection of *states*, which subtracts their mean; the block's
+    is the unit vector of a logistic regression without intercept on the scores.
+
+    Parameters
+    ----------
+    run : Rollout
+        Of a network.
+    components : representation.Pca, optional
+
+    Returns
+    -------
+    side, block : (2,)
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    states, _, block_side = states_of(run)
+    components = pca(run, n_resamples=1) if components is None else components
+    axes, inside = components.axes[:2], block_side != 0
+    scores = (states[inside] - components.mean) @ axes.T
+    block = LogisticRegression(C=1e6, fit_intercept=False).fit(scores, block_side[inside] > 0).coef_[0]
+    return axes @ (_unit(run.agent.V[1]) - components.mean), _unit(block)
+
+
+def readout_angles(run, components=None):
+    """Angles between the readouts by the letter of the published code, degrees: 'plane' and 'full' (defects 13 to 15).
+
+    'full' is the block direction of the plane taken back to all units as if it were a state, the mean added, against V_right.
+
+    Examples
+    --------
+    >>> import hrnn
+    >>> run = hrnn.rollout(hrnn.Network.init("tanh", n_hidden=6, rng=0), hrnn.Task().sample(n_sessions=4, rng=0))
+    >>> sorted(readout_angles(run))
+    ['full', 'plane']
+    """
+    components = pca(run, n_resamples=1) if components is None else components
+    side, block = readouts_in_plane(run, components)
+    lifted = block @ components.axes[:2] + components.mean
+    return {"plane": float(angle(side, block)), "full": float(angle(lifted, run.agent.V[1]))}
+
+
+def _unit(vector):
+    return vector / np.linalg.norm(vector)
+
+
+def feedback_slope(run, axis):
+    """Slope of the movement along a readout on the feedback in the step that *produces* it, one before it arrives (defect 10).
+
+    NaN where feedback does not vary.
+
+    Examples
+    --------
+    >>> import hrnn
+    >>> run = hrnn.rollout(hrnn.Network.init("tanh", n_hidden=6, rng=0), hrnn.Task().sample(n_sessions=4, rng=0))
+    >>> feedback_slope(run, run.agent.V[1])
+    nan
+    """
+    feedback = np.where(run.choice == run.sessions.side, 1.0, -1.0)
+    if not np.ptp(feedback) > 0:
+        return float("nan")
+    return float(np.polyfit(feedback, movement(run, axis)[run.last_step], 1)[0])
+
+
+def radd_fit(run, rng=0):
+    """The two-unit map as the published code fits it (defects 11 to 15): ``A (2, 2), B (2, 3), r2``.
+
+    Steps of one session are paired with those of the next, the very first with z = 0; the projections are `readouts_in_plane`; and R² is
+    measured on a third of the *steps*, drawn at random.
+
+    Examples
+    --------
+    >>> import hrnn
+    >>> run = hrnn.rollout(hrnn.Network.init("tanh", n_hidden=6, rng=0), hrnn.Task().sample(n_sessions=4, rng=0))
+    >>> radd_fit(run)[0].shape
+    (2, 2)
+    """
+    components = pca(run, n_resamples=1)
+    side, block = readouts_in_plane(run, components)
+    z = ((run.hidden - components.mean) @ components.axes[:2].T) @ np.stack([_unit(side), block]).T
+    z /= 1.01 * np.abs(z).max()
+    X = np.column_stack([np.vstack([np.zeros(2), z[:-1]]), run.inputs, np.ones(len(z))])
+    y, train = np.arctanh(z), generator(rng).random(len(z)) > 1 / 3
+    weights = np.linalg.lstsq(X[train], y[train], rcond=None)[0]
+    left, spread = y[~train] - X[~train] @ weights, y[~train] - y[~train].mean(0)
+    return weights[:2].T, weights[2:5].T, float(1 - (left**2).sum() / (spread**2).sum())
+
+
 def consequences(run, found, starts):
-    """Measured consequences of defects 5, 6 and 7 for one network: a table of `name, value, n`.
+    """Measured consequences of defects 5 to 7 and 11 to 15 for one network: a table of `name, value, n`.
 
     Parameters
     ----------
@@ -135,4 +227,7 @@ def consequences(run, found, starts):
         ("defect_7.median_distance_to_a_fixed_point", np.median(distance), len(ended)),
         ("defect_7.largest_distance_to_a_fixed_point", distance.max(), len(ended)),
     ]
+    A, B, r2 = radd_fit(run)
+    entries = {f"{name}{i + 1}{j + 1}": values[i, j] for name, values in (("A", A), ("B", B)) for i, j in np.ndindex(values.shape)}
+    rows += [(f"defect_11.{name}", value, len(run.p_right)) for name, value in {**entries, "r2": r2}.items()]
     return pd.DataFrame(rows, columns=["name", "value", "n"])

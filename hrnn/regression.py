@@ -128,38 +128,6 @@ def linear(X, y, unit, *, rng=0, n_resamples=1000):
     return LinearFit(fit.estimate(weights), fit.estimate(r2), len(y))
 
 
-def added_r2(X, extra, y, unit, *, rng=0, n_resamples=1000):
-    """R² that the columns `extra` add to least squares on X, with its interval over the same resampled units.
-
-    Columns of `extra` that follow from X and from those before them add nothing and are left out.
-
-    Parameters
-    ----------
-    X : array_like (R, K)
-    extra : array_like (R, L)
-    y, unit : array_like (R,)
-    rng, n_resamples : optional
-        As in `linear`.
-
-    Returns
-    -------
-    Estimate
-
-    Examples
-    --------
-    >>> X, extra = [[1.0]] * 4, [[0.0], [1.0], [2.0], [3.0]]
-    >>> round(added_r2(X, extra, [0.0, 2.0, 4.0, 6.0], [0, 0, 1, 1]).value, 6)
-    1.0
-    """
-    X, extra, y, unit = real_array(X, "X", (2,)), real_array(extra, "extra", (2,)), real_array(y, "y", (1,)), np.asarray(unit)
-    both = np.column_stack([X, extra])
-    if X.shape != (len(y), X.shape[1]) or len(extra) != len(y) or unit.shape != y.shape:
-        raise ValueError(f"X, extra, y and unit must have one row each, got {X.shape}, {extra.shape}, {y.shape}, {unit.shape}")
-    k, new = X.shape[1], independent(both)
-    fit = _Resampled(both[:, new | (np.arange(both.shape[1]) < k)], y, unit, rng, n_resamples)
-    return fit.estimate(fit.solve(k + new[k:].sum())[1] - fit.solve(k)[1])
-
-
 def weight_ratio(X, Y, contrast, unit, *, rng=0, n_resamples=1000):
     """Ratio of one combination of weights between two regressions on the same X, with its interval over resampled units.
 

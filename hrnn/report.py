@@ -3,23 +3,29 @@
 import numpy as np
 
 import hrnn
-from hrnn import behavior, claims, stats
+from hrnn import behavior, claims, controls, stats
 from hrnn.member import HISTORY_TERMS, long_session
 from hrnn.mice.beside import MEASURES
 from hrnn.reproduce import BASELINES, QUANTITIES
 
 PUBLISHED = {claims.report_name(name): value for name, value in claims.PUBLISHED.items()}
 POLICIES = (("optimal_per_trial", "reward_per_trial"), ("optimal_per_step", "reward_per_step"))
-OVER_NETWORKS = "populations.population: mean over networks"
+OVER_NETWORKS = "populations.population: mean over networks, each in sessions of its own"
+GIVEN = {  # what the interval of one network takes as known, by the beginning of the measure's name
+    "block_decoder_": "the decoder", "radd.r2": "projection and scale", "radd.message": "the units of z",
+}
 CLAIM_COLUMNS = {  # of the table of claims: heading and cell
     "claim": lambda row: row.claim, "published": lambda row: _number(row.published), "criterion": lambda row: row.criterion,
     "mean [95 %]": lambda row: _number(row.value) + (f" [{_number(row.low)}, {_number(row.high)}]" if np.isfinite(row.low) else ""),
     "sd": lambda row: _number(row.sd), "range": lambda row: f"{_number(row.least)} … {_number(row.most)}",
-    "holds in": lambda row: f"{row.k} of {row.of} networks",
+    "holds in": lambda row: f"{claims.counted(row)} networks",
 }
 NOTE = (
-    "n is the number of trials, or of networks where several were trained. Intervals resample sessions (mice: subjects; several "
-    "networks: networks). Published: one network. `optimal_….expected` is what the dynamic programme promises; the policies earn a "
+    "n is the number of trials, or of networks where several were trained. Intervals resample sessions (mice: subjects). Several "
+    "networks: each is measured in sessions of its own and the networks are resampled, so that their intervals mean new networks in new "
+    "sessions; other agents share one set of sessions, and their differences from networks are not paired, except where a measure is a "
+    "gap or a regret: those are within the network's own sessions. Intervals of one network that take an estimate as known say so in "
+    "the source ('given ...'). Published: one network. `optimal_….expected` is what the dynamic programme promises; the policies earn a "
     "little more, because a session ends with its last block while the filter, and with it the programme, expects one more change "
     "(docs/theory.md)."
 )
@@ -40,12 +46,7 @@ def rows(study):
 
 def _over_networks(study):
     """Rows of all networks, in the place of those of the first: {name: row}; none for one network."""
-    estimates = dict(study.over_networks)
-    if estimates:
-        for policy, criterion in POLICIES:
-            best = study.summaries[policy].loc[criterion, "value"]
-            estimates[f"regret_{criterion}"] = stats.mean_interval(best - study.wide[criterion].to_numpy())
-    named = {claims.report_name(measure): m for measure, m in estimates.items()}
+    named = {claims.report_name(measure): m for measure, m in study.over_networks.items()}
     return {name: _row(name, m.value, m.low, m.high, m.n, OVER_NETWORKS) for name, m in named.items()}
 
 
@@ -55,17 +56,23 @@ def _row(name, value, low, high, n, source):
             "published": PUBLISHED.get(name), "source": source}
 
 
+def _given(name):
+    """Words for what an interval takes as known."""
+    return next((f", given {what}" for start, what in GIVEN.items() if name.startswith(start)), "")
+
+
 def _anatomy(study):
     """Representation, integration, coupling and mechanism of the networks, and what the published code's defects do to them."""
     measures = {} if study.over_networks else study.anatomy.measures()
-    rows = [_row(f"network.{name}", m.value, m.low, m.high, m.n, f"anatomy.Anatomy.measures: {name}") for name, m in measures.items()]
+    rows = [_row(f"network.{name}", m.value, m.low, m.high, m.n, f"anatomy.Anatomy.measures{_given(name)}") for name, m in measures.items()]
     return rows + [_row(row.name, row.value, None, None, row.n, "published.consequences")
                    for row in study.anatomy.consequences.itertuples(index=False)]
 
 
 def _distillation(study):
     """Students of the first network, and what links the two units to the Bayesian observer."""
-    return [_row(name, m.value, m.low, m.high, m.n, "distill.Distillation.measures") for name, m in study.distillation.measures().items()]
+    return [_row(name, m.value, m.low, m.high, m.n, f"distill.Distillation.measures{_given(name)}")
+            for name, m in study.distillation.measures().items()]
 
 
 def _errors(study):
@@ -146,8 +153,8 @@ def markdown(study, rows):
     ]
     lines += [_markdown_row([f"`{agent}`", *(_cell(found[f"{agent}.{q}"]) for q in QUANTITIES)]) for agent in study.summaries]
     lines += ["", f"{study.sessions.n_sessions} sessions of {study.task.n_blocks} blocks, the same for every agent; block length "
-              f"{lengths.mean():.2f} ± {lengths.std():.2f} trials (mean ± sd). A timeout is wrong.", "", *claims_table(study.verdicts),
-              *_failures(study.population), "", *_students(study.distillation),
+              f"{lengths.mean():.2f} ± {lengths.std():.2f} trials (mean ± sd). A timeout is wrong.", "", *claims_table(study.verdicts), "",
+              *controls_table(study.controls), *_failures(study.population), "", *_students(study.distillation),
               "", "## Every number", "",
               "| quantity | measured | 95 % interval | n | published |", "|---|---|---|---|---|"]
     for row in rows:
@@ -168,7 +175,21 @@ def claims_table(verdicts):
     """Every published claim, and in how many networks it holds, as lines of markdown."""
     lines = ["## Claims, network by network", "", _markdown_row(CLAIM_COLUMNS), _markdown_row(["---"] * len(CLAIM_COLUMNS))]
     lines += [_markdown_row([cell(row) for cell in CLAIM_COLUMNS.values()]) for row in verdicts.itertuples()]
-    return [*lines, "", "A claim holds in a network if the measure of that network meets the criterion, which is ours (docs/claims.md)."]
+    return [*lines, "", "A claim holds in a network if the measure of that network meets the criterion, which is ours (docs/claims.md). "
+            "It turns on the sessions where more than a tenth of the networks have an edge of the criterion in their own interval over "
+            "sessions."]
+
+
+def controls_table(found):
+    """How every claim fares on the controls, as lines of markdown."""
+    kinds = list(controls.CONTROLS)
+    lines = ["## Claims on controls", "", "Each claim on what must not always meet it: mean, and in how many it holds. "
+             + "; ".join(f"{kind}: {text}" for kind, text in controls.CONTROLS.items()) + ".", "",
+             _markdown_row(["measure", "criterion", *kinds, "all fail"]), _markdown_row(["---"] * (3 + len(kinds)))]
+    for row in controls.verdicts(found).to_dict("records"):
+        cells = [f"{_number(row[kind])} ({row[f'{kind}_k']} of {row[f'{kind}_of']})" for kind in kinds]
+        lines.append(_markdown_row([f"`{row['name']}`", row["criterion"], *cells, row["failed_by"] or "–"]))
+    return lines
 
 
 def _failures(population):

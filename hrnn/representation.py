@@ -11,6 +11,7 @@ import numpy as np
 
 from hrnn.arguments import generator, one_of
 from hrnn.network import check_network
+from hrnn.projections import Readout
 from hrnn.rollout import Rollout
 from hrnn.stats import Estimate, paired, percentiles, ratio_interval, resample
 
@@ -88,7 +89,7 @@ def _spectrum(n, total, outer):
     return np.maximum(np.linalg.eigvalsh(covariance)[..., ::-1], 0), covariance
 
 
-def pca(run, *, trial_ends=False, n_resamples=N_RESAMPLES, rng=0):
+def pca(run, *, trial_ends=False, sessions=None, n_resamples=N_RESAMPLES, rng=0):
     """Principal components of the states of a rollout, all steps (or the last of each trial).
 
     Parameters
@@ -96,6 +97,8 @@ def pca(run, *, trial_ends=False, n_resamples=N_RESAMPLES, rng=0):
     run : Rollout
     trial_ends : bool
         Only the last state of each trial.
+    sessions : (K,) int, optional
+        Only these sessions; all by default.
     n_resamples : int
         Of sessions; 1 gives no intervals.
     rng : int, SeedSequence or Generator
@@ -115,9 +118,10 @@ def pca(run, *, trial_ends=False, n_resamples=N_RESAMPLES, rng=0):
     states, session, _ = states_of(run)
     rows = run.last_step if trial_ends else slice(None)
     states, session = states[rows], session[rows]
-    ends = np.searchsorted(session, np.arange(run.sessions.n_sessions + 1))
-    parts = [states[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
-    n, total = np.diff(ends).astype(float), np.stack([part.sum(0) for part in parts])
+    names = np.arange(run.sessions.n_sessions) if sessions is None else np.asarray(sessions)
+    ends = np.searchsorted(session, names), np.searchsorted(session, names, "right")
+    parts = [states[a:b] for a, b in zip(*ends, strict=True)]
+    n, total = (ends[1] - ends[0]).astype(float), np.stack([part.sum(0) for part in parts])
     outer = np.stack([part.T @ part for part in parts])
     variance, covariance = _spectrum(n.sum(), total.sum(0), outer.sum(0))
     axes = np.linalg.eigh(covariance)[1].T[::-1]
@@ -137,7 +141,7 @@ def pca(run, *, trial_ends=False, n_resamples=N_RESAMPLES, rng=0):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Decoder:
+class Decoder(Readout):
     """Logistic regression of the block side on states, in raw coordinates.
 
     Attributes
@@ -145,12 +149,14 @@ class Decoder:
     weights : (N,)
         Of the raw state: those of the standardised state divided by its sd.
     intercept : float
-    weights_resampled : (B, N)
+    weights_resampled, intercept_resampled : (B, N), (B,)
         For resampled training sessions, to first order: w + H⁻¹ Σ_s (k_s - 1) g_s with the scores g_s of the sessions.
+    counts : (B, S)
+        How often each session of the run was drawn: those that train among themselves, the others too.
     regularisation : float
         C of scikit-learn.
     accuracy : Estimate
-        Over the steps of test sessions, sessions resampled.
+        Over the steps of test sessions, sessions resampled: of this decoder, given what it was trained on.
     correct, steps : (S_test,)
         Correct steps and steps of each test session.
     test_sessions : (S_test,) int
@@ -158,9 +164,6 @@ class Decoder:
         Training sessions.
     """
 
-    weights: np.ndarray
-    intercept: float
-    weights_resampled: np.ndarray
     regularisation: float
     accuracy: Estimate
     correct: np.ndarray
@@ -210,7 +213,7 @@ def _best_regularisation(X, y, session, rng):
     return REGULARISATIONS[int(np.argmax(hits))]
 
 
-def block_decoder(run, *, axes=None, split="session", labels=None, regularisation=None, rng=0):
+def block_decoder(run, *, axes=None, split="session", labels=None, regularisation=None, n_resamples=N_RESAMPLES, rng=0):
     """Decode the block side from the state, at all steps of biased blocks, by regularised logistic regression.
 
     Parameters
@@ -225,6 +228,8 @@ def block_decoder(run, *, axes=None, split="session", labels=None, regularisatio
         Of each step, ±1, instead of the block sides; 0 leaves the step out. See `shuffled_blocks`.
     regularisation : float, optional
         C; by default the best on left-out training sessions.
+    n_resamples : int
+        Of the training sessions, for `weights_resampled`.
     rng : int, SeedSequence or Generator
         Which sessions train.
 
@@ -261,30 +266,42 @@ def block_decoder(run, *, axes=None, split="session", labels=None, regularisatio
     mean, sd = Z.mean(0), np.maximum(Z.std(0), 1e-12)
     Z -= mean
     Z /= sd
+    for_folds, for_counts = random.spawn(2)
     if regularisation is None:
-        regularisation = _best_regularisation(Z, y[train], session[train], random.spawn(1)[0])
-    w, b = _fit(_model(regularisation), Z, y[train])
-    resampled = _one_step(Z, y[train], session[train], w, b, regularisation, random.spawn(1)[0]) / sd
-    weights = w / sd
-    intercept = float(b - weights @ mean)
+        regularisation = _best_regularisation(Z, y[train], session[train], for_folds)
+    fitted = _fit(_model(regularisation), Z, y[train])
+    counts = _counts(np.unique(session[train]), run.sessions.n_sessions, n_resamples, for_counts)
+    every = np.vstack([np.append(*fitted), _one_step(Z, y[train], session[train], *fitted, regularisation, counts)])
+    weights = every[:, :-1] / sd
+    intercepts = every[:, -1] - weights @ mean
     if axes is not None:
-        resampled, weights = resampled @ np.atleast_2d(axes), weights @ np.atleast_2d(axes)
+        weights = weights @ np.atleast_2d(axes)
+    weights, resampled, intercept = weights[0], weights[1:], float(intercepts[0])
     right = (states @ weights + intercept > 0)[test] == (y[test] > 0)
     names, unit = np.unique(session[test], return_inverse=True)
     correct, steps = np.bincount(unit, right).astype(float), np.bincount(unit).astype(float)
-    return Decoder(weights, intercept, resampled, regularisation, ratio_interval(correct, steps), correct, steps, names,
-                   len(np.unique(session[train])))
+    return Decoder(weights, intercept, resampled, intercepts[1:], counts, regularisation, ratio_interval(correct, steps), correct, steps,
+                   names, len(np.unique(session[train])))
 
 
-def _one_step(Z, y, session, w, b, C, rng):
-    """Weights (B, D) of resampled training sessions, one Newton step from those of all."""
+def _counts(train, n_sessions, n_resamples, rng):
+    """Resamples (B, S) of the sessions that train, and of the others."""
+    counts = np.ones((n_resamples, n_sessions))
+    for part, stream in zip((train, np.setdiff1d(np.arange(n_sessions), train)), rng.spawn(2), strict=True):
+        if len(part):
+            counts[:, part] = resample(len(part), rng=stream, n_resamples=n_resamples).weights
+    return counts
+
+
+def _one_step(Z, y, session, w, b, C, counts):
+    """Weights and intercept (B, D + 1) of resampled sessions, one Newton step from those of all."""
     p = 1 / (1 + np.exp(-(Z @ w + b)))
     X = np.column_stack([Z, np.ones(len(y))])
-    scores = np.add.reduceat(X * (y - p)[:, None], np.flatnonzero(np.r_[True, np.diff(session) != 0]))
+    first = np.flatnonzero(np.r_[True, np.diff(session) != 0])
+    scores = np.add.reduceat(X * (y - p)[:, None], first)
     scores[:, :-1] -= w / (C * len(scores))
     hessian = (X * (p * (1 - p))[:, None]).T @ X + np.diag([*np.full(len(w), 1 / C), 0])
-    draws = resample(len(scores), rng=rng, n_resamples=N_RESAMPLES).weights
-    return w + np.linalg.solve(hessian, ((draws - 1) @ scores).T).T[:, :-1]
+    return np.append(w, b) + np.linalg.solve(hessian, ((counts[:, session[first]] - 1) @ scores).T).T
 
 
 def shuffled_blocks(run, *, rng=0):

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 import hrnn
-from hrnn import behavior, claims, curves, io, jobs, member, stats
+from hrnn import behavior, claims, controls, curves, io, jobs, member, stats
 from hrnn.anatomy import Anatomy
 from hrnn.arguments import as_path, whole_number
 from hrnn.distill import Distillation
@@ -121,7 +121,13 @@ class Study:
     @functools.cached_property
     def verdicts(self):
         """`claims.verdicts` of the networks."""
-        return claims.verdicts(self.wide)
+        return claims.verdicts(self.wide, low=self.population.wide("low"), high=self.population.wide("high"))
+
+    @functools.cached_property
+    def controls(self):
+        """`controls.table`: what must fail the claims."""
+        few = {"n_each": 1, "n_blocks": N_BLOCKS_QUICK} if self.quick else {}
+        return controls.table(self.population, n_threads=self.n_threads, **few)
 
     @functools.cached_property
     def anatomy(self):
@@ -349,8 +355,9 @@ def write(study, folder, *, figures=None, settings=None):
     io.write_text(folder / "report.md", report.markdown(study, rows))
     io.write_json(folder / "report.json", rows)
     io.write_text(folder / "networks.csv", study.wide.to_csv())
+    io.write_text(folder / "controls.csv", study.controls.to_csv(index=False))
     io.write_text(folder / "report.html", webpage.page(study, rows, found, folder, {name: drawn.about(name) for name in names}))
-    made = [folder / f"{name}" for name in ("report.md", "report.json", "report.html", "networks.csv")]
+    made = [folder / f"{name}" for name in ("report.md", "report.json", "report.html", "networks.csv", "controls.csv")]
     made += [folder / f"figure_{name}.{kind}" for name in names for kind in ("pdf", "png", "svg", "csv")]
     made += [folder / "networks" / f"{key}.npz" for key in study.population.keys]
     hashes = {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in made}

@@ -26,7 +26,7 @@ def test_a_trained_network_defines_everything(cell):
     anatomy, found = measured(network(12, cell))
     assert anatomy.undefined == {}
     for name in ("variance_pc12", "block_decoder_plane_untrained", "angle_plane", "slope_ratio_in_plane", "belief_correlation",
-                 "silhouette", "cliffs_delta", "coupling_block_step_per_evidence", "coupling_start_per_block_belief_observer"):
+                 "silhouette", "cliffs_delta", "coupling_block_step_per_evidence", "coupling_start_per_prior_observer"):
         assert found[name].low <= found[name].value <= found[name].high, name
     assert found["fixed_points_residual"].value <= 1e-12 and found["rank_10_r2"].value > found["rank_1_r2"].value
 

@@ -171,7 +171,7 @@ def test_states_or_readouts_along_one_line_span_no_plane():
     line = np.outer(run.hidden[:, 0], [0.6, 0.8])
     with pytest.raises(ValueError, match="vary in 2 directions"):
         distill.radd(dataclasses.replace(run, hidden=line), net, gains=GAINS)
-    block = hrnn.representation.block_decoder(run, axes=hrnn.representation.pca(run).axes, regularisation=1.0).weights
+    block = distill.coordinates(net, run).rows[1]
     along = hrnn.Network.from_arrays("tanh", W=net.W, U=net.U, b=net.b, V=np.stack([-block, block]), c=net.c)
     with pytest.raises(ValueError, match="not along one line"):
         distill.coordinates(along, dataclasses.replace(run, agent=along))

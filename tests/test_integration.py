@@ -8,6 +8,8 @@ import pytest
 import hrnn
 from hrnn import integration
 from hrnn import representation as rep
+from hrnn.controls import observer
+from hrnn.projections import known
 
 
 @pytest.fixture(scope="module")
@@ -50,18 +52,36 @@ def test_a_network_that_is_the_observer_has_its_belief(run):
     noise = np.random.default_rng(0).normal(size=len(run.trial))
     made = dataclasses.replace(run, hidden=np.column_stack([2 * log_odds[run.trial], noise]))
     decoder = rep.block_decoder(made, regularisation=1.0)
-    belief = integration.block_belief(made, dataclasses.replace(decoder, weights=np.array([0.5, 0.0]), intercept=0.0), seen)
+    belief = integration.block_belief(made, with_weights(decoder, [0.5, 0.0]), seen)
     np.testing.assert_allclose(belief.network, belief.observer)
     for estimate in (belief.scale, belief.correlation, belief.r2, belief.update_scale, belief.update_correlation):
         assert estimate.value == pytest.approx(1)
     assert belief.feedback_share.low > 0.1, "the observer learns from feedback what evidence leaves open"
+    assert belief.told_weight_ratio.value == pytest.approx(1) and belief.told_weight.low > 0.5
+
+
+def with_weights(decoder, weights):
+    """The decoder with weights that are known, not estimated."""
+    return dataclasses.replace(decoder, **vars(known(weights, decoder.counts)))
+
+
+def test_feedback_alone_tells_an_ideal_learner_nothing():
+    """Its belief moves with feedback × choice, not with feedback: a claim about the latter is met by who learns everything."""
+    made = observer(hrnn.Task().sample(n_sessions=60, rng=3))
+    seen = hrnn.observe(made)
+    decoder = with_weights(rep.block_decoder(made, regularisation=1.0), [0.0, 2.0])
+    alone = integration.slopes(made, {"block": [0.0, 1.0]}, of="feedback").loc["block"]
+    assert abs(alone.slope) < 0.06 and alone.r2 < 0.005
+    belief = integration.block_belief(made, decoder, seen)
+    assert belief.told_weight_observer.low > 0.8 and belief.feedback_share_observer.low > 0.1
+    assert belief.told_weight_ratio.value == pytest.approx(1)
 
 
 def test_the_belief_is_read_at_the_last_blank_step_and_compared_with_the_past_alone(run):
     seen = hrnn.observe(run)
     of_trial = np.random.default_rng(0).normal(size=run.sessions.n_trials)
     made = dataclasses.replace(run, hidden=np.column_stack([run.step, of_trial[run.trial]]))
-    decoder = dataclasses.replace(rep.block_decoder(run), weights=np.array([1.0, 1.0]), intercept=0.0)
+    decoder = with_weights(rep.block_decoder(run), [1.0, 1.0])
     belief = integration.block_belief(made, decoder, seen)
     np.testing.assert_allclose(belief.network, run.sessions.task.n_blank - 1 + of_trial)
     first = hrnn.inference.filter_sides(run.sessions.side, run.sessions.session, run.sessions.block_side, task=run.sessions.task)[1]
@@ -85,7 +105,8 @@ def test_the_observers_coupling_is_that_of_bayes(run):
     seen = hrnn.observe(run)
     table = integration.coupling(run, rep.block_decoder(run), seen).set_index(["agent", "effect"])
     observer = table.loc["observer"]
-    assert observer.loc["block step per evidence", "low"] > 0 and observer.loc["start per block belief", "low"] > 0
+    assert observer.loc["block step per evidence", "low"] > 0
+    assert observer.loc["start per prior", "value"] == pytest.approx(1) and observer.loc["start per prior", "r2"] == pytest.approx(1)
     assert abs(observer.loc["evidence × block belief", "value"]) < 0.02 * observer.loc["stimulus step per evidence", "value"]
     first = run.first_step + 1
     prior = np.log(seen.prior) - np.log1p(-seen.prior)

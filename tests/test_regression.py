@@ -55,19 +55,6 @@ def test_nothing_cancels_in_least_squares():
     assert origin.r2.value == pytest.approx(1 - ((y + 1 - w * x) ** 2).sum() / ((y - y.mean()) ** 2).sum())
 
 
-def test_what_a_column_adds():
-    rng = np.random.default_rng(2)
-    x, z, unit = rng.normal(size=800), rng.normal(size=800), np.repeat(np.arange(40), 20)
-    y, X = x + 0.5 * z + rng.normal(size=800), np.column_stack([x, np.ones(800)])
-    full = regression.linear(np.column_stack([X, z]), y, unit).r2.value - regression.linear(X, y, unit).r2.value
-    added = regression.added_r2(X, np.column_stack([x + 1, z, 2 * z - x, 0 * z]), y, unit)
-    assert added.value == pytest.approx(full, abs=1e-12) and added.low < full < added.high
-    nothing = regression.added_r2(X, (x + 1)[:, None], y, unit)
-    assert nothing.value == nothing.low == nothing.high == 0
-    with pytest.raises(ValueError, match="X must have columns"):
-        regression.added_r2(np.column_stack([x, 2 * x]), z[:, None], y, unit)
-
-
 def test_the_interval_of_a_correlation_is_its_own():
     """(1 - r²)/√n, not √(1 - r²)/√n as of a slope: against resampled sessions by brute force."""
     rng = np.random.default_rng(1)

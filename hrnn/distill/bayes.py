@@ -18,6 +18,7 @@ from hrnn.distill.radd import GAINS, Radd, least_squares, training_half
 from hrnn.integration import log_odds
 from hrnn.regression import linear, weight_ratio
 from hrnn.representation import before, needs_sessions
+from hrnn.stats import Estimate
 
 RIGHT_MINUS_LEFT = (-1.0, 1.0, 0.0)  # of the weights of o^L, o^R, r
 
@@ -100,15 +101,20 @@ def evidence_ratio(run, radd, seen, *, rng=0):
     belief, ones = beliefs(seen), np.ones(len(rows))
     steps = belief[rows] - belief[rows - 1]
     X = np.column_stack([run.inputs[rows, :2], ones])
-    z, z_before = radd.trajectories(run)
-    train = np.isin(session, radd.train_sessions)
-    design = np.column_stack([z_before, run.inputs, np.ones(len(z))])[train]
-    d = len(radd.rows)
-    contrast = np.r_[np.zeros(d), RIGHT_MINUS_LEFT, 0]
-    return {
-        "observer": weight_ratio(X, steps, (-1, 1, 0), session[rows], rng=rng),
-        "radd": weight_ratio(design, np.arctanh(z[train][:, :2]), contrast, session[train], rng=rng),
-    }
+    return {"observer": weight_ratio(X, steps, (-1, 1, 0), session[rows], rng=rng), "radd": _ratio_of_rows(radd)}
+
+
+def _ratio_of_rows(radd):
+    """Weight of o^R - o^L in the first row of B over that in the second, with the interval of `Radd.spread` if it has one."""
+    contrast = np.r_[np.zeros(len(radd.rows)), RIGHT_MINUS_LEFT, 0]
+
+    def ratio(weights):
+        return (weights[0] @ contrast) / (weights[1] @ contrast)
+
+    if radd.spread is None:
+        return Estimate(float(ratio(np.column_stack([radd.A.value, radd.B.value, radd.c.value]))), np.nan, np.nan, radd.A.n)
+    found = radd.spread.estimate(ratio)
+    return Estimate(float(found.value), float(found.low), float(found.high), found.n)
 
 
 def messages(run, radd, fitted, seen, *, rng=0):

@@ -72,12 +72,12 @@ class Distillation:
 
     @functools.cached_property
     def coordinates(self):
-        """Mean (N,) and rows (D, N) of all projections: readouts of side and block, then components."""
+        """A `Projection` on the readouts of side and block, then on components."""
         return coordinates(self.network, self.run, min(MOST_DIMENSIONS, self.network.n_hidden), rng=self.seed)
 
     def _radd(self, dimension, seed, n_resamples):
-        mean, rows = self.coordinates
-        return radd(self.run, self.network, mean=mean, rows=rows[:dimension], n_resamples=n_resamples, rng=self.seed + seed)
+        projection = self.coordinates.first(dimension)
+        return radd(self.run, self.network, projection=projection, n_resamples=n_resamples, rng=self.seed + seed)
 
     @functools.cached_property
     def _timed_radds(self):
@@ -144,8 +144,8 @@ class Distillation:
         import pandas as pd
 
         rows, sessions = [], self.master.sessions
-        for d in (d for d in DIMENSIONS if d <= len(self.coordinates[1])):
-            found = self._radd(d, 0, 2)
+        for d in (d for d in DIMENSIONS if d <= len(self.coordinates.rows)):
+            found = self._radd(d, 0, 1)
             choice, r2 = rollout(found.network, sessions, hidden=False).choice, found.r2_heldout
             rows.append({"units": d, "r2": r2.value, "r2_low": r2.low, "r2_high": r2.high, "correct": (choice == sessions.side).mean(),
                          "same_choice": (choice == self.master.choice).mean(), "horizon": found.horizon})
@@ -218,14 +218,17 @@ class Distillation:
         found = {f"{row.kind}.{row.measure}": Estimate(row.value, row.low, row.high, int(row.n)) for row in self.summary.itertuples()
                  if row.measure in MEASURES}
         first = self.radds[0]
-        found |= _entries("radd", first) | {
+        found |= entries("radd", first) | {
             "radd.r2": first.r2, "radd.r2_heldout": first.r2_heldout, "radd.gain": alone(first.gain),
             "radd.published_gain": alone(first.published_gain), "radd.r2_on_side_belief": self.belief_r2[0],
             "radd.r2_on_block_belief": self.belief_r2[1], "radd.evidence_ratio": self.evidence_ratio["radd"],
             "observer.evidence_ratio": self.evidence_ratio["observer"],
         }
-        found |= _entries("bayesian_filter", self.filter) | {"bayesian_filter.r2_heldout": self.filter.r2_heldout}
+        found |= entries("bayesian_filter", self.filter) | {"bayesian_filter.r2_heldout": self.filter.r2_heldout}
         found |= {f"radd.{name}_at_published_gain": alone(self.at_published_gain[name]) for name in ("correct", "same_choice")}
+        for suffix in ("", "_at_published_gain"):
+            gap = found[f"radd.correct{suffix}"].value - found["from_scratch.correct"].value
+            found[f"from_scratch.below_radd{suffix}"] = alone(gap)
         acted = rollout(self.filter.network, self.master.sessions, hidden=False)
         found["bayesian_filter.correct"] = alone(acted.trials.correct.mean())
         for row in self.messages.itertuples():
@@ -238,7 +241,7 @@ class Distillation:
         return found
 
 
-def _entries(name, fitted):
+def entries(name, fitted):
     """A11 … B23 and c1, c2 of a Map."""
     return {f"{name}.{letter}{''.join(str(k + 1) for k in index)}": Estimate(*(float(getattr(part, end)[index]) for end in
             ("value", "low", "high")), part.n) for letter, part in (("A", fitted.A), ("B", fitted.B), ("c", fitted.c))

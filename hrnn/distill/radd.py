@@ -3,6 +3,10 @@
 z_t = tanh(A z_{t-1} + B x_t + c) is fitted to projections z of the network's state on its readouts of side and block, in the plane
 of two principal components, divided by one scale so that |z| < 1: artanh(z_t) is linear in (z_{t-1}, x_t, 1). The result is a
 network like any other.
+
+Components, block readout and scale are estimated from the same sessions, and most of what A and B are uncertain by comes from
+them: their intervals refit everything without each of N_GROUPS groups of sessions (jackknife), and the scale, a maximum, has the
+variance that the spacing of the largest maxima of sessions gives it.
 """
 
 import dataclasses
@@ -16,13 +20,16 @@ from hrnn.dynamics import step
 from hrnn.network import Network
 from hrnn.regression import linear
 from hrnn.rollout import rollout
-from hrnn.stats import Estimate, ratio_interval
+from hrnn.stats import Estimate, ratio_interval, student
 
 MARGIN = 1.01  # scale over the largest |entry| of the training data
 GAINS = tuple(float(g) for g in np.geomspace(0.5, 64, 15))
 MOST_DIMENSIONS = 8
 HORIZONS = 20
 N_FREE = 400  # starts of free-running predictions
+N_GROUPS = 20  # of sessions, each left out once
+N_LARGEST = 5  # maxima of sessions, whose spacing tells how much the largest varies
+RESCALED = 0.005  # change of the log scale for derivatives by it: less than log MARGIN
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -34,7 +41,7 @@ class Map:
     network : Network
         tanh, D units: W = A, U = B, b = c, and P(right) = σ(2 gain z₁). It starts from z = 0.
     A, B, c : Estimate of (D, D), (D, 3), (D,)
-        Intervals resample training sessions.
+        Intervals resample training sessions; those of a `Radd` also refit its projection and scale.
     r2, r2_heldout : Estimate
         Of artanh z, all coordinates together, on training and on other sessions.
     r2_by_coordinate : (D,)
@@ -68,6 +75,64 @@ class Map:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Projection:
+    """Where to look: z = (h - mean) rows' / scale.
+
+    Attributes
+    ----------
+    mean, rows : (N,), (D, N)
+    group : (S,) int or None
+        Group of each session, if the projection was estimated from them.
+    without : list of (mean, rows)
+        The projection estimated without each group.
+    """
+
+    mean: np.ndarray
+    rows: np.ndarray
+    group: object = None
+    without: tuple = ()
+
+    def first(self, dimension):
+        """The first of its rows."""
+        without = [(mean, rows[:dimension]) for mean, rows in self.without]
+        return dataclasses.replace(self, rows=self.rows[:dimension], without=without)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Spread:
+    """Weights [A B c] (D, D + 4) fitted again in other ways, from which functions of them get their intervals.
+
+    Attributes
+    ----------
+    weights : (D, D + 4)
+    without : (G, D, D + 4)
+        Projection and weights without each group of sessions.
+    rescaled : (2, D, D + 4)
+        With the log of the scale RESCALED less and more.
+    sd_log_scale : float
+        Standard deviation of the log of the scale; 0 where it was given.
+    """
+
+    weights: np.ndarray
+    without: np.ndarray
+    rescaled: np.ndarray
+    sd_log_scale: float
+
+    def estimate(self, function):
+        """A function of the weights, a number or an array of them, as an Estimate: jackknife and scale, Student's t.
+
+        se² = (G - 1)/G Σ_g (f_g - mean f)² + (df/d log scale)² var(log scale), G - 1 degrees of freedom.
+        """
+        value = np.asarray(function(self.weights), float)
+        groups = np.stack([function(weights) for weights in self.without])
+        less, more = (np.asarray(function(weights), float) for weights in self.rescaled)
+        n = len(groups)
+        sampling = (n - 1) / n * ((groups - groups.mean(0)) ** 2).sum(0)
+        half = student(n) * np.sqrt(sampling + ((more - less) / (2 * RESCALED) * self.sd_log_scale) ** 2)
+        return Estimate(value, value - half, value + half, n)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Radd(Map):
     """A network of D units distilled from a larger one: a `Map` of its projections.
 
@@ -75,6 +140,8 @@ class Radd(Map):
     ----------
     mean, rows, scale : (N,), (D, N), float
         z = (h - mean) rows' / scale.
+    spread : Spread or None
+        How the weights vary with sessions; None where projection and scale were given, or no intervals were asked for.
     published_gain : float
         √N ‖V‖ / √2 of the teacher, the published rule.
     horizon : DataFrame
@@ -84,6 +151,7 @@ class Radd(Map):
     mean: np.ndarray
     rows: np.ndarray
     scale: float
+    spread: object
     published_gain: float
     horizon: object
 
@@ -98,35 +166,58 @@ class Radd(Map):
 
 
 def coordinates(net, run, dimension=2, *, rng=0):
-    """Where to look: mean (N,) and rows (D, N) of the projection.
-
-    The unit readouts of side and block in the plane of two components, then the following components.
+    """Where to look: a `Projection` on the unit readouts of side and block in the plane of two components, then on further components.
 
     Examples
     --------
     >>> import hrnn
     >>> net = hrnn.Network.init("tanh", n_hidden=6, rng=0)
     >>> run = hrnn.rollout(net, hrnn.Task().sample(n_sessions=8, rng=0))
-    >>> coordinates(net, run)[1].shape
+    >>> coordinates(net, run).rows.shape
     (2, 6)
     """
     dimension = whole_number(dimension, "dimension")
     if dimension > min(MOST_DIMENSIONS, net.n_hidden):
         raise ValueError(f"dimension must be <= {min(MOST_DIMENSIONS, net.n_hidden)}, got {dimension}")
-    components = representation.pca(run, n_resamples=1, rng=rng)
+    random = generator(rng)
+    train, for_decoder, for_groups = training_half(run, random.spawn(1)[0]), *random.spawn(2)
+    group, seed = _groups(train, run.sessions.n_sessions, for_groups), int(for_decoder.integers(2**63))
+    components = representation.pca(run, n_resamples=1)
     if not components.variance[dimension - 1] > 1e-12 * components.variance[0]:
         raise ValueError(f"run must be of a network whose states vary in {dimension} directions")
-    if net.n_hidden == 1:
-        return components.mean, np.sign(representation.stimulus_readout(net))[None]
-    decoder = representation.block_decoder(run, axes=components.axes[:2], regularisation=1.0, rng=rng)
-    plane = representation.task_plane(net, components, decoder)
-    readouts = np.stack([plane.stimulus, plane.block]) @ plane.axes
-    if dimension >= 2 and abs(np.linalg.det(np.stack([plane.stimulus, plane.block]))) < 1e-3:
+    look = functools.partial(_looked, net, run, dimension, seed)
+    rows = look(components.axes, np.ones(len(group), bool))
+    if len(rows) >= 2 and abs(np.linalg.det(rows[:2] @ components.axes[:2].T)) < 1e-3:
         raise ValueError("run must be of a network whose readouts of side and block are not along one line")
-    return components.mean, np.vstack([readouts, components.axes[2:]])[:dimension]
+    without = []
+    for kept in (group != g for g in range(group.max() + 1)):
+        part = representation.pca(run, sessions=np.flatnonzero(kept), n_resamples=1)
+        aligned = part.axes * np.sign((part.axes * components.axes).sum(1))[:, None]
+        without.append((part.mean, look(aligned, kept)))
+    return Projection(components.mean, rows, group, without)
 
 
-def radd(run, net, *, dimension=2, rows=None, mean=None, scale=None, gains=GAINS, n_resamples=1000, rng=0):
+def _groups(train, n_sessions, rng):
+    """Group of each session: both halves dealt out to all groups, at most N_GROUPS."""
+    group, n_groups = np.empty(n_sessions, int), min(N_GROUPS, len(train))
+    for part in (train, np.setdiff1d(np.arange(n_sessions), train)):
+        group[part] = rng.permutation(np.arange(len(part)) % n_groups)
+    return group
+
+
+def _looked(net, run, dimension, seed, axes, kept):
+    """Rows (D, N) of the projection, the block's readout being estimated from the sessions that are kept (S,)."""
+    stimulus = axes[:2] @ representation.stimulus_readout(net)
+    if net.n_hidden == 1:
+        return np.sign(representation.stimulus_readout(net))[None]
+    labels = np.where(kept[run.sessions.session], run.sessions.block_side, 0)[run.trial]
+    decoder = representation.block_decoder(run, axes=axes[:2], labels=labels, regularisation=1.0, n_resamples=1, rng=seed)
+    block = axes[:2] @ decoder.weights
+    readouts = np.stack([stimulus / np.linalg.norm(stimulus), block / np.linalg.norm(block)]) @ axes[:2]
+    return np.vstack([readouts, axes[2:]])[:dimension]
+
+
+def radd(run, net, *, dimension=2, projection=None, rows=None, mean=None, scale=None, gains=GAINS, n_resamples=1000, rng=0):
     """Distil a network to a few units by least squares on its projected trajectories.
 
     Parameters
@@ -136,13 +227,16 @@ def radd(run, net, *, dimension=2, rows=None, mean=None, scale=None, gains=GAINS
     net : Network
     dimension : int, 1..8
         The readouts of side and block, then further principal components.
+    projection : Projection, optional
+        What `coordinates` gave for this run, so that several fits share it.
     rows, mean : (D, N), (N,), optional
-        A projection of your own instead; mean is 0 by default then.
+        A projection of your own instead, taken as known; mean is 0 by default then.
     scale : float, optional
         Default 1.01 times the largest |entry| of the training sessions.
     gains : sequence of float
         Swept; see `Radd.gain`.
     n_resamples : int
+        1 gives no intervals of A, B and c.
     rng : int, SeedSequence or Generator
 
     Returns
@@ -167,19 +261,81 @@ def radd(run, net, *, dimension=2, rows=None, mean=None, scale=None, gains=GAINS
     representation.needs_sessions(run)
     random = generator(rng)
     train = training_half(run, random)
-    mean, rows = _projection(net, run, dimension, rows, mean, random.spawn(1)[0])
-    z = run.hidden @ rows.T - rows @ mean
-    scale = _scale(z[np.isin(run.sessions.session[run.trial], train)], scale)
+    projection = _projection(net, run, dimension, projection, rows, mean, random.spawn(1)[0])
+    inside, given = np.isin(run.sessions.session[run.trial], train), scale is not None
+    z = _scores(run, projection.mean, projection.rows)
+    scale = _scale(z[inside], scale)
     z /= scale
-    before = representation.before(run, z, -rows @ mean / scale)
+    z_before = representation.before(run, z, -projection.rows @ projection.mean / scale)
     defined = np.abs(z) < 1
-    fitted = least_squares(run, before, np.arctanh(np.where(defined, z, 0)), train, gains=gains, keep=defined.all(1),
+    fitted = least_squares(run, z_before, np.arctanh(np.where(defined, z, 0)), train, gains=gains, keep=defined.all(1),
                            n_resamples=n_resamples, rng=rng, name="radd")
+    spread = None
+    if n_resamples > 1 and (projection.without or not given) and len(train) > 2:
+        spread = _spread(run, projection, scale, fitted, train, given, random.spawn(1)[0])
+        A, B, c = (spread.estimate(lambda weights, columns=columns: weights[:, columns]) for columns in _columns(len(fitted.c.value)))
+        fitted = dataclasses.replace(fitted, A=A, B=B, c=c)
     return Radd(
-        **{field.name: getattr(fitted, field.name) for field in dataclasses.fields(Map)}, mean=mean, rows=rows, scale=scale,
-        published_gain=float(np.sqrt(net.n_hidden) * np.linalg.norm(net.V) / np.sqrt(2)),
-        horizon=_horizon(fitted.network, z, before, run, np.setdiff1d(np.arange(run.sessions.n_sessions), train), random.spawn(1)[0]),
+        **{field.name: getattr(fitted, field.name) for field in dataclasses.fields(Map)}, mean=projection.mean, rows=projection.rows,
+        scale=scale, spread=spread, published_gain=float(np.sqrt(net.n_hidden) * np.linalg.norm(net.V) / np.sqrt(2)),
+        horizon=_horizon(fitted.network, z, z_before, run, np.setdiff1d(np.arange(run.sessions.n_sessions), train), random.spawn(1)[0]),
     )
+
+
+def _scores(run, mean, rows):
+    return run.hidden @ rows.T - rows @ mean
+
+
+def _columns(d):
+    """Where A, B and c are among the columns of the weights of d units."""
+    return slice(0, d), slice(d, d + 3), d + 3
+
+
+def _spread(run, projection, scale, fitted, train, given, rng):
+    """The `Spread` of a fit."""
+    session = run.sessions.session[run.trial]
+    inside = np.isin(session, train)
+    group = _groups(train, run.sessions.n_sessions, rng) if projection.group is None else projection.group
+    largest = np.abs(_scores(run, projection.mean, projection.rows)[inside]).max(1)
+    maxima = np.sort(np.maximum.reduceat(largest, np.unique(session[inside], return_index=True)[1]))[::-1]
+
+    def fit(mean, rows, scale, kept):
+        z = _scores(run, mean, rows)
+        if not given:
+            scale = scale * np.abs(z[inside]).max() / maxima[0]
+        X, y = _design(run, z / scale, -rows @ mean / scale, kept)
+        return np.linalg.lstsq(X, y, rcond=None)[0].T
+
+    at_hand = projection.mean, projection.rows
+    others = projection.without or [at_hand] * (group.max() + 1)
+    without = [fit(*other, scale, inside & (group[session] != g)) for g, other in enumerate(others)]
+    rescaled = [fit(*at_hand, scale * np.exp(change), inside) for change in (-RESCALED, RESCALED)] if not given else [without[0]] * 2
+    weights = np.column_stack([fitted.A.value, fitted.B.value, fitted.c.value])
+    return Spread(weights, np.array(without), np.array(rescaled), 0.0 if given else _sd_of_largest(maxima) / maxima[0])
+
+
+def _design(run, z, initial, kept):
+    """Regressors (z one step earlier, x, 1) and target artanh z of the steps that are kept."""
+    X = np.column_stack([representation.before(run, z, initial), run.inputs, np.ones(len(z))])
+    return X[kept], np.arctanh(z[kept])
+
+
+def _sd_of_largest(maxima):
+    """Standard deviation of the largest of independent maxima, sorted from the largest.
+
+    In the domain of Gumbel's law the spacings i (M_i - M_{i+1}) of the largest are exponential with its scale σ (Weissman 1978), and the
+    largest has the standard deviation π σ / √6. Projections of states are bounded, so that their tail is shorter; the more of the largest
+    are taken, the more this overestimates (with N_LARGEST by a third, in networks of the paper's recipe).
+
+    Examples
+    --------
+    >>> draws = np.sort(np.random.default_rng(0).exponential(size=1000))[::-1]
+    >>> bool(0.4 < _sd_of_largest(draws) < 2.5)
+    True
+    """
+    k = min(N_LARGEST, len(maxima) - 1)
+    i = np.arange(1, k + 1)
+    return float((i * (maxima[:k] - maxima[1 : k + 1])).mean() * np.pi / np.sqrt(6))
 
 
 def training_half(run, random):
@@ -200,7 +356,7 @@ def least_squares(run, before, target, train, *, gains, keep=None, n_resamples, 
     fit = [linear(X[inside], column[inside], session[inside], rng=rng, n_resamples=n_resamples).weights for column in target.T]
     weights = Estimate(*(np.stack([getattr(w, part) for w in fit]) for part in ("value", "low", "high")), len(train))
     A, B, c = (Estimate(*(getattr(weights, part)[:, columns] for part in ("value", "low", "high")), len(train))
-               for columns in (slice(0, d), slice(d, d + 3), d + 3))
+               for columns in _columns(d))
     other = ~inside & keep
     pooled = [_pooled_r2(X[part], target[part], weights.value, session[part], rng) for part in (inside, other)]
     student = functools.partial(_network, A.value, B.value, c.value, name)
@@ -208,7 +364,11 @@ def least_squares(run, before, target, train, *, gains, keep=None, n_resamples, 
     return Map(student(gain), A, B, c, *(r for r, _ in pooled), pooled[1][1], gain, table, int((~inside).sum() - other.sum()), train)
 
 
-def _projection(net, run, dimension, rows, mean, rng):
+def _projection(net, run, dimension, projection, rows, mean, rng):
+    if projection is not None:
+        if not isinstance(projection, Projection) or rows is not None:
+            raise TypeError(f"projection must be a Projection, and rows None beside it, got {type(projection).__name__}")
+        return projection
     if rows is None:
         return coordinates(net, run, dimension, rng=rng)
     rows = real_array(rows, "rows", (2,))
@@ -217,7 +377,7 @@ def _projection(net, run, dimension, rows, mean, rng):
         raise ValueError(f"rows and mean must have shapes (D, {net.n_hidden}) and ({net.n_hidden},), got {rows.shape} and {mean.shape}")
     if np.linalg.matrix_rank(rows) < len(rows):
         raise ValueError("rows must be independent")
-    return mean, rows
+    return Projection(mean, rows)
 
 
 def _scale(z, scale):
