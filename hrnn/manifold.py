@@ -31,7 +31,7 @@ HALF = 0.5  # of a difference: what at least must be left of it if it is to coun
 NEUTRAL = 1e-6  # | |λ| - 1 | of a point below which rounding decides whether it is stable
 NUDGE = 0.01  # of the states that are iterated: of a path's length, or of each unit (rms)
 SETTLING = 1000  # steps within which a state that leaves a repeller comes to where it is searched
-BESIDE = 0.05  # distance from a path, as a fraction of its length, beyond which a point is not on it
+BESIDE = 0.05  # distance from a path, in lengths of it, beyond which a point is not on it
 NOUNS = {"n_stable": "stable state", "n_saddles": "saddle", "n_neutral": "neutral point"}
 FORGETTING = ("no stable state", "fast decay", "two stable states", "several stable states")
 
@@ -117,7 +117,8 @@ def verdict(net, found, *, x=(0.0, 0.0, 0.0), axis=None, n_steps=BLOCK):
     numbers = _counts(found, rows) | {"n_steps": n_steps}
     holding = rows[~_leaves(found, n_steps)[rows]]
     if not holding.size:
-        return Verdict("no stable state", f"{_states(numbers)}: no stable state", numbers)
+        said = _states(numbers) if rows.size else "no fixed point was found"
+        return Verdict("no stable state", f"{said}: no stable state", numbers)
     path = path_between(net, found, x=x, axis=axis)
     line = False
     if path is not None and path.converged:
@@ -233,7 +234,7 @@ def _kept_at(net, found, rows, x, n_steps):
 
 
 def _is_line(path, holding, n_steps):
-    """Whether the slow states are one line: deviations across it fade and no point holds beside it."""
+    """Whether the slow states are one line: deviations across fade and no point holds beside it."""
     gaps = np.linalg.norm(holding[:, None] - path.states, axis=2).min(1)
     fades = path.contraction.max() ** n_steps < HALF
     return bool(fades and gaps.max() < BESIDE * path.arclength[-1])

@@ -1,9 +1,9 @@
 """Paths between stable points, and the directions in which states leave a point.
 
 The path between two stable points comes from the string method: a chain of states moves with the
-map and is spread out again to equal distances until it stands still. If it attracts from all sides
-it then runs along the unstable manifolds of the saddles between them (E, Ren & Vanden-Eijnden 2007);
-if it does not, it crosses a repeller and is no path.
+map and is spread out again to equal distances until it stands still. If it attracts from its sides
+wherever it rests, these are saddles and it runs along their unstable manifolds (E, Ren &
+Vanden-Eijnden 2007); if it does not, it crosses a repeller and is no path.
 """
 
 import dataclasses
@@ -30,8 +30,8 @@ class Path:
     drift : (P,)
         (F(h) - h) along the path, per step: positive towards the last state.
     contraction : (P,)
-        Largest modulus of the Jacobian across the path: the rate at which it is approached in the
-        long run. From 1 on the path repels there.
+        Largest modulus of the Jacobian across the path: the rate at which it is approached where
+        it rests, that is at fixed points. Where states pass, a value above 1 only stretches.
     along : (P,)
         The Jacobian along the path.
     tangent : (P, N)
@@ -39,9 +39,9 @@ class Path:
     ends : (2,) int
         Rows of the outer points in the FixedPoints.
     converged : bool
-        Whether the chain came to stand still and attracts from its sides everywhere (contraction
-        below 1). If not, it is no path of the map, and none of the numbers means anything: a chain
-        can stand still on a repeller, from which every state beside it leaves.
+        Whether the chain came to stand still and attracts from its sides (contraction below 1)
+        wherever it rests. If not, it is no path of the map, and none of the numbers means anything:
+        a chain can stand still on a repeller, which every state beside it leaves.
     """
 
     states: np.ndarray
@@ -141,16 +141,24 @@ def _measure(net, states, x, ends, still):
     J = jacobian(net, states, x)
     across = np.eye(net.n_hidden) - tangent[:, :, None] * tangent[:, None]
     contraction = np.abs(np.linalg.eigvals(across @ J @ across)).max(1)
+    drift = ((step(net, states, x) - states) * tangent).sum(1)
     return Path(
         states=states,
         arclength=_arclength(states),
-        drift=((step(net, states, x) - states) * tangent).sum(1),
+        drift=drift,
         contraction=contraction,
         along=np.einsum("pi,pij,pj->p", tangent, J, tangent),
         tangent=tangent,
         ends=ends,
-        converged=bool(still and contraction.max() < 1),
+        converged=bool(still and (contraction[_rests(drift)] < 1).all()),
     )
+
+
+def _rests(drift):
+    """States of a path next to where the drift changes its sign."""
+    before = np.flatnonzero(drift[:-1] * drift[1:] <= 0)
+    nearer = np.abs(drift[before]) < np.abs(drift[before + 1])
+    return np.where(nearer, before, before + 1)
 
 
 def unstable_manifold(net, found, row, *, distance=1e-3, n_steps=400):
