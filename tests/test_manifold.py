@@ -116,7 +116,7 @@ def staircase():
     return net, found_of(net)
 
 
-def visited_points(net, n=100):
+def visited_points(net, n=200):
     """Points found from states to which noise has driven the network."""
     rng = np.random.default_rng(0)
     states = rng.uniform(-1, 1, (n, net.n_hidden))
@@ -126,8 +126,8 @@ def visited_points(net, n=100):
     return hrnn.fixed_points(net, x=NO_INPUT, starts=states)
 
 
-def of_visited(net):
-    return net, visited_points(net)
+def of_visited(net, n=200):
+    return net, visited_points(net, n)
 
 
 def of_random(net):
@@ -150,9 +150,10 @@ KNOWN = {  # what it is: how to make it with its points, and the right word for 
     "line, other unit .3": (lambda: of_random(plane_network(0.3)), [ONE] * 5),
     "plane, other unit .9999": (lambda: of_random(plane_network(0.9999)), [CONTINUUM] * 5),
     "plane, other unit 1.0005": (lambda: of_random(plane_network(1.0005)), [CONTINUUM] * 5),
-    "ring of 60": (lambda: of_visited(ring(60, 1.5)), [CONTINUUM] * 5),
+    "ring of 60": (lambda: of_visited(ring(60, 1.5), 100), [CONTINUUM] * 5),
     "ring of 60, random starts": (lambda: of_random(ring(60, 1.5)), [CONTINUUM] * 5),
     "ring of 60, g = 1.1, random starts": (lambda: of_random(ring(60, 1.1)), [CONTINUUM] * 5),
+    "ring of 20, one point found": (lambda: of_random(ring(20, 1.5)), [CONTINUUM] * 5),
     "ring of 20, weak bumps": (lambda: of_visited(ring(20, 2.5)), [CONTINUUM] * 5),
     "ring of 20, bumps": (
         lambda: of_visited(ring(20, 3.0)), [CONTINUUM] * 2 + [SEVERAL] * 3),
@@ -210,6 +211,15 @@ def test_the_simulation_decides_where_the_prediction_misses_the_half():
     verdict = manifold.verdict(net, found_of(net), n_steps=300)
     assert verdict.numbers["kept_predicted"] > 0.5 > verdict.numbers["kept_simulated"]
     assert verdict.kind == "fast decay" and "disagree" in verdict.text
+
+
+def test_rounding_does_not_make_states_of_a_ring():
+    """The points of a ring of 60 have |λ| = 1 to 1e-12, half of them below: none is a state."""
+    net, found = of_visited(ring(60, 1.5), 100)
+    assert 0 < found.stable.sum() < len(found.points) == (found.eigenvalues.real[:, 0] > 0.99).sum()
+    numbers = manifold.verdict(net, found).numbers
+    assert numbers["n_stable"] == numbers["n_saddles"] == 0
+    assert numbers["n_neutral"] == len(found.points) and "lambda_stable" not in numbers
 
 
 def test_a_ring_with_bumps_is_several_states_for_whoever_waits_longer():
