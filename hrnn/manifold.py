@@ -8,7 +8,7 @@ import dataclasses
 
 import numpy as np
 
-from hrnn.arguments import whole_number
+from hrnn.arguments import real_array, whole_number
 from hrnn.continuation import Branch, continuation
 from hrnn.dynamics import FixedPoints, fixed_points, iterate
 from hrnn.network import check_network
@@ -95,7 +95,7 @@ def verdict(net, found, *, x=(0.0, 0.0, 0.0), axis=None, n_steps=BLOCK):
     Raises
     ------
     TypeError
-        If net is no Network, found no FixedPoints or n_steps no int.
+        If net is no Network, found no FixedPoints, x no array of numbers or n_steps no int.
     ValueError
         If n_steps < 1 or found was not searched under x.
 
@@ -110,7 +110,8 @@ def verdict(net, found, *, x=(0.0, 0.0, 0.0), axis=None, n_steps=BLOCK):
     if not isinstance(found, FixedPoints):
         raise TypeError(f"found must be FixedPoints, got {type(found).__name__}")
     n_steps = whole_number(n_steps, "n_steps")
-    if not (found.inputs == np.asarray(x, float)).all(1).any():
+    x = real_array(x, "x", (1,))
+    if not any(np.array_equal(x, searched) for searched in found.inputs):
         raise ValueError(f"x must be an input under which found was searched, got {x}")
     found = _completed(net, found, x, n_steps)
     rows = found.at(x)
@@ -133,7 +134,7 @@ def verdict(net, found, *, x=(0.0, 0.0, 0.0), axis=None, n_steps=BLOCK):
 
 
 def steps_per_block(run):
-    """Mean number of steps in a block of a rollout: how long a belief has to last in it.
+    """Steps in a block of mean length of a rollout: how long a belief has to last in it.
 
     Parameters
     ----------
@@ -151,7 +152,8 @@ def steps_per_block(run):
     >>> steps_per_block(run) == round(len(run.p_right) / 8)
     True
     """
-    return max(1, round(len(run.p_right) / len(run.sessions.block_lengths)))
+    per_trial = len(run.p_right) / run.sessions.n_trials
+    return max(1, round(per_trial * run.sessions.block_lengths.mean()))
 
 
 def _leaves(found, n_steps):
