@@ -191,8 +191,11 @@ class Anatomy:
 
     @functools.cached_property
     def verdict(self):
-        """How the block belief is held without input."""
-        return manifold.verdict(self.network, self.fixed_points, axis=self.readouts["block"])
+        """How the block belief is held without input, for as long as the run's own blocks last."""
+        return manifold.verdict(
+            self.network, self.fixed_points, axis=self.readouts["block"],
+            n_steps=manifold.steps_per_block(self.run),
+        )
 
     @functools.cached_property
     def branches(self):
@@ -312,7 +315,8 @@ class Anatomy:
         saddle = moduli[found.n_unstable[rest] == 1]
         return {
             "n_stable": alone(numbers["n_stable"]), "n_saddles": alone(numbers["n_saddles"]),
-            "lambda_stable": alone(numbers.get("lambda_stable", np.nan)),
+            **{name: alone(numbers.get(name, np.nan))
+               for name in ("lambda_stable", "kept_predicted", "kept_simulated")},
             "lambda_saddle": alone(saddle.max() if saddle.size else np.nan),
             "fixed_points_converged": alone(found.converged_fraction), "fixed_points_coverage": alone(self.coverage),
             "fixed_points_residual": alone(found.residual.max() if len(found.residual) else np.nan),

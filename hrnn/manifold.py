@@ -1,427 +1,58 @@
-"""Slow manifolds: paths between fixed points, branches of fixed points as an input varies, and how a belief is held.
+"""Slow manifolds: how long a belief is held, and by what.
 
-The path between two stable points comes from the string method: a chain of states moves with the map and is spread out again
-to equal distances until it stands still; it then runs along the unstable manifold of the saddle between them
-(E, Ren & Vanden-Eijnden 2007). Branches are followed by pseudo-arclength continuation (Keller 1977).
+Paths between stable points are in `paths`, branches of fixed points in `continuation`; both are
+offered here.
 """
 
 import dataclasses
 
 import numpy as np
 
-from hrnn.arguments import real_array, real_number, whole_number
-from hrnn.dynamics import FixedPoints, jacobian, step
+from hrnn.arguments import real_array, whole_number
+from hrnn.continuation import Branch, continuation
+from hrnn.dynamics import FixedPoints, fixed_points, iterate
 from hrnn.network import check_network
+from hrnn.paths import (
+    Path,
+    eigenvectors,
+    outer_points,
+    path_between,
+    slowest_direction,
+    unstable_manifold,
+)
 
-N_STATES = 101  # of a path
-MAX_SWEEPS, SWEEP_TOLERANCE = 5000, 1e-7
-NEWTON_STEPS, NEWTON_TOLERANCE, BISECTIONS = 12, 1e-11, 30
-KINDS = ("fold", "branch point", "flip", "Neimark-Sacker")
-SLOW = 0.9  # a single state of a larger modulus than this forgets slowly: τ > 9.5 steps
-CREEP = 0.01  # drift per step, as a fraction of the path's length, below which a path is a line attractor
+__all__ = [
+    "Branch", "Path", "Verdict", "continuation", "eigenvectors", "outer_points", "path_between",
+    "steps_per_block", "unstable_manifold", "verdict",
+]
 
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Path:
-    """The path between the two outer stable points under one input (P states, N units).
-
-    Attributes
-    ----------
-    states : (P, N)
-    arclength : (P,)
-        From the first outer point; its last entry is the length of the path.
-    drift : (P,)
-        (F(h) - h) along the path, per step: positive towards the last state.
-    contraction : (P,)
-        Largest modulus of the Jacobian across the path: the rate at which it is approached in the long run.
-    along : (P,)
-        The Jacobian along the path.
-    tangent : (P, N)
-        Unit vectors.
-    ends : (2,) int
-        Rows of the outer points in the FixedPoints.
-    converged : bool
-        Whether the chain came to stand still; if not, it is no path of the map and none of the numbers means anything.
-    """
-
-    states: np.ndarray
-    arclength: np.ndarray
-    drift: np.ndarray
-    contraction: np.ndarray
-    along: np.ndarray
-    tangent: np.ndarray
-    ends: np.ndarray
-    converged: bool
-
-    def angles(self, axes):
-        """Angle in degrees, 0 to 90, between the chord of the path and each row of axes (A, N)."""
-        chord = self.states[-1] - self.states[0]
-        axes = np.atleast_2d(axes)
-        cosine = axes @ chord / (np.linalg.norm(chord) * np.linalg.norm(axes, axis=1))
-        return np.degrees(np.arccos(np.clip(np.abs(cosine), 0, 1)))
-
-
-def outer_points(found, x, axis=None):
-    """Rows of the two stable points under x that lie farthest apart (along axis (N,), if it separates them), or None."""
-    rows = found.at(x)
-    rows = rows[found.stable[rows]]
-    if len(rows) < 2:
-        return None
-    points = found.points[rows]
-    score = points @ np.asarray(axis, float) if axis is not None else np.zeros(len(rows))
-    if np.ptp(score) > 1e-9:
-        return rows[[score.argmin(), score.argmax()]]
-    gaps = np.linalg.norm(points[:, None] - points, axis=2)
-    return rows[np.sort(np.unravel_index(gaps.argmax(), gaps.shape))]
-
-
-def path_between(net, found, *, x, axis=None, n_states=N_STATES):
-    """Path between the outer stable points under the input x, or None if there are fewer than two.
-
-    Parameters
-    ----------
-    net : Network
-    found : FixedPoints
-    x : (3,)
-    axis : (N,), optional
-        The outer points are those of least and of greatest projection on it; else those farthest apart.
-    n_states : int
-
-    Returns
-    -------
-    Path or None
-
-    Examples
-    --------
-    >>> import hrnn
-    >>> net = hrnn.Network.from_arrays("tanh", W=[[1.5]], U=np.zeros((1, 3)), b=[0.0], V=[[0.0], [0.0]], c=[0.0, 0.0])
-    >>> found = hrnn.fixed_points(net, x=[0, 0, 0], starts=[[-1.0], [0.1], [1.0]])
-    >>> path_between(net, found, x=[0, 0, 0]).arclength[-1].round(3).item()
-    1.717
-    """
-    check_network(net)
-    n_states = whole_number(n_states, "n_states", 3)
-    ends = outer_points(found, x, axis)
-    if ends is None:
-        return None
-    states = np.linspace(*found.points[ends], n_states)
-    converged = False
-    for _ in range(MAX_SWEEPS):
-        moved = _spread(step(net, states, x), n_states)
-        shift = np.abs(moved - states).max()
-        states = moved
-        if shift < SWEEP_TOLERANCE:
-            converged = True
-            break
-    return _measure(net, states, np.asarray(x, float), ends, converged)
-
-
-def _arclength(states):
-    """Length of a chain up to each of its states."""
-    return np.r_[0, np.linalg.norm(np.diff(states, axis=0), axis=1).cumsum()]
-
-
-def _spread(states, n):
-    """n states at equal distances along a chain."""
-    s = _arclength(states)
-    even = np.linspace(0, s[-1], n)
-    i = np.clip(np.searchsorted(s, even, side="right") - 1, 0, len(s) - 2)
-    f = ((even - s[i]) / np.maximum(s[i + 1] - s[i], 1e-300))[:, None]
-    return (1 - f) * states[i] + f * states[i + 1]
-
-
-def _measure(net, states, x, ends, converged):
-    tangent = np.gradient(states, axis=0)
-    tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
-    J = jacobian(net, states, x)
-    across = np.eye(net.n_hidden) - tangent[:, :, None] * tangent[:, None]
-    arclength = _arclength(states)
-    return Path(
-        states, arclength, ((step(net, states, x) - states) * tangent).sum(1),
-        np.abs(np.linalg.eigvals(across @ J @ across)).max(1), np.einsum("pi,pij,pj->p", tangent, J, tangent), tangent, ends, converged,
-    )
-
-
-def unstable_manifold(net, found, row, *, distance=1e-3, n_steps=400):
-    """Orbits that leave a saddle along its one unstable direction: two arrays (n_steps + 1, N).
-
-    Parameters
-    ----------
-    net : Network
-    found : FixedPoints
-    row : int
-        A point with exactly one unstable direction, of a real eigenvalue above 1.
-    distance : float
-        Of the first state from the saddle.
-    n_steps : int
-
-    Examples
-    --------
-    >>> import hrnn
-    >>> net = hrnn.Network.from_arrays("tanh", W=[[1.5]], U=np.zeros((1, 3)), b=[0.0], V=[[0.0], [0.0]], c=[0.0, 0.0])
-    >>> found = hrnn.fixed_points(net, x=[0, 0, 0], starts=[[-1.0], [0.1], [1.0]])
-    >>> branches = unstable_manifold(net, found, int(np.flatnonzero(~found.stable)[0]))
-    >>> sorted(round(b[-1, 0].item(), 3) for b in branches)
-    [-0.859, 0.859]
-    """
-    check_network(net)
-    row = whole_number(row, "row", 0)
-    value = found.eigenvalues[row, 0]
-    if found.n_unstable[row] != 1 or value.imag or value.real < 1:
-        raise ValueError(f"row must be of a saddle with one real eigenvalue above 1, got {found.n_unstable[row]} of modulus >= 1")
-    values, vectors = np.linalg.eig(jacobian(net, found.points[row], found.x[row]))
-    direction = vectors[:, np.abs(values).argmax()].real
-    orbits = [found.points[row] + sign * real_number(distance, "distance", 0, np.inf, "") * direction[None] for sign in (-1, 1)]
-    for _ in range(whole_number(n_steps, "n_steps")):
-        orbits = [np.vstack([orbit, step(net, orbit[-1], found.x[row])]) for orbit in orbits]
-    return orbits
-
-
-def eigenvectors(net, point, x):
-    """Eigenvalues (N,), right and left eigenvectors (N, N), as columns with left' right = 1, the largest modulus first.
-
-    Examples
-    --------
-    >>> import hrnn
-    >>> net = hrnn.Network.init("tanh", n_hidden=4, rng=0)
-    >>> values, right, left = eigenvectors(net, np.zeros(4), [0, 0, 0])
-    >>> bool(np.allclose(left.conj().T @ right, np.eye(4)))
-    True
-    """
-    check_network(net)
-    values, right = np.linalg.eig(jacobian(net, real_array(point, "point", (1,)), np.asarray(x, float)))
-    order = np.argsort(-np.abs(values), kind="stable")
-    right = right[:, order]
-    return values[order], right, np.linalg.inv(right).conj().T
-
-
-# ---- continuation --------------------------------------------------------------------------------------------------
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Branch:
-    """Fixed points along one input that varies (L points).
-
-    Attributes
-    ----------
-    value : (L,)
-        Of the varied input.
-    points : (L, N)
-    largest_modulus : (L,)
-    stable : (L,) bool
-    bifurcations : DataFrame
-        `value, kind` and `index` (after which point): 'fold' (the branch turns), 'branch point' (another branch crosses, as
-        at a pitchfork), 'flip' (an eigenvalue passes -1), 'Neimark-Sacker' (a complex pair passes modulus 1).
-    """
-
-    value: np.ndarray
-    points: np.ndarray
-    largest_modulus: np.ndarray
-    stable: np.ndarray
-    bifurcations: object
-
-    def passes(self, state, value=0.0, *, within=1e-3):
-        """Whether the branch goes through a state (N,) at a value of the input."""
-        i = np.flatnonzero((self.value[:-1] - value) * (self.value[1:] - value) <= 0)
-        f = ((value - self.value[i]) / np.where(self.value[i + 1] == self.value[i], 1, self.value[i + 1] - self.value[i]))[:, None]
-        between = (1 - f) * self.points[i] + f * self.points[i + 1]
-        return bool((np.linalg.norm(between - state, axis=1) < within * (1 + np.linalg.norm(state))).any())
-
-
-def continuation(net, start, *, x, along, low, high, step_size=0.05, max_points=2000):
-    """Follow a fixed point as the input x + value · along varies, through folds, by pseudo-arclength.
-
-    Parameters
-    ----------
-    net : Network
-    start : (N,)
-        A fixed point under the input x, value 0.
-    x, along : (3,)
-        The input at value 0, and the direction in which it varies.
-    low, high : float
-        The branch ends where value leaves [low, high], or where it closes; it is followed both ways from value 0.
-    step_size : float
-        Longest step along the branch.
-    max_points : int
-        Most points each way.
-
-    Returns
-    -------
-    Branch
-
-    Raises
-    ------
-    ValueError
-        If start is no fixed point under x.
-
-    Examples
-    --------
-    >>> import hrnn
-    >>> net = hrnn.Network.from_arrays("tanh", W=[[1.5]], U=[[1.0, 0, 0]], b=[0.0], V=[[0.0], [0.0]], c=[0.0, 0.0])
-    >>> start = hrnn.fixed_points(net, x=[0, 0, 0], starts=[[1.0]]).points[0]
-    >>> branch = continuation(net, start, x=[0, 0, 0], along=[1, 0, 0], low=-1, high=1)
-    >>> branch.bifurcations.kind.tolist()
-    ['fold', 'fold']
-    """
-    check_network(net)
-    start, x, along = real_array(start, "start", (1,)), real_array(x, "x", (1,)), real_array(along, "along", (1,))
-    for name, vector, n in (("start", start, net.n_hidden), ("x", x, 3), ("along", along, 3)):
-        if vector.shape != (n,):
-            raise ValueError(f"{name} must have shape ({n},), got {vector.shape}")
-    low, high = real_number(low, "low", -np.inf, 0, "]"), real_number(high, "high", 0, np.inf, "[")
-    step_size = real_number(step_size, "step_size", 0, np.inf, "")
-    if np.linalg.norm(step(net, start, x) - start) > 1e-8:
-        raise ValueError("start must be a fixed point under x")
-    follow = _Follower(net, x, along, step_size, whole_number(max_points, "max_points"), low, high)
-    forth, closed = follow.run(np.r_[start, 0.0], 1)
-    back = forth[:1] if closed else follow.run(np.r_[start, 0.0], -1)[0]
-    return follow.branch(np.vstack([back[:0:-1], forth]))
-
-
-def _pairs(values):
-    """λ_i λ_j for i < j."""
-    first, second = np.triu_indices(len(values), 1)
-    return values[first] * values[second]
-
-
-def _product(factors):
-    """Product of factors that come in complex pairs, as sign and geometric mean of the moduli; 1 of none."""
-    if not len(factors):
-        return 1.0
-    with np.errstate(divide="ignore"):
-        size = np.exp(np.log(np.abs(factors)).mean())
-    return np.cos(np.angle(factors).sum()) * size
-
-
-@dataclasses.dataclass
-class _Follower:
-    net: object
-    x: np.ndarray
-    along: np.ndarray
-    step_size: float
-    max_points: int
-    low: float
-    high: float
-
-    def residual(self, y):
-        """f = tanh(W h + U (x + value along) + b) - h at y = (h, value), and its derivative (N, N + 1)."""
-        net, h = self.net, y[:-1]
-        u = np.tanh(net.W @ h + net.U @ (self.x + y[-1] * self.along) + net.b)
-        gain = (1 - u**2)[:, None]
-        return u - h, np.hstack([gain * net.W - np.eye(len(h)), gain * (net.U @ self.along)[:, None]])
-
-    def tangent(self, derivative, before):
-        """Unit vector of the branch, on the side of the one before."""
-        t = np.linalg.svd(derivative)[2][-1]
-        return t if t @ before >= 0 else -t
-
-    def correct(self, y, t):
-        """Newton across the branch from the predicted y; None if it does not converge."""
-        target = y
-        for _ in range(NEWTON_STEPS):
-            f, derivative = self.residual(y)
-            if np.linalg.norm(f) < NEWTON_TOLERANCE:
-                return y
-            try:
-                y = y - np.linalg.solve(np.vstack([derivative, t]), np.r_[f, t @ (y - target)])
-            except np.linalg.LinAlgError:
-                return None
-        return None
-
-    def run(self, y, sign):
-        """Points of the branch from y on, first in the direction in which value has this sign, and whether it closes."""
-        t = self.tangent(self.residual(y)[1], np.r_[np.zeros(len(y) - 1), sign])
-        points, size = [y], self.step_size
-        while len(points) <= self.max_points and self.low <= points[-1][-1] <= self.high and size > 1e-9:
-            new = self.correct(points[-1] + size * t, t)
-            if new is None or np.linalg.norm(new - points[-1]) > 2 * size:
-                size /= 2
-                continue
-            turned = self.tangent(self.residual(new)[1], t)
-            if turned @ t < 0.9:
-                size /= 2
-                continue
-            points.append(new)
-            t, size = turned, min(1.5 * size, self.step_size)
-            if len(points) > 3 and self.passes(points[-2], new, y):
-                return np.array([*points[:-1], y]), True
-        return np.array(points), False
-
-    def passes(self, a, b, y):
-        """Whether the segment from a to b passes y."""
-        f = np.clip((y - a) @ (b - a) / ((b - a) @ (b - a)), 0, 1)
-        return np.linalg.norm(a + f * (b - a) - y) < 0.1 * np.linalg.norm(b - a)
-
-    def branch(self, ys):
-        import pandas as pd
-
-        values = np.linalg.eigvals(jacobian(self.net, ys[:, :-1], self.x + ys[:, -1:] * self.along))
-        moduli = np.abs(values).max(1)
-        ahead = np.gradient(ys, axis=0)
-        tests = np.array([self.tests(y, t) for y, t in zip(ys, ahead, strict=True)])
-        rows = []
-        for k, kind in enumerate(KINDS):
-            for i in np.flatnonzero(tests[1:, k] * tests[:-1, k] < 0):
-                at = self.locate(k, ys[i], ys[i + 1], tests[i, k])
-                if self.low <= at[-1] <= self.high and self.happens(kind, at):
-                    rows.append({"value": at[-1], "kind": kind, "index": i})
-        table = pd.DataFrame(rows, columns=["value", "kind", "index"]).sort_values("index", ignore_index=True)
-        return Branch(ys[:, -1], ys[:, :-1], moduli, moduli < 1, table)
-
-    def tests(self, y, ahead):
-        """Continuous functions whose changes of sign along the branch are bifurcations, scaled by their number of factors.
-
-        fold: the tangent along the input; branch point: determinant of the bordered derivative; flip: det(J + 1);
-        Neimark-Sacker: Π_{i<j} (λ_i λ_j - 1), 0 also where two real eigenvalues have product 1 (a neutral saddle).
-        """
-        derivative = self.residual(y)[1]
-        t = self.tangent(derivative, ahead)
-        values = self.eigenvalues(y)
-        sign, size = np.linalg.slogdet(np.vstack([derivative, t]))
-        return np.array([t[-1], sign * np.exp(size / len(t)), _product(values + 1), _product(_pairs(values) - 1)])
-
-    def eigenvalues(self, y):
-        """Of the map's Jacobian at y = (h, value)."""
-        return np.linalg.eigvals(jacobian(self.net, y[:-1], self.x + y[-1] * self.along))
-
-    def happens(self, kind, y):
-        """Whether a change of sign near y is a bifurcation: that of a neutral saddle is none."""
-        if kind != "Neimark-Sacker":
-            return True
-        values = self.eigenvalues(y)
-        first, second = np.triu_indices(len(values), 1)
-        nearest = np.abs(_pairs(values) - 1).argmin()
-        return abs(values[first[nearest]].imag) > 1e-9 and abs(values[second[nearest]].imag) > 1e-9
-
-    def locate(self, k, y, end, test):
-        """Point (h, value) at which test k changes its sign between two points, by bisection along the branch."""
-        for _ in range(BISECTIONS):
-            ahead = end - y
-            middle = self.correct((y + end) / 2, ahead / np.linalg.norm(ahead))
-            if middle is None:
-                break
-            there = self.tests(middle, ahead)[k]
-            if test * there > 0:
-                y, test = middle, there
-            else:
-                end = middle
-        return (y + end) / 2
-
-
-# ---- verdict -------------------------------------------------------------------------------------------------------
+BLOCK = 160  # steps of a block of the paper's task: 49.4 trials of 3.2 steps
+HALF = 0.5  # of a difference: what at least must be left of it if it is to count as kept
+NEUTRAL = 1e-6  # | |λ| - 1 | of a point below which rounding decides whether it is stable
+NUDGE = 0.01  # of the states that are iterated: of a path's length, or of each unit (rms)
+SETTLING = 1000  # steps within which a state that leaves a repeller comes to where it is searched
+BESIDE = 0.05  # distance from a path, in lengths of it, beyond which a point is not on it
+NOUNS = {"n_stable": "stable state", "n_saddles": "saddle", "n_neutral": "neutral point"}
+FORGETTING = ("no stable state", "fast decay", "two stable states", "several stable states")
 
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """How a network holds its block belief without input: `kind`, the words that say so, and the numbers behind it.
+    """How a network holds its block belief: `kind`, the words that say so, and the numbers behind.
 
     Attributes
     ----------
-    kind : {'two stable states', 'line attractor', 'slow decay', 'fast decay', 'no stable state'}
+    kind : str
+        'line attractor', 'continuous attractor', 'slow decay' (at least half is kept), 'two stable
+        states', 'several stable states', 'fast decay' (less), or 'no stable state'.
     text : str
     numbers : dict of str to float
-        n_stable, n_saddles, lambda_stable (largest modulus of the slowest stable point), time_constant (steps), and for a
-        path that stands still under the map: path_length, largest_drift (per step, as a fraction of the length), contraction.
+        `n_stable`, `n_saddles`; `n_neutral`, points of which rounding decides whether they are
+        stable; `n_steps`, how long a belief must last. With a stable point: `lambda_stable`, the
+        largest modulus of the slowest, and its `time_constant` (steps). Where some state holds:
+        `kept_predicted` and `kept_simulated`, the fraction of a small difference that is left after
+        n_steps. With a converged path: `path_length`, `largest_drift` (per step, as a fraction of
+        the length), `contraction`.
     """
 
     kind: str
@@ -429,12 +60,21 @@ class Verdict:
     numbers: dict
 
 
-def verdict(net, found, *, x=(0.0, 0.0, 0.0), axis=None):
-    """Line attractor, two stable states, or decay: what holds a belief under the input x.
+def verdict(net, found, *, x=(0.0, 0.0, 0.0), axis=None, n_steps=BLOCK):
+    """What holds a belief under the input x for n_steps: a continuum, discrete states, or nothing.
 
-    The criterion: with two or more stable points, a line attractor if the drift along the path between the outer two is
-    below 1 % of its length per step everywhere and it attracts from its sides, else two stable states; with one, slow decay
-    if its largest modulus is above 0.9 (a time constant above 9.5 steps), else fast decay; with none, no stable state.
+    The criterion is what is left of a small difference between two beliefs after n_steps. Between
+    the outer stable points it is taken along the path: `kept_predicted` from the drift along it
+    alone, s → s + drift(s), and `kept_simulated` from the whole map, iterated from states beside
+    the path; each is the median over the path, on which the mean is 1 as the outer points stay.
+    Without a path it is taken at the points that do not leave within n_steps: |λ|^n_steps, and the
+    map iterated from states displaced along the slowest direction. The simulation decides.
+
+    At least half kept: 'line attractor', if there is a path, deviations across it are halved and no
+    other point holds beside it; else 'slow decay' (one point, stable) or 'continuous attractor' (a
+    ring, a plane). Less: 'fast decay', 'two stable states' or 'several stable states', by their
+    number. Points neutral to rounding count as states. Where states leave a point, those at which
+    they end are searched too, so that the verdict on a ring does not rest on its centre.
 
     Parameters
     ----------
@@ -444,10 +84,20 @@ def verdict(net, found, *, x=(0.0, 0.0, 0.0), axis=None):
     x : (3,)
     axis : (N,), optional
         As for `path_between`: the block readout.
+    n_steps : int
+        How long a belief must last: by default a block of the paper's task (49.4 trials of 3.2
+        steps). For other tasks see `steps_per_block`.
 
     Returns
     -------
     Verdict
+
+    Raises
+    ------
+    TypeError
+        If net is no Network, found no FixedPoints, x no array of numbers or n_steps no int.
+    ValueError
+        If n_steps < 1 or found was not searched under x.
 
     Examples
     --------
@@ -459,27 +109,176 @@ def verdict(net, found, *, x=(0.0, 0.0, 0.0), axis=None):
     check_network(net)
     if not isinstance(found, FixedPoints):
         raise TypeError(f"found must be FixedPoints, got {type(found).__name__}")
+    n_steps = whole_number(n_steps, "n_steps")
+    x = real_array(x, "x", (1,))
+    if not any(np.array_equal(x, searched) for searched in found.inputs):
+        raise ValueError(f"x must be an input under which found was searched, got {x}")
+    found = _completed(net, found, x, n_steps)
     rows = found.at(x)
-    stable, saddles = rows[found.stable[rows]], rows[found.n_unstable[rows] == 1]
-    if not stable.size:
-        return Verdict("no stable state", f"{len(rows)} fixed points, none of them stable", {"n_stable": 0, "n_saddles": len(saddles)})
-    slowest = np.abs(found.eigenvalues[stable, 0]).max()
-    numbers = {"n_stable": len(stable), "n_saddles": len(saddles), "lambda_stable": float(slowest),
-               "time_constant": float(-1 / np.log(slowest))}
+    numbers = _counts(found, rows) | {"n_steps": n_steps}
+    holding = rows[~_leaves(found, n_steps)[rows]]
+    if not holding.size:
+        said = _states(numbers) if rows.size else "no fixed point was found"
+        return Verdict("no stable state", f"{said}: no stable state", numbers)
     path = path_between(net, found, x=x, axis=axis)
+    line = False
+    if path is not None and path.converged:
+        kept = _kept_along(net, path, x, n_steps)
+        line = _is_line(path, found.points[holding], n_steps)
+        numbers |= _path_numbers(path)
+    else:
+        kept = _kept_at(net, found, holding, x, n_steps)
+    numbers |= dict(zip(("kept_predicted", "kept_simulated"), kept, strict=True))
+    kind = _kind(numbers, line, len(rows))
+    return Verdict(kind, f"{_states(numbers)}; {_kept_in_words(numbers, path)}: {kind}", numbers)
+
+
+def steps_per_block(run):
+    """Steps in a block of mean length of a rollout: how long a belief has to last in it.
+
+    Parameters
+    ----------
+    run : Rollout
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> import hrnn
+    >>> sessions = hrnn.Task().sample(n_blocks=8, rng=0)
+    >>> run = hrnn.rollout(hrnn.Network.init("tanh", n_hidden=4, rng=0), sessions)
+    >>> steps_per_block(run) == round(len(run.p_right) / 8)
+    True
+    """
+    per_trial = len(run.p_right) / run.sessions.n_trials
+    return max(1, round(per_trial * run.sessions.block_lengths.mean()))
+
+
+def _leaves(found, n_steps):
+    """Whether states leave each point within n_steps: (K,) bool."""
+    return np.abs(found.eigenvalues[:, 0]) > HALF ** (-1 / n_steps)
+
+
+def _completed(net, found, x, n_steps):
+    """Points under x, together with those at which states end that leave one of them."""
+    rows = found.at(x)
+    leaving = rows[_leaves(found, n_steps)[rows]]
+    if not leaving.size:
+        return found
+    states = _nudged(net, found, leaving)
+    ended, _ = iterate(net, x=x, states=states, n_steps=SETTLING)
+    return fixed_points(net, x=x, starts=np.vstack([found.points[rows], ended]))
+
+
+def _nudged(net, found, rows):
+    """States beside points along their slowest direction, on one side and on the other (2 n, N)."""
+    directions = np.array([slowest_direction(net, found, row) for row in rows])
+    nudge = NUDGE * np.sqrt(net.n_hidden) * directions
+    return np.vstack([found.points[rows] + nudge, found.points[rows] - nudge])
+
+
+def _neutral(found):
+    """Whether rounding decides if each point is stable: (K,) bool."""
+    return np.abs(np.abs(found.eigenvalues[:, 0]) - 1) < NEUTRAL
+
+
+def _counts(found, rows):
+    """Numbers of stable points, saddles and neutral points, and how slow the slowest is."""
+    neutral = _neutral(found)[rows]
+    stable = rows[found.stable[rows] & ~neutral]
+    numbers = {
+        "n_stable": len(stable),
+        "n_saddles": int((found.n_unstable[rows] == 1)[~neutral].sum()),
+        "n_neutral": int(neutral.sum()),
+    }
+    if stable.size:
+        numbers["lambda_stable"] = float(np.abs(found.eigenvalues[stable, 0]).max())
+        numbers["time_constant"] = float(found.time_constants[stable, 0].max())
+    return numbers
+
+
+def _path_numbers(path):
+    """Length, largest drift as a fraction of it, and largest modulus across."""
+    length = float(path.arclength[-1])
+    drift = float(np.abs(path.drift).max() / length)
+    return {
+        "path_length": length,
+        "largest_drift": drift,
+        "contraction": float(path.contraction.max()),
+    }
+
+
+def _kept_along(net, path, x, n_steps):
+    """Fractions kept of the differences between neighbours on a path: predicted and simulated."""
+    place = path.arclength
+    for _ in range(n_steps):
+        place = np.interp(place, path.arclength, path.arclength + path.drift)
+    nudge = np.random.default_rng(0).normal(size=net.n_hidden)
+    nudge *= NUDGE * path.arclength[-1] / np.linalg.norm(nudge)
+    ended, _ = iterate(net, x=x, states=path.states + nudge, n_steps=n_steps)
+    before = np.diff(path.arclength)
+    predicted = np.abs(np.diff(place)) / before
+    simulated = np.linalg.norm(np.diff(ended, axis=0), axis=1) / before
+    return float(np.median(predicted)), float(np.median(simulated))
+
+
+def _kept_at(net, found, rows, x, n_steps):
+    """Fractions kept of displacements from points, from those that last if there are any."""
+    lasting = rows[found.stable[rows] | _neutral(found)[rows]]
+    rows = lasting if lasting.size else rows
+    ended, _ = iterate(net, x=x, states=_nudged(net, found, rows), n_steps=n_steps)
+    points = np.tile(found.points[rows], (2, 1))
+    simulated = np.linalg.norm(ended - points, axis=1) / (NUDGE * np.sqrt(net.n_hidden))
+    predicted = np.abs(found.eigenvalues[rows, 0]) ** n_steps
+    return float(np.median(predicted)), float(np.median(simulated))
+
+
+def _is_line(path, holding, n_steps):
+    """Whether the slow states are one line: deviations across fade and no point holds beside it."""
+    gaps = np.linalg.norm(holding[:, None] - path.states, axis=2).min(1)
+    fades = path.contraction.max() ** n_steps < HALF
+    return bool(fades and gaps.max() < BESIDE * path.arclength[-1])
+
+
+def _kind(numbers, line, n_points):
+    """Word for the numbers; line: whether the slow states are one path."""
+    n_states = numbers["n_stable"] + numbers["n_neutral"]
+    if numbers["kept_simulated"] < HALF:
+        return FORGETTING[min(n_states, 3)]
+    if line:
+        return "line attractor"
+    return "slow decay" if n_states == n_points == 1 else "continuous attractor"
+
+
+def _states(numbers):
+    """Words for the numbers of points."""
+    said = []
+    for name, word in NOUNS.items():
+        if numbers[name] or name == "n_stable":
+            said.append(f"{numbers[name]} {word}{'s' if numbers[name] != 1 else ''}")
+    return ", ".join(said)
+
+
+def _kept_in_words(numbers, path):
+    """Words for what is kept, where, and whether prediction and simulation agree."""
     if path is None:
-        kind = "slow decay" if slowest > SLOW else "fast decay"
-        return Verdict(kind, f"one stable state, no path between two: belief decays with a time constant of "
-                       f"{numbers['time_constant']:.1f} steps ({kind})", numbers)
-    states = f"{len(stable)} stable states and {len(saddles)} saddle{'s' if len(saddles) != 1 else ''}"
-    if not path.converged:
-        return Verdict("two stable states", f"{states}; no path between the outer two was found that stands still under the map: "
-                       "two stable states", numbers)
-    drift, contraction = float(np.abs(path.drift).max() / path.arclength[-1]), float(path.contraction.max())
-    numbers |= {"path_length": float(path.arclength[-1]), "largest_drift": drift, "contraction": contraction}
-    kind = "line attractor" if drift < CREEP and contraction < 1 else "two stable states"
-    text = (
-        f"{states}; along the path between the outer two the state drifts by at most {100 * drift:.2f} % of its length a step; "
-        f"across it the largest modulus is {contraction:.2f}: {kind}"
+        where = "no path between two"
+    elif path.converged:
+        length = f"{numbers['path_length']:.2g}"
+        where = f"along the path between the outer two (length {length})"
+    else:
+        where = "no path between the outer two was found that attracts and stands still"
+    said = (
+        f"{where}; of a small difference {_percent(numbers['kept_simulated'])} is left after "
+        f"{numbers['n_steps']} steps (predicted {_percent(numbers['kept_predicted'])})"
     )
-    return Verdict(kind, text, numbers)
+    if (numbers["kept_predicted"] < HALF) != (numbers["kept_simulated"] < HALF):
+        said += ", so that prediction and simulation disagree about the half"
+    return said
+
+
+def _percent(fraction):
+    """Words for a fraction."""
+    return f"{100 * fraction:.0f} %" if fraction >= 0.005 else "less than 1 %"

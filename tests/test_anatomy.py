@@ -28,6 +28,9 @@ def test_a_trained_network_defines_everything(cell):
     for name in ("variance_pc12", "block_decoder_plane_untrained", "angle_plane", "slope_ratio_in_plane", "belief_correlation",
                  "silhouette", "cliffs_delta", "coupling_block_step_per_evidence", "coupling_start_per_prior_observer"):
         assert found[name].low <= found[name].value <= found[name].high, name
+    assert anatomy.verdict.numbers["n_steps"] == round(len(anatomy.run.p_right) / 48)
+    for name in ("kept_predicted", "kept_simulated"):
+        assert found[name].value == anatomy.verdict.numbers[name] >= 0
     assert found["fixed_points_residual"].value <= 1e-12 and found["rank_10_r2"].value > found["rank_1_r2"].value
 
 

@@ -210,8 +210,12 @@ class Distillation:
 
     @functools.cached_property
     def verdicts(self):
-        """How each of the small networks holds its belief without input: {name: Verdict}."""
-        return {name: manifold.verdict(self.small[name], found) for name, found in self.fixed_points.items()}
+        """How each small network holds its belief for one of the teacher's blocks: {name: Verdict}."""
+        n_steps = manifold.steps_per_block(self.run)
+        return {
+            name: manifold.verdict(self.small[name], found, n_steps=n_steps)
+            for name, found in self.fixed_points.items()
+        }
 
     def measures(self):
         """Headline numbers by name, '<kind>.<measure>': {name: Estimate}."""
