@@ -145,6 +145,8 @@ CLAIMS = (
           "r between populations, gained", None, -INF, -0.1, "any network cut in two has r < 0", "7", "connectivity.populations"),
     Claim("cliffs_delta", "weights within populations exceed those between them (Cliff's δ)", "Cliff's δ of weights", None, 0.1, INF,
           "two standard errors of shuffled weights (.05)", "7", "connectivity.weights_by_population"),
+    Claim("kept_simulated", "a line attractor holds the block belief: what is left of a graded difference after a block",
+          "kept over a block", None, 0.5, INF, "half", "7", "manifold.verdict"),
     # two units suffice
     *_entries(),
     *(_near(f"radd.correct{suffix}", f"fraction correct of the distilled map, {text}", f"RADD correct, {label}", 0.8687, 0.02,

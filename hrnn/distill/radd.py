@@ -27,7 +27,7 @@ GAINS = tuple(float(g) for g in np.geomspace(0.5, 64, 15))
 MOST_DIMENSIONS = 8
 HORIZONS = 20
 N_FREE = 400  # starts of free-running predictions
-N_GROUPS = 20  # of sessions, each left out once
+N_GROUPS = 10  # of sessions, each left out once
 N_LARGEST = 5  # maxima of sessions, whose spacing tells how much the largest varies
 RESCALED = 0.005  # change of the log scale for derivatives by it: less than log MARGIN
 
