@@ -252,6 +252,101 @@ def test_simulated_choices_follow_the_predicted_probabilities(choices):
         assert right[inside].mean() == pytest.approx(p[inside].mean(), abs=4 * 0.5 / np.sqrt(inside.sum()))
 
 
+# ---- standard errors -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_gradients_and_informations_of_sessions_add_up(choices, name):
+    model = model_of(name)
+    theta = middle(model, choices)
+    gradients, informations = model.by_session(choices, theta)
+    _, gradient, information = model.evaluate(choices, theta)
+    assert len(gradients) == choices.n_sessions == 6
+    scale = np.abs(information).max()
+    np.testing.assert_allclose(gradients.sum(0), gradient, rtol=1e-8, atol=1e-8 * np.sqrt(scale))
+    np.testing.assert_allclose(informations.sum(0), information, rtol=1e-8, atol=1e-10 * scale)
+
+
+@pytest.mark.parametrize("name", ["four_alpha", "semi_markov_free", "history_glm", "psychometric"])
+def test_gradients_of_sessions_are_those_of_differences_of_their_predictions(choices, name):
+    model = model_of(name)
+    theta = middle(model, choices)
+
+    def of_sessions(theta):
+        p = model.p_right(choices, theta)
+        each = np.log(np.where(choices.choice > 0, p, 1 - p)) * choices.responded
+        return np.array([each[rows].sum() for rows in choices.sessions])
+
+    gradients = model.by_session(choices, theta)[0]
+    for k, shift in enumerate(1e-5 * np.eye(len(theta))):
+        slope = (of_sessions(theta + shift) - of_sessions(theta - shift)) / 2e-5
+        np.testing.assert_allclose(gradients[:, k], slope, rtol=1e-3, atol=1e-3)
+
+
+def test_clustered_errors_of_the_glm_are_those_of_the_regression(table, choices):
+    """`regression.logistic` has the factor (n - 1)/(n - K) besides."""
+    from hrnn.regression import logistic
+
+    fitted = mice.fit(table, "history_glm")
+    X = model_of("history_glm").design(choices)[choices.responded]
+    right = choices.choice[choices.responded] > 0
+    found = logistic(X, right.astype(float), choices.session[choices.responded])
+    factor = np.sqrt((len(X) - 1) / (len(X) - X.shape[1]))
+    np.testing.assert_allclose(factor * fitted.se.iloc[0], found.se, rtol=1e-3)
+    assert (fitted.errors, fitted.n_sessions[0]) == ("session", 6)
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    """Trials whose choices an action kernel made."""
+    table = table_of()
+    truth = dataclasses.replace(mice.fit(table, n_starts=1), params=pd.DataFrame([TRUTH]))
+    return table.assign(choice=mice.simulate(truth, rng=0)[0].choice)
+
+
+def test_clustered_errors_of_a_prior_model_are_those_of_differences(kernel):
+    """The sandwich from second and first differences of the sessions' log likelihoods."""
+    choices = units(kernel, "subject")[1][0]
+    fitted = mice.fit(kernel, "action_kernel")
+    model = model_of("action_kernel")
+    theta = fitted.theta(0)
+    step = 1e-4 * np.eye(3)
+
+    def of_sessions(theta):
+        p = model.p_right(choices, theta)
+        each = np.log(np.where(choices.choice > 0, p, 1 - p)) * choices.responded
+        return np.array([each[rows].sum() for rows in choices.sessions])
+
+    scores = np.stack([(of_sessions(theta + d) - of_sessions(theta - d)) / 2e-4 for d in step], 1)
+    second = [[(of_sessions(theta + d + e) - of_sessions(theta + d - e) - of_sessions(theta - d + e)
+                + of_sessions(theta - d - e)).sum() / 4e-8 for e in step] for d in step]
+    bread = np.linalg.inv(second)
+    expected = np.sqrt(np.diag(bread @ (6 / 5 * scores.T @ scores) @ bread))
+    np.testing.assert_allclose(fitted.se.iloc[0], expected, rtol=0.01)
+    plain = mice.fit(kernel, "action_kernel", errors="hessian")
+    np.testing.assert_allclose(plain.se.iloc[0], np.sqrt(-np.diag(bread)), rtol=0.01)
+
+
+def test_intervals_are_those_of_students_t_and_one_session_has_none(kernel):
+    from scipy.stats import t
+
+    fitted = mice.fit(kernel, "flat", n_starts=1)
+    np.testing.assert_allclose(fitted.margin, t.ppf(0.975, 5) * fitted.se, rtol=1e-10)
+    plain = mice.fit(kernel, "flat", n_starts=1, errors="hessian")
+    np.testing.assert_allclose(plain.margin, 1.959964 * plain.se, rtol=1e-6)
+    alone = kernel[kernel.session == kernel.session[0]]
+    fitted = mice.fit(alone, "flat", n_starts=1)
+    assert fitted.se.isna().all(axis=None) and fitted.margin.isna().all(axis=None)
+    assert mice.fit(alone, "flat", n_starts=1, errors="hessian").se.notna().all(axis=None)
+
+
+def test_what_a_single_session_tells_of_has_no_clustered_error(table):
+    """Contrast .0625 on the left in one session alone."""
+    rare = (table.signed_strength == -0.0625) & (table.session != table.session[0])
+    fitted = mice.fit(table[~rare], "history_glm")
+    assert fitted.se.columns[fitted.se.isna().iloc[0]].tolist() == ["left_6.25"]
+
+
 # ---- what a fit says -----------------------------------------------------------------------------------------------
 
 
@@ -282,7 +377,7 @@ def test_the_order_of_subjects_and_rows_and_threads_change_nothing():
 
 def test_by_session_and_pooled():
     table = table_of(2, n_sessions=3)
-    each, pooled = mice.fit(table, "flat", by="session", n_starts=1), mice.fit(table, "flat", by="pooled", n_starts=1)
+    each, pooled = mice.fit(table, "flat", by="session", errors="hessian", n_starts=1), mice.fit(table, "flat", by="pooled", n_starts=1)
     assert len(each.names) == 6 and list(each.names) == ["subject", "session"] and len(pooled.names) == 1
     middle_ = mice.fit(table, "flat", n_starts=1).log_likelihood.sum()
     assert each.log_likelihood.sum() >= middle_ - 1e-6 >= pooled.log_likelihood.sum() - 1e-5
@@ -391,6 +486,7 @@ def test_measures_of_mice_and_agents_are_the_same_functions():
 
 
 @pytest.mark.parametrize("change, error, message", [
+    ({"errors": "none"}, ValueError, "errors must be one of"), ({"by": "session"}, ValueError, "errors must be 'hessian' if by is"),
     ({"model": "magic"}, ValueError, "model must be one of"), ({"by": "cage"}, ValueError, "by must be one of"),
     ({"lapses": 3}, ValueError, "lapses must be 1 or 2"), ({"zetas": True}, ValueError, "zetas must be 1 or 2"),
     ({"repetition": 1}, TypeError, "repetition must be True or False"), ({"n_starts": 0}, ValueError, "n_starts"),

@@ -50,6 +50,17 @@ class Choices:
         return np.diff(self.session, prepend=self.session[0] - 1) != 0
 
     @functools.cached_property
+    def sessions(self):
+        """Where each session stands: a list of G slices."""
+        ends = np.r_[np.flatnonzero(self.first), len(self.first)]
+        return [slice(start, end) for start, end in zip(ends[:-1], ends[1:], strict=True)]
+
+    @property
+    def n_sessions(self):
+        """Number of sessions with a choice."""
+        return len(np.unique(self.session[self.responded]))
+
+    @functools.cached_property
     def previous(self):
         """The last choice before each trial in its session that was not 0, or 0; (R,) int8."""
         at = np.maximum.accumulate(np.where(self.responded, np.arange(len(self.choice)), -1))
@@ -68,7 +79,7 @@ class Choices:
         return int(self.responded.sum())
 
     def select(self, rows):
-        """Some trials, (R,) bool: whole sessions."""
+        """Some trials, (R,) bool or a slice: whole sessions."""
         return Choices(*(getattr(self, field.name)[rows] for field in dataclasses.fields(self)))
 
     def with_choice(self, choice):

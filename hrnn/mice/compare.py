@@ -6,7 +6,7 @@ from hrnn.arguments import generator, whole_number
 from hrnn.mice.choices import units
 from hrnn.mice.fit import BY, Fit, cross_validate, fit, fit_units
 from hrnn.mice.models import PRIOR_MODELS
-from hrnn.stats import LEVEL, mean_interval
+from hrnn.stats import mean_interval
 from hrnn.task import Task
 
 COMPARED = ("flat", "oracle", "semi_markov", "markov", "stimulus_kernel", "exponential", "action_kernel", "four_alpha", "history_glm")
@@ -124,8 +124,8 @@ def simulate(fitted, *, rng=0):
 def refit(model, trials, fitted, *, n_starts=3, n_threads=1, progress=False, rng=0):
     """Fit a model to simulated choices, which have the names and rows of `fitted`: a Fit."""
     options = fitted.options if model in PRIOR_MODELS else {"lapses": 1, "zetas": 1, "repetition": False}
-    return fit_units(model, options, fitted.names, trials, fitted.rows, n_starts=whole_number(n_starts, "n_starts"), n_threads=n_threads,
-                     progress=progress, rng=rng)
+    return fit_units(model, options, fitted.names, trials, fitted.rows, errors=fitted.errors,
+                     n_starts=whole_number(n_starts, "n_starts"), n_threads=n_threads, progress=progress, rng=rng)
 
 
 def recover(fitted, *, n_repeats=1, n_starts=3, n_threads=1, progress=False, rng=0):
@@ -142,7 +142,7 @@ def recover(fitted, *, n_repeats=1, n_starts=3, n_threads=1, progress=False, rng
     -------
     DataFrame
         One row per unit, repeat and parameter: `subject` (and `session`), `repeat, parameter, truth, estimate, se`, and
-        `covered`, whether the estimate's 95 % interval (± 1.96 se) holds the truth; missing where there is no se.
+        `covered`, whether the estimate's 95 % interval (± `Fit.margin`) holds the truth; missing where there is no se.
 
     Examples
     --------
@@ -152,15 +152,14 @@ def recover(fitted, *, n_repeats=1, n_starts=3, n_threads=1, progress=False, rng
     ['zeta', 'lapse']
     """
     import pandas as pd
-    from scipy.stats import norm
 
-    random, z, rows = generator(rng), norm.ppf(0.5 + LEVEL / 2), []
+    random, rows = generator(rng), []
     for repeat in range(whole_number(n_repeats, "n_repeats")):
         again = refit(fitted.model, simulate(fitted, rng=random), fitted, n_starts=n_starts, n_threads=n_threads, progress=progress,
                       rng=random)
         for name in fitted.params.columns:
             truth, estimate, se = fitted.params[name], again.params[name], again.se[name]
-            covered = pd.array((estimate - truth).abs() <= z * se, dtype="boolean")
+            covered = pd.array((estimate - truth).abs() <= again.margin[name], dtype="boolean")
             covered[se.isna().to_numpy()] = pd.NA
             rows.append(fitted.names.assign(repeat=repeat, parameter=name, truth=truth, estimate=estimate, se=se, covered=covered))
     return pd.concat(rows, ignore_index=True)

@@ -1,7 +1,8 @@
 """Models of choice: their parameters, likelihood and gradient, prior, and simulation. docs/mice.md has every formula and source.
 
 A model has `parameters(choices)`, `starts(choices, n, seed)`, `evaluate(choices, theta)` -> (log likelihood, gradient, information),
-`p_right(choices, theta)`, `prior(choices, theta)` or None, and `simulate(choices, theta, uniforms)`.
+`by_session(choices, theta)` -> (gradients, informations) of the sessions, `p_right(choices, theta)`, `prior(choices, theta)` or
+None, and `simulate(choices, theta, uniforms)`.
 """
 
 import dataclasses
@@ -97,6 +98,21 @@ class PriorModel:
         gradient, outer = np.empty(len(theta)), np.empty((len(theta), len(theta)))
         value = _core.choice_likelihood(choices._tuple, decision, prior, dprior, gradient, outer, None, np.empty(_core.choice_scratch()))
         return value, gradient, outer
+
+    def by_session(self, choices, theta):
+        """Gradients (G, P) and informations (G, P, P) of the sessions, which add up to those of `evaluate`."""
+        decision, parameters = self._split(theta)
+        prior, dprior = self._prior(choices, parameters)
+        gradients = np.empty((len(choices.sessions), len(theta)))
+        outer = np.empty((*gradients.shape, len(theta)))
+        scratch = np.empty(_core.choice_scratch())
+        for k, rows in enumerate(choices.sessions):
+            trials = tuple(column[rows] for column in choices._tuple)
+            moved = np.ascontiguousarray(dprior[:, rows])
+            _core.choice_likelihood(
+                trials, decision, prior[rows], moved, gradients[k], outer[k], None, scratch
+            )
+        return gradients, outer
 
     def p_right(self, choices, theta):
         decision, parameters = self._split(theta)
@@ -251,6 +267,16 @@ class HistoryGlm:
         value = right @ z - n @ np.logaddexp(0, z)
         return float(value), X.T @ (right - n * p), (X * (n * p * (1 - p))[:, None]).T @ X
 
+    def by_session(self, choices, theta):
+        """Gradients Σ x (y - p) (G, P) and informations Σ p (1 - p) x xᵀ (G, P, P) of the sessions."""
+        X = self.design(choices)
+        p = 1 / (1 + np.exp(-X @ theta))
+        residual = choices.responded * ((choices.choice > 0) - p)
+        weight = choices.responded * p * (1 - p)
+        gradients = [residual[rows] @ X[rows] for rows in choices.sessions]
+        informations = [(X[rows].T * weight[rows]) @ X[rows] for rows in choices.sessions]
+        return np.stack(gradients), np.stack(informations)
+
     def p_right(self, choices, theta):
         return 1 / (1 + np.exp(-self.design(choices) @ theta))
 
@@ -324,6 +350,24 @@ class Psychometric:
             gradient[own] = slopes @ (right / p - (n - right) / (1 - p))
             information[own, own] = (slopes * (n / (p * (1 - p)))) @ slopes.T  # expected: positive everywhere
         return value, gradient, information
+
+    def by_session(self, choices, theta):
+        """Gradients (G, P) and expected informations (G, P, P) of the sessions."""
+        from hrnn.psychometric import _curve_and_slopes
+
+        blocks = self._blocks(choices)
+        gradients = np.zeros((len(choices.sessions), len(theta)))
+        informations = np.zeros((*gradients.shape, len(theta)))
+        for k, session in enumerate(choices.sessions):
+            for i, block in enumerate(blocks):
+                inside = choices.responded[session] & (choices.p_right_block[session] == block)
+                own = slice(4 * i, 4 * i + 4)
+                p, slopes = _curve_and_slopes(theta[own], choices.contrast[session][inside])
+                weight = 1 / (p * (1 - p))
+                right = choices.choice[session][inside] > 0
+                gradients[k, own] = slopes @ (weight * (right - p))
+                informations[k, own, own] = (slopes * weight) @ slopes.T
+        return gradients, informations
 
     def p_right(self, choices, theta):
         from hrnn.psychometric import _curve
