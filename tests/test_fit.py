@@ -11,7 +11,9 @@ from scipy.optimize import minimize
 
 import hrnn
 from hrnn import mice
+from hrnn.mice import variation
 from hrnn.mice.choices import units
+from hrnn.mice.fit import fit_units
 from hrnn.mice.maximise import hessian, maximise
 from hrnn.mice.models import IBL_TASK, MODELS, PRIOR_MODELS, model_of, semi_markov_prior
 
@@ -208,7 +210,7 @@ def simulated(n=40, seed=0, model="action_kernel", truth=None, **options):
 @pytest.mark.slow
 def test_parameters_are_recovered_and_intervals_cover_at_their_rate():
     """200 simulated mice; within the binomial bound (.001) of 95 %."""
-    found = mice.recover(simulated(200), n_starts=1)
+    found = mice.recover(simulated(200), between_sessions=False, n_starts=1)
     for name, part in found.groupby("parameter"):
         assert part.estimate.mean() == pytest.approx(TRUTH[name], rel=0.05)
         assert 178 <= part.covered.sum() <= 200, name
@@ -220,15 +222,16 @@ def test_parameters_are_recovered_and_intervals_cover_at_their_rate():
     ("stimulus_kernel", TRUTH), ("markov", {"zeta": 0.2, "lapse": 0.1, "hazard": 0.05}), ("semi_markov", {"zeta": 0.2, "lapse": 0.1}),
 ])
 def test_other_models_are_recovered_too(model, truth):
-    found = mice.recover(simulated(12, model=model, truth=truth), n_starts=2)
+    found = mice.recover(simulated(12, model=model, truth=truth), between_sessions=False, n_starts=2)
     for name, part in found.groupby("parameter"):
         assert part.estimate.mean() == pytest.approx(truth[name], abs=4 * part.se.mean() / np.sqrt(12) + 0.01), name
 
 
 def test_repetition_and_two_lapses_are_recovered():
     truth = {"zeta_left": 0.15, "zeta_right": 0.3, "lapse_left": 0.05, "lapse_right": 0.2, "repetition": 0.15, "alpha": 0.2}
-    found = mice.recover(simulated(12, truth=truth, lapses=2, zetas=2, repetition=True), n_starts=2).groupby("parameter")
-    for name, part in found:
+    made = simulated(12, truth=truth, lapses=2, zetas=2, repetition=True)
+    found = mice.recover(made, between_sessions=False, n_starts=2)
+    for name, part in found.groupby("parameter"):
         assert part.estimate.mean() == pytest.approx(truth[name], abs=0.04), name
 
 
@@ -236,7 +239,7 @@ def test_history_of_a_simulated_glm_is_its_own():
     fitted = mice.fit(table_of(12, n_sessions=6), "history_glm")
     truth = fitted.params.copy()
     truth["previous_correct"], truth["previous_wrong"] = 0.8, -0.5
-    found = mice.recover(dataclasses.replace(fitted, params=truth), n_starts=1).groupby("parameter").estimate.mean()
+    found = mice.recover(dataclasses.replace(fitted, params=truth), between_sessions=False, n_starts=1).groupby("parameter").estimate.mean()
     assert found["previous_correct"] == pytest.approx(0.8, abs=0.1) and found["previous_wrong"] == pytest.approx(-0.5, abs=0.15)
 
 
@@ -256,19 +259,18 @@ def test_simulated_choices_follow_the_predicted_probabilities(choices):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_gradients_and_informations_of_sessions_add_up(choices, name):
+def test_scores_of_sessions_add_up(choices, name):
     model = model_of(name)
     theta = middle(model, choices)
-    gradients, informations = model.by_session(choices, theta)
+    scores = model.scores(choices, theta)
     _, gradient, information = model.evaluate(choices, theta)
-    assert len(gradients) == choices.n_sessions == 6
-    scale = np.abs(information).max()
-    np.testing.assert_allclose(gradients.sum(0), gradient, rtol=1e-8, atol=1e-8 * np.sqrt(scale))
-    np.testing.assert_allclose(informations.sum(0), information, rtol=1e-8, atol=1e-10 * scale)
+    assert len(scores) == choices.n_sessions == 6
+    atol = 1e-8 * np.sqrt(np.abs(information).max())
+    np.testing.assert_allclose(scores.sum(0), gradient, rtol=1e-8, atol=atol)
 
 
 @pytest.mark.parametrize("name", ["four_alpha", "semi_markov_free", "history_glm", "psychometric"])
-def test_gradients_of_sessions_are_those_of_differences_of_their_predictions(choices, name):
+def test_scores_of_sessions_are_differences_of_their_predictions(choices, name):
     model = model_of(name)
     theta = middle(model, choices)
 
@@ -277,10 +279,10 @@ def test_gradients_of_sessions_are_those_of_differences_of_their_predictions(cho
         each = np.log(np.where(choices.choice > 0, p, 1 - p)) * choices.responded
         return np.array([each[rows].sum() for rows in choices.sessions])
 
-    gradients = model.by_session(choices, theta)[0]
+    scores = model.scores(choices, theta)
     for k, shift in enumerate(1e-5 * np.eye(len(theta))):
         slope = (of_sessions(theta + shift) - of_sessions(theta - shift)) / 2e-5
-        np.testing.assert_allclose(gradients[:, k], slope, rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(scores[:, k], slope, rtol=1e-3, atol=1e-3)
 
 
 def test_clustered_errors_of_the_glm_are_those_of_the_regression(table, choices):
@@ -347,6 +349,84 @@ def test_what_a_single_session_tells_of_has_no_clustered_error(table):
     assert fitted.se.columns[fitted.se.isna().iloc[0]].tolist() == ["left_6.25"]
 
 
+# ---- sessions that differ ------------------------------------------------------------------------------------------
+
+SPREAD = np.diag([0.05, 0.04, 0.08]) ** 2  # of zeta, lapse and alpha between sessions
+
+
+def many_sessions(n, seed=0):
+    """Trials of n short sessions of one subject, as Choices."""
+    task = hrnn.Task.preset("ibl", contrast_gain=1.0).replace(n_blocks=3)
+    return units(table_of(1, n_sessions=n, seed=seed, task=task), "subject")[1][0]
+
+
+def test_how_sessions_differ_is_found_again():
+    model, theta = model_of("action_kernel"), np.array(list(TRUTH.values()))
+    choices, random = many_sessions(300), np.random.default_rng(0)
+    for spread, low, high in ((SPREAD, 0.75, 1.25), (np.zeros((3, 3)), 0, 0)):
+        made = variation.varied(model, choices, theta, spread, random)
+        best = fitted_to([made], "hessian").theta(0)
+        found = np.sqrt(np.diag(variation.between_sessions(model, made, best)))
+        planted = np.sqrt(np.diag(spread))
+        assert (found >= low * planted).all() and (found <= high * planted + 0.02).all(), found
+
+
+def test_sessions_are_simulated_with_their_own_parameters(choices):
+    """Half of the sessions with one theta, half with another, are what each theta alone gives there."""
+    uniforms = np.random.default_rng(0).random(len(choices.choice))
+    for name in ("action_kernel", "four_alpha", "markov", "semi_markov_free", "history_glm", "psychometric"):
+        options = {} if name in ("history_glm", "psychometric") else {"lapses": 2, "repetition": name == "markov"}
+        model = model_of(name, **options)
+        one = middle(model, choices)
+        two = one + 0.1 * (np.array([p.start_high for p in model.parameters(choices)]) - one)
+        made = model.simulate(choices, np.stack([one, two] * 3), uniforms)
+        apart = [model.simulate(choices, theta, uniforms) for theta in (one, two)]
+        for k, rows in enumerate(choices.sessions):
+            np.testing.assert_array_equal(made[rows], apart[k % 2][rows])
+        assert (apart[0] != apart[1]).any()
+
+
+@pytest.mark.slow
+def test_clustered_intervals_cover_where_sessions_differ_and_those_of_the_hessian_do_not():
+    """200 mice of 12 sessions; the truth is the fit to all of them together. 178 is the binomial bound (.001) of 95 %."""
+    model, theta = model_of("action_kernel"), np.array(list(TRUTH.values()))
+    choices, random = many_sessions(200 * 12), np.random.default_rng(1)
+    made = variation.varied(model, choices, theta, SPREAD, random)
+    truth = fitted_to([made], "hessian").theta(0)
+    each = [made.select(slice(made.sessions[k].start, made.sessions[k + 11].stop)) for k in range(0, 2400, 12)]
+    covered = {}
+    for errors in ("session", "hessian"):
+        found = fitted_to(each, errors)
+        covered[errors] = (np.abs(found.params - truth) <= found.margin).sum()
+    assert (covered["session"] >= 178).all(), covered
+    assert (covered["hessian"] < 178).all() and (covered["hessian"][["zeta", "alpha"]] < 160).all(), covered
+
+
+def fitted_to(trials, errors):
+    """The action kernel's fit to Choices of several subjects."""
+    names = pd.DataFrame({"subject": range(len(trials))})
+    options = {"lapses": 1, "zetas": 1, "repetition": False}
+    ends = np.cumsum([0, *(len(c.choice) for c in trials)])
+    rows = [np.arange(start, end) for start, end in zip(ends[:-1], ends[1:], strict=True)]
+    return fit_units("action_kernel", options, names, trials, rows, errors=errors, n_starts=1, n_threads=1, progress=False, rng=0)
+
+
+@pytest.mark.slow
+def test_recovery_with_sessions_that_differ_shows_errors_that_are_too_small():
+    model, theta = model_of("action_kernel"), np.array(list(TRUTH.values()))
+    random = np.random.default_rng(2)
+    made = [variation.varied(model, many_sessions(12, seed), theta, 2 * SPREAD, random) for seed in range(15)]
+    covered = {errors: mice.recover(fitted_to(made, errors), n_repeats=4, n_starts=1).covered.mean() for errors in ("session", "hessian")}
+    assert covered["session"] > 0.88 and covered["hessian"] < covered["session"] - 0.1, covered
+
+
+def test_one_session_does_not_tell_how_sessions_differ(choices):
+    alone = fitted_to([choices.select(choices.sessions[0])], "hessian")
+    with pytest.raises(ValueError, match="two sessions or more in every unit"):
+        mice.recover(alone)
+    assert len(mice.recover(alone, between_sessions=False, n_starts=1)) == 3
+
+
 # ---- what a fit says -----------------------------------------------------------------------------------------------
 
 
@@ -393,7 +473,7 @@ def test_agents_are_fitted_by_the_same_call():
 
 
 def test_a_parameter_at_its_bound_has_no_error():
-    found = mice.recover(simulated(3, truth={"zeta": 0.2, "lapse": 0.0, "alpha": 0.2}), n_starts=2)
+    found = mice.recover(simulated(3, truth={"zeta": 0.2, "lapse": 0.0, "alpha": 0.2}), between_sessions=False, n_starts=2)
     at_zero = found[(found.parameter == "lapse") & (found.estimate < 1e-6)]
     assert at_zero.se.isna().all() and at_zero.covered.isna().all()
 

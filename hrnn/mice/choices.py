@@ -82,6 +82,13 @@ class Choices:
         """Some trials, (R,) bool or a slice: whole sessions."""
         return Choices(*(getattr(self, field.name)[rows] for field in dataclasses.fields(self)))
 
+    def copies(self, n):
+        """The same sessions n times, one set after another, as sessions of their own: Choices."""
+        columns = {field.name: np.tile(getattr(self, field.name), n) for field in dataclasses.fields(self)}
+        code = np.cumsum(self.first) - 1
+        columns["session"] = (code + len(self.sessions) * np.arange(n)[:, None]).ravel()
+        return Choices(**columns)
+
     def with_choice(self, choice):
         """The same trials with other choices, (R,)."""
         return dataclasses.replace(self, choice=np.asarray(choice, np.int8))

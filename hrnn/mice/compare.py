@@ -2,12 +2,15 @@
 
 import numpy as np
 
-from hrnn.arguments import generator, whole_number
+from hrnn import jobs
+from hrnn.arguments import flag, generator, whole_number
+from hrnn.mice import variation
 from hrnn.mice.choices import units
 from hrnn.mice.fit import BY, Fit, cross_validate, fit, fit_units
 from hrnn.mice.models import PRIOR_MODELS
 from hrnn.stats import mean_interval
 from hrnn.task import Task
+from hrnn.training import n_threads_of
 
 COMPARED = ("flat", "oracle", "semi_markov", "markov", "stimulus_kernel", "exponential", "action_kernel", "four_alpha", "history_glm")
 CONFUSED = ("flat", "semi_markov", "stimulus_kernel", "action_kernel")
@@ -114,11 +117,15 @@ def simulate(fitted, *, rng=0):
     >>> bool(set(simulate(hrnn.mice.fit(run, "flat", n_starts=1))[0].choice) <= {-1, 0, 1})
     True
     """
-    if not isinstance(fitted, Fit):
-        raise TypeError(f"fitted must be a Fit, got {type(fitted).__name__}")
+    _check_fit(fitted)
     random = generator(rng)
     return [choices.with_choice(fitted._model.simulate(choices, fitted.theta(k), random.random(len(choices.choice))))
             for k, choices in enumerate(fitted.trials)]
+
+
+def _check_fit(fitted):
+    if not isinstance(fitted, Fit):
+        raise TypeError(f"fitted must be a Fit, got {type(fitted).__name__}")
 
 
 def refit(model, trials, fitted, *, n_starts=3, n_threads=1, progress=False, rng=0):
@@ -128,12 +135,20 @@ def refit(model, trials, fitted, *, n_starts=3, n_threads=1, progress=False, rng
                      n_starts=whole_number(n_starts, "n_starts"), n_threads=n_threads, progress=progress, rng=rng)
 
 
-def recover(fitted, *, n_repeats=1, n_starts=3, n_threads=1, progress=False, rng=0):
+def recover(fitted, *, between_sessions=True, n_repeats=1, n_starts=3, n_threads=1, progress=False, rng=0):
     """Simulate the fit, fit the simulation: how well are parameters found again?
+
+    Sessions of a mouse differ more than those of one model. So each simulated session has parameters of its own, drawn
+    about the fitted ones with the covariance that the subject's sessions have (`variation.between_sessions`). The fit to all
+    sessions together then tends to other numbers than the centre of the draws, since one curve through a mixture is not
+    the mean curve: the truth is what it tends to, the fit to 30 copies of the subject's sessions.
 
     Parameters
     ----------
     fitted : Fit
+    between_sessions : bool
+        False: all simulated sessions have the fitted parameters, which are the truth; this cannot show errors that
+        are too small because sessions differ.
     n_repeats : int
     n_starts, n_threads, progress, rng
         As in `fit`.
@@ -141,8 +156,14 @@ def recover(fitted, *, n_repeats=1, n_starts=3, n_threads=1, progress=False, rng
     Returns
     -------
     DataFrame
-        One row per unit, repeat and parameter: `subject` (and `session`), `repeat, parameter, truth, estimate, se`, and
-        `covered`, whether the estimate's 95 % interval (± `Fit.margin`) holds the truth; missing where there is no se.
+        One row per unit, repeat and parameter: `subject` (and `session`), `repeat, parameter, truth, estimate, se`, the
+        estimate's 95 % interval `low, high` (± `Fit.margin`; errors as in `fitted`), and `covered`, whether it holds the
+        truth; missing where there is no se.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `fitted` is no Fit, or has a unit of one session, which does not tell how sessions differ.
 
     Examples
     --------
@@ -153,16 +174,53 @@ def recover(fitted, *, n_repeats=1, n_starts=3, n_threads=1, progress=False, rng
     """
     import pandas as pd
 
+    _check_fit(fitted)
     random, rows = generator(rng), []
+    settings = {"n_starts": n_starts, "n_threads": n_threads, "progress": progress}
+    differ = flag(between_sessions, "between_sessions")
+    spreads = _spreads(fitted) if differ else None
+    truths = _tendencies(fitted, spreads, n_threads, progress, random) if differ else fitted.params
     for repeat in range(whole_number(n_repeats, "n_repeats")):
-        again = refit(fitted.model, simulate(fitted, rng=random), fitted, n_starts=n_starts, n_threads=n_threads, progress=progress,
-                      rng=random)
+        made = _varied(fitted, spreads, random) if differ else simulate(fitted, rng=random)
+        again = refit(fitted.model, made, fitted, rng=random, **settings)
         for name in fitted.params.columns:
-            truth, estimate, se = fitted.params[name], again.params[name], again.se[name]
-            covered = pd.array((estimate - truth).abs() <= again.margin[name], dtype="boolean")
-            covered[se.isna().to_numpy()] = pd.NA
-            rows.append(fitted.names.assign(repeat=repeat, parameter=name, truth=truth, estimate=estimate, se=se, covered=covered))
+            truth, estimate, margin = truths[name], again.params[name], again.margin[name]
+            covered = pd.array((estimate - truth).abs() <= margin, dtype="boolean")
+            covered[margin.isna().to_numpy()] = pd.NA
+            rows.append(fitted.names.assign(repeat=repeat, parameter=name, truth=truth, estimate=estimate, se=again.se[name],
+                                            low=estimate - margin, high=estimate + margin, covered=covered))
     return pd.concat(rows, ignore_index=True)
+
+
+def _spreads(fitted):
+    """Covariance of parameters between sessions of each unit: a list of (P, P)."""
+    alone = np.flatnonzero(fitted.n_sessions < 2)
+    if alone.size:
+        raise ValueError("fitted must have two sessions or more in every unit, or between_sessions be False, but "
+                         f"{fitted.names.iloc[alone[0]].to_dict()} has one")
+    return [variation.between_sessions(fitted._model, choices, fitted.theta(k)) for k, choices in enumerate(fitted.trials)]
+
+
+def _varied(fitted, spreads, random):
+    """Simulated choices of each unit, whose sessions differ: list of Choices."""
+    return [variation.varied(fitted._model, choices, fitted.theta(k), spread, random)
+            for k, (choices, spread) in enumerate(zip(fitted.trials, spreads, strict=True))]
+
+
+def _tendencies(fitted, spreads, n_threads, progress, random):
+    """What fits of units whose sessions differ tend to: a DataFrame like `fitted.params`."""
+    own = random.spawn(len(spreads))
+
+    def one(k):
+        choices = fitted.trials[k]
+        return lambda stop: variation.tendency(fitted._model, choices, fitted.theta(k), spreads[k], own[k])
+
+    found = jobs.run({k: one(k) for k in range(len(spreads))}, n_threads_of(n_threads), progress)
+    truths = fitted.params.copy()
+    for k, theta in found.items():
+        names = [p.name for p in fitted._model.parameters(fitted.trials[k])]
+        truths.loc[truths.index[k], names] = theta
+    return truths
 
 
 def confusion(trials, models=CONFUSED, *, n_starts=3, n_threads=1, progress=False, rng=0):

@@ -211,27 +211,33 @@ def checked(model, lapses, zetas, repetition):
     return model_of(model, lapses=lapses, zetas=zetas, repetition=flag(repetition, "repetition"))
 
 
-def _climb(model, choices, starts):
+def climb(model, choices, starts):
     """Where the searches from some starts ended: a list of Maximum."""
-    low, high = _bounds(model.parameters(choices))
+    low, high = bounds(model.parameters(choices))
     ends = []
     for start in starts:
         ends.append(maximise(lambda theta: model.evaluate(choices, theta), start, low, high, exact=model.exact, known=ends))
     return ends
 
 
-def _bounds(parameters):
+def bounds(parameters):
+    """Lower and upper bounds of parameters, (P,) each."""
     return tuple(np.array([getattr(p, end) for p in parameters]) for end in ("low", "high"))
+
+
+def inside(theta, low, high):
+    """Which parameters are not at a bound, (P,) bool."""
+    near = 1e-6 * (high - low)
+    return (theta > low + near) & (theta < high - near)
 
 
 def _fit_one(model, choices, errors, n_starts, seed):
     """Climb from every start; the best, and the standard errors there."""
     parameters = model.parameters(choices)
-    low, high = _bounds(parameters)
-    ends = _climb(model, choices, model.starts(choices, n_starts, seed))
+    low, high = bounds(parameters)
+    ends = climb(model, choices, model.starts(choices, n_starts, seed))
     best = max(ends, key=lambda end: end.value)
-    near = 1e-6 * (high - low)
-    free = (best.theta > low + near) & (best.theta < high - near)
+    free = inside(best.theta, low, high)
     return _One(
         [p.name for p in parameters], best.theta, standard_errors(model, choices, best, free, low, high, errors), best.value,
         best.converged, bool(not free.all()), float(np.mean([end.value > best.value - 0.01 for end in ends])),
@@ -247,14 +253,22 @@ def standard_errors(model, choices, best, free, low, high, errors):
     se, index = np.full(len(free), np.nan), np.flatnonzero(free)
     if not index.size or (errors == "session" and choices.n_sessions < 2):
         return se
-    second = hessian(lambda theta: model.evaluate(choices, theta), best.theta, best.information, low, high, free)
-    covariance = inverse(-second[np.ix_(index, index)])
+    covariance = inverse(information_of(model, choices, best.theta, index))
     if covariance is None:
         return se
     if errors == "session":
-        covariance = clustered(covariance, model.by_session(choices, best.theta)[0][:, index])
+        covariance = clustered(covariance, model.scores(choices, best.theta)[:, index])
     se[index] = np.sqrt(np.diag(covariance))
     return np.where(se < high - low, se, np.nan)
+
+
+def information_of(model, choices, theta, index):
+    """Minus the Hessian of the log likelihood by the parameters `index` (F,) that are free, (F, F)."""
+    low, high = bounds(model.parameters(choices))
+    free = np.isin(np.arange(len(theta)), index)
+    outer = model.evaluate(choices, theta)[2]
+    second = hessian(lambda shifted: model.evaluate(choices, shifted), theta, outer, low, high, free)
+    return -second[np.ix_(index, index)]
 
 
 def inverse(information):
@@ -370,7 +384,7 @@ def cross_validate(trials, model="action_kernel", *, by="subject", n_folds=N_FOL
 def _folds(model, choices, parts, n_starts, seed, stop):
     """Log likelihood of every session by a fit to the sessions of other parts."""
     parameters, rows = model.parameters(choices), []
-    whole = max(_climb(model, choices, model.starts(choices, n_starts, seed)), key=lambda end: end.value)
+    whole = max(climb(model, choices, model.starts(choices, n_starts, seed)), key=lambda end: end.value)
     start = dict(zip([p.name for p in parameters], whole.theta, strict=True))
     unknown = {p.name: 0.5 * (p.start_low + p.start_high) for p in parameters}
     for fold, part in enumerate(parts):
@@ -378,7 +392,7 @@ def _folds(model, choices, parts, n_starts, seed, stop):
             raise KeyboardInterrupt
         training = choices.select(~np.isin(choices.session, part))
         names = [p.name for p in model.parameters(training)]
-        theta = _climb(model, training, [np.array([start[name] for name in names])])[0].theta
+        theta = climb(model, training, [np.array([start[name] for name in names])])[0].theta
         fitted, right = unknown | dict(zip(names, theta, strict=True)), (training.choice > 0).sum() / training.n
         rows += [{"session": int(session), "fold": fold, **_predicted(model, fitted, choices.select(choices.session == session), right)}
                  for session in part]

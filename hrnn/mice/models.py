@@ -1,7 +1,7 @@
 """Models of choice: their parameters, likelihood and gradient, prior, and simulation. docs/mice.md has every formula and source.
 
 A model has `parameters(choices)`, `starts(choices, n, seed)`, `evaluate(choices, theta)` -> (log likelihood, gradient, information),
-`by_session(choices, theta)` -> (gradients, informations) of the sessions, `p_right(choices, theta)`, `prior(choices, theta)` or
+`scores(choices, theta)` (G, P), the gradient of each session's log likelihood, `p_right(choices, theta)`, `prior(choices, theta)` or
 None, and `simulate(choices, theta, uniforms)`.
 """
 
@@ -99,20 +99,18 @@ class PriorModel:
         value = _core.choice_likelihood(choices._tuple, decision, prior, dprior, gradient, outer, None, np.empty(_core.choice_scratch()))
         return value, gradient, outer
 
-    def by_session(self, choices, theta):
-        """Gradients (G, P) and informations (G, P, P) of the sessions, which add up to those of `evaluate`."""
+    def scores(self, choices, theta):
+        """Gradient of the log likelihood of each session, (G, P)."""
         decision, parameters = self._split(theta)
         prior, dprior = self._prior(choices, parameters)
-        gradients = np.empty((len(choices.sessions), len(theta)))
-        outer = np.empty((*gradients.shape, len(theta)))
+        scores = np.empty((len(choices.sessions), len(theta)))
+        outer = np.empty((len(theta), len(theta)))
         scratch = np.empty(_core.choice_scratch())
-        for k, rows in enumerate(choices.sessions):
+        for rows, score in zip(choices.sessions, scores, strict=True):
             trials = tuple(column[rows] for column in choices._tuple)
             moved = np.ascontiguousarray(dprior[:, rows])
-            _core.choice_likelihood(
-                trials, decision, prior[rows], moved, gradients[k], outer[k], None, scratch
-            )
-        return gradients, outer
+            _core.choice_likelihood(trials, decision, prior[rows], moved, score, outer, None, scratch)
+        return scores
 
     def p_right(self, choices, theta):
         decision, parameters = self._split(theta)
@@ -125,13 +123,29 @@ class PriorModel:
         return p
 
     def simulate(self, choices, theta, uniforms):
-        """Choices (R,) of one mouse like this in the same trials; where it gave none before it gives none."""
+        """Choices (R,) of one mouse like this in the same trials; where it gave none before it gives none.
+
+        theta is (P,), or (G, P) with a row for each session.
+        """
         closed = self.repetition or self.name in ("action_kernel", "four_alpha")
+        thetas = _of_sessions(choices, theta)
         if not closed:
-            return _drawn(choices, self.p_right(choices, theta), uniforms)
-        decision, parameters = self._split(theta)
-        fixed = None if self.name in ("action_kernel", "four_alpha") else self._prior(choices, parameters)[0]
+            return _drawn(choices, _session_by_session(self.p_right, choices, thetas), uniforms)
+        decision, parameters = self._split(thetas.T)
+        kernel = self.name in ("action_kernel", "four_alpha")
+        fixed = None if kernel else _session_by_session(self.prior, choices, thetas)
         return _in_order(choices, decision, fixed, self.name, parameters, uniforms)
+
+
+def _of_sessions(choices, theta):
+    """Parameters of each session (G, P), from those of each or of all."""
+    return np.broadcast_to(theta, (len(choices.sessions), np.shape(theta)[-1]))
+
+
+def _session_by_session(predict, choices, thetas):
+    """Predictions (R,) for each session with its own parameters."""
+    parts = zip(choices.sessions, thetas, strict=True)
+    return np.concatenate([predict(choices.select(rows), theta) for rows, theta in parts])
 
 
 def _drawn(choices, p_right, uniforms):
@@ -139,10 +153,14 @@ def _drawn(choices, p_right, uniforms):
 
 
 def _in_order(choices, decision, fixed, name, parameters, uniforms):
-    """Trial by trial, all sessions at once: what a choice does to the next one's prior, or to the repetition."""
+    """Trial by trial, all sessions at once: what a choice does to the next one's prior, or to the repetition.
+
+    The numbers of the decision and the parameters (K, G) of the prior are those of each session.
+    """
     from scipy.special import ndtr, ndtri
 
     sigma, *four, rho = decision[:6]
+    rho = np.broadcast_to(rho, len(choices.sessions))
     starts, choice = np.flatnonzero(choices.first), np.zeros(len(choices.choice), np.int8)
     ends = np.r_[starts[1:], len(choice)]
     p, previous = np.full(len(starts), 0.5), np.zeros(len(starts))
@@ -150,25 +168,30 @@ def _in_order(choices, decision, fixed, name, parameters, uniforms):
         live = np.flatnonzero(starts + t < ends)
         rows = starts[live] + t
         side_of, c = np.sign(choices.contrast[rows]), choices.contrast[rows]
-        zeta, lapse = (np.choose((side_of + 1).astype(int), [left, (left + right) / 2, right]) for left, right in (four[:2], four[2:4]))
+        zeta, lapse = (_of_side(side_of, left[live], right[live]) for left, right in (four[:2], four[2:4]))
         prior = p[live] if fixed is None else fixed[rows]
         w = c / zeta + np.sqrt(1 + (zeta / sigma) ** 2) * ndtri(np.clip(prior, 1e-7, 1 - 1e-7))
-        again = np.where(previous[live] != 0, rho, 0.0)
+        again = np.where(previous[live] != 0, rho[live], 0.0)
         right = (1 - lapse - again) * ndtr(w) + lapse / 2 + again * (previous[live] > 0)
         drawn = np.where(uniforms[rows] < right, 1, -1) * choices.responded[rows]
         choice[rows], did = drawn, live[drawn != 0]
         previous[did] = drawn[drawn != 0]
         came, chose = choices.side[rows][drawn != 0] > 0, drawn[drawn != 0] > 0
         if name == "action_kernel":
-            p[did] += parameters[0] * (chose - p[did])
+            p[did] += parameters[0][did] * (chose - p[did])
         elif name == "four_alpha":
             wrong = (came != chose).astype(int)
-            chosen, other = np.asarray(parameters)[wrong], np.asarray(parameters)[2 + wrong]
+            chosen, other = parameters[wrong, did], parameters[2 + wrong, did]
             a_right, a_left = np.where(chose, chosen, other), np.where(chose, other, chosen)
             v_right = p[did] + a_right * (came - p[did])
             v_left = (1 - p[did]) + a_left * (p[did] - came)
             p[did] = v_right / (v_right + v_left)
     return choice
+
+
+def _of_side(side, left, right):
+    """The parameter of each trial's side, the mean of both where there is none."""
+    return np.where(side < 0, left, np.where(side > 0, right, (left + right) / 2))
 
 
 class FixedPrior(PriorModel):
@@ -267,15 +290,12 @@ class HistoryGlm:
         value = right @ z - n @ np.logaddexp(0, z)
         return float(value), X.T @ (right - n * p), (X * (n * p * (1 - p))[:, None]).T @ X
 
-    def by_session(self, choices, theta):
-        """Gradients Σ x (y - p) (G, P) and informations Σ p (1 - p) x xᵀ (G, P, P) of the sessions."""
+    def scores(self, choices, theta):
+        """Gradient Σ x (y - p) of the log likelihood of each session, (G, P)."""
         X = self.design(choices)
         p = 1 / (1 + np.exp(-X @ theta))
         residual = choices.responded * ((choices.choice > 0) - p)
-        weight = choices.responded * p * (1 - p)
-        gradients = [residual[rows] @ X[rows] for rows in choices.sessions]
-        informations = [(X[rows].T * weight[rows]) @ X[rows] for rows in choices.sessions]
-        return np.stack(gradients), np.stack(informations)
+        return np.stack([residual[rows] @ X[rows] for rows in choices.sessions])
 
     def p_right(self, choices, theta):
         return 1 / (1 + np.exp(-self.design(choices) @ theta))
@@ -284,16 +304,20 @@ class HistoryGlm:
         return None
 
     def simulate(self, choices, theta, uniforms):
+        """Choices (R,) in the same trials; theta is (P,), or (G, P) with a row for each session."""
         choice = np.zeros(len(choices.choice), np.int8)
-        X = self.design(choices.with_choice(choice)) @ theta
+        thetas = _of_sessions(choices, theta)
+        X = self.design(choices.with_choice(choice))
+        fixed = np.concatenate([X[rows] @ own for rows, own in zip(choices.sessions, thetas, strict=True)])
         starts = np.flatnonzero(choices.first)
-        ends, (correct, wrong) = np.r_[starts[1:], len(choice)], theta[-4:-2]
+        ends, (correct, wrong) = np.r_[starts[1:], len(choice)], thetas.T[-4:-2]
         for t in range((ends - starts).max()):
-            rows = (starts + t)[starts + t < ends]
-            z = X[rows]
+            live = starts + t < ends
+            rows = (starts + t)[live]
+            z = fixed[rows]
             if t:
                 before = choice[rows - 1]
-                z = z + before * np.where(before == choices.side[rows - 1], correct, wrong)
+                z = z + before * np.where(before == choices.side[rows - 1], correct[live], wrong[live])
             choice[rows] = np.where(uniforms[rows] < 1 / (1 + np.exp(-z)), 1, -1) * choices.responded[rows]
         return choice
 
@@ -351,23 +375,18 @@ class Psychometric:
             information[own, own] = (slopes * (n / (p * (1 - p)))) @ slopes.T  # expected: positive everywhere
         return value, gradient, information
 
-    def by_session(self, choices, theta):
-        """Gradients (G, P) and expected informations (G, P, P) of the sessions."""
+    def scores(self, choices, theta):
+        """Gradient of the log likelihood of each session, (G, P)."""
         from hrnn.psychometric import _curve_and_slopes
 
-        blocks = self._blocks(choices)
-        gradients = np.zeros((len(choices.sessions), len(theta)))
-        informations = np.zeros((*gradients.shape, len(theta)))
-        for k, session in enumerate(choices.sessions):
-            for i, block in enumerate(blocks):
-                inside = choices.responded[session] & (choices.p_right_block[session] == block)
-                own = slice(4 * i, 4 * i + 4)
-                p, slopes = _curve_and_slopes(theta[own], choices.contrast[session][inside])
-                weight = 1 / (p * (1 - p))
-                right = choices.choice[session][inside] > 0
-                gradients[k, own] = slopes @ (weight * (right - p))
-                informations[k, own, own] = (slopes * weight) @ slopes.T
-        return gradients, informations
+        scores = np.zeros((len(choices.sessions), len(theta)))
+        for i, block in enumerate(self._blocks(choices)):
+            own = slice(4 * i, 4 * i + 4)
+            inside = choices.responded & (choices.p_right_block == block)
+            p, slopes = _curve_and_slopes(theta[own], choices.contrast)
+            each = slopes * (inside * ((choices.choice > 0) - p) / (p * (1 - p)))
+            scores[:, own] = [each[:, rows].sum(axis=1) for rows in choices.sessions]
+        return scores
 
     def p_right(self, choices, theta):
         from hrnn.psychometric import _curve
@@ -382,7 +401,15 @@ class Psychometric:
         return None
 
     def simulate(self, choices, theta, uniforms):
-        return _drawn(choices, self.p_right(choices, theta), uniforms)
+        """Choices (R,) in the same trials; theta is (P,), or (G, P) with a row for each session."""
+        from hrnn.psychometric import _curve
+
+        thetas = np.repeat(_of_sessions(choices, theta), [rows.stop - rows.start for rows in choices.sessions], axis=0)
+        p = np.full(len(choices.choice), 0.5)
+        for i, block in enumerate(self._blocks(choices)):
+            rows = choices.p_right_block == block
+            p[rows] = _curve(choices.contrast[rows], *thetas[rows, 4 * i : 4 * i + 4].T)
+        return _drawn(choices, p, uniforms)
 
 
 _FIXED = ("semi_markov", "oracle", "flat")
