@@ -94,6 +94,17 @@ class Choices:
         return dataclasses.replace(self, choice=np.asarray(choice, np.int8))
 
 
+def session_labels(trials, choices, rows):
+    """Subject and session of each session as the trial table has them: DataFrame (G rows), indexed by `Choices.session`.
+
+    Without subjects the subject is "all". rows (R,) are those of the choices in the table.
+    """
+    table = trial_table(trials, "session").iloc[rows[choices.first]]
+    subject = table["subject"] if "subject" in table else "all"
+    labels = table[["session"]].assign(subject=subject)
+    return labels[["subject", "session"]].set_axis(choices.session[choices.first])
+
+
 def units(table, by):
     """Split a trial table into units to fit: (DataFrame of their names, [Choices], [rows of the table (bool)]).
 

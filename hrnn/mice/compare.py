@@ -61,7 +61,7 @@ def compare(trials, models=COMPARED, *, by="subject", n_folds=5, n_starts=5, n_t
     for model in models:
         own = options if model in PRIOR_MODELS else {}
         tested = cross_validate(trials, model, n_folds=n_folds, rng=seed, **own, **settings)
-        sums = tested.groupby("subject", sort=True)[["log_likelihood", "coin", "n_trials"]].sum()
+        sums = tested.groupby("unit", sort=True)[["log_likelihood", "coin", "n_trials"]].sum()
         bits[model] = ((sums.log_likelihood - sums.coin) / sums.n_trials / np.log(2)).to_numpy()
         value[model] = sums.log_likelihood.to_numpy()
         whole = fit(trials, model, rng=seed, **own, **settings)

@@ -7,7 +7,7 @@ import numpy as np
 
 from hrnn import jobs
 from hrnn.arguments import flag, generator, one_of, whole_number
-from hrnn.mice.choices import units
+from hrnn.mice.choices import session_labels, units
 from hrnn.mice.maximise import hessian, maximise
 from hrnn.mice.models import MODELS, model_of
 from hrnn.stats import LEVEL
@@ -336,7 +336,7 @@ def cross_validate(trials, model="action_kernel", *, by="subject", n_folds=N_FOL
                    n_threads=1, progress=False, rng=0):
     """Log likelihood of each session by a fit to the other folds of sessions of its unit.
 
-    The searches of the folds start where that of all sessions ended.
+    The searches of a fold start where those of `fit` start, and see its training sessions alone.
 
     Parameters
     ----------
@@ -349,8 +349,14 @@ def cross_validate(trials, model="action_kernel", *, by="subject", n_folds=N_FOL
     Returns
     -------
     DataFrame
-        One row per unit and session: `subject, session` (number within the unit), `fold, log_likelihood, n_trials, coin` (log
-        likelihood of a coin with the rate of the training sessions). Units of one session are left out.
+        One row per session: `unit` (the fitted subject, or 'all'), `subject, session` (as the table has them, so that both merge with
+        it), `fold, log_likelihood, n_trials, coin` (log likelihood of a coin with the rate of the training sessions). Units of
+        one session are left out.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `fit`, and if no unit has two sessions.
 
     Examples
     --------
@@ -364,7 +370,7 @@ def cross_validate(trials, model="action_kernel", *, by="subject", n_folds=N_FOL
     chosen = checked(model, lapses, zetas, repetition)
     one_of(by, "by", BY[::2])
     n_folds, n_starts = whole_number(n_folds, "n_folds", 2), whole_number(n_starts, "n_starts")
-    names, found, _ = units(trials, by)
+    names, found, table_rows = units(trials, by)
     random = generator(rng)
     starts, work = int(random.integers(2**31)), {}
     for k, choices in enumerate(found):
@@ -375,27 +381,31 @@ def cross_validate(trials, model="action_kernel", *, by="subject", n_folds=N_FOL
         parts = [sessions[folds == fold] for fold in range(min(n_folds, len(sessions)))]
         work[k] = functools.partial(_folds, chosen, choices, parts, n_starts, starts)
     done = jobs.run({key: lambda stop, job=job: job(stop) for key, job in work.items()}, n_threads_of(n_threads), progress)
-    rows = [{"subject": names.subject[k], **row} for k, part in done.items() for row in part]
-    if not rows:
+    if not done:
         raise ValueError("trials must have a unit with two sessions or more, got none")
-    return pd.DataFrame(rows).sort_values(["subject", "session"], ignore_index=True)
+    tables = []
+    for k, rows in done.items():
+        labels = session_labels(trials, found[k], table_rows[k]).assign(unit=names.subject[k])
+        tables.append(labels[["unit", "subject", "session"]].join(pd.DataFrame(rows).set_index("code"), how="inner"))
+    return pd.concat(tables).sort_values(["unit", "subject", "session"], ignore_index=True)
 
 
 def _folds(model, choices, parts, n_starts, seed, stop):
-    """Log likelihood of every session by a fit to the sessions of other parts."""
-    parameters, rows = model.parameters(choices), []
-    whole = max(climb(model, choices, model.starts(choices, n_starts, seed)), key=lambda end: end.value)
-    start = dict(zip([p.name for p in parameters], whole.theta, strict=True))
-    unknown = {p.name: 0.5 * (p.start_low + p.start_high) for p in parameters}
+    """Log likelihood of every session, by its code, by a fit to the sessions of other parts."""
+    rows = []
+    unknown = {p.name: 0.5 * (p.start_low + p.start_high) for p in model.parameters(choices)}
     for fold, part in enumerate(parts):
         if stop.is_set():
             raise KeyboardInterrupt
         training = choices.select(~np.isin(choices.session, part))
+        ends = climb(model, training, model.starts(training, n_starts, seed))
+        theta = max(ends, key=lambda end: end.value).theta
         names = [p.name for p in model.parameters(training)]
-        theta = climb(model, training, [np.array([start[name] for name in names])])[0].theta
-        fitted, right = unknown | dict(zip(names, theta, strict=True)), (training.choice > 0).sum() / training.n
-        rows += [{"session": int(session), "fold": fold, **_predicted(model, fitted, choices.select(choices.session == session), right)}
-                 for session in part]
+        fitted = unknown | dict(zip(names, theta, strict=True))
+        right = (training.choice > 0).sum() / training.n
+        for session in part:
+            left_out = choices.select(choices.session == session)
+            rows.append({"code": session, "fold": fold, **_predicted(model, fitted, left_out, right)})
     return rows
 
 
