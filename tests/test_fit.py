@@ -543,6 +543,20 @@ def test_the_model_that_made_the_choices_wins():
     assert (found.difference_high[1:] < 0).all() and found.bic[0] == 0
 
 
+def test_all_columns_of_a_comparison_are_of_the_same_subjects():
+    """A subject of one session changes nothing but that its strengths are seen."""
+    table = table_of(4, n_sessions=4)
+    alone = table[(table.subject == "s0") & (table.session == 0)].assign(subject="one")
+    models = ["flat", "oracle", "action_kernel"]
+    without, with_ = (mice.compare(t, models, n_folds=2, n_starts=2) for t in (table, pd.concat([table, alone])))
+    pd.testing.assert_frame_equal(without, with_)
+    assert without.n_best.sum() == 4 == without.n_subjects[0]
+    tested = {m: mice.cross_validate(table, m, n_folds=2, n_starts=2, rng=int(np.random.default_rng(0).integers(2**31))) for m in models}
+    each = pd.DataFrame({m: t.groupby("subject").log_likelihood.sum() for m, t in tested.items()})
+    counts = each.idxmax(axis=1).value_counts().reindex(models, fill_value=0)
+    assert without.set_index("model").n_best[models].tolist() == counts.tolist()
+
+
 def test_models_are_told_apart():
     table = mice.confusion(table_of(6, n_sessions=5), ["flat", "stimulus_kernel"], n_starts=1)
     np.testing.assert_allclose(table.sum(axis=1), 1)

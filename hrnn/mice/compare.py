@@ -36,8 +36,14 @@ def compare(trials, models=COMPARED, *, by="subject", n_folds=5, n_starts=5, n_t
     DataFrame
         One row per model, the best first: `model, n_parameters`; `bits_per_trial, low, high` in left-out sessions, over subjects
         (subjects resampled); `difference, difference_low, difference_high` to the best, paired by subject; `aic, bic` summed over
-        subjects, less the least; `exceedance`, the probability that the model is the most frequent best one among subjects
-        (Stephan et al. 2009, from the left-out log likelihoods); `n_subjects`.
+        subjects, less the least; `n_best`, the number of subjects whose left-out sessions the model predicts best; `exceedance`, the
+        probability that the model is the most frequent best one among subjects (Stephan et al. 2009); `n_subjects`. All are over the
+        same subjects, those with choices in two sessions or more.
+
+    Notes
+    -----
+    Exceedance takes the log likelihood of left-out sessions for the log evidence. That is a choice: it rewards prediction from
+    most of a subject's sessions, where an evidence would integrate over a prior of the parameters.
 
     Raises
     ------
@@ -66,13 +72,16 @@ def compare(trials, models=COMPARED, *, by="subject", n_folds=5, n_starts=5, n_t
         value[model] = sums.log_likelihood.to_numpy()
         whole = fit(trials, model, rng=seed, **own, **settings)
         most = int(whole.params.notna().sum(axis=1).max())
-        rows.append({"model": model, "n_parameters": most, "aic": whole.aic.sum(), "bic": whole.bic.sum()})
+        kept = whole.names.subject.isin(sums.index).to_numpy()
+        rows.append({"model": model, "n_parameters": most, "aic": whole.aic[kept].sum(), "bic": whole.bic[kept].sum()})
     table = pd.DataFrame(rows)
-    mean, best = mean_interval(np.stack(list(bits.values()), 1)), max(models, key=lambda m: bits[m].mean())
+    every = np.stack(list(bits.values()), 1)
+    mean, best = mean_interval(every), max(models, key=lambda m: bits[m].mean())
     gap = mean_interval(np.stack([bits[m] - bits[best] for m in models], 1))
     table = table.assign(
         bits_per_trial=mean.value, low=mean.low, high=mean.high, difference=gap.value, difference_low=gap.low, difference_high=gap.high,
         aic=table.aic - table.aic.min(), bic=table.bic - table.bic.min(),
+        n_best=np.bincount(every.argmax(1), minlength=len(models)),
         exceedance=exceedance(np.stack(list(value.values()), 1), rng=random), n_subjects=len(bits[best]),
     )
     return table.sort_values("bits_per_trial", ascending=False, ignore_index=True)
