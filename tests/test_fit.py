@@ -16,7 +16,7 @@ from hrnn.mice import variation
 from hrnn.mice.choices import units
 from hrnn.mice.fit import climb, fit_units
 from hrnn.mice.maximise import hessian, maximise
-from hrnn.mice.models import IBL_TASK, MODELS, PRIOR_MODELS, model_of, semi_markov_prior
+from hrnn.mice.models import IBL_TASK, MODELS, PRIOR_MODELS, Repeating, model_of, semi_markov_prior
 
 TRUTH = {"zeta": 0.2, "lapse": 0.1, "alpha": 0.2}
 
@@ -592,6 +592,50 @@ def test_who_ignores_blocks_does_not_follow_them():
     assert (p <= 0.05).mean() < 0.2 and 0.3 < p.mean() < 0.7
     follower = table.assign(choice=np.where(table.block_side == 0, table.side, table.block_side))
     assert (mice.block_following(follower, n_pseudo=50).p <= 1 / 51 + 1e-9).all()
+
+
+def history_mouse(choices, log_odds, block, uniforms):
+    """Choices that follow contrast (slope 8), the previous choice, and the block; trial by trial."""
+    made, last = np.zeros(len(choices.choice), int), 0
+    fixed = 8 * choices.contrast + block * choices.block_side
+    for i, u in enumerate(uniforms):
+        last = 0 if choices.first[i] else last
+        made[i] = last = (1 if u < 1 / (1 + np.exp(-fixed[i] - log_odds * last)) else -1) * choices.responded[i]
+    return made
+
+
+@pytest.mark.slow
+def test_who_repeats_follows_blocks_by_the_first_null_and_not_by_the_second():
+    """60 mice that repeat their last choice with log odds 1 and know no block; binomial bound (.001) of .05 in 60: 9."""
+    task = hrnn.Task.preset("ibl", contrast_gain=1.0).replace(n_blocks=8)
+    table, rng = table_of(60, n_sessions=6, task=task), np.random.default_rng(0)
+    made = table.copy()
+    for choices, rows in zip(*units(table, "subject")[1:], strict=True):
+        made.loc[rows, "choice"] = history_mouse(choices, 1.0, 0.0, rng.random(len(rows)))
+    found = mice.block_following(made, n_pseudo=100)
+    assert (found.p <= 0.05).mean() > 0.8 and (found.p_repeating <= 0.05).sum() <= 9
+    assert found.value.mean() == pytest.approx(found.repeating_mean.mean(), abs=0.02)
+
+
+def test_who_follows_the_blocks_does_so_by_both_nulls():
+    task = hrnn.Task.preset("ibl", contrast_gain=1.0).replace(n_blocks=6)
+    table, rng = table_of(4, n_sessions=5, task=task), np.random.default_rng(0)
+    made = table.copy()
+    for choices, rows in zip(*units(table, "subject")[1:], strict=True):
+        made.loc[rows, "choice"] = history_mouse(choices, 0.5, 1.0, rng.random(len(rows)))
+    found = mice.block_following(made, n_pseudo=60)
+    assert (found[["p", "p_repeating"]] < 0.05).all(axis=None)
+    assert (found.repeating_high < found.value).all() and (found.repeating_mean > 0.02).all()
+
+
+def test_the_null_that_repeats_itself_knows_no_block(choices):
+    model = Repeating()
+    names = [p.name for p in model.parameters(choices)]
+    assert names[-3:] == ["previous_correct", "previous_wrong", "intercept"] and "block" not in names
+    theta = np.where(np.isin(names, ["previous_correct", "previous_wrong"]), 1.0, 0.0)
+    theta += np.array([8 * float(n.split("_")[1]) / 100 * (1 if n[0] == "r" else -1) if n[0] in "lr" else 0 for n in names])
+    uniforms = np.random.default_rng(0).random(len(choices.choice))
+    np.testing.assert_array_equal(model.simulate(choices, theta, uniforms), history_mouse(choices, 1.0, 0.0, uniforms))
 
 
 # ---- beside agents -------------------------------------------------------------------------------------------------

@@ -7,8 +7,9 @@ import numpy as np
 
 from hrnn import behavior
 from hrnn.arguments import whole_number
-from hrnn.mice.compare import COMPARED, block_following, compare, confusion, recover
+from hrnn.mice.compare import COMPARED, compare, confusion, recover
 from hrnn.mice.fit import fit
+from hrnn.mice.nulls import block_following
 from hrnn.stats import mean_interval, trial_table
 
 MODELS_FITTED = ("action_kernel", "semi_markov", "history_glm")
@@ -35,7 +36,7 @@ class Beside:
     n_starts : int
         Of every fit.
     n_pseudo : int
-        Pseudo-sessions of `block_following`.
+        Pseudo-sessions and simulations of `block_following`.
     models : sequence of str
         Of the comparison.
     progress : bool

@@ -1,21 +1,18 @@
-"""Which model of choice is best, and how far to trust the answer: comparison, recovery, confusion, pseudo-sessions."""
+"""Which model of choice is best, and how far to trust the answer: comparison, recovery, confusion."""
 
 import numpy as np
 
 from hrnn import jobs
 from hrnn.arguments import flag, generator, whole_number
 from hrnn.mice import variation
-from hrnn.mice.choices import units
-from hrnn.mice.fit import BY, Fit, cross_validate, fit, fit_units
+from hrnn.mice.fit import Fit, cross_validate, fit, fit_units
 from hrnn.mice.models import PRIOR_MODELS
 from hrnn.stats import mean_interval
-from hrnn.task import Task
 from hrnn.training import n_threads_of
 
 COMPARED = ("flat", "oracle", "semi_markov", "markov", "stimulus_kernel", "exponential", "action_kernel", "four_alpha", "history_glm")
 CONFUSED = ("flat", "semi_markov", "stimulus_kernel", "action_kernel")
 N_DRAWS = 100_000
-RIG = Task.preset("ibl", contrast_gain=1.0)
 
 
 def compare(trials, models=COMPARED, *, by="subject", n_folds=5, n_starts=5, n_threads=1, progress=False, rng=0, **options):
@@ -265,85 +262,3 @@ def confusion(trials, models=CONFUSED, *, n_starts=3, n_threads=1, progress=Fals
         bic = np.stack([refit(model, made, fitted, rng=random, **settings).bic for model in models])
         table[i] = np.bincount(bic.argmin(0), minlength=len(models)) / bic.shape[1]
     return pd.DataFrame(table, index=pd.Index(models, name="true"), columns=pd.Index(models, name="winner"))
-
-
-# ---- nulls ---------------------------------------------------------------------------------------------------------
-
-
-def pseudo_blocks(n_trials, *, rng=0):
-    """Probability of left in each trial of a session that the rig might have made, (n_trials,): 90 unbiased trials, then blocks.
-
-    Examples
-    --------
-    >>> float(pseudo_blocks(200)[0])
-    0.5
-    """
-    n_trials, random = whole_number(n_trials, "n_trials"), generator(rng)
-    left, right = round(1 - RIG.p_block, 10), RIG.p_block  # P(left) in right and in left blocks
-    return np.r_[np.full(RIG.n_unbiased, 0.5), np.where(_block_sides(n_trials, random) > 0, left, right)][:n_trials]
-
-
-def _block_sides(n, random):
-    """Sides of the blocks of the rig, from their first trial on, (n,)."""
-    pmf = RIG.block_length_pmf()
-    length = random.choice(len(pmf), size=n // RIG.block_min + 1, p=pmf)
-    return random.choice([-1, 1]) * np.repeat((-1) ** np.arange(len(length)), length)[:n]
-
-
-def block_following(trials, *, n_pseudo=200, rng=0):
-    """Does behaviour follow the blocks more than chance allows? Against pseudo-sessions from the rig's generator.
-
-    The statistic is the difference in P(right | choice) between right and left blocks at contrast 0, in all sessions of a subject
-    together. Blocks and slow changes of behaviour are both long, so that shuffled trials are no null (Harris 2020).
-
-    Parameters
-    ----------
-    trials : DataFrame or object with `.trials`
-    n_pseudo : int
-        Pseudo-sessions for each session.
-    rng : int, SeedSequence or Generator
-
-    Returns
-    -------
-    DataFrame
-        One row per subject: `value`, `null_mean`, `null_low, null_high` (2.5 and 97.5 %), `p` (one-sided, at least 1/(n_pseudo + 1)), `n`
-        (choices at contrast 0 in biased blocks). Sessions without unbiased start are compared with the blocks after it.
-
-    Examples
-    --------
-    >>> import hrnn
-    >>> run = hrnn.rollout(hrnn.BayesianActor("oracle"), hrnn.Task().sample(n_sessions=10, rng=0))
-    >>> bool(block_following(run, n_pseudo=20).p[0] < 0.1)
-    True
-    """
-    import pandas as pd
-
-    n_pseudo, random, rows = whole_number(n_pseudo, "n_pseudo"), generator(rng), []
-    names, found, _ = units(trials, BY[0])
-    for k, choices in enumerate(found):
-        zero = choices.responded & (choices.contrast == 0)
-        right = choices.choice[zero] > 0
-        null = np.empty(n_pseudo)
-        real = _difference(right, choices.block_side[zero])
-        for i in range(n_pseudo):
-            null[i] = _difference(right, _pseudo_sides(choices, random)[zero])
-        low, high = np.nanquantile(null, [0.025, 0.975])
-        rows.append({"subject": names.subject[k], "value": real, "null_mean": np.nanmean(null), "null_low": low, "null_high": high,
-                     "p": (1 + (null >= real).sum()) / (n_pseudo + 1), "n": int((choices.block_side[zero] != 0).sum())})
-    return pd.DataFrame(rows)
-
-
-def _pseudo_sides(choices, random):
-    """Block sides of pseudo-sessions in the place of the sessions, as unbiased at their start as they are."""
-    starts = np.flatnonzero(choices.first)
-    sides = np.zeros(len(choices.session))
-    for start, end in zip(starts, np.r_[starts[1:], len(sides)], strict=True):
-        start += int((choices.block_side[start:end] == 0).sum())
-        sides[start:end] = _block_sides(end - start, random)
-    return sides
-
-
-def _difference(right, side):
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.divide(right[side > 0].sum(), (side > 0).sum()) - np.divide(right[side < 0].sum(), (side < 0).sum())
-

@@ -253,7 +253,7 @@ def sobol(parameters, n, seed):
 class HistoryGlm:
     """Logistic regression on contrast × side (one-hot), previous choice × (correct, wrong), block side, intercept."""
 
-    name, exact = "history_glm", True
+    name, exact, blocks = "history_glm", True, True
     WIDE = (-15.0, 15.0, -0.5, 0.5)
 
     def _levels(self, choices):
@@ -262,7 +262,8 @@ class HistoryGlm:
 
     def parameters(self, choices):
         names = [f"{side}_{100 * c:.4g}" for c in self._levels(choices) for side in ("left", "right")]
-        return [Parameter(name, *self.WIDE) for name in (*names, "previous_correct", "previous_wrong", "block", "intercept")]
+        names += ["previous_correct", "previous_wrong", *(["block"] if self.blocks else []), "intercept"]
+        return [Parameter(name, *self.WIDE) for name in names]
 
     def starts(self, choices, n, seed):
         return sobol(self.parameters(choices), n, seed)
@@ -272,7 +273,8 @@ class HistoryGlm:
         last = np.r_[0, choices.choice[:-1]] * ~choices.first
         correct = np.r_[False, choices.choice[:-1] == choices.side[:-1]]
         columns = [(choices.contrast == s * c) for c in self._levels(choices) for s in (-1, 1)]
-        return np.column_stack([*columns, last * correct, last * ~correct, choices.block_side, np.ones(len(last))]).astype(float)
+        columns += [last * correct, last * ~correct, *([choices.block_side] if self.blocks else []), np.ones(len(last))]
+        return np.column_stack(columns).astype(float)
 
     def _counts(self, choices):
         """Distinct regressors, how often each occurs with a choice, and with a right one."""
@@ -310,7 +312,8 @@ class HistoryGlm:
         X = self.design(choices.with_choice(choice))
         fixed = np.concatenate([X[rows] @ own for rows, own in zip(choices.sessions, thetas, strict=True)])
         starts = np.flatnonzero(choices.first)
-        ends, (correct, wrong) = np.r_[starts[1:], len(choice)], thetas.T[-4:-2]
+        ends, history = np.r_[starts[1:], len(choice)], 2 * len(self._levels(choices))
+        correct, wrong = thetas.T[history : history + 2]
         for t in range((ends - starts).max()):
             live = starts + t < ends
             rows = (starts + t)[live]
@@ -320,6 +323,12 @@ class HistoryGlm:
                 z = z + before * np.where(before == choices.side[rows - 1], correct[live], wrong[live])
             choice[rows] = np.where(uniforms[rows] < 1 / (1 + np.exp(-z)), 1, -1) * choices.responded[rows]
         return choice
+
+
+class Repeating(HistoryGlm):
+    """The same without the block side: stimuli and the last trial alone. Not for comparison: `nulls` simulates it."""
+
+    name, blocks = "repeating", False
 
 
 class Psychometric:
