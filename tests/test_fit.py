@@ -70,7 +70,8 @@ def test_gradients_are_those_of_differences_and_values_those_of_the_predictions(
     assert np.linalg.eigvalsh(information).min() > -1e-9 * np.abs(information).max()
 
 
-@pytest.mark.parametrize("options", [{}, {"lapses": 2}, {"zetas": 2}, {"lapses": 2, "zetas": 2, "repetition": True}])
+@pytest.mark.parametrize("options", [{}, {"lapses": 2}, {"zetas": 2}, {"bias": True},
+                                     {"lapses": 2, "zetas": 2, "repetition": True, "bias": True}])
 def test_options_of_the_decision_stage(choices, options):
     model = model_of("action_kernel", **options)
     names = [p.name for p in model.parameters(choices)]
@@ -79,7 +80,8 @@ def test_options_of_the_decision_stage(choices, options):
     zeta = [value.get("zeta_left", value.get("zeta")), value.get("zeta_right", value.get("zeta"))]
     lapse = [value.get("lapse_left", value.get("lapse")), value.get("lapse_right", value.get("lapse"))]
     rows = rows_of(choices)
-    p = twin.p_right(rows, twin.action_kernel(rows, value["alpha"]), zeta, lapse, value.get("repetition", 0.0))
+    p = twin.p_right(rows, twin.action_kernel(rows, value["alpha"]), zeta, lapse, value.get("repetition", 0.0), value.get("bias", 0.0))
+    assert (value.get("bias", 1.0) != 0) and ("bias" in value) == options.get("bias", False)
     np.testing.assert_allclose(model.p_right(choices, theta), p, atol=1e-12)
 
 
@@ -228,12 +230,23 @@ def test_other_models_are_recovered_too(model, truth):
         assert part.estimate.mean() == pytest.approx(truth[name], abs=4 * part.se.mean() / np.sqrt(12) + 0.01), name
 
 
-def test_repetition_and_two_lapses_are_recovered():
-    truth = {"zeta_left": 0.15, "zeta_right": 0.3, "lapse_left": 0.05, "lapse_right": 0.2, "repetition": 0.15, "alpha": 0.2}
-    made = simulated(12, truth=truth, lapses=2, zetas=2, repetition=True)
+def test_repetition_bias_and_two_lapses_are_recovered():
+    truth = {"zeta_left": 0.15, "zeta_right": 0.3, "lapse_left": 0.05, "lapse_right": 0.2, "repetition": 0.15, "bias": -0.3}
+    truth["alpha"] = 0.2
+    made = simulated(12, truth=truth, lapses=2, zetas=2, repetition=True, bias=True)
     found = mice.recover(made, between_sessions=False, n_starts=2)
     for name, part in found.groupby("parameter"):
-        assert part.estimate.mean() == pytest.approx(truth[name], abs=0.04), name
+        assert part.estimate.mean() == pytest.approx(truth[name], abs=max(0.04, 4 * part.se.mean() / np.sqrt(12))), name
+
+
+@pytest.mark.parametrize("model", ["action_kernel", "semi_markov"])
+def test_a_bias_is_told_from_a_prior(model):
+    """A mouse without bias has none; simulate, with and without a loop over trials, takes the bias into account."""
+    for bias in (0.0, 0.4):
+        made = simulated(8, model=model, truth=TRUTH | {"bias": bias}, bias=True)
+        found = mice.recover(made, between_sessions=False, n_starts=2)
+        part = found[found.parameter == "bias"]
+        assert part.estimate.mean() == pytest.approx(bias, abs=4 * part.se.mean() / np.sqrt(8))
 
 
 def test_history_of_a_simulated_glm_is_its_own():
@@ -406,7 +419,7 @@ def test_clustered_intervals_cover_where_sessions_differ_and_those_of_the_hessia
 def fitted_to(trials, errors):
     """The action kernel's fit to Choices of several subjects."""
     names = pd.DataFrame({"subject": range(len(trials))})
-    options = {"lapses": 1, "zetas": 1, "repetition": False}
+    options = {"lapses": 1, "zetas": 1, "repetition": False, "bias": False}
     ends = np.cumsum([0, *(len(c.choice) for c in trials)])
     rows = [np.arange(start, end) for start, end in zip(ends[:-1], ends[1:], strict=True)]
     return fit_units("action_kernel", options, names, trials, rows, errors=errors, n_starts=1, n_threads=1, progress=False, rng=0)
@@ -664,7 +677,8 @@ def test_measures_of_mice_and_agents_are_the_same_functions():
     ({"errors": "none"}, ValueError, "errors must be one of"), ({"by": "session"}, ValueError, "errors must be 'hessian' if by is"),
     ({"model": "magic"}, ValueError, "model must be one of"), ({"by": "cage"}, ValueError, "by must be one of"),
     ({"lapses": 3}, ValueError, "lapses must be 1 or 2"), ({"zetas": True}, ValueError, "zetas must be 1 or 2"),
-    ({"repetition": 1}, TypeError, "repetition must be True or False"), ({"n_starts": 0}, ValueError, "n_starts"),
+    ({"repetition": 1}, TypeError, "repetition must be True or False"), ({"bias": 0.5}, TypeError, "bias must be True or False"),
+    ({"model": "psychometric", "bias": True}, ValueError, "defaults for 'psychometric'"), ({"n_starts": 0}, ValueError, "n_starts"),
     ({"model": "history_glm", "lapses": 2}, ValueError, "defaults for 'history_glm'"),
     ({"trials": 3}, TypeError, "trials must be a trial table"),
 ])

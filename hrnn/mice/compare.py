@@ -26,7 +26,7 @@ def compare(trials, models=COMPARED, *, by="subject", n_folds=5, n_starts=5, n_t
     n_folds, n_starts, n_threads, progress, rng
         As in `cross_validate`; every model gets the same folds.
     **options
-        `lapses, zetas, repetition` of prior models.
+        `lapses, zetas, repetition, bias` of prior models.
 
     Returns
     -------
@@ -136,7 +136,7 @@ def _check_fit(fitted):
 
 def refit(model, trials, fitted, *, n_starts=3, n_threads=1, progress=False, rng=0):
     """Fit a model to simulated choices, which have the names and rows of `fitted`: a Fit."""
-    options = fitted.options if model in PRIOR_MODELS else {"lapses": 1, "zetas": 1, "repetition": False}
+    options = fitted.options if model in PRIOR_MODELS else {"lapses": 1, "zetas": 1, "repetition": False, "bias": False}
     return fit_units(model, options, fitted.names, trials, fitted.rows, errors=fitted.errors,
                      n_starts=whole_number(n_starts, "n_starts"), n_threads=n_threads, progress=progress, rng=rng)
 

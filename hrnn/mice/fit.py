@@ -28,7 +28,7 @@ class Fit:
     ----------
     model : str
     options : dict
-        `lapses, zetas, repetition`.
+        `lapses, zetas, repetition, bias`.
     names : DataFrame (M rows)
         `subject` (and `session`).
     params, se : DataFrame (M rows)
@@ -128,8 +128,8 @@ class _One:
     agreement: float
 
 
-def fit(trials, model="action_kernel", *, by="subject", errors="session", lapses=1, zetas=1, repetition=False, n_starts=N_STARTS,
-        n_threads=1, progress=False, rng=0):
+def fit(trials, model="action_kernel", *, by="subject", errors="session", lapses=1, zetas=1, repetition=False, bias=False,
+        n_starts=N_STARTS, n_threads=1, progress=False, rng=0):
     """Fit a model of choice by maximum likelihood, with standard errors that let sessions differ.
 
     Parameters
@@ -152,6 +152,8 @@ def fit(trials, model="action_kernel", *, by="subject", errors="session", lapses
         Of prior models: one for both sides, or one for each.
     repetition : bool
         Of prior models: the last choice is repeated with a fitted probability.
+    bias : bool
+        Of prior models: a constant is fitted that favours the right side, or the left.
     n_starts : int
         From a Sobol sequence in the box of the starts (psychometric: the best of 200).
     n_threads : int or None
@@ -176,7 +178,7 @@ def fit(trials, model="action_kernel", *, by="subject", errors="session", lapses
     >>> hrnn.mice.fit(run, "action_kernel", n_starts=2).params.columns.tolist()
     ['zeta', 'lapse', 'alpha']
     """
-    checked(model, lapses, zetas, repetition)
+    checked(model, lapses, zetas, repetition, bias)
     one_of(by, "by", BY)
     one_of(errors, "errors", ERRORS)
     if by == errors == "session":
@@ -186,7 +188,7 @@ def fit(trials, model="action_kernel", *, by="subject", errors="session", lapses
     for k, choices in enumerate(found):
         if not choices.n:
             raise ValueError(f"trials must have choices of every unit, but {names.iloc[k].to_dict()} has none")
-    options = {"lapses": lapses, "zetas": zetas, "repetition": repetition}
+    options = {"lapses": lapses, "zetas": zetas, "repetition": repetition, "bias": bias}
     return fit_units(model, options, names, found, rows, errors=errors, n_starts=n_starts, n_threads=n_threads, progress=progress,
                      rng=rng)
 
@@ -202,13 +204,13 @@ def fit_units(model, options, names, found, rows, *, errors, n_starts, n_threads
     return _assemble(model, options, chosen, names, found, rows, errors, list(done.values()))
 
 
-def checked(model, lapses, zetas, repetition):
+def checked(model, lapses, zetas, repetition, bias):
     """The model of a name and its options, or an error that says which is wrong."""
     one_of(model, "model", MODELS)
     for name, value in (("lapses", lapses), ("zetas", zetas)):
         if value not in (1, 2) or isinstance(value, bool):
             raise ValueError(f"{name} must be 1 or 2, got {value!r}")
-    return model_of(model, lapses=lapses, zetas=zetas, repetition=flag(repetition, "repetition"))
+    return model_of(model, lapses=lapses, zetas=zetas, repetition=flag(repetition, "repetition"), bias=flag(bias, "bias"))
 
 
 def climb(model, choices, starts):
@@ -332,15 +334,15 @@ def _assemble(model, options, chosen, names, found, rows, errors, done):
     )
 
 
-def cross_validate(trials, model="action_kernel", *, by="subject", n_folds=N_FOLDS, lapses=1, zetas=1, repetition=False, n_starts=3,
-                   n_threads=1, progress=False, rng=0):
+def cross_validate(trials, model="action_kernel", *, by="subject", n_folds=N_FOLDS, lapses=1, zetas=1, repetition=False, bias=False,
+                   n_starts=3, n_threads=1, progress=False, rng=0):
     """Log likelihood of each session by a fit to the other folds of sessions of its unit.
 
     The searches of a fold start where those of `fit` start, and see its training sessions alone.
 
     Parameters
     ----------
-    trials, model, lapses, zetas, repetition, n_starts, n_threads, progress, rng
+    trials, model, lapses, zetas, repetition, bias, n_starts, n_threads, progress, rng
         As in `fit`.
     by : {'subject', 'pooled'}
     n_folds : int
@@ -367,7 +369,7 @@ def cross_validate(trials, model="action_kernel", *, by="subject", n_folds=N_FOL
     """
     import pandas as pd
 
-    chosen = checked(model, lapses, zetas, repetition)
+    chosen = checked(model, lapses, zetas, repetition, bias)
     one_of(by, "by", BY[::2])
     n_folds, n_starts = whole_number(n_folds, "n_folds", 2), whole_number(n_starts, "n_starts")
     names, found, table_rows = units(trials, by)

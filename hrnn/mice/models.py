@@ -34,6 +34,7 @@ class Parameter:
 
 
 ZETA, LAPSE, REPETITION = (0.01, 5.0, 0.05, 0.6), (0.0, 0.5, 0.01, 0.3), (0.0, 0.5, 0.0, 0.3)
+BIAS = -3.0, 3.0, -0.3, 0.3
 PRIOR_PARAMETERS = {
     "action_kernel": [Parameter("alpha", *LEARNING)], "stimulus_kernel": [Parameter("alpha", *LEARNING)],
     "four_alpha": [Parameter(f"alpha_{which}", *LEARNING) for which in ("chosen_correct", "chosen_wrong", "other_correct", "other_wrong")],
@@ -54,12 +55,14 @@ class PriorModel:
         One for both sides of the contrast, or one for each.
     repetition : bool
         Whether the last choice is repeated with some probability.
+    bias : bool
+        Whether one side is preferred throughout.
     """
 
     exact = False  # whether `evaluate` gives the Hessian, not outer products of gradients
 
-    def __init__(self, name, lapses=1, zetas=1, repetition=False):
-        self.name, self.lapses, self.zetas, self.repetition = name, lapses, zetas, repetition
+    def __init__(self, name, lapses=1, zetas=1, repetition=False, bias=False):
+        self.name, self.lapses, self.zetas, self.repetition, self.bias = name, lapses, zetas, repetition, bias
 
     def parameters(self, _):
         zetas = ["zeta"] if self.zetas == 1 else ["zeta_left", "zeta_right"]
@@ -67,6 +70,7 @@ class PriorModel:
         return [
             *(Parameter(name, *ZETA) for name in zetas), *(Parameter(name, *LAPSE) for name in lapses),
             *([Parameter("repetition", *REPETITION)] if self.repetition else []),
+            *([Parameter("bias", *BIAS)] if self.bias else []),
             *PRIOR_PARAMETERS.get(self.name.removesuffix("_with_current_trial"), []),
         ]
 
@@ -78,8 +82,9 @@ class PriorModel:
         zeta, rest = theta[: self.zetas], theta[self.zetas :]
         lapse, rest = rest[: self.lapses], rest[self.lapses :]
         rho, rest = (rest[0], rest[1:]) if self.repetition else (0.0, rest)
-        flags = self.zetas == 1, self.lapses == 1, self.repetition
-        return (SIGMA, zeta[0], zeta[-1], lapse[0], lapse[-1], rho, *flags), rest
+        bias, rest = (rest[0], rest[1:]) if self.bias else (0.0, rest)
+        flags = self.zetas == 1, self.lapses == 1, self.repetition, self.bias
+        return (SIGMA, zeta[0], zeta[-1], lapse[0], lapse[-1], rho, bias, *flags), rest
 
     def _prior(self, choices, parameters):
         """π before each trial and its derivatives by its parameters (K, R)."""
@@ -159,8 +164,8 @@ def _in_order(choices, decision, fixed, name, parameters, uniforms):
     """
     from scipy.special import ndtr, ndtri
 
-    sigma, *four, rho = decision[:6]
-    rho = np.broadcast_to(rho, len(choices.sessions))
+    sigma, *four, rho, bias = decision[:7]
+    rho, bias = (np.broadcast_to(value, len(choices.sessions)) for value in (rho, bias))
     starts, choice = np.flatnonzero(choices.first), np.zeros(len(choices.choice), np.int8)
     ends = np.r_[starts[1:], len(choice)]
     p, previous = np.full(len(starts), 0.5), np.zeros(len(starts))
@@ -170,7 +175,7 @@ def _in_order(choices, decision, fixed, name, parameters, uniforms):
         side_of, c = np.sign(choices.contrast[rows]), choices.contrast[rows]
         zeta, lapse = (_of_side(side_of, left[live], right[live]) for left, right in (four[:2], four[2:4]))
         prior = p[live] if fixed is None else fixed[rows]
-        w = c / zeta + np.sqrt(1 + (zeta / sigma) ** 2) * ndtri(np.clip(prior, 1e-7, 1 - 1e-7))
+        w = c / zeta + np.sqrt(1 + (zeta / sigma) ** 2) * ndtri(np.clip(prior, 1e-7, 1 - 1e-7)) + bias[live]
         again = np.where(previous[live] != 0, rho[live], 0.0)
         right = (1 - lapse - again) * ndtr(w) + lapse / 2 + again * (previous[live] > 0)
         drawn = np.where(uniforms[rows] < right, 1, -1) * choices.responded[rows]
@@ -426,11 +431,11 @@ PRIOR_MODELS = (*_FIXED, "semi_markov_free", *KERNELS)
 MODELS = (*PRIOR_MODELS, "history_glm", "psychometric")
 
 
-def model_of(name, *, lapses=1, zetas=1, repetition=False):
+def model_of(name, *, lapses=1, zetas=1, repetition=False, bias=False):
     """The model of a name; only prior models have a decision stage with options."""
     if name in ("history_glm", "psychometric"):
-        if (lapses, zetas, repetition) != (1, 1, False):
-            raise ValueError(f"lapses, zetas and repetition must be left at their defaults for {name!r}")
+        if (lapses, zetas, repetition, bias) != (1, 1, False, False):
+            raise ValueError(f"lapses, zetas, repetition and bias must be left at their defaults for {name!r}")
         return HistoryGlm() if name == "history_glm" else Psychometric()
     kind = FixedPrior if name in _FIXED else FreeSemiMarkov if name == "semi_markov_free" else PriorModel
-    return kind(name, lapses, zetas, repetition)
+    return kind(name, lapses, zetas, repetition, bias)
