@@ -63,7 +63,7 @@ def markov(table, hazard, gamma):
 
 
 def p_right(table, prior, zeta, lapse, repetition=0.0, bias=0.0, sigma=0.49):
-    """SPEC 7: Φ(c/ζ − (ζ/σ*) Φ⁻¹(1 − π) + bias), lapses and repetition; zeta and lapse are (left, right)."""
+    """SPEC 7: Φ(c/ζ − (ζ/σ*) Φ⁻¹(1 − π) + bias), lapses, repetition; ζ and λ are (left, right)."""
     out, previous = [], 0
     for i, row in enumerate(table):
         if i == 0 or row["session"] != table[i - 1]["session"]:

@@ -16,7 +16,7 @@ MODELS = [  # number in C, parameters, shift, twin
     (2, [0.1, 0.3, 0.05, 0.4], 1, twin.four_alpha), (3, [6.0, 0.7, 1.3], 1, lambda t, p: twin.exponential(t, *p)),
     (3, [6.0, 0.7, 1.3], 0, lambda t, p: twin.exponential(t, *p, shift=0)), (4, [0.03, 0.8], 1, lambda t, p: twin.markov(t, *p)),
 ]
-DECISIONS = [  # zetas, lapses, repetition, bias; one zeta, one lapse, whether repetition and bias are parameters
+DECISIONS = [  # zetas, lapses, repetition, bias; one zeta, one lapse, repeats, leans
     ((0.2, 0.35), (0.1, 0.2), 0.15, 0.0, False, False, True, False),
     ((0.3, 0.3), (0.1, 0.1), 0.0, 0.0, True, True, False, False),
     ((0.25, 0.25), (0.05, 0.3), 0.1, 0.4, True, False, True, False),
@@ -63,8 +63,16 @@ def likelihood(arrays, decision, prior, dprior):
     zeta, lapse, repetition, bias, *flags = decision
     k = (1 if flags[0] else 2) + (1 if flags[1] else 2) + sum(flags[2:]) + len(dprior)
     gradient, outer, log_p = np.empty(k), np.empty((k, k)), np.empty(len(prior))
-    value = _core.choice_likelihood(arrays, (0.49, *zeta, *lapse, repetition, bias, *flags), prior, dprior, gradient, outer, log_p,
-                                    np.empty(_core.choice_scratch()))
+    value = _core.choice_likelihood(
+        arrays,
+        (0.49, *zeta, *lapse, repetition, bias, *flags),
+        prior,
+        dprior,
+        gradient,
+        outer,
+        log_p,
+        np.empty(_core.choice_scratch()),
+    )
     return value, gradient, outer, log_p
 
 
@@ -79,8 +87,13 @@ def test_likelihood_is_that_of_the_twin_and_its_gradient_that_of_differences(dec
     np.testing.assert_allclose(log_p, twin.log_p(table, p), atol=1e-12)
     assert value == pytest.approx(log_p.sum(), rel=1e-12)
     shown = np.empty(len(table))
-    _core.choice_p_right(arrays, (0.49, *zeta, *lapse, repetition, bias, one_zeta, one_lapse, repeats, leans), prior, shown,
-                         np.empty(_core.choice_scratch()))
+    _core.choice_p_right(
+        arrays,
+        (0.49, *zeta, *lapse, repetition, bias, one_zeta, one_lapse, repeats, leans),
+        prior,
+        shown,
+        np.empty(_core.choice_scratch()),
+    )
     np.testing.assert_allclose(shown, p, atol=1e-13)
 
     def at(theta):
@@ -105,7 +118,13 @@ def test_sign_of_the_prior():
     arrays = tuple(np.array([v, v], t) for v, t in ((0, np.int64), (1, np.int8), (1, np.int8), (0, np.int8), (1, np.int8)))
     shown = np.empty(2)
     decision = (0.49, 0.3, 0.3, 0, 0, 0, 0, True, True, False, False)
-    _core.choice_p_right((*arrays, np.array([0.25, 0.0])), decision, np.array([0.8, 0.8]), shown, np.empty(_core.choice_scratch()))
+    _core.choice_p_right(
+        (*arrays, np.array([0.25, 0.0])),
+        decision,
+        np.array([0.8, 0.8]),
+        shown,
+        np.empty(_core.choice_scratch()),
+    )
     assert shown[0] > shown[1] > 0.8  # sharpened: the slope of the prior is more than 1
 
 

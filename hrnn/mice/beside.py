@@ -83,7 +83,11 @@ class Beside:
             fits = {model: self.fits[name, model] for model in MODELS_FITTED}
             subjects = fits["action_kernel"].names.assign(population=name)
             for measure, (value, margin) in of_fits(fits).items():
-                parts.append(subjects.assign(measure=measure, value=np.asarray(value), margin=np.asarray(margin)))
+                parts.append(
+                    subjects.assign(
+                        measure=measure, value=np.asarray(value), margin=np.asarray(margin)
+                    )
+                )
         return pd.concat(parts, ignore_index=True)
 
     @functools.cached_property
@@ -122,18 +126,33 @@ class Beside:
                 rows.append({"population": name, "value": mean.value, "low": mean.low, "high": mean.high, "n": mean.n})
             else:
                 value, margin = part.value.iloc[0], part.margin.iloc[0]
-                rows.append({"population": name, "value": value, "low": value - margin, "high": value + margin, "n": 1})
+                rows.append(
+                    {
+                        "population": name,
+                        "value": value,
+                        "low": value - margin,
+                        "high": value + margin,
+                        "n": 1,
+                    }
+                )
         return pd.DataFrame(rows)
 
 
 def of_fits(fits):
-    """MEASURES of every unit from the fits of MODELS_FITTED to the same choices: {measure: (value (M,), margin (M,) or NaN)}."""
+    """MEASURES of every unit from the fits of MODELS_FITTED to the same choices.
+
+    {measure: (value (M,), half its 95 % interval (M,) or NaN)}.
+    """
     action, bayes, history = (fits[model] for model in MODELS_FITTED)
     return {
-        "shift_at_0": (shift_at_zero(action), np.nan), "alpha": (action.params.alpha, action.margin.alpha),
+        "shift_at_0": (shift_at_zero(action), np.nan),
+        "alpha": (action.params.alpha, action.margin.alpha),
         "bits_over_bayes": (action.bits_per_trial - bayes.bits_per_trial, np.nan),
         "bits_per_trial": (action.bits_per_trial, np.nan),
-        **{which: (history.params[which], history.margin[which]) for which in ("previous_correct", "previous_wrong")},
+        **{
+            which: (history.params[which], history.margin[which])
+            for which in ("previous_correct", "previous_wrong")
+        },
     }
 
 

@@ -84,7 +84,9 @@ class Choices:
 
     def copies(self, n):
         """The same sessions n times, one set after another, as sessions of their own: Choices."""
-        columns = {field.name: np.tile(getattr(self, field.name), n) for field in dataclasses.fields(self)}
+        columns = {
+            field.name: np.tile(getattr(self, field.name), n) for field in dataclasses.fields(self)
+        }
         code = np.cumsum(self.first) - 1
         columns["session"] = (code + len(self.sessions) * np.arange(n)[:, None]).ravel()
         return Choices(**columns)
@@ -95,9 +97,10 @@ class Choices:
 
 
 def session_labels(trials, choices, rows):
-    """Subject and session of each session as the trial table has them: DataFrame (G rows), indexed by `Choices.session`.
+    """Subject and session of each session as the trial table has them: a DataFrame (G rows).
 
-    Without subjects the subject is "all". rows (R,) are those of the choices in the table.
+    It is indexed by `Choices.session`. Without subjects the subject is "all". rows (R,) are those
+    of the choices in the table.
     """
     table = trial_table(trials, "session").iloc[rows[choices.first]]
     subject = table["subject"] if "subject" in table else "all"

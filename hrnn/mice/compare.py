@@ -1,4 +1,4 @@
-"""Which model of choice is best, and how far to trust the answer: comparison, recovery, confusion."""
+"""Which model of choice is best, and how far to trust it: comparison, recovery, confusion."""
 
 import numpy as np
 
@@ -31,16 +31,17 @@ def compare(trials, models=COMPARED, *, by="subject", n_folds=5, n_starts=5, n_t
     Returns
     -------
     DataFrame
-        One row per model, the best first: `model, n_parameters`; `bits_per_trial, low, high` in left-out sessions, over subjects
-        (subjects resampled); `difference, difference_low, difference_high` to the best, paired by subject; `aic, bic` summed over
-        subjects, less the least; `n_best`, the number of subjects whose left-out sessions the model predicts best; `exceedance`, the
-        probability that the model is the most frequent best one among subjects (Stephan et al. 2009); `n_subjects`. All are over the
-        same subjects, those with choices in two sessions or more.
+        One row per model, the best first: `model, n_parameters`; `bits_per_trial, low, high` in
+        left-out sessions, over subjects (subjects resampled); `difference, difference_low,
+        difference_high` to the best, paired by subject; `aic, bic` summed over subjects, less the
+        least; `n_best`, the number of subjects whose left-out sessions the model predicts best;
+        `exceedance`, the probability that the model is the most frequent best one among subjects
+        (Stephan et al. 2009); `n_subjects`. All are over the same subjects, those with choices in
+        two sessions or more.
 
-    Notes
-    -----
-    Exceedance takes the log likelihood of left-out sessions for the log evidence. That is a choice: it rewards prediction from
-    most of a subject's sessions, where an evidence would integrate over a prior of the parameters.
+    Notes ----- Exceedance takes the log likelihood of left-out sessions for the log evidence. That
+    is a choice: it rewards prediction from most of a subject's sessions, where an evidence would
+    integrate over a prior of the parameters.
 
     Raises
     ------
@@ -70,7 +71,14 @@ def compare(trials, models=COMPARED, *, by="subject", n_folds=5, n_starts=5, n_t
         whole = fit(trials, model, rng=seed, **own, **settings)
         most = int(whole.params.notna().sum(axis=1).max())
         kept = whole.names.subject.isin(sums.index).to_numpy()
-        rows.append({"model": model, "n_parameters": most, "aic": whole.aic[kept].sum(), "bic": whole.bic[kept].sum()})
+        rows.append(
+            {
+                "model": model,
+                "n_parameters": most,
+                "aic": whole.aic[kept].sum(),
+                "bic": whole.bic[kept].sum(),
+            }
+        )
     table = pd.DataFrame(rows)
     every = np.stack(list(bits.values()), 1)
     mean, best = mean_interval(every), max(models, key=lambda m: bits[m].mean())
@@ -136,25 +144,42 @@ def _check_fit(fitted):
 
 def refit(model, trials, fitted, *, n_starts=3, n_threads=1, progress=False, rng=0):
     """Fit a model to simulated choices, which have the names and rows of `fitted`: a Fit."""
-    options = fitted.options if model in PRIOR_MODELS else {"lapses": 1, "zetas": 1, "repetition": False, "bias": False}
-    return fit_units(model, options, fitted.names, trials, fitted.rows, errors=fitted.errors,
-                     n_starts=whole_number(n_starts, "n_starts"), n_threads=n_threads, progress=progress, rng=rng)
+    options = (
+        fitted.options
+        if model in PRIOR_MODELS
+        else {"lapses": 1, "zetas": 1, "repetition": False, "bias": False}
+    )
+    return fit_units(
+        model,
+        options,
+        fitted.names,
+        trials,
+        fitted.rows,
+        errors=fitted.errors,
+        n_starts=whole_number(n_starts, "n_starts"),
+        n_threads=n_threads,
+        progress=progress,
+        rng=rng,
+    )
 
 
-def recover(fitted, *, between_sessions=True, n_repeats=1, n_starts=3, n_threads=1, progress=False, rng=0):
+def recover(
+    fitted, *, between_sessions=True, n_repeats=1, n_starts=3, n_threads=1, progress=False, rng=0
+):
     """Simulate the fit, fit the simulation: how well are parameters found again?
 
-    Sessions of a mouse differ more than those of one model. So each simulated session has parameters of its own, drawn
-    about the fitted ones with the covariance that the subject's sessions have (`variation.between_sessions`). The fit to all
-    sessions together then tends to other numbers than the centre of the draws, since one curve through a mixture is not
-    the mean curve: the truth is what it tends to, the fit to 30 copies of the subject's sessions.
+    Sessions of a mouse differ more than those of one model. So each simulated session has
+    parameters of its own, drawn about the fitted ones with the covariance that the subject's
+    sessions have (`variation.between_sessions`). The fit to all sessions together then tends to
+    other numbers than the centre of the draws, since one curve through a mixture is not the mean
+    curve: the truth is what it tends to, the fit to 30 copies of the subject's sessions.
 
     Parameters
     ----------
     fitted : Fit
     between_sessions : bool
-        False: all simulated sessions have the fitted parameters, which are the truth; this cannot show errors that
-        are too small because sessions differ.
+        False: all simulated sessions have the fitted parameters, which are the truth; this cannot
+        show errors that are too small because sessions differ.
     n_repeats : int
     n_starts, n_threads, progress, rng
         As in `fit`.
@@ -162,14 +187,15 @@ def recover(fitted, *, between_sessions=True, n_repeats=1, n_starts=3, n_threads
     Returns
     -------
     DataFrame
-        One row per unit, repeat and parameter: `subject` (and `session`), `repeat, parameter, truth, estimate, se`, the
-        estimate's 95 % interval `low, high` (± `Fit.margin`; errors as in `fitted`), and `covered`, whether it holds the
-        truth; missing where there is no se.
+        One row per unit, repeat and parameter: `subject` (and `session`), `repeat, parameter,
+        truth, estimate, se`, the estimate's 95 % interval `low, high` (± `Fit.margin`; errors as in
+        `fitted`), and `covered`, whether it holds the truth; missing where there is no se.
 
     Raises
     ------
     TypeError, ValueError
-        If `fitted` is no Fit, or has a unit of one session, which does not tell how sessions differ.
+        If `fitted` is no Fit, or has a unit of one session, which does not tell how sessions
+        differ.
 
     Examples
     --------
@@ -193,8 +219,18 @@ def recover(fitted, *, between_sessions=True, n_repeats=1, n_starts=3, n_threads
             truth, estimate, margin = truths[name], again.params[name], again.margin[name]
             covered = pd.array((estimate - truth).abs() <= margin, dtype="boolean")
             covered[margin.isna().to_numpy()] = pd.NA
-            rows.append(fitted.names.assign(repeat=repeat, parameter=name, truth=truth, estimate=estimate, se=again.se[name],
-                                            low=estimate - margin, high=estimate + margin, covered=covered))
+            rows.append(
+                fitted.names.assign(
+                    repeat=repeat,
+                    parameter=name,
+                    truth=truth,
+                    estimate=estimate,
+                    se=again.se[name],
+                    low=estimate - margin,
+                    high=estimate + margin,
+                    covered=covered,
+                )
+            )
     return pd.concat(rows, ignore_index=True)
 
 
@@ -202,9 +238,14 @@ def _spreads(fitted):
     """Covariance of parameters between sessions of each unit: a list of (P, P)."""
     alone = np.flatnonzero(fitted.n_sessions < 2)
     if alone.size:
-        raise ValueError("fitted must have two sessions or more in every unit, or between_sessions be False, but "
-                         f"{fitted.names.iloc[alone[0]].to_dict()} has one")
-    return [variation.between_sessions(fitted._model, choices, fitted.theta(k)) for k, choices in enumerate(fitted.trials)]
+        raise ValueError(
+            "fitted must have two sessions or more in every unit, or between_sessions be False, "
+            f"but {fitted.names.iloc[alone[0]].to_dict()} has one"
+        )
+    return [
+        variation.between_sessions(fitted._model, choices, fitted.theta(k))
+        for k, choices in enumerate(fitted.trials)
+    ]
 
 
 def _varied(fitted, spreads, random):
@@ -219,7 +260,9 @@ def _tendencies(fitted, spreads, n_threads, progress, random):
 
     def one(k):
         choices = fitted.trials[k]
-        return lambda stop: variation.tendency(fitted._model, choices, fitted.theta(k), spreads[k], own[k])
+        return lambda stop: variation.tendency(
+            fitted._model, choices, fitted.theta(k), spreads[k], own[k]
+        )
 
     found = jobs.run({k: one(k) for k in range(len(spreads))}, n_threads_of(n_threads), progress)
     truths = fitted.params.copy()

@@ -104,15 +104,35 @@ class Fit:
         return model_of(self.model, **self.options)
 
     def to_frame(self):
-        """One row per unit: names, parameters, `se_` of each, which errors, and how good the fit is."""
+        """One row per unit: names, parameters, `se_` of each, which errors, how good the fit is."""
         import pandas as pd
 
-        return pd.concat([
-            self.names, self.params, self.se.add_prefix("se_"),
-            pd.DataFrame({name: getattr(self, name) for name in (
-                "errors", "n_sessions", "log_likelihood", "n_trials", "bits_per_trial", "accuracy", "aic", "bic", "converged",
-                "at_bound", "agreement")}),
-        ], axis=1)
+        return pd.concat(
+            [
+                self.names,
+                self.params,
+                self.se.add_prefix("se_"),
+                pd.DataFrame(
+                    {
+                        name: getattr(self, name)
+                        for name in (
+                            "errors",
+                            "n_sessions",
+                            "log_likelihood",
+                            "n_trials",
+                            "bits_per_trial",
+                            "accuracy",
+                            "aic",
+                            "bic",
+                            "converged",
+                            "at_bound",
+                            "agreement",
+                        )
+                    }
+                ),
+            ],
+            axis=1,
+        )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -128,8 +148,21 @@ class _One:
     agreement: float
 
 
-def fit(trials, model="action_kernel", *, by="subject", errors="session", lapses=1, zetas=1, repetition=False, bias=False,
-        n_starts=N_STARTS, n_threads=1, progress=False, rng=0):
+def fit(
+    trials,
+    model="action_kernel",
+    *,
+    by="subject",
+    errors="session",
+    lapses=1,
+    zetas=1,
+    repetition=False,
+    bias=False,
+    n_starts=N_STARTS,
+    n_threads=1,
+    progress=False,
+    rng=0,
+):
     """Fit a model of choice by maximum likelihood, with standard errors that let sessions differ.
 
     Parameters
@@ -143,11 +176,12 @@ def fit(trials, model="action_kernel", *, by="subject", errors="session", lapses
     by : {'subject', 'session', 'pooled'}
         'session' needs ``errors="hessian"``.
     errors : {'session', 'hessian'}
-        'session': clustered by session (Liang & Zeger 1986), H⁻¹ (Σ_s u_s u_sᵀ) H⁻¹ G/(G - 1), with H minus the Hessian at the
-        maximum and u_s the gradient of the log likelihood of session s of G. They hold if sessions differ, and if trials of
-        a session depend on each other in ways that the model does not have; they are NaN for a unit of one session, and
-        too small with few sessions, for which `Fit.margin` makes up in part. 'hessian': H⁻¹, as if the model were right and all
-        sessions had the same parameters.
+        'session': clustered by session (Liang & Zeger 1986), H⁻¹ (Σ_s u_s u_sᵀ) H⁻¹ G/(G - 1), with
+        H minus the Hessian at the maximum and u_s the gradient of the log likelihood of session s
+        of G. They hold if sessions differ, and if trials of a session depend on each other in ways
+        that the model does not have; they are NaN for a unit of one session, and too small with few
+        sessions, for which `Fit.margin` makes up in part. 'hessian': H⁻¹, as if the model were
+        right and all sessions had the same parameters.
     lapses, zetas : 1 or 2
         Of prior models: one for both sides, or one for each.
     repetition : bool
@@ -168,8 +202,8 @@ def fit(trials, model="action_kernel", *, by="subject", errors="session", lapses
     Raises
     ------
     TypeError, ValueError
-        If the table lacks columns or holds what it may not, a unit has no choices, or an argument is not as above; if errors are to
-        be clustered by session and each session is a unit.
+        If the table lacks columns or holds what it may not, a unit has no choices, or an argument
+        is not as above; if errors are to be clustered by session and each session is a unit.
 
     Examples
     --------
@@ -182,15 +216,27 @@ def fit(trials, model="action_kernel", *, by="subject", errors="session", lapses
     one_of(by, "by", BY)
     one_of(errors, "errors", ERRORS)
     if by == errors == "session":
-        raise ValueError("errors must be 'hessian' if by is 'session', got 'session': one session has none")
+        raise ValueError(
+            "errors must be 'hessian' if by is 'session', got 'session': one session has none"
+        )
     n_starts = whole_number(n_starts, "n_starts")
     names, found, rows = units(trials, by)
     for k, choices in enumerate(found):
         if not choices.n:
             raise ValueError(f"trials must have choices of every unit, but {names.iloc[k].to_dict()} has none")
     options = {"lapses": lapses, "zetas": zetas, "repetition": repetition, "bias": bias}
-    return fit_units(model, options, names, found, rows, errors=errors, n_starts=n_starts, n_threads=n_threads, progress=progress,
-                     rng=rng)
+    return fit_units(
+        model,
+        options,
+        names,
+        found,
+        rows,
+        errors=errors,
+        n_starts=n_starts,
+        n_threads=n_threads,
+        progress=progress,
+        rng=rng,
+    )
 
 
 def fit_units(model, options, names, found, rows, *, errors, n_starts, n_threads, progress, rng):
@@ -210,7 +256,13 @@ def checked(model, lapses, zetas, repetition, bias):
     for name, value in (("lapses", lapses), ("zetas", zetas)):
         if value not in (1, 2) or isinstance(value, bool):
             raise ValueError(f"{name} must be 1 or 2, got {value!r}")
-    return model_of(model, lapses=lapses, zetas=zetas, repetition=flag(repetition, "repetition"), bias=flag(bias, "bias"))
+    return model_of(
+        model,
+        lapses=lapses,
+        zetas=zetas,
+        repetition=flag(repetition, "repetition"),
+        bias=flag(bias, "bias"),
+    )
 
 
 def climb(model, choices, starts):
@@ -241,16 +293,21 @@ def _fit_one(model, choices, errors, n_starts, seed):
     best = max(ends, key=lambda end: end.value)
     free = inside(best.theta, low, high)
     return _One(
-        [p.name for p in parameters], best.theta, standard_errors(model, choices, best, free, low, high, errors), best.value,
-        best.converged, bool(not free.all()), float(np.mean([end.value > best.value - 0.01 for end in ends])),
+        [p.name for p in parameters],
+        best.theta,
+        standard_errors(model, choices, best, free, low, high, errors),
+        best.value,
+        best.converged,
+        bool(not free.all()),
+        float(np.mean([end.value > best.value - 0.01 for end in ends])),
     )
 
 
 def standard_errors(model, choices, best, free, low, high, errors):
     """Errors (P,) of the free parameters, from the Hessian or clustered by session.
 
-    NaN at a bound, for all if the Hessian is not negative definite, where an error is as wide as the bounds, and, clustered, of what
-    fewer than two sessions tell of.
+    NaN at a bound, for all if the Hessian is not negative definite, where an error is as wide as
+    the bounds, and, clustered, of what fewer than two sessions tell of.
     """
     se, index = np.full(len(free), np.nan), np.flatnonzero(free)
     if not index.size or (errors == "session" and choices.n_sessions < 2):
@@ -265,11 +322,13 @@ def standard_errors(model, choices, best, free, low, high, errors):
 
 
 def information_of(model, choices, theta, index):
-    """Minus the Hessian of the log likelihood by the parameters `index` (F,) that are free, (F, F)."""
+    """Minus the Hessian of the log likelihood by the free parameters `index` (F,), (F, F)."""
     low, high = bounds(model.parameters(choices))
     free = np.isin(np.arange(len(theta)), index)
     outer = model.evaluate(choices, theta)[2]
-    second = hessian(lambda shifted: model.evaluate(choices, shifted), theta, outer, low, high, free)
+    second = hessian(
+        lambda shifted: model.evaluate(choices, shifted), theta, outer, low, high, free
+    )
     return -second[np.ix_(index, index)]
 
 
@@ -283,9 +342,10 @@ def inverse(information):
 
 
 def clustered(bread, scores):
-    """The sandwich B (Σ u uᵀ) B G/(G - 1) of B (P, P) and the scores u of sessions (G, P); sessions without choices have none.
+    """The sandwich B (Σ u uᵀ) B G/(G - 1) of B (P, P) and the scores u of sessions (G, P).
 
-    NaN on the diagonal where fewer than two sessions have a score.
+    Sessions without choices have no score. NaN on the diagonal where fewer than two sessions have a
+    score.
 
     Examples
     --------
@@ -326,16 +386,47 @@ def _assemble(model, options, chosen, names, found, rows, errors, done):
     bits = (value - np.array([coin(c) for c in found])) / (n * np.log(2))
     n_sessions = np.array([choices.n_sessions for choices in found])
     converged, at_bound, agreement = (
-        np.array([getattr(one, name) for one in done]) for name in ("converged", "at_bound", "agreement")
+        np.array([getattr(one, name) for one in done])
+        for name in ("converged", "at_bound", "agreement")
     )
     return Fit(
-        model, options, names, params, se, errors, n_sessions, value, n, bits, 2 * k - 2 * value, k * np.log(n) - 2 * value,
-        converged, at_bound, agreement, prior, p_right, found, rows,
+        model,
+        options,
+        names,
+        params,
+        se,
+        errors,
+        n_sessions,
+        value,
+        n,
+        bits,
+        2 * k - 2 * value,
+        k * np.log(n) - 2 * value,
+        converged,
+        at_bound,
+        agreement,
+        prior,
+        p_right,
+        found,
+        rows,
     )
 
 
-def cross_validate(trials, model="action_kernel", *, by="subject", n_folds=N_FOLDS, lapses=1, zetas=1, repetition=False, bias=False,
-                   n_starts=3, n_threads=1, progress=False, rng=0):
+def cross_validate(
+    trials,
+    model="action_kernel",
+    *,
+    by="subject",
+    n_folds=N_FOLDS,
+    lapses=1,
+    zetas=1,
+    repetition=False,
+    bias=False,
+    n_starts=3,
+    n_threads=1,
+    progress=False,
+    rng=0,
+):
     """Log likelihood of each session by a fit to the other folds of sessions of its unit.
 
     The searches of a fold start where those of `fit` start, and see its training sessions alone.
@@ -351,9 +442,10 @@ def cross_validate(trials, model="action_kernel", *, by="subject", n_folds=N_FOL
     Returns
     -------
     DataFrame
-        One row per session: `unit` (the fitted subject, or 'all'), `subject, session` (as the table has them, so that both merge with
-        it), `fold, log_likelihood, n_trials, coin` (log likelihood of a coin with the rate of the training sessions). Units of
-        one session are left out.
+        One row per session: `unit` (the fitted subject, or 'all'), `subject, session` (as the table
+        has them, so that both merge with it), `fold, log_likelihood, n_trials, coin` (log
+        likelihood of a coin with the rate of the training sessions). Units of one session are left
+        out.
 
     Raises
     ------
@@ -388,7 +480,11 @@ def cross_validate(trials, model="action_kernel", *, by="subject", n_folds=N_FOL
     tables = []
     for k, rows in done.items():
         labels = session_labels(trials, found[k], table_rows[k]).assign(unit=names.subject[k])
-        tables.append(labels[["unit", "subject", "session"]].join(pd.DataFrame(rows).set_index("code"), how="inner"))
+        tables.append(
+            labels[["unit", "subject", "session"]].join(
+                pd.DataFrame(rows).set_index("code"), how="inner"
+            )
+        )
     return pd.concat(tables).sort_values(["unit", "subject", "session"], ignore_index=True)
 
 
@@ -407,7 +503,9 @@ def _folds(model, choices, parts, n_starts, seed, stop):
         right = (training.choice > 0).sum() / training.n
         for session in part:
             left_out = choices.select(choices.session == session)
-            rows.append({"code": session, "fold": fold, **_predicted(model, fitted, left_out, right)})
+            rows.append(
+                {"code": session, "fold": fold, **_predicted(model, fitted, left_out, right)}
+            )
     return rows
 
 

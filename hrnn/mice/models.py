@@ -1,8 +1,9 @@
 """Models of choice: their parameters, likelihood and gradient, prior, and simulation. docs/mice.md has every formula and source.
 
-A model has `parameters(choices)`, `starts(choices, n, seed)`, `evaluate(choices, theta)` -> (log likelihood, gradient, information),
-`scores(choices, theta)` (G, P), the gradient of each session's log likelihood, `p_right(choices, theta)`, `prior(choices, theta)` or
-None, and `simulate(choices, theta, uniforms)`.
+A model has `parameters(choices)`, `starts(choices, n, seed)`, `evaluate(choices, theta)` -> (log
+likelihood, gradient, information), `scores(choices, theta)` (G, P), the gradient of each session's
+log likelihood, `p_right(choices, theta)`, `prior(choices, theta)` or None, and `simulate(choices,
+theta, uniforms)`.
 """
 
 import dataclasses
@@ -62,7 +63,13 @@ class PriorModel:
     exact = False  # whether `evaluate` gives the Hessian, not outer products of gradients
 
     def __init__(self, name, lapses=1, zetas=1, repetition=False, bias=False):
-        self.name, self.lapses, self.zetas, self.repetition, self.bias = name, lapses, zetas, repetition, bias
+        self.name, self.lapses, self.zetas, self.repetition, self.bias = (
+            name,
+            lapses,
+            zetas,
+            repetition,
+            bias,
+        )
 
     def parameters(self, _):
         zetas = ["zeta"] if self.zetas == 1 else ["zeta_left", "zeta_right"]
@@ -114,7 +121,9 @@ class PriorModel:
         for rows, score in zip(choices.sessions, scores, strict=True):
             trials = tuple(column[rows] for column in choices._tuple)
             moved = np.ascontiguousarray(dprior[:, rows])
-            _core.choice_likelihood(trials, decision, prior[rows], moved, score, outer, None, scratch)
+            _core.choice_likelihood(
+                trials, decision, prior[rows], moved, score, outer, None, scratch
+            )
         return scores
 
     def p_right(self, choices, theta):
@@ -128,9 +137,9 @@ class PriorModel:
         return p
 
     def simulate(self, choices, theta, uniforms):
-        """Choices (R,) of one mouse like this in the same trials; where it gave none before it gives none.
+        """Choices (R,) of one mouse like this in the same trials.
 
-        theta is (P,), or (G, P) with a row for each session.
+        Where there was none there is none. theta is (P,), or (G, P) with a row for each session.
         """
         closed = self.repetition or self.name in ("action_kernel", "four_alpha")
         thetas = _of_sessions(choices, theta)
@@ -158,9 +167,10 @@ def _drawn(choices, p_right, uniforms):
 
 
 def _in_order(choices, decision, fixed, name, parameters, uniforms):
-    """Trial by trial, all sessions at once: what a choice does to the next one's prior, or to the repetition.
+    """Trial by trial, all sessions at once.
 
-    The numbers of the decision and the parameters (K, G) of the prior are those of each session.
+    A choice changes the next one's prior, or what is repeated. The numbers of the decision and the
+    parameters (K, G) of the prior are those of each session.
     """
     from scipy.special import ndtr, ndtri
 
@@ -173,9 +183,15 @@ def _in_order(choices, decision, fixed, name, parameters, uniforms):
         live = np.flatnonzero(starts + t < ends)
         rows = starts[live] + t
         side_of, c = np.sign(choices.contrast[rows]), choices.contrast[rows]
-        zeta, lapse = (_of_side(side_of, left[live], right[live]) for left, right in (four[:2], four[2:4]))
+        zeta, lapse = (
+            _of_side(side_of, left[live], right[live]) for left, right in (four[:2], four[2:4])
+        )
         prior = p[live] if fixed is None else fixed[rows]
-        w = c / zeta + np.sqrt(1 + (zeta / sigma) ** 2) * ndtri(np.clip(prior, 1e-7, 1 - 1e-7)) + bias[live]
+        w = (
+            c / zeta
+            + np.sqrt(1 + (zeta / sigma) ** 2) * ndtri(np.clip(prior, 1e-7, 1 - 1e-7))
+            + bias[live]
+        )
         again = np.where(previous[live] != 0, rho[live], 0.0)
         right = (1 - lapse - again) * ndtr(w) + lapse / 2 + again * (previous[live] > 0)
         drawn = np.where(uniforms[rows] < right, 1, -1) * choices.responded[rows]
@@ -267,7 +283,12 @@ class HistoryGlm:
 
     def parameters(self, choices):
         names = [f"{side}_{100 * c:.4g}" for c in self._levels(choices) for side in ("left", "right")]
-        names += ["previous_correct", "previous_wrong", *(["block"] if self.blocks else []), "intercept"]
+        names += [
+            "previous_correct",
+            "previous_wrong",
+            *(["block"] if self.blocks else []),
+            "intercept",
+        ]
         return [Parameter(name, *self.WIDE) for name in names]
 
     def starts(self, choices, n, seed):
@@ -278,7 +299,12 @@ class HistoryGlm:
         last = np.r_[0, choices.choice[:-1]] * ~choices.first
         correct = np.r_[False, choices.choice[:-1] == choices.side[:-1]]
         columns = [(choices.contrast == s * c) for c in self._levels(choices) for s in (-1, 1)]
-        columns += [last * correct, last * ~correct, *([choices.block_side] if self.blocks else []), np.ones(len(last))]
+        columns += [
+            last * correct,
+            last * ~correct,
+            *([choices.block_side] if self.blocks else []),
+            np.ones(len(last)),
+        ]
         return np.column_stack(columns).astype(float)
 
     def _counts(self, choices):
@@ -315,7 +341,9 @@ class HistoryGlm:
         choice = np.zeros(len(choices.choice), np.int8)
         thetas = _of_sessions(choices, theta)
         X = self.design(choices.with_choice(choice))
-        fixed = np.concatenate([X[rows] @ own for rows, own in zip(choices.sessions, thetas, strict=True)])
+        fixed = np.concatenate(
+            [X[rows] @ own for rows, own in zip(choices.sessions, thetas, strict=True)]
+        )
         starts = np.flatnonzero(choices.first)
         ends, history = np.r_[starts[1:], len(choice)], 2 * len(self._levels(choices))
         correct, wrong = thetas.T[history : history + 2]
@@ -325,13 +353,15 @@ class HistoryGlm:
             z = fixed[rows]
             if t:
                 before = choice[rows - 1]
-                z = z + before * np.where(before == choices.side[rows - 1], correct[live], wrong[live])
+                z = z + before * np.where(
+                    before == choices.side[rows - 1], correct[live], wrong[live]
+                )
             choice[rows] = np.where(uniforms[rows] < 1 / (1 + np.exp(-z)), 1, -1) * choices.responded[rows]
         return choice
 
 
 class Repeating(HistoryGlm):
-    """The same without the block side: stimuli and the last trial alone. Not for comparison: `nulls` simulates it."""
+    """The same without the block side: stimuli and the last trial alone; `nulls` simulates it."""
 
     name, blocks = "repeating", False
 
@@ -418,7 +448,11 @@ class Psychometric:
         """Choices (R,) in the same trials; theta is (P,), or (G, P) with a row for each session."""
         from hrnn.psychometric import _curve
 
-        thetas = np.repeat(_of_sessions(choices, theta), [rows.stop - rows.start for rows in choices.sessions], axis=0)
+        thetas = np.repeat(
+            _of_sessions(choices, theta),
+            [rows.stop - rows.start for rows in choices.sessions],
+            axis=0,
+        )
         p = np.full(len(choices.choice), 0.5)
         for i, block in enumerate(self._blocks(choices)):
             rows = choices.p_right_block == block
@@ -435,7 +469,9 @@ def model_of(name, *, lapses=1, zetas=1, repetition=False, bias=False):
     """The model of a name; only prior models have a decision stage with options."""
     if name in ("history_glm", "psychometric"):
         if (lapses, zetas, repetition, bias) != (1, 1, False, False):
-            raise ValueError(f"lapses, zetas, repetition and bias must be left at their defaults for {name!r}")
+            raise ValueError(
+                f"lapses, zetas, repetition and bias must be left at their defaults for {name!r}"
+            )
         return HistoryGlm() if name == "history_glm" else Psychometric()
     kind = FixedPrior if name in _FIXED else FreeSemiMarkov if name == "semi_markov_free" else PriorModel
     return kind(name, lapses, zetas, repetition, bias)

@@ -1,4 +1,4 @@
-"""Do mice follow the blocks? Against pseudo-sessions of the rig, and against mice that know no block and repeat themselves."""
+"""Do mice follow the blocks? Against pseudo-sessions, and against mice that repeat themselves."""
 
 import numpy as np
 
@@ -13,7 +13,9 @@ AT_ONCE = 20  # copies of a subject that are simulated together
 
 
 def pseudo_blocks(n_trials, *, rng=0):
-    """Probability of left in each trial of a session that the rig might have made, (n_trials,): 90 unbiased trials, then blocks.
+    """Probability of left in each trial of a session that the rig might have made, (n_trials,).
+
+    90 unbiased trials, then blocks.
 
     Examples
     --------
@@ -22,7 +24,9 @@ def pseudo_blocks(n_trials, *, rng=0):
     """
     n_trials, random = whole_number(n_trials, "n_trials"), generator(rng)
     left, right = round(1 - RIG.p_block, 10), RIG.p_block  # P(left) in right and in left blocks
-    return np.r_[np.full(RIG.n_unbiased, 0.5), np.where(_block_sides(n_trials, random) > 0, left, right)][:n_trials]
+    return np.r_[
+        np.full(RIG.n_unbiased, 0.5), np.where(_block_sides(n_trials, random) > 0, left, right)
+    ][:n_trials]
 
 
 def _block_sides(n, random):
@@ -33,18 +37,20 @@ def _block_sides(n, random):
 
 
 def block_following(trials, *, n_pseudo=200, rng=0):
-    """Does P(right) at contrast 0 differ between right and left blocks, and by more than what knows no block would give?
+    """Does P(right) at contrast 0 differ between blocks, by more than what knows no block gives?
 
-    The statistic is the difference in P(right | choice) between right and left blocks at contrast 0, in all sessions of a subject
-    together. There are two nulls.
+    The statistic is the difference in P(right | choice) between right and left blocks at contrast
+    0, in all sessions of a subject together. There are two nulls.
 
-    * **Pseudo-sessions** of the rig's generator in place of the blocks. Blocks and slow changes of behaviour are both long, so
-      that shuffled trials are no null (Harris 2020). It excludes chance and drift. *Any* dependence on the past passes: past stimuli
-      and rewarded choices tell the block, so that a mouse that repeats its last choice differs between blocks and not between
+    * **Pseudo-sessions** of the rig's generator in place of the blocks. Blocks and slow changes of
+      behaviour are both long, so that shuffled trials are no null (Harris 2020). It excludes chance
+      and drift. *Any* dependence on the past passes: past stimuli and rewarded choices tell the
+      block, so that a mouse that repeats its last choice differs between blocks and not between
       pseudo-blocks.
-    * **Mice that repeat themselves**: a logistic regression of the subject's choices on stimulus side × contrast, the previous
-      choice × its outcome, and an intercept, without any block, simulated in the subject's own trials and blocks. It excludes that
-      stimuli and a memory of one trial suffice. It does *not* exclude a longer memory of choices or stimuli that knows of no
+    * **Mice that repeat themselves**: a logistic regression of the subject's choices on stimulus
+      side × contrast, the previous choice × its outcome, and an intercept, without any block,
+      simulated in the subject's own trials and blocks. It excludes that stimuli and a memory of one
+      trial suffice. It does *not* exclude a longer memory of choices or stimuli that knows of no
       block; `compare` tells such memories from an observer of blocks.
 
     Parameters
@@ -57,10 +63,11 @@ def block_following(trials, *, n_pseudo=200, rng=0):
     Returns
     -------
     DataFrame
-        One row per subject: `value`; `null_mean, null_low, null_high` (2.5 and 97.5 %) and `p` (one-sided, at least
-        1/(n_pseudo + 1)) under pseudo-sessions; `repeating_mean, repeating_low, repeating_high, p_repeating` likewise under mice that
-        repeat themselves; `n` (choices at contrast 0 in biased blocks). Sessions without unbiased start are compared with the blocks
-        after it.
+        One row per subject: `value`; `null_mean, null_low, null_high` (2.5 and 97.5 %) and `p`
+        (one-sided, at least 1/(n_pseudo + 1)) under pseudo-sessions; `repeating_mean,
+        repeating_low, repeating_high, p_repeating` likewise under mice that repeat themselves; `n`
+        (choices at contrast 0 in biased blocks). Sessions without unbiased start are compared with
+        the blocks after it.
 
     Examples
     --------
@@ -79,12 +86,31 @@ def block_following(trials, *, n_pseudo=200, rng=0):
         right = choices.choice[zero] > 0
         side = choices.block_side[zero]
         value = _difference(right, side)
-        pseudo = np.array([_difference(right, _pseudo_sides(choices, random)[zero]) for _ in range(n_pseudo)])
-        repeating = np.array([_difference(made[zero] > 0, side) for made in _repeaters(choices, n_pseudo, simulating)])
+        pseudo = np.array(
+            [_difference(right, _pseudo_sides(choices, random)[zero]) for _ in range(n_pseudo)]
+        )
+        repeating = np.array(
+            [
+                _difference(made[zero] > 0, side)
+                for made in _repeaters(choices, n_pseudo, simulating)
+            ]
+        )
         mean, low, high, p = _against(value, pseudo)
-        row = {"subject": names.subject[k], "value": value, "null_mean": mean, "null_low": low, "null_high": high, "p": p}
+        row = {
+            "subject": names.subject[k],
+            "value": value,
+            "null_mean": mean,
+            "null_low": low,
+            "null_high": high,
+            "p": p,
+        }
         mean, low, high, p = _against(value, repeating)
-        row |= {"repeating_mean": mean, "repeating_low": low, "repeating_high": high, "p_repeating": p}
+        row |= {
+            "repeating_mean": mean,
+            "repeating_low": low,
+            "repeating_high": high,
+            "p_repeating": p,
+        }
         rows.append(row | {"n": int((side != 0).sum())})
     return pd.DataFrame(rows)
 
@@ -96,7 +122,7 @@ def _against(value, null):
 
 
 def _repeaters(choices, n, random):
-    """Choices (R,) of n mice that know no block, each the subject's double in the subject's trials."""
+    """Choices (R,) of n doubles of the subject that know no block, in the subject's trials."""
     model = Repeating()
     theta = climb(model, choices, [np.zeros(len(model.parameters(choices)))])[0].theta
     for done in range(0, n, AT_ONCE):
@@ -106,7 +132,7 @@ def _repeaters(choices, n, random):
 
 
 def _pseudo_sides(choices, random):
-    """Block sides of pseudo-sessions in the place of the sessions, as unbiased at their start as they are."""
+    """Block sides of pseudo-sessions in place of the sessions, as unbiased at their start."""
     starts = np.flatnonzero(choices.first)
     sides = np.zeros(len(choices.session))
     for start, end in zip(starts, np.r_[starts[1:], len(sides)], strict=True):
@@ -117,4 +143,6 @@ def _pseudo_sides(choices, random):
 
 def _difference(right, side):
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.divide(right[side > 0].sum(), (side > 0).sum()) - np.divide(right[side < 0].sum(), (side < 0).sum())
+        return np.divide(right[side > 0].sum(), (side > 0).sum()) - np.divide(
+            right[side < 0].sum(), (side < 0).sum()
+        )

@@ -1,4 +1,4 @@
-"""How the parameters of a model of choice vary between the sessions of one subject, and simulated choices that vary like that."""
+"""How parameters vary between the sessions of a subject, and simulated choices that vary so."""
 
 import numpy as np
 
@@ -10,14 +10,16 @@ N_COPIES = 30  # of a unit's sessions, for what the fit of all of them together 
 def between_sessions(model, choices, theta):
     """Covariance of the parameters between sessions, a moment estimate (P, P).
 
-    Session s has parameters θ + δ_s, δ_s ~ (0, Σ). At the maximum for all sessions together its score is nearly u_s = w_s H δ_s + e_s,
-    where H is minus the Hessian of all, w_s the session's share of the choices, and w_s H the variance of e_s if trials
-    are those of the model. Hence Σ_s u_s u_sᵀ G/(G - 1) is on average H + Σ_s w_s² H Σ H, and
+    Session s has parameters θ + δ_s, δ_s ~ (0, Σ). At the maximum for all sessions together its
+    score is nearly u_s = w_s H δ_s + e_s, where H is minus the Hessian of all, w_s the session's
+    share of the choices, and w_s H the variance of e_s if trials are those of the model. Hence Σ_s
+    u_s u_sᵀ G/(G - 1) is on average H + Σ_s w_s² H Σ H, and
 
     Σ = [H⁻¹ (Σ_s u_s u_sᵀ) H⁻¹ G/(G - 1) - H⁻¹] / Σ_s w_s²:
 
-    the excess of the clustered covariance over that of the Hessian. Negative eigenvalues (of H^½ Σ H^½) are set to 0. Parameters at a
-    bound do not vary, nor do any where H is not positive definite.
+    the excess of the clustered covariance over that of the Hessian. Negative eigenvalues (of H^½ Σ
+    H^½) are set to 0. Parameters at a bound do not vary, nor do any where H is not positive
+    definite.
 
     Parameters
     ----------
@@ -57,7 +59,7 @@ def _positive(matrix):
 
 
 def varied(model, choices, theta, covariance, random):
-    """The same trials with choices of a double whose parameters vary between sessions by a covariance: Choices.
+    """The same trials with choices of a double whose sessions vary by a covariance: Choices.
 
     Each session's parameters are normal about theta (P,), clipped to their bounds.
     """
@@ -70,9 +72,10 @@ def varied(model, choices, theta, covariance, random):
 
 
 def tendency(model, choices, theta, covariance, random):
-    """What the fit to all sessions together tends to if they vary by a covariance about theta, (P,): that of N_COPIES doubles.
+    """What the fit to all sessions tends to if they vary by a covariance about theta, (P,).
 
-    It is not theta: one curve through a mixture of steep and flat ones is flatter than their mean.
+    It is taken to be that of N_COPIES doubles of all sessions. It is not theta: one curve through a
+    mixture of steep and flat ones is flatter than their mean.
     """
     copies = varied(model, choices.copies(N_COPIES), theta, covariance, random)
     return climb(model, copies, [theta])[0].theta
