@@ -735,6 +735,14 @@ def test_who_follows_the_blocks_does_so_by_both_nulls():
     assert (found.repeating_high < found.value).all() and (found.repeating_mean > 0.02).all()
 
 
+def test_without_choices_at_contrast_0_in_blocks_of_both_sides_there_is_no_p(table):
+    one_side = table.assign(
+        choice=np.where((table.strength == 0) & (table.block_side > 0), 0, table.choice)
+    )
+    found = mice.block_following(one_side, n_pseudo=5)
+    assert found.n[0] > 0 and found.drop(columns=["subject", "n"]).isna().all(axis=None)
+
+
 def test_the_null_that_repeats_itself_knows_no_block(choices):
     model = Repeating()
     names = [p.name for p in model.parameters(choices)]

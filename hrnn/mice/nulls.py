@@ -67,7 +67,8 @@ def block_following(trials, *, n_pseudo=200, rng=0):
         (one-sided, at least 1/(n_pseudo + 1)) under pseudo-sessions; `repeating_mean,
         repeating_low, repeating_high, p_repeating` likewise under mice that repeat themselves; `n`
         (choices at contrast 0 in biased blocks). Sessions without unbiased start are compared with
-        the blocks after it.
+        the blocks after it. All but `n` is NaN without choices at contrast 0 in blocks of both
+        sides.
 
     Examples
     --------
@@ -116,9 +117,12 @@ def block_following(trials, *, n_pseudo=200, rng=0):
 
 
 def _against(value, null):
-    """Mean of a null (n,), its central 95 %, and the one-sided p of a value."""
-    low, high = np.nanquantile(null, [0.025, 0.975])
-    return np.nanmean(null), low, high, (1 + (null >= value).sum()) / (len(null) + 1)
+    """Mean of a null (n,), its central 95 %, and the one-sided p of a value; NaN if undefined."""
+    null = null[np.isfinite(null)]
+    if not (np.isfinite(value) and len(null)):
+        return (np.nan,) * 4
+    low, high = np.quantile(null, [0.025, 0.975])
+    return null.mean(), low, high, (1 + (null >= value).sum()) / (len(null) + 1)
 
 
 def _repeaters(choices, n, random):
