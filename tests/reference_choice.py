@@ -62,8 +62,8 @@ def markov(table, hazard, gamma):
     return np.array(prior)
 
 
-def p_right(table, prior, zeta, lapse, repetition=0.0, sigma=0.49):
-    """SPEC 7: Φ(c/ζ − (ζ/σ*) Φ⁻¹(1 − π)), lapses and repetition; zeta and lapse are (left, right)."""
+def p_right(table, prior, zeta, lapse, repetition=0.0, bias=0.0, sigma=0.49):
+    """SPEC 7: Φ(c/ζ − (ζ/σ*) Φ⁻¹(1 − π) + bias), lapses, repetition; ζ and λ are (left, right)."""
     out, previous = [], 0
     for i, row in enumerate(table):
         if i == 0 or row["session"] != table[i - 1]["session"]:
@@ -71,7 +71,7 @@ def p_right(table, prior, zeta, lapse, repetition=0.0, sigma=0.49):
         c = row["contrast"]
         z, lam = ((pair[0] if c < 0 else pair[1] if c > 0 else np.mean(pair)) for pair in (zeta, lapse))
         star = (sigma**-2 + z**-2) ** -0.5
-        p = norm.cdf(c / z - z / star * norm.ppf(1 - np.clip(prior[i], 1e-7, 1 - 1e-7)))
+        p = norm.cdf(c / z - z / star * norm.ppf(1 - np.clip(prior[i], 1e-7, 1 - 1e-7)) + bias)
         rho = repetition if previous else 0.0
         out.append((1 - lam - rho) * p + lam / 2 + rho * (previous > 0))
         previous = row["choice"] or previous

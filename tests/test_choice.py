@@ -16,8 +16,13 @@ MODELS = [  # number in C, parameters, shift, twin
     (2, [0.1, 0.3, 0.05, 0.4], 1, twin.four_alpha), (3, [6.0, 0.7, 1.3], 1, lambda t, p: twin.exponential(t, *p)),
     (3, [6.0, 0.7, 1.3], 0, lambda t, p: twin.exponential(t, *p, shift=0)), (4, [0.03, 0.8], 1, lambda t, p: twin.markov(t, *p)),
 ]
-DECISIONS = [((0.2, 0.35), (0.1, 0.2), 0.15, False, False, True), ((0.3, 0.3), (0.1, 0.1), 0.0, True, True, False),
-             ((0.25, 0.25), (0.05, 0.3), 0.1, True, False, True)]
+DECISIONS = [  # zetas, lapses, repetition, bias; one zeta, one lapse, repeats, leans
+    ((0.2, 0.35), (0.1, 0.2), 0.15, 0.0, False, False, True, False),
+    ((0.3, 0.3), (0.1, 0.1), 0.0, 0.0, True, True, False, False),
+    ((0.25, 0.25), (0.05, 0.3), 0.1, 0.4, True, False, True, False),
+    ((0.2, 0.35), (0.1, 0.2), 0.15, -0.3, False, False, True, True),
+    ((0.3, 0.3), (0.1, 0.1), 0.0, 0.5, True, True, False, True),
+]
 
 
 def trials(n=400, seed=0):
@@ -55,27 +60,40 @@ def test_priors_are_those_of_the_twin_and_their_derivatives_those_of_differences
 
 
 def likelihood(arrays, decision, prior, dprior):
-    zeta, lapse, repetition, *flags = decision
-    k = (1 if flags[0] else 2) + (1 if flags[1] else 2) + flags[2] + len(dprior)
+    zeta, lapse, repetition, bias, *flags = decision
+    k = (1 if flags[0] else 2) + (1 if flags[1] else 2) + sum(flags[2:]) + len(dprior)
     gradient, outer, log_p = np.empty(k), np.empty((k, k)), np.empty(len(prior))
-    value = _core.choice_likelihood(arrays, (0.49, *zeta, *lapse, repetition, *flags), prior, dprior, gradient, outer, log_p,
-                                    np.empty(_core.choice_scratch()))
+    value = _core.choice_likelihood(
+        arrays,
+        (0.49, *zeta, *lapse, repetition, bias, *flags),
+        prior,
+        dprior,
+        gradient,
+        outer,
+        log_p,
+        np.empty(_core.choice_scratch()),
+    )
     return value, gradient, outer, log_p
 
 
 @pytest.mark.parametrize("decision", DECISIONS)
 def test_likelihood_is_that_of_the_twin_and_its_gradient_that_of_differences(decision):
     arrays, table = trials(333)
-    zeta, lapse, repetition, one_zeta, one_lapse, repeats = decision
+    zeta, lapse, repetition, bias, one_zeta, one_lapse, repeats, leans = decision
     parameters = [0.1, 0.3, 0.05, 0.4]
     prior, dprior = prior_of(2, arrays, 1, parameters)
     value, gradient, outer, log_p = likelihood(arrays, decision, prior, dprior)
-    p = twin.p_right(table, prior, zeta, lapse, repetition)
+    p = twin.p_right(table, prior, zeta, lapse, repetition, bias)
     np.testing.assert_allclose(log_p, twin.log_p(table, p), atol=1e-12)
     assert value == pytest.approx(log_p.sum(), rel=1e-12)
     shown = np.empty(len(table))
-    _core.choice_p_right(arrays, (0.49, *zeta, *lapse, repetition, one_zeta, one_lapse, repeats), prior, shown,
-                         np.empty(_core.choice_scratch()))
+    _core.choice_p_right(
+        arrays,
+        (0.49, *zeta, *lapse, repetition, bias, one_zeta, one_lapse, repeats, leans),
+        prior,
+        shown,
+        np.empty(_core.choice_scratch()),
+    )
     np.testing.assert_allclose(shown, p, atol=1e-13)
 
     def at(theta):
@@ -85,9 +103,11 @@ def test_likelihood_is_that_of_the_twin_and_its_gradient_that_of_differences(dec
         lam = [theta[0]] * 2 if one_lapse else theta[:2]
         del theta[: 1 if one_lapse else 2]
         rho = theta.pop(0) if repeats else repetition
-        return twin.log_p(table, twin.p_right(table, twin.four_alpha(table, theta), z, lam, rho))
+        b = theta.pop(0) if leans else bias
+        return twin.log_p(table, twin.p_right(table, twin.four_alpha(table, theta), z, lam, rho, b))
 
-    theta = [*(zeta[:1] if one_zeta else zeta), *(lapse[:1] if one_lapse else lapse), *([repetition] if repeats else []), *parameters]
+    theta = [*(zeta[:1] if one_zeta else zeta), *(lapse[:1] if one_lapse else lapse)]
+    theta += [*([repetition] if repeats else []), *([bias] if leans else []), *parameters]
     each = np.stack([(at(np.add(theta, s)) - at(np.subtract(theta, s))) / 2e-6 for s in 1e-6 * np.eye(len(theta))], 1)
     np.testing.assert_allclose(gradient, each.sum(0), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(outer, each.T @ each, rtol=1e-4, atol=1e-4)
@@ -97,15 +117,22 @@ def test_sign_of_the_prior():
     """SPEC's check: c = .25 and π = .8 make right more likely, c = 0 and π = .8 as well."""
     arrays = tuple(np.array([v, v], t) for v, t in ((0, np.int64), (1, np.int8), (1, np.int8), (0, np.int8), (1, np.int8)))
     shown = np.empty(2)
-    _core.choice_p_right((*arrays, np.array([0.25, 0.0])), (0.49, 0.3, 0.3, 0.0, 0.0, 0.0, True, True, False), np.array([0.8, 0.8]), shown,
-                         np.empty(_core.choice_scratch()))
+    decision = (0.49, 0.3, 0.3, 0, 0, 0, 0, True, True, False, False)
+    _core.choice_p_right(
+        (*arrays, np.array([0.25, 0.0])),
+        decision,
+        np.array([0.8, 0.8]),
+        shown,
+        np.empty(_core.choice_scratch()),
+    )
     assert shown[0] > shown[1] > 0.8  # sharpened: the slope of the prior is more than 1
 
 
 def test_impossible_choices_have_a_finite_likelihood():
     arrays, _ = trials(50)
     arrays = (*arrays[:5], -np.abs(arrays[5] + 1) * arrays[1])
-    value, gradient, *_ = likelihood(arrays, ((0.001, 0.001), (0.0, 0.0), 0.0, True, True, False), np.full(50, 0.5), np.empty((0, 50)))
+    decision = ((0.001, 0.001), (0.0, 0.0), 0.0, 0.0, True, True, False, False)
+    value, gradient, *_ = likelihood(arrays, decision, np.full(50, 0.5), np.empty((0, 50)))
     assert np.isfinite(value) and np.isfinite(gradient).all()
 
 
@@ -153,7 +180,7 @@ def test_a_prior_that_is_clipped_does_not_move():
     choice = np.where(np.arange(n) % 33 < 32, 1, -1).astype(np.int8)
     contrast = np.where(choice > 0, 0.1, -2.0)
     arrays = (np.arange(n) // 33, choice, choice.copy(), np.r_[0, choice[:-1]].astype(np.int8), np.ones(n, np.int8), contrast)
-    decision = ((0.3, 0.3), (0.1, 0.1), 0.0, True, True, False)
+    decision = ((0.3, 0.3), (0.1, 0.1), 0.0, 0.0, True, True, False, False)
 
     def at(alpha):
         prior, dprior = prior_of(0, arrays, 1, [alpha])

@@ -58,7 +58,8 @@ def test_the_posterior_is_that_of_the_errors_where_there_are_many_trials():
     pytest.importorskip("emcee")
     table = weighted(lambda _: 0.0, n_sessions=6)
     truth = dataclasses.replace(mice.fit(table, n_starts=1), params=pd.DataFrame({"zeta": [0.2], "lapse": [0.1], "alpha": [0.2]}))
-    fitted = mice.fit(table.assign(choice=mice.simulate(truth, rng=0)[0].choice), "action_kernel")
+    made = table.assign(choice=mice.simulate(truth, rng=0)[0].choice)
+    fitted = mice.fit(made, "action_kernel", errors="hessian")
     draws, summary = mice.posterior(fitted, n_steps=600)
     table = summary.set_index("parameter")
     for name in ("zeta", "alpha"):

@@ -20,12 +20,12 @@ static int trials_of(struct py_arrays *arrays, PyObject *tuple, struct hrnn_choi
     return 0;
 }
 
-/* A decision stage from (sigma, zeta left, zeta right, lapse left, lapse right, repetition, one_zeta, one_lapse,
-   repeats). 0 on success. */
+/* A decision stage from (sigma, zeta left, zeta right, lapse left, lapse right, repetition, bias, one_zeta, one_lapse,
+   repeats, leans). 0 on success. */
 static int decision_of(PyObject *tuple, struct hrnn_choice_decision *d)
 {
-    if (!PyArg_ParseTuple(tuple, "ddddddppp:decision", &d->sigma, d->zeta, d->zeta + 1, d->lapse, d->lapse + 1,
-                          &d->repetition, &d->one_zeta, &d->one_lapse, &d->repeats))
+    if (!PyArg_ParseTuple(tuple, "dddddddpppp:decision", &d->sigma, d->zeta, d->zeta + 1, d->lapse, d->lapse + 1,
+                          &d->repetition, &d->bias, &d->one_zeta, &d->one_lapse, &d->repeats, &d->leans))
         return -1;
     if (!(d->sigma > 0 && d->zeta[0] > 0 && d->zeta[1] > 0)) {
         PyErr_SetString(PyExc_ValueError, "sigma and zeta must be > 0");

@@ -139,7 +139,8 @@ void hrnn_choice_prior(enum hrnn_choice_prior model, const struct hrnn_choice_tr
 
 size_t hrnn_choice_decision_parameters(const struct hrnn_choice_decision *decision)
 {
-    return (decision->one_zeta ? 1u : 2u) + (decision->one_lapse ? 1u : 2u) + (decision->repeats ? 1u : 0u);
+    return (decision->one_zeta ? 1u : 2u) + (decision->one_lapse ? 1u : 2u) + (decision->repeats ? 1u : 0u) +
+           (decision->leans ? 1u : 0u);
 }
 
 /* What a contrast's side (0 left, 1 none, 2 right) makes of the parameters. */
@@ -167,9 +168,9 @@ struct block {
 
 size_t hrnn_choice_scratch(void) { return sizeof(struct block) / sizeof(double) + COLUMNS * COLUMNS; }
 
-/* u = probit(pi), its density, and w = c/zeta + slope u, of n trials from `first` on, padded to the kernel's width. */
+/* u = probit(pi), its density, and w = c/zeta + slope u + bias, of n trials from `first` on, padded to the kernel's width. */
 static size_t evidence(const struct hrnn_kernel *kernel, const struct hrnn_choice_trials *trials,
-                       const struct side sides[3], const double *prior, size_t first, struct block *block)
+                       const struct side sides[3], double bias, const double *prior, size_t first, struct block *block)
 {
     size_t n = trials->n - first < BLOCK ? trials->n - first : BLOCK, padded = hrnn_kernel_round_up(n, HRNN_KERNEL_WIDTH);
     for (size_t i = 0; i < n; i++) {
@@ -181,14 +182,14 @@ static size_t evidence(const struct hrnn_kernel *kernel, const struct hrnn_choic
     kernel->probit(padded, block->prior, block->u);
     for (size_t i = 0; i < n; i++) {
         const struct side *side = sides + side_of(trials->contrast[first + i]);
-        block->w[i] = trials->contrast[first + i] * side->per_zeta + side->slope * block->u[i];
+        block->w[i] = trials->contrast[first + i] * side->per_zeta + side->slope * block->u[i] + bias;
     }
     for (size_t i = n; i < padded; i++)
         block->w[i] = 0;
     return n;
 }
 
-/* Probability of each choice, and the gradient rows [zeta.., lapse.., repetition, prior.., 0..] of its logarithm. */
+/* Probability of each choice, and the gradient rows [zeta.., lapse.., repetition, bias, prior.., 0..] of its logarithm. */
 static void derive(const struct hrnn_choice_trials *trials, const struct hrnn_choice_decision *decision,
                    const struct side sides[3], const double *prior, size_t n_prior, const double *dprior, size_t first,
                    size_t n, struct block *block)
@@ -213,6 +214,8 @@ static void derive(const struct hrnn_choice_trials *trials, const struct hrnn_ch
             *++row = dlapse * side->share[1];
         if (decision->repeats)
             *++row = trials->previous[r] ? per_p * (same - c) : 0;
+        if (decision->leans)
+            *++row = dw;
         double clipped = prior[r] < PRIOR_MIN || prior[r] > 1 - PRIOR_MIN; /* then it does not move */
         double dpi = n_prior && !clipped ? du / block->density_u[i] : 0;
         for (size_t k = 0; k < n_prior; k++)
@@ -235,7 +238,8 @@ enum hrnn_status hrnn_choice_likelihood(const struct hrnn_kernel *kernel, const 
     memset(block, 0, sizeof *block);
     memset(G, 0, COLUMNS * COLUMNS * sizeof *G);
     for (size_t first = 0; first < trials->n; first += BLOCK) {
-        size_t n = evidence(kernel, trials, sides, prior, first, block), padded = hrnn_kernel_round_up(n, HRNN_KERNEL_WIDTH);
+        size_t n = evidence(kernel, trials, sides, decision->bias, prior, first, block);
+        size_t padded = hrnn_kernel_round_up(n, HRNN_KERNEL_WIDTH);
         if (n_prior)
             kernel->normal(padded, block->u, block->density_u, block->cumulative);
         for (size_t i = 0; i < n; i++)
@@ -268,7 +272,7 @@ void hrnn_choice_p_right(const struct hrnn_kernel *kernel, const struct hrnn_cho
     struct side sides[3];
     sides_of(decision, sides);
     for (size_t first = 0; first < trials->n; first += BLOCK) {
-        size_t n = evidence(kernel, trials, sides, prior, first, block);
+        size_t n = evidence(kernel, trials, sides, decision->bias, prior, first, block);
         kernel->normal(hrnn_kernel_round_up(n, HRNN_KERNEL_WIDTH), block->w, block->density, block->cumulative);
         for (size_t i = 0; i < n; i++) {
             size_t r = first + i;

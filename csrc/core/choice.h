@@ -39,15 +39,16 @@ size_t hrnn_choice_prior_parameters(enum hrnn_choice_prior model);
 void hrnn_choice_prior(enum hrnn_choice_prior model, const struct hrnn_choice_trials *trials, int shift,
                        const double *parameters, double *prior, double *dprior);
 
-/* The decision stage: P(right) = Phi(c/zeta + probit(pi) sqrt(1 + zeta^2/sigma^2)), then
+/* The decision stage: P(right) = Phi(c/zeta + probit(pi) sqrt(1 + zeta^2/sigma^2) + bias), then
    (1 - lambda - rho) P(choice) + lambda/2 + rho [choice = previous], rho = 0 where there is no previous choice. zeta and
-   lambda belong to the side of c, their mean to c = 0; one_* says that both are one parameter. */
+   lambda belong to the side of c, their mean to c = 0; one_* says that both are one parameter, repeats and leans that
+   repetition and bias are parameters. */
 struct hrnn_choice_decision {
-    double sigma, zeta[2], lapse[2], repetition; /* left, right */
-    int one_zeta, one_lapse, repeats;
+    double sigma, zeta[2], lapse[2], repetition, bias; /* left, right */
+    int one_zeta, one_lapse, repeats, leans;
 };
 
-/* 1 or 2 zetas, 1 or 2 lapses, a repetition if it is one. */
+/* 1 or 2 zetas, 1 or 2 lapses, a repetition and a bias if they are parameters. */
 size_t hrnn_choice_decision_parameters(const struct hrnn_choice_decision *decision);
 
 size_t hrnn_choice_scratch(void);

@@ -6,13 +6,14 @@
 
 from hrnn.mice.alf import to_alf
 from hrnn.mice.beside import Beside
-from hrnn.mice.compare import COMPARED, block_following, compare, confusion, exceedance, pseudo_blocks, recover, simulate
+from hrnn.mice.compare import COMPARED, compare, confusion, exceedance, recover, simulate
 from hrnn.mice.external import drift, glm_hmm, posterior
 from hrnn.mice.fetch import fetch, registry
 from hrnn.mice.fit import Fit, cross_validate, fit
 from hrnn.mice.include import include
 from hrnn.mice.load import from_one, load
 from hrnn.mice.models import MODELS
+from hrnn.mice.nulls import block_following, pseudo_blocks
 from hrnn.mice.tiny import TinyRnn, tiny_rnn
 
 __all__ = [

@@ -7,8 +7,9 @@ import numpy as np
 
 from hrnn import behavior
 from hrnn.arguments import whole_number
-from hrnn.mice.compare import COMPARED, block_following, compare, confusion, recover
+from hrnn.mice.compare import COMPARED, compare, confusion, recover
 from hrnn.mice.fit import fit
+from hrnn.mice.nulls import block_following
 from hrnn.stats import mean_interval, trial_table
 
 MODELS_FITTED = ("action_kernel", "semi_markov", "history_glm")
@@ -35,7 +36,7 @@ class Beside:
     n_starts : int
         Of every fit.
     n_pseudo : int
-        Pseudo-sessions of `block_following`.
+        Pseudo-sessions and simulations of `block_following`.
     models : sequence of str
         Of the comparison.
     progress : bool
@@ -71,14 +72,22 @@ class Beside:
 
     @functools.cached_property
     def measures(self):
-        """One row per population, unit and measure: `population, subject, measure, value, se`; se NaN where there is none."""
+        """One row per population, unit and measure: `population, subject, measure, value, margin`.
+
+        margin is half the 95 % interval, NaN where there is none.
+        """
         import pandas as pd
 
         parts = []
         for name in ("mice", *self.agents):
             fits = {model: self.fits[name, model] for model in MODELS_FITTED}
-            parts += [fits["action_kernel"].names.assign(population=name, measure=measure, value=np.asarray(value), se=np.asarray(se))
-                      for measure, (value, se) in of_fits(fits).items()]
+            subjects = fits["action_kernel"].names.assign(population=name)
+            for measure, (value, margin) in of_fits(fits).items():
+                parts.append(
+                    subjects.assign(
+                        measure=measure, value=np.asarray(value), margin=np.asarray(margin)
+                    )
+                )
         return pd.concat(parts, ignore_index=True)
 
     @functools.cached_property
@@ -116,19 +125,34 @@ class Beside:
                 mean = mean_interval(part.value[np.isfinite(part.value)].to_numpy(), rng=self.seed)
                 rows.append({"population": name, "value": mean.value, "low": mean.low, "high": mean.high, "n": mean.n})
             else:
-                value, se = part.value.iloc[0], part.se.iloc[0]
-                rows.append({"population": name, "value": value, "low": value - 1.96 * se, "high": value + 1.96 * se, "n": 1})
+                value, margin = part.value.iloc[0], part.margin.iloc[0]
+                rows.append(
+                    {
+                        "population": name,
+                        "value": value,
+                        "low": value - margin,
+                        "high": value + margin,
+                        "n": 1,
+                    }
+                )
         return pd.DataFrame(rows)
 
 
 def of_fits(fits):
-    """MEASURES of every unit from the fits of MODELS_FITTED to the same choices: {measure: (value (M,), se (M,) or NaN)}."""
+    """MEASURES of every unit from the fits of MODELS_FITTED to the same choices.
+
+    {measure: (value (M,), half its 95 % interval (M,) or NaN)}.
+    """
     action, bayes, history = (fits[model] for model in MODELS_FITTED)
     return {
-        "shift_at_0": (shift_at_zero(action), np.nan), "alpha": (action.params.alpha, action.se.alpha),
+        "shift_at_0": (shift_at_zero(action), np.nan),
+        "alpha": (action.params.alpha, action.margin.alpha),
         "bits_over_bayes": (action.bits_per_trial - bayes.bits_per_trial, np.nan),
         "bits_per_trial": (action.bits_per_trial, np.nan),
-        **{which: (history.params[which], history.se[which]) for which in ("previous_correct", "previous_wrong")},
+        **{
+            which: (history.params[which], history.margin[which])
+            for which in ("previous_correct", "previous_wrong")
+        },
     }
 
 

@@ -50,6 +50,17 @@ class Choices:
         return np.diff(self.session, prepend=self.session[0] - 1) != 0
 
     @functools.cached_property
+    def sessions(self):
+        """Where each session stands: a list of G slices."""
+        ends = np.r_[np.flatnonzero(self.first), len(self.first)]
+        return [slice(start, end) for start, end in zip(ends[:-1], ends[1:], strict=True)]
+
+    @property
+    def n_sessions(self):
+        """Number of sessions with a choice."""
+        return len(np.unique(self.session[self.responded]))
+
+    @functools.cached_property
     def previous(self):
         """The last choice before each trial in its session that was not 0, or 0; (R,) int8."""
         at = np.maximum.accumulate(np.where(self.responded, np.arange(len(self.choice)), -1))
@@ -68,12 +79,33 @@ class Choices:
         return int(self.responded.sum())
 
     def select(self, rows):
-        """Some trials, (R,) bool: whole sessions."""
+        """Some trials, (R,) bool or a slice: whole sessions."""
         return Choices(*(getattr(self, field.name)[rows] for field in dataclasses.fields(self)))
+
+    def copies(self, n):
+        """The same sessions n times, one set after another, as sessions of their own: Choices."""
+        columns = {
+            field.name: np.tile(getattr(self, field.name), n) for field in dataclasses.fields(self)
+        }
+        code = np.cumsum(self.first) - 1
+        columns["session"] = (code + len(self.sessions) * np.arange(n)[:, None]).ravel()
+        return Choices(**columns)
 
     def with_choice(self, choice):
         """The same trials with other choices, (R,)."""
         return dataclasses.replace(self, choice=np.asarray(choice, np.int8))
+
+
+def session_labels(trials, choices, rows):
+    """Subject and session of each session as the trial table has them: a DataFrame (G rows).
+
+    It is indexed by `Choices.session`. Without subjects the subject is "all". rows (R,) are those
+    of the choices in the table.
+    """
+    table = trial_table(trials, "session").iloc[rows[choices.first]]
+    subject = table["subject"] if "subject" in table else "all"
+    labels = table[["session"]].assign(subject=subject)
+    return labels[["subject", "session"]].set_axis(choices.session[choices.first])
 
 
 def units(table, by):

@@ -1,18 +1,18 @@
-"""Which model of choice is best, and how far to trust the answer: comparison, recovery, confusion, pseudo-sessions."""
+"""Which model of choice is best, and how far to trust it: comparison, recovery, confusion."""
 
 import numpy as np
 
-from hrnn.arguments import generator, whole_number
-from hrnn.mice.choices import units
-from hrnn.mice.fit import BY, Fit, cross_validate, fit, fit_units
+from hrnn import jobs
+from hrnn.arguments import flag, generator, whole_number
+from hrnn.mice import variation
+from hrnn.mice.fit import Fit, cross_validate, fit, fit_units
 from hrnn.mice.models import PRIOR_MODELS
-from hrnn.stats import LEVEL, mean_interval
-from hrnn.task import Task
+from hrnn.stats import mean_interval
+from hrnn.training import n_threads_of
 
 COMPARED = ("flat", "oracle", "semi_markov", "markov", "stimulus_kernel", "exponential", "action_kernel", "four_alpha", "history_glm")
 CONFUSED = ("flat", "semi_markov", "stimulus_kernel", "action_kernel")
 N_DRAWS = 100_000
-RIG = Task.preset("ibl", contrast_gain=1.0)
 
 
 def compare(trials, models=COMPARED, *, by="subject", n_folds=5, n_starts=5, n_threads=1, progress=False, rng=0, **options):
@@ -26,15 +26,22 @@ def compare(trials, models=COMPARED, *, by="subject", n_folds=5, n_starts=5, n_t
     n_folds, n_starts, n_threads, progress, rng
         As in `cross_validate`; every model gets the same folds.
     **options
-        `lapses, zetas, repetition` of prior models.
+        `lapses, zetas, repetition, bias` of prior models.
 
     Returns
     -------
     DataFrame
-        One row per model, the best first: `model, n_parameters`; `bits_per_trial, low, high` in left-out sessions, over subjects
-        (subjects resampled); `difference, difference_low, difference_high` to the best, paired by subject; `aic, bic` summed over
-        subjects, less the least; `exceedance`, the probability that the model is the most frequent best one among subjects
-        (Stephan et al. 2009, from the left-out log likelihoods); `n_subjects`.
+        One row per model, the best first: `model, n_parameters`; `bits_per_trial, low, high` in
+        left-out sessions, over subjects (subjects resampled); `difference, difference_low,
+        difference_high` to the best, paired by subject; `aic, bic` summed over subjects, less the
+        least; `n_best`, the number of subjects whose left-out sessions the model predicts best;
+        `exceedance`, the probability that the model is the most frequent best one among subjects
+        (Stephan et al. 2009); `n_subjects`. All are over the same subjects, those with choices in
+        two sessions or more.
+
+    Notes ----- Exceedance takes the log likelihood of left-out sessions for the log evidence. That
+    is a choice: it rewards prediction from most of a subject's sessions, where an evidence would
+    integrate over a prior of the parameters.
 
     Raises
     ------
@@ -58,18 +65,28 @@ def compare(trials, models=COMPARED, *, by="subject", n_folds=5, n_starts=5, n_t
     for model in models:
         own = options if model in PRIOR_MODELS else {}
         tested = cross_validate(trials, model, n_folds=n_folds, rng=seed, **own, **settings)
-        sums = tested.groupby("subject", sort=True)[["log_likelihood", "coin", "n_trials"]].sum()
+        sums = tested.groupby("unit", sort=True)[["log_likelihood", "coin", "n_trials"]].sum()
         bits[model] = ((sums.log_likelihood - sums.coin) / sums.n_trials / np.log(2)).to_numpy()
         value[model] = sums.log_likelihood.to_numpy()
         whole = fit(trials, model, rng=seed, **own, **settings)
         most = int(whole.params.notna().sum(axis=1).max())
-        rows.append({"model": model, "n_parameters": most, "aic": whole.aic.sum(), "bic": whole.bic.sum()})
+        kept = whole.names.subject.isin(sums.index).to_numpy()
+        rows.append(
+            {
+                "model": model,
+                "n_parameters": most,
+                "aic": whole.aic[kept].sum(),
+                "bic": whole.bic[kept].sum(),
+            }
+        )
     table = pd.DataFrame(rows)
-    mean, best = mean_interval(np.stack(list(bits.values()), 1)), max(models, key=lambda m: bits[m].mean())
+    every = np.stack(list(bits.values()), 1)
+    mean, best = mean_interval(every), max(models, key=lambda m: bits[m].mean())
     gap = mean_interval(np.stack([bits[m] - bits[best] for m in models], 1))
     table = table.assign(
         bits_per_trial=mean.value, low=mean.low, high=mean.high, difference=gap.value, difference_low=gap.low, difference_high=gap.high,
         aic=table.aic - table.aic.min(), bic=table.bic - table.bic.min(),
+        n_best=np.bincount(every.argmax(1), minlength=len(models)),
         exceedance=exceedance(np.stack(list(value.values()), 1), rng=random), n_subjects=len(bits[best]),
     )
     return table.sort_values("bits_per_trial", ascending=False, ignore_index=True)
@@ -114,26 +131,55 @@ def simulate(fitted, *, rng=0):
     >>> bool(set(simulate(hrnn.mice.fit(run, "flat", n_starts=1))[0].choice) <= {-1, 0, 1})
     True
     """
-    if not isinstance(fitted, Fit):
-        raise TypeError(f"fitted must be a Fit, got {type(fitted).__name__}")
+    _check_fit(fitted)
     random = generator(rng)
     return [choices.with_choice(fitted._model.simulate(choices, fitted.theta(k), random.random(len(choices.choice))))
             for k, choices in enumerate(fitted.trials)]
 
 
+def _check_fit(fitted):
+    if not isinstance(fitted, Fit):
+        raise TypeError(f"fitted must be a Fit, got {type(fitted).__name__}")
+
+
 def refit(model, trials, fitted, *, n_starts=3, n_threads=1, progress=False, rng=0):
     """Fit a model to simulated choices, which have the names and rows of `fitted`: a Fit."""
-    options = fitted.options if model in PRIOR_MODELS else {"lapses": 1, "zetas": 1, "repetition": False}
-    return fit_units(model, options, fitted.names, trials, fitted.rows, n_starts=whole_number(n_starts, "n_starts"), n_threads=n_threads,
-                     progress=progress, rng=rng)
+    options = (
+        fitted.options
+        if model in PRIOR_MODELS
+        else {"lapses": 1, "zetas": 1, "repetition": False, "bias": False}
+    )
+    return fit_units(
+        model,
+        options,
+        fitted.names,
+        trials,
+        fitted.rows,
+        errors=fitted.errors,
+        n_starts=whole_number(n_starts, "n_starts"),
+        n_threads=n_threads,
+        progress=progress,
+        rng=rng,
+    )
 
 
-def recover(fitted, *, n_repeats=1, n_starts=3, n_threads=1, progress=False, rng=0):
+def recover(
+    fitted, *, between_sessions=True, n_repeats=1, n_starts=3, n_threads=1, progress=False, rng=0
+):
     """Simulate the fit, fit the simulation: how well are parameters found again?
+
+    Sessions of a mouse differ more than those of one model. So each simulated session has
+    parameters of its own, drawn about the fitted ones with the covariance that the subject's
+    sessions have (`variation.between_sessions`). The fit to all sessions together then tends to
+    other numbers than the centre of the draws, since one curve through a mixture is not the mean
+    curve: the truth is what it tends to, the fit to 30 copies of the subject's sessions.
 
     Parameters
     ----------
     fitted : Fit
+    between_sessions : bool
+        False: all simulated sessions have the fitted parameters, which are the truth; this cannot
+        show errors that are too small because sessions differ.
     n_repeats : int
     n_starts, n_threads, progress, rng
         As in `fit`.
@@ -141,8 +187,15 @@ def recover(fitted, *, n_repeats=1, n_starts=3, n_threads=1, progress=False, rng
     Returns
     -------
     DataFrame
-        One row per unit, repeat and parameter: `subject` (and `session`), `repeat, parameter, truth, estimate, se`, and
-        `covered`, whether the estimate's 95 % interval (± 1.96 se) holds the truth; missing where there is no se.
+        One row per unit, repeat and parameter: `subject` (and `session`), `repeat, parameter,
+        truth, estimate, se`, the estimate's 95 % interval `low, high` (± `Fit.margin`; errors as in
+        `fitted`), and `covered`, whether it holds the truth; missing where there is no se.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `fitted` is no Fit, or has a unit of one session, which does not tell how sessions
+        differ.
 
     Examples
     --------
@@ -152,18 +205,71 @@ def recover(fitted, *, n_repeats=1, n_starts=3, n_threads=1, progress=False, rng
     ['zeta', 'lapse']
     """
     import pandas as pd
-    from scipy.stats import norm
 
-    random, z, rows = generator(rng), norm.ppf(0.5 + LEVEL / 2), []
+    _check_fit(fitted)
+    random, rows = generator(rng), []
+    settings = {"n_starts": n_starts, "n_threads": n_threads, "progress": progress}
+    differ = flag(between_sessions, "between_sessions")
+    spreads = _spreads(fitted) if differ else None
+    truths = _tendencies(fitted, spreads, n_threads, progress, random) if differ else fitted.params
     for repeat in range(whole_number(n_repeats, "n_repeats")):
-        again = refit(fitted.model, simulate(fitted, rng=random), fitted, n_starts=n_starts, n_threads=n_threads, progress=progress,
-                      rng=random)
+        made = _varied(fitted, spreads, random) if differ else simulate(fitted, rng=random)
+        again = refit(fitted.model, made, fitted, rng=random, **settings)
         for name in fitted.params.columns:
-            truth, estimate, se = fitted.params[name], again.params[name], again.se[name]
-            covered = pd.array((estimate - truth).abs() <= z * se, dtype="boolean")
-            covered[se.isna().to_numpy()] = pd.NA
-            rows.append(fitted.names.assign(repeat=repeat, parameter=name, truth=truth, estimate=estimate, se=se, covered=covered))
+            truth, estimate, margin = truths[name], again.params[name], again.margin[name]
+            covered = pd.array((estimate - truth).abs() <= margin, dtype="boolean")
+            covered[margin.isna().to_numpy()] = pd.NA
+            rows.append(
+                fitted.names.assign(
+                    repeat=repeat,
+                    parameter=name,
+                    truth=truth,
+                    estimate=estimate,
+                    se=again.se[name],
+                    low=estimate - margin,
+                    high=estimate + margin,
+                    covered=covered,
+                )
+            )
     return pd.concat(rows, ignore_index=True)
+
+
+def _spreads(fitted):
+    """Covariance of parameters between sessions of each unit: a list of (P, P)."""
+    alone = np.flatnonzero(fitted.n_sessions < 2)
+    if alone.size:
+        raise ValueError(
+            "fitted must have two sessions or more in every unit, or between_sessions be False, "
+            f"but {fitted.names.iloc[alone[0]].to_dict()} has one"
+        )
+    return [
+        variation.between_sessions(fitted._model, choices, fitted.theta(k))
+        for k, choices in enumerate(fitted.trials)
+    ]
+
+
+def _varied(fitted, spreads, random):
+    """Simulated choices of each unit, whose sessions differ: list of Choices."""
+    return [variation.varied(fitted._model, choices, fitted.theta(k), spread, random)
+            for k, (choices, spread) in enumerate(zip(fitted.trials, spreads, strict=True))]
+
+
+def _tendencies(fitted, spreads, n_threads, progress, random):
+    """What fits of units whose sessions differ tend to: a DataFrame like `fitted.params`."""
+    own = random.spawn(len(spreads))
+
+    def one(k):
+        choices = fitted.trials[k]
+        return lambda stop: variation.tendency(
+            fitted._model, choices, fitted.theta(k), spreads[k], own[k]
+        )
+
+    found = jobs.run({k: one(k) for k in range(len(spreads))}, n_threads_of(n_threads), progress)
+    truths = fitted.params.copy()
+    for k, theta in found.items():
+        names = [p.name for p in fitted._model.parameters(fitted.trials[k])]
+        truths.loc[truths.index[k], names] = theta
+    return truths
 
 
 def confusion(trials, models=CONFUSED, *, n_starts=3, n_threads=1, progress=False, rng=0):
@@ -199,85 +305,3 @@ def confusion(trials, models=CONFUSED, *, n_starts=3, n_threads=1, progress=Fals
         bic = np.stack([refit(model, made, fitted, rng=random, **settings).bic for model in models])
         table[i] = np.bincount(bic.argmin(0), minlength=len(models)) / bic.shape[1]
     return pd.DataFrame(table, index=pd.Index(models, name="true"), columns=pd.Index(models, name="winner"))
-
-
-# ---- nulls ---------------------------------------------------------------------------------------------------------
-
-
-def pseudo_blocks(n_trials, *, rng=0):
-    """Probability of left in each trial of a session that the rig might have made, (n_trials,): 90 unbiased trials, then blocks.
-
-    Examples
-    --------
-    >>> float(pseudo_blocks(200)[0])
-    0.5
-    """
-    n_trials, random = whole_number(n_trials, "n_trials"), generator(rng)
-    left, right = round(1 - RIG.p_block, 10), RIG.p_block  # P(left) in right and in left blocks
-    return np.r_[np.full(RIG.n_unbiased, 0.5), np.where(_block_sides(n_trials, random) > 0, left, right)][:n_trials]
-
-
-def _block_sides(n, random):
-    """Sides of the blocks of the rig, from their first trial on, (n,)."""
-    pmf = RIG.block_length_pmf()
-    length = random.choice(len(pmf), size=n // RIG.block_min + 1, p=pmf)
-    return random.choice([-1, 1]) * np.repeat((-1) ** np.arange(len(length)), length)[:n]
-
-
-def block_following(trials, *, n_pseudo=200, rng=0):
-    """Does behaviour follow the blocks more than chance allows? Against pseudo-sessions from the rig's generator.
-
-    The statistic is the difference in P(right | choice) between right and left blocks at contrast 0, in all sessions of a subject
-    together. Blocks and slow changes of behaviour are both long, so that shuffled trials are no null (Harris 2020).
-
-    Parameters
-    ----------
-    trials : DataFrame or object with `.trials`
-    n_pseudo : int
-        Pseudo-sessions for each session.
-    rng : int, SeedSequence or Generator
-
-    Returns
-    -------
-    DataFrame
-        One row per subject: `value`, `null_mean`, `null_low, null_high` (2.5 and 97.5 %), `p` (one-sided, at least 1/(n_pseudo + 1)), `n`
-        (choices at contrast 0 in biased blocks). Sessions without unbiased start are compared with the blocks after it.
-
-    Examples
-    --------
-    >>> import hrnn
-    >>> run = hrnn.rollout(hrnn.BayesianActor("oracle"), hrnn.Task().sample(n_sessions=10, rng=0))
-    >>> bool(block_following(run, n_pseudo=20).p[0] < 0.1)
-    True
-    """
-    import pandas as pd
-
-    n_pseudo, random, rows = whole_number(n_pseudo, "n_pseudo"), generator(rng), []
-    names, found, _ = units(trials, BY[0])
-    for k, choices in enumerate(found):
-        zero = choices.responded & (choices.contrast == 0)
-        right = choices.choice[zero] > 0
-        null = np.empty(n_pseudo)
-        real = _difference(right, choices.block_side[zero])
-        for i in range(n_pseudo):
-            null[i] = _difference(right, _pseudo_sides(choices, random)[zero])
-        low, high = np.nanquantile(null, [0.025, 0.975])
-        rows.append({"subject": names.subject[k], "value": real, "null_mean": np.nanmean(null), "null_low": low, "null_high": high,
-                     "p": (1 + (null >= real).sum()) / (n_pseudo + 1), "n": int((choices.block_side[zero] != 0).sum())})
-    return pd.DataFrame(rows)
-
-
-def _pseudo_sides(choices, random):
-    """Block sides of pseudo-sessions in the place of the sessions, as unbiased at their start as they are."""
-    starts = np.flatnonzero(choices.first)
-    sides = np.zeros(len(choices.session))
-    for start, end in zip(starts, np.r_[starts[1:], len(sides)], strict=True):
-        start += int((choices.block_side[start:end] == 0).sum())
-        sides[start:end] = _block_sides(end - start, random)
-    return sides
-
-
-def _difference(right, side):
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.divide(right[side > 0].sum(), (side > 0).sum()) - np.divide(right[side < 0].sum(), (side < 0).sum())
-

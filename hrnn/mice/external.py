@@ -47,11 +47,25 @@ def _fields(model, names, choices, rows, params, p):
     p_right[rows[choices.responded]] = p
     table = pd.DataFrame([params])
     return {
-        "model": model, "options": {}, "names": names, "params": table, "se": table * np.nan, "log_likelihood": np.array([value]),
-        "n_trials": np.array([n]), "bits_per_trial": np.array([(value - coin(choices)) / n / np.log(2)]),
-        "aic": np.array([2 * k - 2 * value]), "bic": np.array([k * np.log(n) - 2 * value]), "converged": np.array([True]),
+        "model": model,
+        "options": {},
+        "names": names,
+        "params": table,
+        "se": table * np.nan,
+        "errors": "none",
+        "n_sessions": np.array([choices.n_sessions]),
+        "log_likelihood": np.array([value]),
+        "n_trials": np.array([n]),
+        "bits_per_trial": np.array([(value - coin(choices)) / n / np.log(2)]),
+        "aic": np.array([2 * k - 2 * value]),
+        "bic": np.array([k * np.log(n) - 2 * value]),
+        "converged": np.array([True]),
         "at_bound": np.array([False]),
-        "agreement": np.array([np.nan]), "prior": np.full(len(rows), np.nan), "p_right": p_right, "trials": [choices], "rows": [rows],
+        "agreement": np.array([np.nan]),
+        "prior": np.full(len(rows), np.nan),
+        "p_right": p_right,
+        "trials": [choices],
+        "rows": [rows],
     }
 
 

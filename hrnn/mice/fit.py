@@ -7,15 +7,17 @@ import numpy as np
 
 from hrnn import jobs
 from hrnn.arguments import flag, generator, one_of, whole_number
-from hrnn.mice.choices import units
+from hrnn.mice.choices import session_labels, units
 from hrnn.mice.maximise import hessian, maximise
 from hrnn.mice.models import MODELS, model_of
+from hrnn.stats import LEVEL
 from hrnn.training import n_threads_of
 
 N_STARTS = 10
 N_FOLDS = 5
 SINGULAR = 1e-10  # least eigenvalue of the information with a diagonal of 1
 BY = ("subject", "session", "pooled")
+ERRORS = ("session", "hessian")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -26,12 +28,16 @@ class Fit:
     ----------
     model : str
     options : dict
-        `lapses, zetas, repetition`.
+        `lapses, zetas, repetition, bias`.
     names : DataFrame (M rows)
         `subject` (and `session`).
     params, se : DataFrame (M rows)
         A column per parameter; parameters that a unit does not have are NaN, as are errors at a bound, or that the data do not
-        determine.
+        determine: clustered ones need two sessions or more.
+    errors : str
+        Which standard errors: 'session', 'hessian', or 'none'.
+    n_sessions : (M,) int
+        Those with a choice.
     log_likelihood, n_trials, bits_per_trial, aic, bic : (M,)
         n_trials are those with a choice; bits per trial are relative to a coin of the unit's own rate of right choices.
     converged, at_bound : (M,) bool
@@ -52,6 +58,8 @@ class Fit:
     names: object
     params: object
     se: object
+    errors: str
+    n_sessions: np.ndarray
     log_likelihood: np.ndarray
     n_trials: np.ndarray
     bits_per_trial: np.ndarray
@@ -70,6 +78,21 @@ class Fit:
         """exp(LL / n), the geometric mean probability of a choice, (M,)."""
         return np.exp(self.log_likelihood / self.n_trials)
 
+    @property
+    def margin(self):
+        """Half the 95 % interval of each parameter, a DataFrame (M rows).
+
+        That is `se` times the quantile of Student's t with n_sessions - 1 degrees of freedom where
+        errors are clustered by session, of the normal where they come from the Hessian.
+        """
+        from scipy.special import ndtri, stdtrit
+
+        tail = (1 + LEVEL) / 2
+        quantile = np.full(len(self.se), ndtri(tail))
+        if self.errors == "session":
+            quantile = stdtrit(np.maximum(self.n_sessions - 1, 1), tail)
+        return self.se.mul(quantile, axis=0)
+
     def theta(self, unit):
         """Parameters of one unit in the order of its model, (P,)."""
         return self.params.iloc[unit][[p.name for p in self._model.parameters(self.trials[unit])]].to_numpy(float)
@@ -81,14 +104,35 @@ class Fit:
         return model_of(self.model, **self.options)
 
     def to_frame(self):
-        """One row per unit: names, parameters, `se_` of each, and how good the fit is."""
+        """One row per unit: names, parameters, `se_` of each, which errors, how good the fit is."""
         import pandas as pd
 
-        return pd.concat([
-            self.names, self.params, self.se.add_prefix("se_"),
-            pd.DataFrame({name: getattr(self, name) for name in (
-                "log_likelihood", "n_trials", "bits_per_trial", "accuracy", "aic", "bic", "converged", "at_bound", "agreement")}),
-        ], axis=1)
+        return pd.concat(
+            [
+                self.names,
+                self.params,
+                self.se.add_prefix("se_"),
+                pd.DataFrame(
+                    {
+                        name: getattr(self, name)
+                        for name in (
+                            "errors",
+                            "n_sessions",
+                            "log_likelihood",
+                            "n_trials",
+                            "bits_per_trial",
+                            "accuracy",
+                            "aic",
+                            "bic",
+                            "converged",
+                            "at_bound",
+                            "agreement",
+                        )
+                    }
+                ),
+            ],
+            axis=1,
+        )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -104,9 +148,22 @@ class _One:
     agreement: float
 
 
-def fit(trials, model="action_kernel", *, by="subject", lapses=1, zetas=1, repetition=False, n_starts=N_STARTS, n_threads=1,
-        progress=False, rng=0):
-    """Fit a model of choice by maximum likelihood.
+def fit(
+    trials,
+    model="action_kernel",
+    *,
+    by="subject",
+    errors="session",
+    lapses=1,
+    zetas=1,
+    repetition=False,
+    bias=False,
+    n_starts=N_STARTS,
+    n_threads=1,
+    progress=False,
+    rng=0,
+):
+    """Fit a model of choice by maximum likelihood, with standard errors that let sessions differ.
 
     Parameters
     ----------
@@ -117,10 +174,20 @@ def fit(trials, model="action_kernel", *, by="subject", lapses=1, zetas=1, repet
         'action_kernel', 'stimulus_kernel', 'four_alpha', 'exponential', 'markov', 'markov_free', 'semi_markov', 'semi_markov_free',
         'oracle', 'flat', 'exponential_with_current_trial' (as published code has it), 'history_glm', 'psychometric'.
     by : {'subject', 'session', 'pooled'}
+        'session' needs ``errors="hessian"``.
+    errors : {'session', 'hessian'}
+        'session': clustered by session (Liang & Zeger 1986), H⁻¹ (Σ_s u_s u_sᵀ) H⁻¹ G/(G - 1), with
+        H minus the Hessian at the maximum and u_s the gradient of the log likelihood of session s
+        of G. They hold if sessions differ, and if trials of a session depend on each other in ways
+        that the model does not have; they are NaN for a unit of one session, and too small with few
+        sessions, for which `Fit.margin` makes up in part. 'hessian': H⁻¹, as if the model were
+        right and all sessions had the same parameters.
     lapses, zetas : 1 or 2
         Of prior models: one for both sides, or one for each.
     repetition : bool
         Of prior models: the last choice is repeated with a fitted probability.
+    bias : bool
+        Of prior models: a constant is fitted that favours the right side, or the left.
     n_starts : int
         From a Sobol sequence in the box of the starts (psychometric: the best of 200).
     n_threads : int or None
@@ -135,7 +202,8 @@ def fit(trials, model="action_kernel", *, by="subject", lapses=1, zetas=1, repet
     Raises
     ------
     TypeError, ValueError
-        If the table lacks columns or holds what it may not, a unit has no choices, or an argument is not as above.
+        If the table lacks columns or holds what it may not, a unit has no choices, or an argument
+        is not as above; if errors are to be clustered by session and each session is a unit.
 
     Examples
     --------
@@ -144,79 +212,152 @@ def fit(trials, model="action_kernel", *, by="subject", lapses=1, zetas=1, repet
     >>> hrnn.mice.fit(run, "action_kernel", n_starts=2).params.columns.tolist()
     ['zeta', 'lapse', 'alpha']
     """
-    checked(model, lapses, zetas, repetition)
+    checked(model, lapses, zetas, repetition, bias)
     one_of(by, "by", BY)
+    one_of(errors, "errors", ERRORS)
+    if by == errors == "session":
+        raise ValueError(
+            "errors must be 'hessian' if by is 'session', got 'session': one session has none"
+        )
     n_starts = whole_number(n_starts, "n_starts")
     names, found, rows = units(trials, by)
     for k, choices in enumerate(found):
         if not choices.n:
             raise ValueError(f"trials must have choices of every unit, but {names.iloc[k].to_dict()} has none")
-    options = {"lapses": lapses, "zetas": zetas, "repetition": repetition}
-    return fit_units(model, options, names, found, rows, n_starts=n_starts, n_threads=n_threads, progress=progress, rng=rng)
+    options = {"lapses": lapses, "zetas": zetas, "repetition": repetition, "bias": bias}
+    return fit_units(
+        model,
+        options,
+        names,
+        found,
+        rows,
+        errors=errors,
+        n_starts=n_starts,
+        n_threads=n_threads,
+        progress=progress,
+        rng=rng,
+    )
 
 
-def fit_units(model, options, names, found, rows, *, n_starts, n_threads, progress, rng):
+def fit_units(model, options, names, found, rows, *, errors, n_starts, n_threads, progress, rng):
     """Fit a model to the choices of each unit, which have these names and rows of the table: a Fit."""
     chosen, seed = checked(model, **options), int(generator(rng).integers(2**31))
 
     def one(choices):
-        return lambda stop: _fit_one(chosen, choices, n_starts, seed)
+        return lambda stop: _fit_one(chosen, choices, errors, n_starts, seed)
 
     done = jobs.run({k: one(choices) for k, choices in enumerate(found)}, n_threads_of(n_threads), progress)
-    return _assemble(model, options, chosen, names, found, rows, list(done.values()))
+    return _assemble(model, options, chosen, names, found, rows, errors, list(done.values()))
 
 
-def checked(model, lapses, zetas, repetition):
+def checked(model, lapses, zetas, repetition, bias):
     """The model of a name and its options, or an error that says which is wrong."""
     one_of(model, "model", MODELS)
     for name, value in (("lapses", lapses), ("zetas", zetas)):
         if value not in (1, 2) or isinstance(value, bool):
             raise ValueError(f"{name} must be 1 or 2, got {value!r}")
-    return model_of(model, lapses=lapses, zetas=zetas, repetition=flag(repetition, "repetition"))
+    return model_of(
+        model,
+        lapses=lapses,
+        zetas=zetas,
+        repetition=flag(repetition, "repetition"),
+        bias=flag(bias, "bias"),
+    )
 
 
-def _climb(model, choices, starts):
+def climb(model, choices, starts):
     """Where the searches from some starts ended: a list of Maximum."""
-    low, high = _bounds(model.parameters(choices))
+    low, high = bounds(model.parameters(choices))
     ends = []
     for start in starts:
         ends.append(maximise(lambda theta: model.evaluate(choices, theta), start, low, high, exact=model.exact, known=ends))
     return ends
 
 
-def _bounds(parameters):
+def bounds(parameters):
+    """Lower and upper bounds of parameters, (P,) each."""
     return tuple(np.array([getattr(p, end) for p in parameters]) for end in ("low", "high"))
 
 
-def _fit_one(model, choices, n_starts, seed):
+def inside(theta, low, high):
+    """Which parameters are not at a bound, (P,) bool."""
+    near = 1e-6 * (high - low)
+    return (theta > low + near) & (theta < high - near)
+
+
+def _fit_one(model, choices, errors, n_starts, seed):
     """Climb from every start; the best, and the standard errors there."""
     parameters = model.parameters(choices)
-    low, high = _bounds(parameters)
-    ends = _climb(model, choices, model.starts(choices, n_starts, seed))
+    low, high = bounds(parameters)
+    ends = climb(model, choices, model.starts(choices, n_starts, seed))
     best = max(ends, key=lambda end: end.value)
-    near = 1e-6 * (high - low)
-    free = (best.theta > low + near) & (best.theta < high - near)
+    free = inside(best.theta, low, high)
     return _One(
-        [p.name for p in parameters], best.theta, standard_errors(model, choices, best, free, low, high), best.value, best.converged,
-        bool(not free.all()), float(np.mean([end.value > best.value - 0.01 for end in ends])),
+        [p.name for p in parameters],
+        best.theta,
+        standard_errors(model, choices, best, free, low, high, errors),
+        best.value,
+        best.converged,
+        bool(not free.all()),
+        float(np.mean([end.value > best.value - 0.01 for end in ends])),
     )
 
 
-def standard_errors(model, choices, best, free, low, high):
-    """Errors (P,) from the Hessian of the free parameters.
+def standard_errors(model, choices, best, free, low, high, errors):
+    """Errors (P,) of the free parameters, from the Hessian or clustered by session.
 
-    NaN at a bound, for all if the Hessian is not negative definite, and where an error is as wide as the bounds.
+    NaN at a bound, for all if the Hessian is not negative definite, where an error is as wide as
+    the bounds, and, clustered, of what fewer than two sessions tell of.
     """
     se, index = np.full(len(free), np.nan), np.flatnonzero(free)
-    if not index.size:
+    if not index.size or (errors == "session" and choices.n_sessions < 2):
         return se
-    second = hessian(lambda theta: model.evaluate(choices, theta), best.theta, best.information, low, high, free)
-    information = -second[np.ix_(index, index)]
+    covariance = inverse(information_of(model, choices, best.theta, index))
+    if covariance is None:
+        return se
+    if errors == "session":
+        covariance = clustered(covariance, model.scores(choices, best.theta)[:, index])
+    se[index] = np.sqrt(np.diag(covariance))
+    return np.where(se < high - low, se, np.nan)
+
+
+def information_of(model, choices, theta, index):
+    """Minus the Hessian of the log likelihood by the free parameters `index` (F,), (F, F)."""
+    low, high = bounds(model.parameters(choices))
+    free = np.isin(np.arange(len(theta)), index)
+    outer = model.evaluate(choices, theta)[2]
+    second = hessian(
+        lambda shifted: model.evaluate(choices, shifted), theta, outer, low, high, free
+    )
+    return -second[np.ix_(index, index)]
+
+
+def inverse(information):
+    """Inverse of an information (P, P), or None where it is not positive definite."""
     scale = np.sqrt(np.maximum(np.diag(information), 1e-12))
     inner = information / np.outer(scale, scale)
-    if np.linalg.eigvalsh(inner).min() > SINGULAR:
-        se[index] = np.sqrt(np.diag(np.linalg.inv(inner))) / scale
-    return np.where(se < high - low, se, np.nan)
+    if np.linalg.eigvalsh(inner).min() <= SINGULAR:
+        return None
+    return np.linalg.inv(inner) / np.outer(scale, scale)
+
+
+def clustered(bread, scores):
+    """The sandwich B (Σ u uᵀ) B G/(G - 1) of B (P, P) and the scores u of sessions (G, P).
+
+    Sessions without choices have no score. NaN on the diagonal where fewer than two sessions have a
+    score.
+
+    Examples
+    --------
+    >>> clustered(np.eye(1) / 4, np.array([[2.0], [-2.0], [0.0]])).tolist()
+    [[1.0]]
+    """
+    scores = scores[scores.any(axis=1)]
+    n = max(len(scores), 2)
+    covariance = n / (n - 1) * bread @ (scores.T @ scores) @ bread
+    alone = (scores != 0).sum(axis=0) < 2
+    covariance[alone, alone] = np.nan
+    return covariance
 
 
 def coin(choices, rate=None):
@@ -228,7 +369,7 @@ def coin(choices, rate=None):
         return float(sum(k * np.log(p) for k, p in parts))
 
 
-def _assemble(model, options, chosen, names, found, rows, done):
+def _assemble(model, options, chosen, names, found, rows, errors, done):
     """The Fit of all units from that of each."""
     import pandas as pd
 
@@ -243,22 +384,56 @@ def _assemble(model, options, chosen, names, found, rows, done):
         before = chosen.prior(choices, one.theta)
         prior[at] = np.nan if before is None else before
     bits = (value - np.array([coin(c) for c in found])) / (n * np.log(2))
+    n_sessions = np.array([choices.n_sessions for choices in found])
+    converged, at_bound, agreement = (
+        np.array([getattr(one, name) for one in done])
+        for name in ("converged", "at_bound", "agreement")
+    )
     return Fit(
-        model, options, names, params, se, value, n, bits, 2 * k - 2 * value, k * np.log(n) - 2 * value,
-        np.array([one.converged for one in done]), np.array([one.at_bound for one in done]), np.array([one.agreement for one in done]),
-        prior, p_right, found, rows,
+        model,
+        options,
+        names,
+        params,
+        se,
+        errors,
+        n_sessions,
+        value,
+        n,
+        bits,
+        2 * k - 2 * value,
+        k * np.log(n) - 2 * value,
+        converged,
+        at_bound,
+        agreement,
+        prior,
+        p_right,
+        found,
+        rows,
     )
 
 
-def cross_validate(trials, model="action_kernel", *, by="subject", n_folds=N_FOLDS, lapses=1, zetas=1, repetition=False, n_starts=3,
-                   n_threads=1, progress=False, rng=0):
+def cross_validate(
+    trials,
+    model="action_kernel",
+    *,
+    by="subject",
+    n_folds=N_FOLDS,
+    lapses=1,
+    zetas=1,
+    repetition=False,
+    bias=False,
+    n_starts=3,
+    n_threads=1,
+    progress=False,
+    rng=0,
+):
     """Log likelihood of each session by a fit to the other folds of sessions of its unit.
 
-    The searches of the folds start where that of all sessions ended.
+    The searches of a fold start where those of `fit` start, and see its training sessions alone.
 
     Parameters
     ----------
-    trials, model, lapses, zetas, repetition, n_starts, n_threads, progress, rng
+    trials, model, lapses, zetas, repetition, bias, n_starts, n_threads, progress, rng
         As in `fit`.
     by : {'subject', 'pooled'}
     n_folds : int
@@ -267,8 +442,15 @@ def cross_validate(trials, model="action_kernel", *, by="subject", n_folds=N_FOL
     Returns
     -------
     DataFrame
-        One row per unit and session: `subject, session` (number within the unit), `fold, log_likelihood, n_trials, coin` (log
-        likelihood of a coin with the rate of the training sessions). Units of one session are left out.
+        One row per session: `unit` (the fitted subject, or 'all'), `subject, session` (as the table
+        has them, so that both merge with it), `fold, log_likelihood, n_trials, coin` (log
+        likelihood of a coin with the rate of the training sessions). Units of one session are left
+        out.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `fit`, and if no unit has two sessions.
 
     Examples
     --------
@@ -279,10 +461,10 @@ def cross_validate(trials, model="action_kernel", *, by="subject", n_folds=N_FOL
     """
     import pandas as pd
 
-    chosen = checked(model, lapses, zetas, repetition)
+    chosen = checked(model, lapses, zetas, repetition, bias)
     one_of(by, "by", BY[::2])
     n_folds, n_starts = whole_number(n_folds, "n_folds", 2), whole_number(n_starts, "n_starts")
-    names, found, _ = units(trials, by)
+    names, found, table_rows = units(trials, by)
     random = generator(rng)
     starts, work = int(random.integers(2**31)), {}
     for k, choices in enumerate(found):
@@ -293,27 +475,37 @@ def cross_validate(trials, model="action_kernel", *, by="subject", n_folds=N_FOL
         parts = [sessions[folds == fold] for fold in range(min(n_folds, len(sessions)))]
         work[k] = functools.partial(_folds, chosen, choices, parts, n_starts, starts)
     done = jobs.run({key: lambda stop, job=job: job(stop) for key, job in work.items()}, n_threads_of(n_threads), progress)
-    rows = [{"subject": names.subject[k], **row} for k, part in done.items() for row in part]
-    if not rows:
+    if not done:
         raise ValueError("trials must have a unit with two sessions or more, got none")
-    return pd.DataFrame(rows).sort_values(["subject", "session"], ignore_index=True)
+    tables = []
+    for k, rows in done.items():
+        labels = session_labels(trials, found[k], table_rows[k]).assign(unit=names.subject[k])
+        tables.append(
+            labels[["unit", "subject", "session"]].join(
+                pd.DataFrame(rows).set_index("code"), how="inner"
+            )
+        )
+    return pd.concat(tables).sort_values(["unit", "subject", "session"], ignore_index=True)
 
 
 def _folds(model, choices, parts, n_starts, seed, stop):
-    """Log likelihood of every session by a fit to the sessions of other parts."""
-    parameters, rows = model.parameters(choices), []
-    whole = max(_climb(model, choices, model.starts(choices, n_starts, seed)), key=lambda end: end.value)
-    start = dict(zip([p.name for p in parameters], whole.theta, strict=True))
-    unknown = {p.name: 0.5 * (p.start_low + p.start_high) for p in parameters}
+    """Log likelihood of every session, by its code, by a fit to the sessions of other parts."""
+    rows = []
+    unknown = {p.name: 0.5 * (p.start_low + p.start_high) for p in model.parameters(choices)}
     for fold, part in enumerate(parts):
         if stop.is_set():
             raise KeyboardInterrupt
         training = choices.select(~np.isin(choices.session, part))
+        ends = climb(model, training, model.starts(training, n_starts, seed))
+        theta = max(ends, key=lambda end: end.value).theta
         names = [p.name for p in model.parameters(training)]
-        theta = _climb(model, training, [np.array([start[name] for name in names])])[0].theta
-        fitted, right = unknown | dict(zip(names, theta, strict=True)), (training.choice > 0).sum() / training.n
-        rows += [{"session": int(session), "fold": fold, **_predicted(model, fitted, choices.select(choices.session == session), right)}
-                 for session in part]
+        fitted = unknown | dict(zip(names, theta, strict=True))
+        right = (training.choice > 0).sum() / training.n
+        for session in part:
+            left_out = choices.select(choices.session == session)
+            rows.append(
+                {"code": session, "fold": fold, **_predicted(model, fitted, left_out, right)}
+            )
     return rows
 
 

@@ -1,7 +1,9 @@
 """Models of choice: their parameters, likelihood and gradient, prior, and simulation. docs/mice.md has every formula and source.
 
-A model has `parameters(choices)`, `starts(choices, n, seed)`, `evaluate(choices, theta)` -> (log likelihood, gradient, information),
-`p_right(choices, theta)`, `prior(choices, theta)` or None, and `simulate(choices, theta, uniforms)`.
+A model has `parameters(choices)`, `starts(choices, n, seed)`, `evaluate(choices, theta)` -> (log
+likelihood, gradient, information), `scores(choices, theta)` (G, P), the gradient of each session's
+log likelihood, `p_right(choices, theta)`, `prior(choices, theta)` or None, and `simulate(choices,
+theta, uniforms)`.
 """
 
 import dataclasses
@@ -33,6 +35,7 @@ class Parameter:
 
 
 ZETA, LAPSE, REPETITION = (0.01, 5.0, 0.05, 0.6), (0.0, 0.5, 0.01, 0.3), (0.0, 0.5, 0.0, 0.3)
+BIAS = -3.0, 3.0, -0.3, 0.3
 PRIOR_PARAMETERS = {
     "action_kernel": [Parameter("alpha", *LEARNING)], "stimulus_kernel": [Parameter("alpha", *LEARNING)],
     "four_alpha": [Parameter(f"alpha_{which}", *LEARNING) for which in ("chosen_correct", "chosen_wrong", "other_correct", "other_wrong")],
@@ -53,12 +56,20 @@ class PriorModel:
         One for both sides of the contrast, or one for each.
     repetition : bool
         Whether the last choice is repeated with some probability.
+    bias : bool
+        Whether one side is preferred throughout.
     """
 
     exact = False  # whether `evaluate` gives the Hessian, not outer products of gradients
 
-    def __init__(self, name, lapses=1, zetas=1, repetition=False):
-        self.name, self.lapses, self.zetas, self.repetition = name, lapses, zetas, repetition
+    def __init__(self, name, lapses=1, zetas=1, repetition=False, bias=False):
+        self.name, self.lapses, self.zetas, self.repetition, self.bias = (
+            name,
+            lapses,
+            zetas,
+            repetition,
+            bias,
+        )
 
     def parameters(self, _):
         zetas = ["zeta"] if self.zetas == 1 else ["zeta_left", "zeta_right"]
@@ -66,6 +77,7 @@ class PriorModel:
         return [
             *(Parameter(name, *ZETA) for name in zetas), *(Parameter(name, *LAPSE) for name in lapses),
             *([Parameter("repetition", *REPETITION)] if self.repetition else []),
+            *([Parameter("bias", *BIAS)] if self.bias else []),
             *PRIOR_PARAMETERS.get(self.name.removesuffix("_with_current_trial"), []),
         ]
 
@@ -77,8 +89,9 @@ class PriorModel:
         zeta, rest = theta[: self.zetas], theta[self.zetas :]
         lapse, rest = rest[: self.lapses], rest[self.lapses :]
         rho, rest = (rest[0], rest[1:]) if self.repetition else (0.0, rest)
-        flags = self.zetas == 1, self.lapses == 1, self.repetition
-        return (SIGMA, zeta[0], zeta[-1], lapse[0], lapse[-1], rho, *flags), rest
+        bias, rest = (rest[0], rest[1:]) if self.bias else (0.0, rest)
+        flags = self.zetas == 1, self.lapses == 1, self.repetition, self.bias
+        return (SIGMA, zeta[0], zeta[-1], lapse[0], lapse[-1], rho, bias, *flags), rest
 
     def _prior(self, choices, parameters):
         """π before each trial and its derivatives by its parameters (K, R)."""
@@ -98,6 +111,21 @@ class PriorModel:
         value = _core.choice_likelihood(choices._tuple, decision, prior, dprior, gradient, outer, None, np.empty(_core.choice_scratch()))
         return value, gradient, outer
 
+    def scores(self, choices, theta):
+        """Gradient of the log likelihood of each session, (G, P)."""
+        decision, parameters = self._split(theta)
+        prior, dprior = self._prior(choices, parameters)
+        scores = np.empty((len(choices.sessions), len(theta)))
+        outer = np.empty((len(theta), len(theta)))
+        scratch = np.empty(_core.choice_scratch())
+        for rows, score in zip(choices.sessions, scores, strict=True):
+            trials = tuple(column[rows] for column in choices._tuple)
+            moved = np.ascontiguousarray(dprior[:, rows])
+            _core.choice_likelihood(
+                trials, decision, prior[rows], moved, score, outer, None, scratch
+            )
+        return scores
+
     def p_right(self, choices, theta):
         decision, parameters = self._split(theta)
         return self._decide(choices, decision, self._prior(choices, parameters)[0])
@@ -109,13 +137,29 @@ class PriorModel:
         return p
 
     def simulate(self, choices, theta, uniforms):
-        """Choices (R,) of one mouse like this in the same trials; where it gave none before it gives none."""
+        """Choices (R,) of one mouse like this in the same trials.
+
+        Where there was none there is none. theta is (P,), or (G, P) with a row for each session.
+        """
         closed = self.repetition or self.name in ("action_kernel", "four_alpha")
+        thetas = _of_sessions(choices, theta)
         if not closed:
-            return _drawn(choices, self.p_right(choices, theta), uniforms)
-        decision, parameters = self._split(theta)
-        fixed = None if self.name in ("action_kernel", "four_alpha") else self._prior(choices, parameters)[0]
+            return _drawn(choices, _session_by_session(self.p_right, choices, thetas), uniforms)
+        decision, parameters = self._split(thetas.T)
+        kernel = self.name in ("action_kernel", "four_alpha")
+        fixed = None if kernel else _session_by_session(self.prior, choices, thetas)
         return _in_order(choices, decision, fixed, self.name, parameters, uniforms)
+
+
+def _of_sessions(choices, theta):
+    """Parameters of each session (G, P), from those of each or of all."""
+    return np.broadcast_to(theta, (len(choices.sessions), np.shape(theta)[-1]))
+
+
+def _session_by_session(predict, choices, thetas):
+    """Predictions (R,) for each session with its own parameters."""
+    parts = zip(choices.sessions, thetas, strict=True)
+    return np.concatenate([predict(choices.select(rows), theta) for rows, theta in parts])
 
 
 def _drawn(choices, p_right, uniforms):
@@ -123,10 +167,15 @@ def _drawn(choices, p_right, uniforms):
 
 
 def _in_order(choices, decision, fixed, name, parameters, uniforms):
-    """Trial by trial, all sessions at once: what a choice does to the next one's prior, or to the repetition."""
+    """Trial by trial, all sessions at once.
+
+    A choice changes the next one's prior, or what is repeated. The numbers of the decision and the
+    parameters (K, G) of the prior are those of each session.
+    """
     from scipy.special import ndtr, ndtri
 
-    sigma, *four, rho = decision[:6]
+    sigma, *four, rho, bias = decision[:7]
+    rho, bias = (np.broadcast_to(value, len(choices.sessions)) for value in (rho, bias))
     starts, choice = np.flatnonzero(choices.first), np.zeros(len(choices.choice), np.int8)
     ends = np.r_[starts[1:], len(choice)]
     p, previous = np.full(len(starts), 0.5), np.zeros(len(starts))
@@ -134,25 +183,36 @@ def _in_order(choices, decision, fixed, name, parameters, uniforms):
         live = np.flatnonzero(starts + t < ends)
         rows = starts[live] + t
         side_of, c = np.sign(choices.contrast[rows]), choices.contrast[rows]
-        zeta, lapse = (np.choose((side_of + 1).astype(int), [left, (left + right) / 2, right]) for left, right in (four[:2], four[2:4]))
+        zeta, lapse = (
+            _of_side(side_of, left[live], right[live]) for left, right in (four[:2], four[2:4])
+        )
         prior = p[live] if fixed is None else fixed[rows]
-        w = c / zeta + np.sqrt(1 + (zeta / sigma) ** 2) * ndtri(np.clip(prior, 1e-7, 1 - 1e-7))
-        again = np.where(previous[live] != 0, rho, 0.0)
+        w = (
+            c / zeta
+            + np.sqrt(1 + (zeta / sigma) ** 2) * ndtri(np.clip(prior, 1e-7, 1 - 1e-7))
+            + bias[live]
+        )
+        again = np.where(previous[live] != 0, rho[live], 0.0)
         right = (1 - lapse - again) * ndtr(w) + lapse / 2 + again * (previous[live] > 0)
         drawn = np.where(uniforms[rows] < right, 1, -1) * choices.responded[rows]
         choice[rows], did = drawn, live[drawn != 0]
         previous[did] = drawn[drawn != 0]
         came, chose = choices.side[rows][drawn != 0] > 0, drawn[drawn != 0] > 0
         if name == "action_kernel":
-            p[did] += parameters[0] * (chose - p[did])
+            p[did] += parameters[0][did] * (chose - p[did])
         elif name == "four_alpha":
             wrong = (came != chose).astype(int)
-            chosen, other = np.asarray(parameters)[wrong], np.asarray(parameters)[2 + wrong]
+            chosen, other = parameters[wrong, did], parameters[2 + wrong, did]
             a_right, a_left = np.where(chose, chosen, other), np.where(chose, other, chosen)
             v_right = p[did] + a_right * (came - p[did])
             v_left = (1 - p[did]) + a_left * (p[did] - came)
             p[did] = v_right / (v_right + v_left)
     return choice
+
+
+def _of_side(side, left, right):
+    """The parameter of each trial's side, the mean of both where there is none."""
+    return np.where(side < 0, left, np.where(side > 0, right, (left + right) / 2))
 
 
 class FixedPrior(PriorModel):
@@ -214,7 +274,7 @@ def sobol(parameters, n, seed):
 class HistoryGlm:
     """Logistic regression on contrast × side (one-hot), previous choice × (correct, wrong), block side, intercept."""
 
-    name, exact = "history_glm", True
+    name, exact, blocks = "history_glm", True, True
     WIDE = (-15.0, 15.0, -0.5, 0.5)
 
     def _levels(self, choices):
@@ -223,7 +283,13 @@ class HistoryGlm:
 
     def parameters(self, choices):
         names = [f"{side}_{100 * c:.4g}" for c in self._levels(choices) for side in ("left", "right")]
-        return [Parameter(name, *self.WIDE) for name in (*names, "previous_correct", "previous_wrong", "block", "intercept")]
+        names += [
+            "previous_correct",
+            "previous_wrong",
+            *(["block"] if self.blocks else []),
+            "intercept",
+        ]
+        return [Parameter(name, *self.WIDE) for name in names]
 
     def starts(self, choices, n, seed):
         return sobol(self.parameters(choices), n, seed)
@@ -233,7 +299,13 @@ class HistoryGlm:
         last = np.r_[0, choices.choice[:-1]] * ~choices.first
         correct = np.r_[False, choices.choice[:-1] == choices.side[:-1]]
         columns = [(choices.contrast == s * c) for c in self._levels(choices) for s in (-1, 1)]
-        return np.column_stack([*columns, last * correct, last * ~correct, choices.block_side, np.ones(len(last))]).astype(float)
+        columns += [
+            last * correct,
+            last * ~correct,
+            *([choices.block_side] if self.blocks else []),
+            np.ones(len(last)),
+        ]
+        return np.column_stack(columns).astype(float)
 
     def _counts(self, choices):
         """Distinct regressors, how often each occurs with a choice, and with a right one."""
@@ -251,6 +323,13 @@ class HistoryGlm:
         value = right @ z - n @ np.logaddexp(0, z)
         return float(value), X.T @ (right - n * p), (X * (n * p * (1 - p))[:, None]).T @ X
 
+    def scores(self, choices, theta):
+        """Gradient Σ x (y - p) of the log likelihood of each session, (G, P)."""
+        X = self.design(choices)
+        p = 1 / (1 + np.exp(-X @ theta))
+        residual = choices.responded * ((choices.choice > 0) - p)
+        return np.stack([residual[rows] @ X[rows] for rows in choices.sessions])
+
     def p_right(self, choices, theta):
         return 1 / (1 + np.exp(-self.design(choices) @ theta))
 
@@ -258,18 +337,33 @@ class HistoryGlm:
         return None
 
     def simulate(self, choices, theta, uniforms):
+        """Choices (R,) in the same trials; theta is (P,), or (G, P) with a row for each session."""
         choice = np.zeros(len(choices.choice), np.int8)
-        X = self.design(choices.with_choice(choice)) @ theta
+        thetas = _of_sessions(choices, theta)
+        X = self.design(choices.with_choice(choice))
+        fixed = np.concatenate(
+            [X[rows] @ own for rows, own in zip(choices.sessions, thetas, strict=True)]
+        )
         starts = np.flatnonzero(choices.first)
-        ends, (correct, wrong) = np.r_[starts[1:], len(choice)], theta[-4:-2]
+        ends, history = np.r_[starts[1:], len(choice)], 2 * len(self._levels(choices))
+        correct, wrong = thetas.T[history : history + 2]
         for t in range((ends - starts).max()):
-            rows = (starts + t)[starts + t < ends]
-            z = X[rows]
+            live = starts + t < ends
+            rows = (starts + t)[live]
+            z = fixed[rows]
             if t:
                 before = choice[rows - 1]
-                z = z + before * np.where(before == choices.side[rows - 1], correct, wrong)
+                z = z + before * np.where(
+                    before == choices.side[rows - 1], correct[live], wrong[live]
+                )
             choice[rows] = np.where(uniforms[rows] < 1 / (1 + np.exp(-z)), 1, -1) * choices.responded[rows]
         return choice
+
+
+class Repeating(HistoryGlm):
+    """The same without the block side: stimuli and the last trial alone; `nulls` simulates it."""
+
+    name, blocks = "repeating", False
 
 
 class Psychometric:
@@ -325,6 +419,19 @@ class Psychometric:
             information[own, own] = (slopes * (n / (p * (1 - p)))) @ slopes.T  # expected: positive everywhere
         return value, gradient, information
 
+    def scores(self, choices, theta):
+        """Gradient of the log likelihood of each session, (G, P)."""
+        from hrnn.psychometric import _curve_and_slopes
+
+        scores = np.zeros((len(choices.sessions), len(theta)))
+        for i, block in enumerate(self._blocks(choices)):
+            own = slice(4 * i, 4 * i + 4)
+            inside = choices.responded & (choices.p_right_block == block)
+            p, slopes = _curve_and_slopes(theta[own], choices.contrast)
+            each = slopes * (inside * ((choices.choice > 0) - p) / (p * (1 - p)))
+            scores[:, own] = [each[:, rows].sum(axis=1) for rows in choices.sessions]
+        return scores
+
     def p_right(self, choices, theta):
         from hrnn.psychometric import _curve
 
@@ -338,7 +445,19 @@ class Psychometric:
         return None
 
     def simulate(self, choices, theta, uniforms):
-        return _drawn(choices, self.p_right(choices, theta), uniforms)
+        """Choices (R,) in the same trials; theta is (P,), or (G, P) with a row for each session."""
+        from hrnn.psychometric import _curve
+
+        thetas = np.repeat(
+            _of_sessions(choices, theta),
+            [rows.stop - rows.start for rows in choices.sessions],
+            axis=0,
+        )
+        p = np.full(len(choices.choice), 0.5)
+        for i, block in enumerate(self._blocks(choices)):
+            rows = choices.p_right_block == block
+            p[rows] = _curve(choices.contrast[rows], *thetas[rows, 4 * i : 4 * i + 4].T)
+        return _drawn(choices, p, uniforms)
 
 
 _FIXED = ("semi_markov", "oracle", "flat")
@@ -346,11 +465,13 @@ PRIOR_MODELS = (*_FIXED, "semi_markov_free", *KERNELS)
 MODELS = (*PRIOR_MODELS, "history_glm", "psychometric")
 
 
-def model_of(name, *, lapses=1, zetas=1, repetition=False):
+def model_of(name, *, lapses=1, zetas=1, repetition=False, bias=False):
     """The model of a name; only prior models have a decision stage with options."""
     if name in ("history_glm", "psychometric"):
-        if (lapses, zetas, repetition) != (1, 1, False):
-            raise ValueError(f"lapses, zetas and repetition must be left at their defaults for {name!r}")
+        if (lapses, zetas, repetition, bias) != (1, 1, False, False):
+            raise ValueError(
+                f"lapses, zetas, repetition and bias must be left at their defaults for {name!r}"
+            )
         return HistoryGlm() if name == "history_glm" else Psychometric()
     kind = FixedPrior if name in _FIXED else FreeSemiMarkov if name == "semi_markov_free" else PriorModel
-    return kind(name, lapses, zetas, repetition)
+    return kind(name, lapses, zetas, repetition, bias)

@@ -7,7 +7,7 @@
 #include "choice.h"
 #include "gru.h"
 
-enum { R = 301, PARAMETERS_MAX = 9 };
+enum { R = 301, PARAMETERS_MAX = 10, DECISION = 6 };
 
 static int64_t session[R];
 static int8_t choice[R], side[R], previous[R], biased[R];
@@ -31,12 +31,13 @@ static void draw(void)
     }
 }
 
-/* Log likelihood under all parameters in one row: zeta, zeta, lapse, lapse, repetition, prior. */
+/* Log likelihood under all parameters in one row: zeta, zeta, lapse, lapse, repetition, bias, prior. */
 static double value(const struct hrnn_kernel *kernel, enum hrnn_choice_prior model, const double *theta, double *gradient)
 {
     double outer[PARAMETERS_MAX * PARAMETERS_MAX], log_p[R], result, *scratch = malloc(sizeof(double) * hrnn_choice_scratch());
-    struct hrnn_choice_decision decision = {0.49, {theta[0], theta[1]}, {theta[2], theta[3]}, theta[4], 0, 0, 1};
-    hrnn_choice_prior(model, &trials, 1, theta + 5, prior, dprior);
+    struct hrnn_choice_decision decision = {0.49, {theta[0], theta[1]}, {theta[2], theta[3]}, theta[4], theta[5],
+                                            0, 0, 1, 1};
+    hrnn_choice_prior(model, &trials, 1, theta + DECISION, prior, dprior);
     enum hrnn_status status = hrnn_choice_likelihood(kernel, &trials, &decision, prior, hrnn_choice_prior_parameters(model),
                                                      dprior, &result, gradient, outer, log_p, scratch);
     free(scratch);
@@ -46,10 +47,10 @@ static double value(const struct hrnn_kernel *kernel, enum hrnn_choice_prior mod
 static int check_choice(const struct hrnn_kernel *kernel, const char *isa, enum hrnn_choice_prior model)
 {
     static const double start[HRNN_CHOICE_PRIOR_COUNT][4] = {{0.2}, {0.3}, {0.1, 0.3, 0.05, 0.4}, {6, 0.7, 1.3}, {0.03, 0.8}};
-    double theta[PARAMETERS_MAX] = {0.3, 0.4, 0.1, 0.2, 0.15}, gradient[PARAMETERS_MAX], ignored[PARAMETERS_MAX], error = 0;
-    size_t n = 5 + hrnn_choice_prior_parameters(model);
-    for (size_t k = 5; k < n; k++)
-        theta[k] = start[model][k - 5];
+    double theta[PARAMETERS_MAX] = {0.3, 0.4, 0.1, 0.2, 0.15, -0.2}, gradient[PARAMETERS_MAX], ignored[PARAMETERS_MAX], error = 0;
+    size_t n = DECISION + hrnn_choice_prior_parameters(model);
+    for (size_t k = DECISION; k < n; k++)
+        theta[k] = start[model][k - DECISION];
     value(kernel, model, theta, gradient);
     for (size_t k = 0; k < n; k++) {
         double kept = theta[k], shift = 1e-6, above, below;
