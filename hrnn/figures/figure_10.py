@@ -4,7 +4,7 @@ import numpy as np
 
 from hrnn import curves
 from hrnn.figures import join, rows, singles, strip
-from hrnn.plot import GREY, INK, MICE, band, chance, estimate, finish, letter, look, note, page, signed, style
+from hrnn.plot import GREY, INK, MICE, band, chance, estimate, finish, letter, look, note, page, style
 
 MODEL_NAMES = {
     "action_kernel": "action kernel", "four_alpha": "four α", "history_glm": "history GLM", "exponential": "exponential",
@@ -26,15 +26,16 @@ def draw(study):
     found = study.beside
     if found is None:
         raise ValueError("study.mice must be the mice's trial table, got None")
-    figure = page(235)
-    top, changes, measured, bottom = figure.subfigures(4, 1, height_ratios=[1.3, 0.9, 1.1, 1.15])
+    figure = page(245)
+    top, changes, measured, bottom = figure.subfigures(4, 1, height_ratios=[1.3, 0.9, 1.1, 1.6])
     source = [*models(top, found), *after_change(changes, study), *measures(measured, study), *following(bottom, found)]
     n_mice, n_trials = found.comparison.n_subjects[0], found.fits["mice", "action_kernel"].n_trials.sum()
     several = study.n_networks > 1
     note(bottom, f"{n_mice} mice, {n_trials} choices; agents in their own task. a: left-out sessions, paired by mouse with the best "
          "model (bars: 95 %, mice resampled). b: each mouse; named, where a model tells less than the mouse's own rate of right "
          "choices (0 bits). c: parameters of simulated mice found again, ± 1.96 standard errors. d: per cent of simulated mice that "
-         "the BIC gives to each model. e: choices of the new block's side at contrast 0 after a change, in bins of trials "
+         "the BIC gives to each model. e: choices of the new block's side at contrast 0 after a change, in bins of at least "
+         f"{curves.MIN_N} trials "
          f"(bands: 95 %{'; RNN, networks and their sessions resampled; others, sessions' if several else ', sessions resampled'}). "
          f"f–k: small, each mouse{' and network' if several else ''}; bars, 95 % "
          f"({'mice, and networks with their sessions,' if several else 'mice'} resampled; other agents: ± 1.96 standard errors, where "
@@ -96,8 +97,7 @@ def scatter(ax, found):
     ax.plot(bayes, action, MICE[1], color=MICE[0], ms=3, mew=0, alpha=0.7)
     for name, x, y in zip(names, bayes, action, strict=True):
         if min(x, y) < 0:
-            text = f"{name}\n({signed(x, '.2f')}, {signed(y, '.2f')})"
-            ax.annotate(text, (x, y), (5, 0), textcoords="offset points", va="center")
+            ax.annotate(name, (x, y), (-2, -4), textcoords="offset points", va="top")
     ax.set(xlabel="Bayes, semi-Markov\n(bits per trial)", ylabel="action kernel", aspect="equal")
     ax.set(xlim=ends, ylim=ends)
     return rows(pd.DataFrame({"x": bayes, "value": action}), "b", agent=names)

@@ -80,8 +80,7 @@ def _label(figure, grid, study):
     grid[1, 0].set_ylim(-0.02, None)
     longest = study.task.n_blank + study.task.n_obs_max
     for row in (3, 4):
-        ticks = range(study.task.n_blank + 1, longest + 1, 3)
-        grid[row, 0].set(ylim=(study.task.n_blank, longest + 1.5), yticks=ticks)
+        grid[row, 0].set_ylim(study.task.n_blank, min(grid[row, 0].get_ylim()[1], longest + 0.5))
     figure.legend(handles=_keys(), loc="outside lower center", ncols=5, columnspacing=1.2)
 
 

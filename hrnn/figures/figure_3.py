@@ -86,9 +86,10 @@ def sweeps(figure, study):
 
 def _each(ax, found, setting, measure):
     """The single networks at each value, beside the mean of so few."""
+    beside = 0.03 * (found[setting].max() - found[setting].min())
     for x, part in found.groupby(setting):
         if 1 < len(part) < FEW:
-            strip(ax, part[measure], x, vertical=True)
+            strip(ax, part[measure], x + beside, vertical=True)
 
 
 def _sweep(table, setting, agent, measure):

@@ -18,7 +18,7 @@ SPACES = (("plane", "two components", GREY, "s"), ("full", "all units", INK, "o"
 def draw(study):
     """Draw the figure: (Figure, source data)."""
     anatomy = study.anatomy
-    figure = page(175)
+    figure = page(142)
     panels = figure.subplot_mosaic("abc;def", width_ratios=[1, 1.15, 1.15])
     for name, ax in panels.items():
         letter(name, ax=ax)
@@ -50,7 +50,7 @@ def variance(ax, study):
     table, ratio = study.curve("variance"), study.measures["participation_ratio"]
     points(table, "x", ax=ax)
     thin(ax, study, "variance")
-    ax.plot(2, PUBLISHED["variance_pc12"], "x", color=INK, ms=6, mew=1.2, zorder=5)
+    ax.plot(2, PUBLISHED["variance_pc12"], "x", color=INK, ms=5, mew=0.8, zorder=5)
     ax.annotate(f"participation ratio\n{interval(ratio)}", (0.97, 0.1), xycoords="axes fraction", ha="right")
     ax.set(xlabel="number of components", ylabel="fraction of variance", ylim=(0.5, 1.02))
     ax.set_xticks(range(1, int(table.x.max()) + 1, 3))
@@ -154,13 +154,16 @@ def angles(ax, study):
     thin(ax, study, "angle_full")
     ax.axhspan(plane.low, plane.high, color=PALE, alpha=0.6, lw=0)
     ax.axhline(plane.value, color=GREY, lw=1, label="plane of 2 PCs")
-    for key, name, va in (("angle_full", "all units", "bottom"), ("angle_plane", "plane", "top")):
+    for key, name in (("angle_full", "all units"), ("angle_plane", "plane")):
         value = PUBLISHED[key]
         ax.axhline(value, color=INK, ls="--", lw=0.8)
-        text = f"published, {name}: {value:g}°"
-        ax.annotate(text, (0.98, value), xycoords=("axes fraction", "data"), ha="right", va=va)
-    ax.set(xscale="log", ylabel="angle between readouts (°)", ylim=(45, 95))
+        text, place = f"published, {name}: {value:g}°", ("axes fraction", "data")
+        ax.annotate(
+            text, (0.99, value), (0, -2), ha="right", va="top", xycoords=place,
+            textcoords="offset points",
+        )
+    ax.set(xscale="log", ylabel="angle between readouts (°)", ylim=(40, 95))
     ax.set_xlabel("power of ten of C (small: strong regularisation)", loc="right")
     powers(ax.xaxis)
-    ax.legend(loc="lower right", ncols=2)
+    ax.legend(loc="lower right")
     return rows(full, "f")

@@ -58,7 +58,7 @@ def movement(ax, study, name, of):
         _line(ax, table, published, "--")
         ax.annotate(f"published\n{published:g}", (0.97, 0.03), xycoords="axes fraction", ha="right")
     ax.axhline(0, color="0.7", lw=0.6, zorder=0)
-    ax.set_title(f"{NAMES[name]}\nslope {interval(slope, 3)}")
+    ax.set_title(f"{NAMES[name]}\nslope {interval(slope, 3)}".replace(" [", "\n["))
     limit = 3.8 if name == "stimulus" else 0.7
     ax.set(xlabel=XLABELS[of], ylabel="movement of the state", ylim=(-limit, limit))
     return rows(table, PANELS[name, of])

@@ -12,7 +12,7 @@ AGENTS = {"network": "RNN", "observer": "Bayesian observer"}
 @style()
 def draw(study):
     """Draw the figure: (Figure, source data)."""
-    figure = page(140)
+    figure = page(125)
     panels = figure.subplot_mosaic("abcd;eeff")
     for name, ax in panels.items():
         letter(name, ax=ax)

@@ -6,7 +6,7 @@ from hrnn import dynamics
 from hrnn.figures import join, rows, several, singles, thin
 from hrnn.plot import GREY, INK, PALE, band, estimate, finish, interval, letter, look, note, page, style
 
-GRID, FINE, REAL_BINS, MIN_REAL = 19, 81, 9, 20
+GRID, FINE, REAL_BINS, MIN_REAL = 17, 81, 9, 20
 N_ORBITS, N_ORBIT_STEPS = 6, 60
 TITLES = {
     "left": "left: (1.2, 0.2, −0.05)", "equal": "equal: (0.2, 0.2, −0.05)", "right": "right: (0.2, 1.2, −0.05)",
@@ -21,7 +21,7 @@ def draw(study):
     """Draw the figure: (Figure, source data)."""
     anatomy = study.anatomy
     figure = page(247)
-    top, middle, bottom = figure.subfigures(3, 1, height_ratios=[0.95, 1.75, 1.7])
+    top, middle, bottom = figure.subfigures(3, 1, height_ratios=[0.95, 1.45, 2.0])
     source = [*circuit(top, study), *fields(middle, anatomy), *memory(bottom, study)]
     found = anatomy.fixed_points
     residual = found.residual.max() if len(found.residual) else 0.0
@@ -158,7 +158,7 @@ def fields(figure, anatomy):
             ax.plot(*orbit.T, color=GREY, lw=0.6)
         _separatrix(ax, anatomy, hull, x)
         _points(ax, anatomy, name, x)
-        ax.set(title=TITLES[name], aspect="equal")
+        ax.set(title=TITLES[name], aspect="equal", xlim=_around(hull[:, 0]), ylim=_around(hull[:, 1]))
         letter(panel, ax=ax)
         yield rows(pd.DataFrame({"x": grid[:, 0], "value": speed, "condition": name}), panel)
     for ax in axes[1]:
@@ -167,6 +167,12 @@ def fields(figure, anatomy):
         ax.set_ylabel("PC 2")
     label = "displacement in one step (in the plane)"
     figure.colorbar(arrows, ax=axes, label=label, shrink=0.7, extend="max")
+
+
+def _around(values):
+    """Limits with some room on both sides."""
+    margin = 0.04 * (values.max() - values.min())
+    return values.min() - margin, values.max() + margin
 
 
 def _orbits(anatomy, hull, x):
@@ -274,4 +280,4 @@ def continuation(ax, anatomy, name, label, panel):
             text = f"{row.kind} {row.value:.2f}".replace("-", "−")
             ax.annotate(text, (row.value, y[row.index]), (4, 0), textcoords="offset points", va="center")
         yield rows(pd.DataFrame({"x": branch.value, "value": y}), panel, condition=name)
-    ax.set(xlabel=label, ylabel="state on block readout")
+    ax.set(xlabel=label, ylabel="state on\nblock readout")

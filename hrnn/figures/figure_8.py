@@ -23,7 +23,6 @@ PORTRAITS = ("teacher", "radd", "hidden_states", "soft_targets", "bayesian_filte
 OF_PLANE = ("teacher", "radd", "hidden_states")  # whose units are the coordinates z
 GRID, N_VISITED, LAGS = 12, 600, 20
 NO_INPUT = (0, 0, 0)
-SUBSCRIPT = 9  # size at which a subscript is still 6 pt
 
 
 @style()
@@ -31,7 +30,7 @@ def draw(study):
     """Draw the figure: (Figure, source data)."""
     found = study.distillation
     figure = page(247)
-    heights = [1, 1.2, 1, 1.15, 0.95]
+    heights = [1.15, 1.1, 1, 1.05, 1.65]
     top, middle, bayes, fields, bottom = figure.subfigures(5, 1, height_ratios=heights)
     source = [*least_squares(top, study), *comparison(middle, study), *observer(bayes, study)]
     source += [*portraits(fields, found, study.anatomy), *divergences(bottom, study)]
@@ -45,8 +44,9 @@ def draw(study):
     note(bottom, f"{shown}{n} sessions, {n_train} to learn from and {n - n_train} for c, l and m; f–k: "
          f"{found.master.sessions.n_sessions} others. a: ×, poster; +, Cosyne abstract (one network each)"
          f"{'; bars, 95 %, sessions resampled' if one else ''}. c: dashed, the state's own movement. f–l: small, "
-         f"{seeds if one else 'each network'}; dashed, the teacher; random acts in hardly any trial. n: per step, in units of "
-         "the beliefs; exact: once a trial. o: filled, at stable points; open, at saddles. p–t: one step without input, from "
+         f"{seeds if one else 'each network'}; dashed, the teacher; arrows: beyond the panel (random acts in hardly any "
+         "trial). n: per step, in units of the beliefs; exact: once a trial. "
+         "o: filled, at stable points; open, at saddles. p–t: one step without input, from "
          "states that occur (grey); filled, stable, and open, unstable fixed points. u: ‖x(t+Δ) − x(t)‖ over its value at "
          f"Δ = {LAGS}, mean{' ± sd, first seeds' if one else ''}. v: differences of order Δ of z, which the published figure shows.")
     finish(figure)
@@ -58,7 +58,7 @@ def draw(study):
 
 def least_squares(figure, study):
     """Weights beside the published ones, gain sweep, horizon, number of units."""
-    axes = figure.subplots(1, 5, width_ratios=[2.6, 1, 1, 1, 1])
+    axes = figure.subplots(1, 5, width_ratios=[3, 1, 1, 1, 1])
     for name, ax in zip("abcde", axes, strict=True):
         letter(name, ax=ax)
     yield weights(axes[0], study)
@@ -79,9 +79,12 @@ def weights(ax, study):
         for published, marker in ((PUBLISHED, "x"), (COSYNE, "+")):
             ax.plot(x - 0.25, published[name], marker, color=INK, ms=4, mew=0.8)
     ax.axhline(0, color="0.8", lw=0.6, zorder=0)
-    ax.set(xticks=range(len(names)), ylabel="weight")
-    labels = [f"${name[0]}_{{{name[1:]}}}$" for name in ENTRIES]
-    ax.set_xticklabels(labels, fontsize=SUBSCRIPT)
+    ax.set_xticks(range(len(names)), [name[1:] for name in ENTRIES])
+    ax.axvline(3.5, color="0.8", lw=0.6, zorder=0)
+    for matrix, x in (("A", 1.5), ("B", 6.5)):
+        place = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+        ax.annotate(f"row, column of {matrix}", (x, 0), (0, -14), ha="center", va="top", **place)
+    ax.set_ylabel("weight")
     table = [{"x": x, "condition": name, **vars(study.measures[name])} for x, name in enumerate(names)]
     return rows(pd.DataFrame(table), "a", agent="radd")
 
@@ -94,7 +97,7 @@ def gains(ax, study):
     thin(ax, study, "gain")
     for name, line, label in (("radd.gain", "-", "taken"), ("radd.published_gain", "--", "published")):
         ax.axvline(study.measures[name].value, color=INK, lw=0.8, ls=line, label=label)
-    ax.set(xlabel="gain", ylabel="fraction correct", ylim=(0, 1))
+    ax.set(xlabel="gain", ylabel="fraction\ncorrect", ylim=(0, 1))
     ax.set(xticks=(1, 10), xticklabels=("1", "10"))
     ax.legend(loc="lower center", bbox_to_anchor=(0.4, 1), handlelength=1.5)
     return rows(table, "b", agent="radd")
@@ -123,11 +126,11 @@ def dimensions(axes, study):
         points(part, "x", ax=ax, colour=RADD[0], hollow=hollow, line=line, label=label)
         thin(ax, study, "dimensions", name)
         ax.set_xscale("log", base=2)
-        ax.set(xlabel="units", xticks=part["x"], xticklabels=[f"{x:g}" for x in part["x"]])
+        ax.set(xlabel="units", xticks=(1, 2, 4, 8), xticklabels=("1", "2", "4", "8"))
         ax.minorticks_off()
         yield rows(part, panel)
     axes[0].set_ylabel("R² of artanh z")
-    axes[1].set_ylabel("fraction of trials")
+    axes[1].set_ylabel("fraction\nof trials")
     axes[1].legend(loc="lower center", bbox_to_anchor=(0.4, 1), handlelength=1.5)
 
 
@@ -155,6 +158,7 @@ def comparison(figure, study):
         ax.set_xlabel(label)
         sensible = [values for kind, values in each.items() if kind != "random"]
         _zoom(ax, np.concatenate(sensible), teacher)
+        _beyond(ax, table["value"])
     axes[0].set_yticks(range(len(kinds)), [NAMES[kind] for kind in kinds])
     axes[0].set_ylim(len(kinds) - 0.5, -0.5)
 
@@ -186,12 +190,21 @@ def _zoom(ax, values, teacher):
     ax.xaxis.set_major_locator(MaxNLocator(2, min_n_ticks=2))
 
 
+def _beyond(ax, values):
+    """Arrows for the rows whose mean lies outside the panel."""
+    left, right = ax.get_xlim()
+    for y, value in enumerate(values):
+        if not left <= value <= right:
+            text, x, side = ("←", 0.1, "left") if value < left else ("→", 0.9, "right")
+            ax.annotate(text, (x, y), xycoords=("axes fraction", "data"), ha=side, va="center")
+
+
 # ---- Bayes and time constants --------------------------------------------------------------------------------------
 
 
 def observer(figure, study):
     """Evidence on side and block, messages between them, time constants."""
-    m, n, o = figure.subplots(1, 3, width_ratios=[0.9, 1.5, 4])
+    m, n, o = figure.subplots(1, 3, width_ratios=[0.8, 1.2, 4.6])
     for name, ax in zip("mno", (m, n, o), strict=True):
         letter(name, ax=ax)
     yield ratios(m, study)
@@ -229,7 +242,7 @@ def messages(ax, study):
                 estimate(found, at, ax=ax, vertical=True, colour=colour, marker=marker, label=shown)
                 table.append({"x": at, "agent": source, "condition": message, **vars(found)})
     ax.axhline(0, color="0.8", lw=0.6, zorder=0)
-    ax.set(xticks=(0, 1), xlim=(-0.5, 1.5), ylabel="message per step", ylim=(-0.1, 0.7))
+    ax.set(xticks=(0, 1), xlim=(-0.5, 1.5), ylabel="message\nper step", ylim=(-0.1, 0.7))
     ax.set_xticklabels(["block\nto side", "side\nto block"])
     ax.legend(loc="lower left", bbox_to_anchor=(-0.25, 1), ncols=3, handletextpad=0, columnspacing=0.6)
     return rows(pd_rows(table), "n")

@@ -5,7 +5,7 @@ import numpy as np
 from hrnn import similarity
 from hrnn.claims import CLAIMS
 from hrnn.figures import join, rows, strip
-from hrnn.plot import INK, PALE, estimate, finish, interval, letter, look, note, page, style
+from hrnn.plot import GREY, INK, PALE, estimate, finish, interval, letter, look, note, page, style
 from hrnn.regression import correlation
 from hrnn.stats import mean_interval
 
@@ -14,7 +14,7 @@ COLUMNS = 4
 RELATIONS = (  # abscissa and ordinate: name, label
     (("radd.lambda_1", "slower eigenvalue\nof RADD, |λ|"), ("mu0_gap", "use of the prior\nat strength 0")),
     (("angle_plane", "angle, plane (°)"), ("coupling_start_per_block_belief", "side per\nblock belief")),
-    (("participation_ratio", "participation\nratio"), ("correct", "fraction correct")),
+    (("participation_ratio", "participation\nratio"), ("correct", "fraction\ncorrect")),
 )
 CHANGED = {"correct": "correct", "mu0_gap": "prior", "variance_pc12": "variance", "angle_plane": "angle (°)"}
 SETTINGS = {"n_hidden": "units N", "threshold": "threshold", "loss": "loss", "recipe": "recipe"}
@@ -29,15 +29,15 @@ def draw(study):
     if study.n_networks < 2:
         raise ValueError(f"study must be of at least 2 networks, got {study.n_networks}")
     figure = page(247)
-    top, middle, bottom = figure.subfigures(3, 1, height_ratios=[2.6, 0.85, 1.35])
+    top, middle, bottom = figure.subfigures(3, 1, height_ratios=[2.4, 1, 1.85])
     source = [*claims(top, study), *relations_and_similarity(middle, study), *changes(bottom, study)]
     n = study.variations.groupby(["setting", "level"])["index"].nunique()
     note(bottom, f"a: dots, {study.n_networks} networks; bars, mean with its 95 % interval, networks and their sessions "
          "resampled; ×, published (one network; +, Cosyne abstract); a claim holds where the background is white, up to "
-         "the criterion (vertical lines; an arrow: beyond the panel); k/K, networks in which it does. Weights of RADD: figure "
-         "8a. b–d: one dot a network, Spearman's ρ. b: the block's time constant, −1/ln |λ| steps. e, f: mean states by "
-         "block, side, strength and step, compared for all pairs of networks (dots): linear CKA; correlation after the "
-         "best rotation. g: fraction correct, use of the prior at strength 0, variance in two components, angle in their "
+         "the criterion (vertical lines); k/K, networks in which it does. Weights of RADD: "
+         "figure 8a. b–d: one dot a network, Spearman's ρ. b: the block's time constant, −1/ln |λ| steps. "
+         "e, f: mean states by block, side, strength and step, compared for all pairs of networks (dots): linear CKA; correlation "
+         "after the best rotation. g: fraction correct, use of the prior at strength 0, variance in two components, angle in their "
          f"plane; one setting changed at a time, fast recipe, {n.min()} networks (dots) at each value (paper's recipe: "
          f"{n.max()}), {study.variations.attrs['n_blocks']} blocks; mean and 95 %.")
     finish(figure)
@@ -60,12 +60,27 @@ def claims(figure, study):
                 ax.plot(published, 0.6, marker, color=INK, ms=5, mew=1, zorder=5)
         _limits(ax, claim, values)
         _criterion(ax, claim)
-        ax.set_title(f"{claim.label}: {_count(row)}", pad=2)
+        ax.set_title(f"{claim.label}{_count(row)}", pad=2)
         ax.set(ylim=(-0.7, 1.1), yticks=[])
         yield rows(pd.DataFrame({"value": values}), "a", condition=claim.name, agent="network")
         yield rows(pd.DataFrame([row]), "a", condition=claim.name, agent="mean")
     for ax in axes.flat[len(SHOWN):]:
-        ax.remove()
+        ax.axis("off")
+    if axes.size > len(SHOWN):
+        axes.flat[len(SHOWN)].legend(handles=_keys(), loc="center left", borderpad=0)
+
+
+def _keys():
+    """What the symbols of the claims are."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    return [
+        Line2D([], [], color=COLOUR, marker="o", mfc="none", ms=4.5, lw=1.8, label="mean, 95 %"),
+        Line2D([], [], color=GREY, marker=".", ms=3.5, lw=0, label="each network"),
+        Line2D([], [], color=INK, marker="x", ms=5, lw=0, label="published"),
+        Patch(facecolor=PALE, alpha=0.5, label="does not hold"),
+    ]
 
 
 def _values(study, name):
@@ -75,35 +90,27 @@ def _values(study, name):
 
 def _count(row):
     """In how many networks a claim holds, where that is a number."""
-    return "turns on the sessions" if row.k is None else f"{row.k}/{row.of}"
+    return "\nturns on the sessions" if row.k is None else f": {row.k}/{row.of}"
 
 
 def _limits(ax, claim, values):
-    """Abscissa around networks, published numbers and, where it is not far, the criterion; a few round ticks."""
+    """Abscissa around networks, published numbers and the criterion's edges; a few round ticks."""
     from matplotlib.ticker import MaxNLocator
 
-    shown = np.array([*values, *(v for v in (claim.published, claim.cosyne) if v is not None)], float)
-    if not shown.size:
-        return
-    low, high = shown.min(), shown.max()
-    reach = max(high - low, 0.1 * max(abs(low), abs(high)), 1e-3)
-    for edge in (claim.low, claim.high):
-        if low - 3 * reach < edge < high + 3 * reach:
-            low, high = min(low, edge), max(high, edge)
-    margin = 0.12 * max(high - low, reach)
-    ax.set_xlim(low - margin, high + margin)
+    others = [end for end in (claim.published, claim.cosyne, claim.low, claim.high) if end is not None]
+    shown = np.array([*values, *others], float)
+    shown = shown[np.isfinite(shown)]
+    margin = 0.12 * (shown.max() - shown.min()) or 0.1
+    ax.set_xlim(shown.min() - margin, shown.max() + margin)
     ax.xaxis.set_major_locator(MaxNLocator(3, min_n_ticks=2))
 
 
 def _criterion(ax, claim):
-    """Lines at the edges of the criterion, grey beyond them; an arrow where an edge is out of view."""
-    left, right = ax.get_xlim()
-    for edge, outer, x, arrow in ((claim.low, left, 0, "←"), (claim.high, right, 1, "→")):
-        if left <= edge <= right:
+    """Lines at the edges of the criterion, grey beyond them."""
+    for edge, outer in zip((claim.low, claim.high), ax.get_xlim(), strict=True):
+        if np.isfinite(edge):
             ax.axvspan(*sorted((edge, outer)), color=PALE, alpha=0.5, lw=0, zorder=0)
             ax.axvline(edge, color=INK, lw=0.8, gid="criterion")
-        elif np.isfinite(edge):
-            ax.annotate(arrow, (x, 0.02), xycoords="axes fraction", ha="right" if x else "left")
 
 
 def relations_and_similarity(figure, study):
@@ -114,7 +121,7 @@ def relations_and_similarity(figure, study):
     for panel, ax, ((x, xlabel), (y, ylabel)) in zip("bcd", axes, RELATIONS, strict=False):
         yield relation(ax, study, x, y, panel)
         ax.set(xlabel=xlabel, ylabel=ylabel)
-    compared = ((similarity.cka, "CKA"), (similarity.procrustes, "correlation, rotated"))
+    compared = ((similarity.cka, "CKA"), (similarity.procrustes, "correlation,\nrotated"))
     for panel, ax, (of, label) in zip("ef", axes[3:], compared, strict=True):
         yield similar(ax, study, of, panel)
         ax.set_ylabel(label)
@@ -128,7 +135,7 @@ def relation(ax, study, x, y, panel):
     ax.plot(table[x], table[y], "o", color=COLOUR, ms=3, mew=0)
     if len(table) > 2 and table[x].nunique() > 1 and table[y].nunique() > 1:
         rho = correlation(rankdata(table[x]), rankdata(table[y]), np.arange(len(table)))
-        ax.set_title(f"ρ = {interval(rho)}")
+        ax.set_title(f"ρ = {interval(rho)}".replace(" [", "\n["))
     return rows(table.rename(columns={x: "x", y: "value"}), panel, condition=f"{y} against {x}")
 
 

@@ -206,18 +206,16 @@ def powers(axis):
     >>> ax.set_ylim(1e-4, 1)
     (0.0001, 1)
     >>> powers(ax.yaxis)
-    >>> [label.get_text() for label in ax.get_yticklabels()][1:-1]
+    >>> [label.get_text() for label in ax.get_yticklabels()]
     ['−4', '−3', '−2', '−1', '0']
     """
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+    from matplotlib.ticker import NullLocator
 
-    axis.set_major_locator(LogLocator(numticks=6))
+    low, high = (math.log10(end) for end in axis.get_view_interval())
+    step = max(1, math.ceil((high - low) / 5))
+    shown = range(math.ceil(low / step) * step, math.floor(high) + 1, step)
+    axis.set_ticks([10.0**power for power in shown], [signed(power, "d") for power in shown])
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(_power))
-
-
-def _power(value, _):
-    return signed(round(math.log10(value)), "d") if value > 0 else ""
 
 
 def signed(number, form):
