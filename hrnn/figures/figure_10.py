@@ -4,7 +4,7 @@ import numpy as np
 
 from hrnn import curves
 from hrnn.figures import join, rows, singles, strip
-from hrnn.plot import GREY, INK, MICE, band, chance, estimate, finish, letter, look, note, page, style
+from hrnn.plot import GREY, INK, MICE, band, chance, estimate, few, finish, letter, look, note, page, style
 
 MODEL_NAMES = {
     "action_kernel": "action kernel", "four_alpha": "four α", "history_glm": "history GLM", "exponential": "exponential",
@@ -189,6 +189,7 @@ def measures(figure, study):
             estimate(row, y, ax=ax, colour=colour, marker=marker)
         ax.axvline(0, color="0.8", lw=0.6, zorder=0)
         ax.set_xlabel(label)
+        few(ax.xaxis, 3)
         yield rows(table.rename(columns={"population": "agent"}), panel, condition=measure)
         yield rows(each[["value"]], panel, agent="mice", condition="each mouse")
     axes[0].set_yticks(range(len(table)), [_look(name)[2] for name in table.population])

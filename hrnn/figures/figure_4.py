@@ -62,15 +62,20 @@ def _plane(ax, anatomy, scores):
     plane = anatomy.plane
     size = 0.65 * np.abs(scores).max()
     box = {"facecolor": "w", "alpha": 0.8, "lw": 0, "pad": 0.5}
-    for axis, name in ((plane.stimulus, "s"), (plane.block, "b")):
+    pair = ((plane.stimulus, plane.block, "s"), (plane.block, plane.stimulus, "b"))
+    for axis, other, name in pair:
         ax.annotate("", size * axis, (0, 0), arrowprops={"arrowstyle": "->", "lw": 1.2, "shrinkB": 0})
-        away = 6 * axis / np.linalg.norm(axis)
+        away = 4 * _unit(axis) + 5 * _unit(axis - other)
         ax.annotate(
             name, size * axis, away, textcoords="offset points", fontweight="bold", ha="center",
             va="center", bbox=box,
         )
     ax.set(xlabel="PC 1", ylabel="PC 2")
     ax.set_aspect("equal", adjustable="datalim")
+
+
+def _unit(vector):
+    return vector / np.linalg.norm(vector)
 
 
 def states(ax, anatomy, shown, of):

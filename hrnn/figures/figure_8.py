@@ -5,7 +5,7 @@ import numpy as np
 from hrnn import dynamics
 from hrnn.claims import COSYNE, PUBLISHED
 from hrnn.figures import join, rows, several, strip, thin
-from hrnn.plot import GREY, INK, PALE, RADD, band, estimate, finish, letter, look, note, page, points, powers, style
+from hrnn.plot import GREY, INK, PALE, RADD, band, estimate, few, finish, letter, look, note, page, points, powers, style
 
 NAMES = {
     "teacher": "teacher", "projection": "projection z", "radd": "RADD", "from_scratch": "from scratch", "soft_targets": "soft targets",
@@ -181,13 +181,11 @@ def _each(study, measure):
 
 def _zoom(ax, values, teacher):
     """Limits, and round ticks, around all students but the random ones, which would squeeze the others."""
-    from matplotlib.ticker import MaxNLocator
-
     ends = np.array([*values, *([] if teacher is None else [teacher])], float)
     low, high = np.nanmin(ends), np.nanmax(ends)
     margin = 0.15 * (high - low) + 1e-3
     ax.set_xlim(low - margin, high + margin)
-    ax.xaxis.set_major_locator(MaxNLocator(2, min_n_ticks=2))
+    few(ax.xaxis, 2)
 
 
 def _beyond(ax, values):

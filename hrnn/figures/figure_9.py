@@ -5,7 +5,7 @@ import numpy as np
 from hrnn import similarity
 from hrnn.claims import CLAIMS
 from hrnn.figures import join, rows, strip
-from hrnn.plot import GREY, INK, PALE, estimate, finish, interval, letter, look, note, page, style
+from hrnn.plot import GREY, INK, PALE, estimate, few, finish, interval, letter, look, note, page, style
 from hrnn.regression import correlation
 from hrnn.stats import mean_interval
 
@@ -95,14 +95,12 @@ def _count(row):
 
 def _limits(ax, claim, values):
     """Abscissa around networks, published numbers and the criterion's edges; a few round ticks."""
-    from matplotlib.ticker import MaxNLocator
-
     others = [end for end in (claim.published, claim.cosyne, claim.low, claim.high) if end is not None]
     shown = np.array([*values, *others], float)
     shown = shown[np.isfinite(shown)]
     margin = 0.12 * (shown.max() - shown.min()) or 0.1
     ax.set_xlim(shown.min() - margin, shown.max() + margin)
-    ax.xaxis.set_major_locator(MaxNLocator(3, min_n_ticks=2))
+    few(ax.xaxis, 3)
 
 
 def _criterion(ax, claim):

@@ -218,6 +218,29 @@ def powers(axis):
     axis.set_minor_locator(NullLocator())
 
 
+def few(axis, n):
+    """About n round ticks on an Axis, at least 2, labelled in as few characters as it takes.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure().subplots()
+    >>> ax.set_xlim(-0.03, 0.03)
+    (-0.03, 0.03)
+    >>> few(ax.xaxis, 3)
+    >>> [label.get_text() for label in ax.get_xticklabels()]
+    ['−0.04', '−0.02', '0', '0.02', '0.04']
+    """
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(n, min_n_ticks=2))
+    axis.set_major_formatter(FuncFormatter(_short))
+
+
+def _short(value, _):
+    return signed(round(value, 12) + 0.0, "g")
+
+
 def signed(number, form):
     """A number as text, with a minus sign in place of a hyphen.
 
