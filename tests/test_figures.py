@@ -107,7 +107,7 @@ def test_subscripts_are_legible(one, name):
 @pytest.mark.parametrize("name", figures.FIGURES)
 def test_tick_labels_stand_apart(one, name):
     figure, _ = one
-    figure.draw_without_rendering()
+    texts(figure)
     for ax in figure.findobj(matplotlib.axes.Axes):
         for axis in (ax.xaxis, ax.yaxis) if ax.axison else ():
             low, high = sorted(axis.get_view_interval())

@@ -256,7 +256,8 @@ def drift(axes, study):
 
     table = _of_each(study, "drift")
     n = table["network"].nunique()
-    axes[0].set_title(f"path in {n} of {study.n_networks}" if n else "no path")
+    if n < study.n_networks or n > 1:
+        axes[0].set_title(f"path in {n} of {study.n_networks}" if n else "no path")
     labels = (("drift", "drift per step"), ("contraction", "largest |λ| across"))
     for ax, (name, label) in zip(axes, labels, strict=True):
         for _, part in table[table.condition == name].groupby("network"):

@@ -83,7 +83,7 @@ def weights(ax, study):
     ax.axvline(3.5, color="0.8", lw=0.6, zorder=0)
     for matrix, x in (("A", 1.5), ("B", 6.5)):
         place = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
-        ax.annotate(f"row, column of {matrix}", (x, 0), (0, -14), ha="center", va="top", **place)
+        ax.annotate(f"entries of {matrix}", (x, 0), (0, -14), ha="center", va="top", **place)
     ax.set_ylabel("weight")
     table = [{"x": x, "condition": name, **vars(study.measures[name])} for x, name in enumerate(names)]
     return rows(pd.DataFrame(table), "a", agent="radd")
@@ -266,7 +266,7 @@ def time_constants(ax, found, anatomy):
         table += [{"agent": name, "condition": "A", "value": v} for v in moduli]
     ax.axhline(1, color="0.7", lw=0.6, zorder=0)
     ax.set(xticks=range(len(every)), ylabel="|λ|, two largest", ylim=(0, 1.25))
-    ax.set_xticklabels([NAMES[name].replace(" ", "\n").replace("full-", "full-\n") for name in every])
+    ax.set_xticklabels([NAMES[name] for name in every], rotation=25, ha="right", rotation_mode="anchor")
     ax.legend(loc="lower right", bbox_to_anchor=(1, 0.95), handletextpad=0)
     right = ax.secondary_yaxis("right")
     marks = (1, 3, 10)
