@@ -138,7 +138,7 @@ def lab(colour):
 def test_no_colour_is_two_things():
     """Both optimal policies share one; all others differ by far more than the just noticeable difference, 2.3."""
     assert len(AGENTS) == len(plot.LOOKS) + 1
-    distances = [np.linalg.norm(lab(a) - lab(b)) for a, b in itertools.combinations(AGENTS | SIDES, 2)]
+    distances = [np.linalg.norm(lab(a) - lab(b)) for a, b in itertools.combinations([*AGENTS, *SIDES], 2)]
     assert min(distances) > 15
 
 

@@ -325,10 +325,13 @@ def divergences(figure, study):
         band(_over(whole, unit), "x", ax=ax, colour=colour)
         for _, part in study.each("divergence").query("condition == @name").groupby("network"):
             ax.plot(part["x"], part["value"] / unit, color="0.55", lw=0.5, zorder=0.5, gid="each")
-        ax.set(title=NAMES[name].replace(" ", "\n").replace("full-", "full-\n"), ylim=(0, 1.6), xticks=(0, 10, 20))
+        ax.set(title=NAMES[name].replace(" ", "\n").replace("full-", "full-\n"), xticks=(0, 10, 20))
         ax.tick_params(labelleft=ax is axes[0])
         yield rows(whole, "u", agent=name)
-    axes[0].set_ylabel("movement, over\nthat at lag 20")
+    highest = max(ax.dataLim.y1 for ax in axes[:-1])
+    for ax in axes[:-1]:
+        ax.set_ylim(0, 1.05 * highest)
+    axes[0].set_ylabel(f"movement, over\nthat at lag {LAGS}")
     axes[len(kinds) // 2].set_xlabel("lag Δ (steps)")
     yield differences(axes[-1], orders)
 
