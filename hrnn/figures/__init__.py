@@ -169,6 +169,6 @@ def counts(study):
     if n == 1:
         return words + "Bars and bands: 95 % intervals, sessions resampled."
     return words + (
-        f"RNN: mean of {n} networks (thin, dots: each). Bars and bands: 95 % intervals; RNN, networks "
+        f"RNN: mean of {n} networks, each in sessions of its own (thin, dots: each). Bars and bands: 95 % intervals; RNN, networks "
         "and their sessions resampled; other agents, sessions resampled."
     )

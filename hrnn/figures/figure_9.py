@@ -29,7 +29,8 @@ def draw(study):
     if study.n_networks < 2:
         raise ValueError(f"study must be of at least 2 networks, got {study.n_networks}")
     figure = page(247)
-    top, middle, bottom = figure.subfigures(3, 1, height_ratios=[2.4, 1, 1.85])
+    n_rows = -(-len(SHOWN) // COLUMNS)
+    top, middle, bottom = figure.subfigures(3, 1, height_ratios=[0.43 * n_rows, 0.95, 1.8])
     source = [*claims(top, study), *relations_and_similarity(middle, study), *changes(bottom, study)]
     n = study.variations.groupby(["setting", "level"])["index"].nunique()
     note(bottom, f"a: dots, {study.n_networks} networks; bars, mean with its 95 % interval, networks and their sessions "
@@ -90,7 +91,9 @@ def _values(study, name):
 
 def _count(row):
     """In how many networks a claim holds, where that is a number."""
-    return "\nturns on the sessions" if row.k is None else f": {row.k}/{row.of}"
+    import pandas as pd
+
+    return "\nturns on the sessions" if pd.isna(row.k) else f": {row.k:.0f}/{row.of}"
 
 
 def _limits(ax, claim, values):
