@@ -183,5 +183,5 @@ def changes(figure, study):
         column[-1].set_xticklabels([LEVELS.get(level, level) for level in levels])
         column[-1].set_xlabel(name)
     for row, label in zip(grid, CHANGED.values(), strict=True):
-        row[0].set_ylabel(label)
+        row[0].set_ylabel(label, rotation=0, ha="right", va="center")
         row[0].margins(y=0.15)
