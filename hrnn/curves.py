@@ -12,6 +12,8 @@ from hrnn.stats import mean_interval
 COLUMNS = ("condition", "point", "x", "value", "low", "high", "n")
 MIN_N = 30
 N_COMPONENTS, N_BINS, N_WEIGHT_BINS = 10, 15, 41
+# First trials of the bins of trials since a change: narrow where the prior turns, wide where trials are alike and few.
+CHANGE_BINS = (0, 1, 2, 3, 5, 8, 12, 17, 23, 30, 40, 50, 60, 80)
 WEIGHT_RANGE = 2.0  # of 1/√N, the half width of the first weights
 
 
@@ -66,6 +68,12 @@ def accuracy(run):
     return _curve(table, "strength", point=_number(table.strength, run.sessions.task.strengths))
 
 
+def timeouts(run):
+    """Fraction of trials without a choice by strength."""
+    table = behavior.by_strength(run, by=("strength",)).query("measure == 'timeouts'")
+    return _curve(table, "strength", point=_number(table.strength, run.sessions.task.strengths))
+
+
 def concordance(run):
     """Fraction correct by strength, concordant and discordant with the block."""
     table = behavior.by_strength(run, by=("strength", "concordant")).query("measure == 'correct'")
@@ -89,20 +97,37 @@ def p_right(run):
 
 
 def after_change(run):
-    """Fraction correct by trial since the block changed, at all strengths and at strength 0."""
-    found = []
+    """Fraction correct in bins of trials since the block changed, at all strengths and at strength 0."""
+    trials, found = in_bins(run.trials), []
     for strength, name in ((None, "all strengths"), (0.0, "strength 0")):
         if strength is None or (run.sessions.strength == strength).any():
-            table = behavior.after_block_change(run, strength=strength, min_n=MIN_N)
-            table = table[table["concordance"] == "all"]
-            found.append(_curve(table, "trial_in_block", condition=name, point=table.trial_in_block))
+            table = behavior.after_block_change(trials, strength=strength, min_n=MIN_N)
+            found.append(_over_bins(table[table["concordance"] == "all"], name))
     return _join(found)
 
 
-def new_side(run):
-    """Choices of the new block's side at strength 0 by trial since the block changed."""
-    table = takes_new_side(run.trials)
-    return _curve(table, "trial_in_block", point=table.trial_in_block)
+def new_side(trials):
+    """Choices of the new block's side at strength 0 in bins of trials since the block changed.
+
+    Parameters
+    ----------
+    trials : DataFrame (R rows) or object with `.trials`
+    """
+    return _over_bins(takes_new_side(in_bins(getattr(trials, "trials", trials))), "")
+
+
+def in_bins(trials):
+    """Trials whose `trial_in_block` is the number of its bin of CHANGE_BINS."""
+    number = np.searchsorted(CHANGE_BINS, trials["trial_in_block"], "right") - 1
+    return trials.assign(trial_in_block=number)
+
+
+def _over_bins(table, condition):
+    """A table by bin of CHANGE_BINS at the bins' middles; the last bin is as wide as the one before."""
+    first = np.array([*CHANGE_BINS, 2 * CHANGE_BINS[-1] - CHANGE_BINS[-2]])
+    middle = (first[:-1] + first[1:] - 1) / 2
+    number = table["trial_in_block"].to_numpy(int)
+    return _curve(table.assign(middle=middle[number]), "middle", condition=condition, point=number)
 
 
 def _sides(table):
@@ -173,6 +198,14 @@ def belief(anatomy):
         table = integration.along_blocks(anatomy.run, values, rng=anatomy.seed)
         found.append(_curve(table, "trial_in_block", condition=name, point=table.trial_in_block))
     return _join(found)
+
+
+def agreement(anatomy):
+    """The network's block belief against the observer's in bins; conditions 'belief' and 'update' from trial to trial."""
+    b = anatomy.belief
+    pairs = np.flatnonzero(np.diff(anatomy.run.sessions.session) == 0)
+    change = {name: getattr(b, name)[pairs + 1] - getattr(b, name)[pairs] for name in ("observer", "network")}
+    return _join([_binned(b.observer, b.network, "belief"), _binned(change["observer"], change["network"], "update")])
 
 
 def gradient_flow(anatomy):
@@ -280,9 +313,9 @@ def divergence(found):
 
 # ---- all of them ---------------------------------------------------------------------------------------------------
 
-OF_RUN = {f.__name__: f for f in (accuracy, concordance, steps, p_right, after_change, new_side)}
+OF_RUN = {f.__name__: f for f in (accuracy, timeouts, concordance, steps, p_right, after_change, new_side)}
 OF_ANATOMY = {part: {f.__name__: f for f in functions} for part, functions in {
-    "representation": (variance, angle_decoder), "integration": (movement, belief, gradient_flow, coupling),
+    "representation": (variance, angle_decoder), "integration": (movement, belief, agreement, gradient_flow, coupling),
     "mechanism": (weights, eigenvalues, drift, branches),
 }.items()}
 OF_DISTILLATION = {f.__name__: f for f in (gain, horizon, dimensions, divergence)}

@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import hashlib
 import itertools
+import json
 import os
 import platform
 import shutil
@@ -335,7 +336,8 @@ def manifest(study, settings):
 def write(study, folder, *, figures=None, settings=None):
     """Write figures, networks, report.md, report.html, report.json, networks.csv and manifest.json; returns the paths of the figures.
 
-    The manifest holds the SHA-256 of every other file; `verify` checks them.
+    Figures that are in the folder from an earlier call, of the same networks and version, stay on the page. The manifest holds
+    the SHA-256 of every other file; `verify` checks them.
     """
     from hrnn import figures as drawn
     from hrnn import report, webpage
@@ -352,14 +354,37 @@ def write(study, folder, *, figures=None, settings=None):
     clock.lap("report")
     study.seconds |= clock.seconds
     found = manifest(study, settings or {})
+    kept = _kept_hashes(folder, found, [name for name in drawn.FIGURES if name not in names])
+    shown = [name for name in drawn.FIGURES if name in names or f"figure_{name}.svg" in kept]
     io.write_text(folder / "report.md", report.markdown(study, rows))
     io.write_json(folder / "report.json", rows)
     io.write_text(folder / "networks.csv", study.wide.to_csv())
     io.write_text(folder / "controls.csv", study.controls.to_csv(index=False))
-    io.write_text(folder / "report.html", webpage.page(study, rows, found, folder, {name: drawn.about(name) for name in names}))
+    io.write_text(folder / "report.html", webpage.page(study, rows, found, folder, {name: drawn.about(name) for name in shown}))
     made = [folder / f"{name}" for name in ("report.md", "report.json", "report.html", "networks.csv", "controls.csv")]
-    made += [folder / f"figure_{name}.{kind}" for name in names for kind in ("pdf", "png", "svg", "csv")]
+    made += [folder / file for name in names for file in _files(name)]
     made += [folder / "networks" / f"{key}.npz" for key in study.population.keys]
     hashes = {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in made}
-    io.write_json(folder / "manifest.json", found | {"sha256": hashes})
+    io.write_json(folder / "manifest.json", found | {"sha256": kept | hashes})
     return [folder / f"figure_{name}.pdf" for name in names]
+
+
+def _files(name):
+    """Files of a figure."""
+    return [f"figure_{name}.{kind}" for kind in ("pdf", "png", "svg", "csv")]
+
+
+def _kept_hashes(folder, found, others):
+    """SHA-256 of the files of figures that an earlier manifest has, if it is of the same networks and version as this one.
+
+    They are those of the earlier manifest, so that `verify` still sees a change since.
+    """
+    path, kept = folder / "manifest.json", {}
+    before = json.loads(path.read_text()) if path.exists() else {}
+    networks = {str(index): key for index, key in found["networks"].items()}
+    if before.get("hrnn") != found["hrnn"] or before.get("networks") != networks:
+        return kept
+    for name in others:
+        if all(file in before["sha256"] and (folder / file).exists() for file in _files(name)):
+            kept |= {file: before["sha256"][file] for file in _files(name)}
+    return kept

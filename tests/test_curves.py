@@ -52,8 +52,27 @@ def test_points_are_the_same_thing_where_a_network_lacks_some():
     levels = sorted(TASK.strengths)
     assert (table.query("condition == 'wrong, discordant'").point.diff() > 1).any(), "one is missing between others"
     assert all(levels[int(row.point)] == row.x for row in table.itertuples())
-    changes = curves.after_change(RUN)
-    assert (changes.point == changes.x).all()
+
+
+def test_trials_since_a_change_are_pooled_in_bins():
+    trials = RUN.trials
+    later = trials[trials.block > trials.groupby("session").block.transform("min")]
+    table = curves.after_change(RUN).query("condition == 'all strengths'").set_index("point")
+    for point, first in enumerate(curves.CHANGE_BINS[:-1]):
+        last = curves.CHANGE_BINS[point + 1] - 1
+        inside = later[later.trial_in_block.between(first, last)]
+        row = table.loc[point]
+        assert (row.x, row.n) == ((first + last) / 2, len(inside))
+        assert row.value == pytest.approx(inside.correct.mean())
+
+
+def test_agreement_is_the_mean_belief_in_bins_of_the_observers(anatomy):
+    table = curves.agreement(anatomy).query("condition == 'belief'")
+    belief = anatomy.belief
+    weights = table.n / table.n.sum()
+    assert (table.x.diff()[1:] > 0).all()
+    assert weights @ table.x == pytest.approx(belief.observer.mean())
+    assert weights @ table.value == pytest.approx(belief.network.mean())
 
 
 def test_bins_hold_equally_many_steps_and_their_means(anatomy):

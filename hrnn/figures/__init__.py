@@ -8,6 +8,7 @@ import numpy as np
 
 from hrnn import curves
 from hrnn.figures.one_network import OneNetwork
+from hrnn.plot import GREY
 
 __all__ = ["FIGURES", "OF_MICE", "OF_SEVERAL", "OneNetwork", "about", "comparison", "draw", "drawable", "save"]
 FIGURES = {**{str(i): f"figure_{i}" for i in range(1, 11)}, "mice": "figure_mice"}
@@ -54,12 +55,19 @@ def about(name):
 
 def comparison(table):
     """Draw a comparison of models, `mice.compare`, alone: (Figure, source data)."""
-    from hrnn.figures.figure_10 import compared
-    from hrnn.plot import finish, page, style
+    from hrnn.figures.figure_10 import compared, exceedance
+    from hrnn.plot import finish, letter, note, page, style
 
     with style():
-        figure = page(25 + 8 * len(table))
-        source = join(compared(figure.subplots(), table))
+        figure = page(36 + 6 * len(table))
+        a, b = figure.subplots(1, 2, sharey=True, width_ratios=[2, 1])
+        source = join([*compared(a, table), exceedance(b, table)])
+        letter("a", ax=a)
+        letter("b", ax=b)
+        n = table.n_subjects.iloc[0]
+        note(figure, f"n = {n} subjects with at least two sessions. a: log likelihood of left-out sessions, "
+             "paired by subject with the best model; bars, 95 %, subjects resampled. b: probability that "
+             "the model is the most frequent one, left-out log likelihoods taken as log evidence.")
         finish(figure)
     return figure, source
 
@@ -118,21 +126,29 @@ def curve_of(study, agent, name):
     return study.curve(name) if agent == "network" else curves.OF_RUN[name](study.runs[agent])
 
 
-def thin(ax, study, name, condition="", *, colour="0.7"):
+def thin(ax, study, name, condition="", *, colour="0.55"):
     """The curve of each network by itself, thin; nothing for one network."""
     from matplotlib.collections import LineCollection
 
     found = study.each(name)
-    lines = [part[["x", "value"]].to_numpy(float) for _, part in found[found.condition == condition].groupby("network")]
+    found = found[found.condition == condition]
+    lines = [part[["x", "value"]].to_numpy(float) for _, part in found.groupby("network")]
     if lines:
-        ax.add_collection(LineCollection(lines, colors=colour, linewidths=0.4, alpha=0.6, zorder=0.5, gid="each"))
+        drawn = LineCollection(lines, colors=colour, linewidths=0.5, alpha=0.7, zorder=0.5, gid="each")
+        ax.add_collection(drawn)
 
 
-def singles(ax, study, name, y):
-    """A measure of each network by itself as small dots at height y; nothing for one network."""
+def strip(ax, values, y, *, vertical=False):
+    """Single values as small dots at height y, or abscissa y if vertical."""
+    level = np.full(len(values), y)
+    x, y = (level, values) if vertical else (values, level)
+    ax.plot(x, y, ".", color=GREY, ms=3.5, mew=0, alpha=0.7, zorder=1, gid="each")
+
+
+def singles(ax, study, name, y, *, vertical=False):
+    """A measure of each network by itself as small dots; nothing for one network."""
     if study.n_networks > 1 and name in study.wide:
-        values = study.wide[name].dropna()
-        ax.plot(values, np.full(len(values), y), ".", color="0.6", ms=2.5, mew=0, zorder=1)
+        strip(ax, study.wide[name].dropna(), y, vertical=vertical)
 
 
 def several(study, first=""):
@@ -140,12 +156,19 @@ def several(study, first=""):
     n = study.n_networks
     if n == 1:
         return "One network. "
-    return f"{n} networks: means with 95 % intervals, networks resampled; thin lines and small dots: each. {first}"
+    return (
+        f"{n} networks: means with 95 % intervals, networks and their sessions resampled; thin lines "
+        f"and small dots: each. {first}"
+    )
 
 
 def counts(study):
     """Words that say what n is and what the bars are."""
     sessions, n = study.sessions, study.n_networks
-    population = f"; RNN: mean of {n} networks, networks resampled, thin: each" if n > 1 else "; one network"
-    return (f"n = {sessions.n_sessions} sessions ({sessions.n_trials} trials), the same for every agent{population}. "
-            "Bars and bands: 95 % intervals, sessions resampled.")
+    words = f"n = {sessions.n_sessions} sessions ({sessions.n_trials} trials) of each agent. "
+    if n == 1:
+        return words + "Bars and bands: 95 % intervals, sessions resampled."
+    return words + (
+        f"RNN: mean of {n} networks, each in sessions of its own (thin, dots: each). Bars and bands: 95 % intervals; RNN, networks "
+        "and their sessions resampled; other agents, sessions resampled."
+    )

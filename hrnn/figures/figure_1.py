@@ -3,7 +3,7 @@
 import numpy as np
 
 from hrnn.figures import join, rows
-from hrnn.plot import LEFT, RIGHT, finish, letter, note, page, style
+from hrnn.plot import LEFT, NO_SIDE, RIGHT, finish, letter, note, page, style
 
 N_STEPS_SHOWN = 56
 PLAYER = "semi_markov"  # waits for evidence, so that trials differ in length
@@ -23,7 +23,7 @@ def draw(study):
     ]
     panels["b"].sharex(panels["c"])
     timeline(panels["e"], study.task)
-    note(figure, "b, c: the first trials of this session, played by the exact Bayesian actor. Blue squares: left, orange "
+    note(figure, "a: one session, n = 1; b, c: its first trials, played by the exact Bayesian actor. Violet squares: left, gold "
          "circles: right. Grey lines: a trial begins (the agent is not told). Above each trial: its side and strength; "
          f"strength 0 has a side too, which decides the feedback. Feedback while waiting ({_minus(study.task.wait_penalty)}) "
          "is too small to see.")
@@ -40,7 +40,7 @@ def session(ax, sessions):
     for number in np.unique(block):
         inside = np.flatnonzero(block == number)
         side = sessions.block_side[inside[0]]
-        colour, name = {-1: (LEFT[0], "left block"), 0: ("0.5", "no side"), 1: (RIGHT[0], "right block")}[side]
+        colour, name = {-1: (LEFT[0], "left block"), 0: (NO_SIDE[0], "no side"), 1: (RIGHT[0], "right block")}[side]
         ax.axvspan(inside[0] - 0.5, inside[-1] + 0.5, color=colour, alpha=0.15, lw=0)
         ax.annotate(name, (inside.mean(), 1), (0, 2), xycoords=("data", "axes fraction"), textcoords="offset points", ha="center")
     for sign, (colour, marker) in ((-1, LEFT), (1, RIGHT)):
@@ -81,8 +81,8 @@ def inputs(ax, study, shown):
         ax.annotate(text, (step - 0.3, 1), (0, 1), xycoords=("data", "axes fraction"), textcoords="offset points")
     ax.axhline(0, color="k", lw=0.4)
     ax.tick_params(labelbottom=False)
-    ax.set(ylabel="input (sd)", ylim=(min(x.min(), -1) - 0.3, x.max() + 2.2))
-    ax.legend(ncols=3, loc="upper right", facecolor="w", frameon=True, edgecolor="w", framealpha=0.9, borderpad=0.1)
+    ax.set(ylabel="input (sd)", ylim=(min(x.min(), -1) - 0.3, x.max() + 0.3))
+    ax.legend(ncols=3, loc="lower right", bbox_to_anchor=(1, 1.06), borderpad=0)
     table = pd.DataFrame(x, columns=["left observation", "right observation", "feedback"]).assign(x=shown)
     return rows(table.melt("x", var_name="condition"), "b", agent=PLAYER)
 
@@ -132,7 +132,7 @@ def timeline(ax, task):
     """What happens in a trial."""
     ax.axis("off")
     boxes = [(1, "0.9", "blank")] * task.n_blank
-    boxes += [(1, "#FDE3C8", "obs. 1"), (1, "#FDE3C8", "…"), (1.1, "#FDE3C8", f"obs. {task.n_obs_max}")]
+    boxes += [(1, "w", "obs. 1"), (1, "w", "…"), (1.1, "w", f"obs. {task.n_obs_max}")]
     x, arrow = 0, {"arrowstyle": "->", "lw": 0.6}
     for width, colour, text in [*boxes, (1, "0.9", "blank")]:
         ax.add_patch(_box(x, width, colour))
@@ -142,7 +142,7 @@ def timeline(ax, task):
     ax.annotate("acts here, or waits", (task.n_blank + 1.5, 1), (task.n_blank + 1.5, 1.75), ha="center", arrowprops=arrow)
     ax.plot([x - 1, x - 1], [-0.2, 1.3], color="0.5", lw=0.8)
     ax.text(x - 0.5, -0.15, "next trial", ha="center", va="top")
-    ax.text(0, -0.75, f"acts when P(right) or P(left) exceeds {task.threshold:g}: +1 if right, −1 if wrong\n"
+    ax.text(0, -0.75, f"acts when P(right) or P(left) exceeds {task.threshold:g}: +1 if correct, −1 if wrong\n"
             f"waits: {_minus(task.wait_penalty)} at each observation; at observation {task.n_obs_max}: timeout, −1\n"
             f"feedback is an input of the step after; P(side = block) = {task.p_block:g}", va="top", linespacing=1.4)
     ax.set(xlim=(-0.1, x + 0.1), ylim=(-2.6, 2.3))

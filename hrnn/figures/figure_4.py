@@ -4,19 +4,21 @@ import numpy as np
 
 from hrnn.claims import PUBLISHED
 from hrnn.figures import join, rows, several, singles, thin
-from hrnn.plot import LEFT, RIGHT, finish, letter, note, page, points, style
+from hrnn.plot import GREY, INK, LEFT, PALE, RIGHT, chance, estimate, finish, interval, letter, look, note, page, points, powers, style
 
 N_DOTS = 1500
 DECODERS = (  # label, end of the measure's name
-    ("untrained\nnetwork", "untrained"), ("shuffled\nlabels", "shuffled"), ("trained network", ""), ("split by\ntime step", "by_step"),
+    ("untrained\nnetwork", "untrained"), ("shuffled\nlabels", "shuffled"),
+    ("trained network", ""), ("split by\ntime step", "by_step"),
 )
+SPACES = (("plane", "two components", GREY, "s"), ("full", "all units", INK, "o"))
 
 
 @style()
 def draw(study):
     """Draw the figure: (Figure, source data)."""
     anatomy = study.anatomy
-    figure = page(165)
+    figure = page(142)
     panels = figure.subplot_mosaic("abc;def", width_ratios=[1, 1.15, 1.15])
     for name, ax in panels.items():
         letter(name, ax=ax)
@@ -32,7 +34,7 @@ def draw(study):
          f"{(trials.block_side < 0).sum()} in left blocks, {(trials.block_side > 0).sum()} in right). Arrows: unit readouts of side (s) "
          "and block (b). e: every error is of one kind, the first that applies. d: accuracy at all steps, trained on "
          f"{anatomy.run.sessions.n_sessions - n_test} sessions and tested on {n_test} others, but for the split by time step, which leaks. "
-         "Crosses and dashed lines: published (one network)."
+         "Crosses and dashed lines: published (one network). In b, c, e both axes have the same scale."
          + (" Bars: 95 % intervals, sessions resampled." if study.n_networks == 1 else ""))
     finish(figure)
     return figure, join(source)
@@ -48,21 +50,32 @@ def variance(ax, study):
     table, ratio = study.curve("variance"), study.measures["participation_ratio"]
     points(table, "x", ax=ax)
     thin(ax, study, "variance")
-    ax.plot(2, PUBLISHED["variance_pc12"], "x", color="#D55E00", ms=6, mew=1.5, zorder=5)
-    text = f"participation ratio\n{ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
-    ax.annotate(text, (0.95, 0.1), xycoords="axes fraction", ha="right")
-    ax.set(xlabel="number of components", ylabel="fraction of variance", ylim=(0.5, 1.02), xticks=range(1, int(table.x.max()) + 1, 3))
+    ax.plot(2, PUBLISHED["variance_pc12"], "x", color=INK, ms=5, mew=0.8, zorder=5)
+    ax.annotate(f"participation ratio\n{interval(ratio)}", (0.97, 0.1), xycoords="axes fraction", ha="right")
+    ax.set(xlabel="number of components", ylabel="fraction of variance", ylim=(0.5, 1.02))
+    ax.set_xticks(range(1, int(table.x.max()) + 1, 3))
     return rows(table, "a")
 
 
 def _plane(ax, anatomy, scores):
+    """Arrows of the readouts, in axes of one scale: an angle on the page is the angle in the plane."""
     plane = anatomy.plane
     size = 0.65 * np.abs(scores).max()
-    for axis, name, place in ((plane.stimulus, "s", 1.15), (plane.block, "b", 1.3)):
-        ax.annotate("", size * axis, (0, 0), arrowprops={"arrowstyle": "->", "lw": 1.2})
-        box = {"facecolor": "w", "alpha": 0.8, "lw": 0, "pad": 0.5}
-        ax.annotate(name, place * size * axis, fontweight="bold", ha="center", va="center", bbox=box)
+    box = {"facecolor": "w", "alpha": 0.8, "lw": 0, "pad": 0.5}
+    pair = ((plane.stimulus, plane.block, "s"), (plane.block, plane.stimulus, "b"))
+    for axis, other, name in pair:
+        ax.annotate("", size * axis, (0, 0), arrowprops={"arrowstyle": "->", "lw": 1.2, "shrinkB": 0})
+        away = 4 * _unit(axis) + 5 * _unit(axis - other)
+        ax.annotate(
+            name, size * axis, away, textcoords="offset points", fontweight="bold", ha="center",
+            va="center", bbox=box,
+        )
     ax.set(xlabel="PC 1", ylabel="PC 2")
+    ax.set_aspect("equal", adjustable="datalim")
+
+
+def _unit(vector):
+    return vector / np.linalg.norm(vector)
 
 
 def states(ax, anatomy, shown, of):
@@ -89,12 +102,17 @@ def errors(ax, anatomy, shown):
     wrong = ~trials.correct.to_numpy()
     zero = wrong & (trials.strength == 0).to_numpy()
     against = wrong & ~zero & (trials.side * trials.block_side < 0).to_numpy()
-    ax.plot(*scores[~wrong].T, ".", color="0.85", ms=2, mew=0, rasterized=True, label=f"correct ({(~wrong).sum()})")
+    ax.plot(*scores[~wrong].T, ".", color=PALE, ms=2, mew=0, rasterized=True, label=f"correct ({(~wrong).sum()})")
     kinds = (
-        ("strength 0", zero, "#009E73", "s"), ("discordant", against, "#CC79A7", "D"), ("other", wrong & ~zero & ~against, "#000000", "x"),
+        ("strength 0", zero, INK, "w", "s"), ("discordant", against, GREY, GREY, "D"),
+        ("other", wrong & ~zero & ~against, INK, INK, "x"),
     )
-    for name, inside, colour, marker in kinds:
-        ax.plot(*scores[inside].T, marker, color=colour, ms=2.5, mew=0.6, alpha=0.7, rasterized=True, label=f"{name} ({inside.sum()})")
+    for name, inside, colour, face, marker in kinds:
+        label = f"{name} ({inside.sum()})"
+        ax.plot(
+            *scores[inside].T, marker, color=colour, mfc=face, ms=2.5, mew=0.6, rasterized=True,
+            label=label,
+        )
     _plane(ax, anatomy, scores)
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, markerscale=1.5, handletextpad=0, columnspacing=0.8)
     kind = np.where(zero, "strength 0", np.where(against, "discordant", "other"))
@@ -106,34 +124,51 @@ def decoders(ax, study):
     import pandas as pd
 
     table = []
-    for k, (space, colour, marker) in enumerate((("plane", "#E69F00", "s"), ("full", "#0072B2", "o"))):
+    for k, (space, name, colour, marker) in enumerate(SPACES):
         for y, (label, kind) in enumerate(DECODERS):
-            measure, at = f"block_decoder_{space}_{kind}".rstrip("_"), y + 0.3 * (k - 0.5)
-            estimate, name = study.measures[measure], {"plane": "two components", "full": "all units"}[space]
-            ax.errorbar(estimate.value, at, xerr=[[estimate.value - estimate.low], [estimate.high - estimate.value]], fmt=marker,
-                        color=colour, ms=3.5, elinewidth=0.8, label=name if y == 0 else None)
-            singles(ax, study, measure, at + 0.1)
+            measure, at = f"block_decoder_{space}_{kind}".rstrip("_"), y + 0.4 * (k - 0.5)
+            found, shown = study.measures[measure], name if y == 0 else None
+            estimate(found, at, ax=ax, colour=colour, marker=marker, label=shown)
+            singles(ax, study, measure, at + 0.14)
             if measure in PUBLISHED:
-                ax.plot(PUBLISHED[measure], at, "x", color="k", ms=5, mew=1)
-            table.append({"condition": f"{label}, {name}".replace("\n", " "), "x": at, **vars(estimate)})
-    ceiling = study.measures["block_decoder_observer"]
-    ax.axvline(0.5, color="0.5", lw=0.8, ls=":")
-    ax.axvspan(ceiling.low, ceiling.high, color="#009E73", alpha=0.5, lw=0, label="observer")
+                ax.plot(PUBLISHED[measure], at, "x", color=INK, ms=5, mew=1, zorder=5)
+            condition = f"{label}, {name}".replace("\n", " ")
+            table.append({"condition": condition, "x": at, **vars(found)})
+    _ceiling(ax, study.measures["block_decoder_observer"])
+    chance(ax=ax, vertical=True)
     ax.set_yticks(range(len(DECODERS)), [label for label, _ in DECODERS])
-    ax.set(xlabel="fraction of steps with the block right", xlim=(0.4, 1), ylim=(-0.5, len(DECODERS) - 0.5))
-    ax.legend(loc="lower right", bbox_to_anchor=(1.05, 1), ncols=2, handletextpad=0.2, columnspacing=0.8, borderpad=0)
+    ax.set(xlabel="fraction of steps with the\nblock decoded correctly", xlim=(0.4, 1))
+    ax.set_ylim(-0.5, len(DECODERS) - 0.5)
+    ax.legend(loc="lower right", bbox_to_anchor=(1.05, 1.06), ncols=2, handletextpad=0.2, borderpad=0)
     return rows(pd.DataFrame(table), "d", x="x")
+
+
+def _ceiling(ax, observer):
+    """Accuracy of the exact observer: a line with its name, and its interval."""
+    colour = look("semi_markov")[0]
+    ax.axvspan(observer.low, observer.high, color=colour, alpha=0.3, lw=0)
+    ax.axvline(observer.value, color=colour, lw=1, gid="ceiling")
+    place = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+    ax.annotate("observer", (observer.value, 1), (0, 1), color=colour, ha="center", **place)
 
 
 def angles(ax, study):
     """Angle between the readouts: in the full space it depends on the regularisation, in the plane it hardly does."""
     full, plane = study.curve("angle_full"), study.measures["angle_plane"]
-    points(full, "x", ax=ax, colour="#0072B2", label="all units")
-    thin(ax, study, "angle_full", colour="#0072B2")
-    ax.axhspan(plane.low, plane.high, color="#E69F00", alpha=0.4, lw=0)
-    ax.axhline(plane.value, color="#E69F00", lw=1, label="plane of 2 PCs")
-    for key, colour in (("angle_full", "#0072B2"), ("angle_plane", "#E69F00")):
-        ax.axhline(PUBLISHED[key], color=colour, ls="--", lw=0.8)
-    ax.set(xscale="log", xlabel="C (small: strong regularisation)", ylabel="angle between readouts (°)", ylim=(45, 95))
+    points(full, "x", ax=ax, label="all units")
+    thin(ax, study, "angle_full")
+    ax.axhspan(plane.low, plane.high, color=PALE, alpha=0.6, lw=0)
+    ax.axhline(plane.value, color=GREY, lw=1, label="plane of 2 PCs")
+    for key, name in (("angle_full", "all units"), ("angle_plane", "plane")):
+        value = PUBLISHED[key]
+        ax.axhline(value, color=INK, ls="--", lw=0.8)
+        text, place = f"published, {name}: {value:g}°", ("axes fraction", "data")
+        ax.annotate(
+            text, (0.99, value), (0, -2), ha="right", va="top", xycoords=place,
+            textcoords="offset points",
+        )
+    ax.set(xscale="log", ylabel="angle between readouts (°)", ylim=(40, 95))
+    ax.set_xlabel("power of ten of C (small: strong regularisation)", loc="right")
+    powers(ax.xaxis)
     ax.legend(loc="lower right")
     return rows(full, "f")

@@ -3,31 +3,33 @@
 import numpy as np
 
 from hrnn import dynamics
-from hrnn.figures import join, rows, several, thin
-from hrnn.plot import band, finish, letter, note, page, style
+from hrnn.figures import join, rows, several, singles, thin
+from hrnn.plot import GREY, INK, PALE, band, estimate, finish, interval, letter, look, note, page, style
 
-GRID, FINE, REAL_BINS, MIN_REAL = 21, 81, 12, 20
+GRID, FINE, REAL_BINS, MIN_REAL = 17, 81, 9, 20
 N_ORBITS, N_ORBIT_STEPS = 6, 60
 TITLES = {
     "left": "left: (1.2, 0.2, −0.05)", "equal": "equal: (0.2, 0.2, −0.05)", "right": "right: (0.2, 1.2, −0.05)",
     "feedback −1": "feedback −1", "no input": "no input", "feedback +1": "feedback +1",
 }
 SPEED_MAX = 3.0
+IN_DATA = {"angles": "xy", "scale_units": "xy"}  # arrows in the units of the axes
 
 
 @style()
 def draw(study):
     """Draw the figure: (Figure, source data)."""
     anatomy = study.anatomy
-    figure = page(245)
-    top, middle, bottom = figure.subfigures(3, 1, height_ratios=[0.9, 1.75, 1.25])
+    figure = page(247)
+    top, middle, bottom = figure.subfigures(3, 1, height_ratios=[0.95, 1.45, 2.0])
     source = [*circuit(top, study), *fields(middle, anatomy), *memory(bottom, study)]
     found = anatomy.fixed_points
     residual = found.residual.max() if len(found.residual) else 0.0
-    note(bottom, several(study, "a, c–i: one of them. ") + f"b: of one, {len(anatomy.weights.within)} weights within, "
+    note(bottom, several(study, "a, c–i, l, m (black): one of them. ") + f"b: of one, {len(anatomy.weights.within)} weights within, "
          f"{len(anatomy.weights.between)} between populations; δ: Cliff's{'' if study.n_networks > 1 else ', units resampled'}. "
-         "d–i: inputs (left, right, feedback); arrows: displacement in one step of states in "
-         f"the plane of PCs 1–2; black: mean displacement observed under such inputs (bins of n ≥ {MIN_REAL} steps); thin: trajectories. "
+         "d–i: inputs (left, right, feedback), both axes of one scale; arrows: displacement in one step of states in the "
+         "plane of PCs 1–2 (half its length, at most half a unit); orange: mean displacement observed under such inputs "
+         f"(bins of n ≥ {MIN_REAL} steps); grey lines: trajectories. "
          "Filled: stable points, open: saddles, triangles: slow points; line: path between the outer stable points, whose drift is in k; "
          "dashed: border of their basins in the plane. "
          f"{len(found.points)} points, residuals ≤ {residual:.0e}; {100 * found.converged_fraction:.0f} % of {found.n_starts} searches "
@@ -46,19 +48,23 @@ def circuit(figure, study):
     from cmcrameri import cm
 
     anatomy = study.anatomy
-    a, b, c = figure.subplots(1, 3, width_ratios=[1.1, 1, 1])
+    panels = figure.subplot_mosaic("abc;adc", width_ratios=[1.1, 1, 1], height_ratios=[3.2, 1])
+    a, b, c, below = (panels[name] for name in "abcd")
     for name, ax in zip("abc", (a, b, c), strict=True):
         letter(name, ax=ax)
     p, order = anatomy.populations["trained"], anatomy.populations["trained"].order
     shown = a.imshow(p.correlation[np.ix_(order, order)], cmap=cm.vik, vmin=-1, vmax=1, rasterized=True)
     figure.colorbar(shown, ax=a, label="correlation", shrink=0.8)
-    silhouette = study.measures["silhouette"]
-    title = f"silhouette {silhouette.value:.2f} [{silhouette.low:.2f}, {silhouette.high:.2f}],\n{p.n_clusters} clusters"
+    title = f"silhouette {interval(study.measures['silhouette'])},\n{p.n_clusters} clusters"
     a.set(xlabel="unit (ordered)", ylabel="unit (ordered)", title=title)
-    yield weights(b, study)
+    yield from weights((b, below), study)
     stimulus, block = (anatomy.readouts[name] / np.linalg.norm(anatomy.readouts[name]) for name in ("stimulus", "block_in_plane"))
-    for label, marker, colour in ((0, "o", "#0072B2"), (1, "s", "#D55E00")):
-        c.plot(stimulus[p.label == label], block[p.label == label], marker, color=colour, ms=3, mew=0, label=f"population {label + 1}")
+    for label, marker, face in ((0, "o", INK), (1, "s", "w")):
+        inside = p.label == label
+        c.plot(
+            stimulus[inside], block[inside], marker, color=INK, mfc=face, ms=3, mew=0.6,
+            label=f"population {label + 1}",
+        )
     c.axhline(0, color="0.8", lw=0.6, zorder=0)
     c.axvline(0, color="0.8", lw=0.6, zorder=0)
     c.set(xlabel="weight in stimulus readout", ylabel="weight in block readout")
@@ -66,16 +72,23 @@ def circuit(figure, study):
     yield rows(pd.DataFrame({"x": stimulus, "value": block, "condition": p.label}), "c")
 
 
-def weights(ax, study):
-    """Distribution of the recurrent weights within and between populations."""
+def weights(axes, study):
+    """Distribution of the recurrent weights within and between populations, and the size of the difference."""
+    import pandas as pd
+
     table, delta = study.curve("weights"), study.measures["cliffs_delta"]
-    for name, colour in (("within", "#0072B2"), ("between", "#D55E00")):
-        band(table[table.condition == name], "x", ax=ax, colour=colour, label=name)
-        thin(ax, study, "weights", name, colour=colour)
-    ax.set(xlabel="recurrent weight", ylabel="density", ylim=(0, None))
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, title=f"δ = {delta.value:.2f} [{delta.low:.2f}, {delta.high:.2f}]",
-              title_fontsize=7)
-    return rows(table, "b")
+    density, effect = axes
+    for name, colour, line in (("within", INK, "-"), ("between", GREY, "--")):
+        band(table[table.condition == name], "x", ax=density, colour=colour, line=line, label=name)
+    density.set(xlabel="recurrent weight", ylabel="density", ylim=(0, None))
+    density.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
+    estimate(delta, 0, ax=effect)
+    singles(effect, study, "cliffs_delta", 0.6)
+    effect.axvline(0, color="0.7", lw=0.6, zorder=0)
+    effect.set(yticks=[], ylim=(-0.6, 1.2), xlim=(min(0, delta.low) - 0.02, None))
+    effect.set_xlabel("δ, within less between")
+    yield rows(table, "b")
+    yield rows(pd.DataFrame([vars(delta)]), "b", condition="Cliff's δ")
 
 
 # ---- vector fields -------------------------------------------------------------------------------------------------
@@ -116,36 +129,50 @@ def _observed(anatomy, name):
     return mean(before)[keep], mean(after - before)[keep]
 
 
+def speeds():
+    """Colours of the arrows: darker the faster, and none so light that it is lost on white."""
+    from cmcrameri import cm
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(cm.batlow_r(np.linspace(0.4, 1, 256)))
+
+
 def fields(figure, anatomy):
     """Ideal and observed displacement for the six inputs, with fixed points, slow points and path."""
     import pandas as pd
-    from cmcrameri import cm
 
     grid, hull = _grid(anatomy)
-    axes = figure.subplots(2, 3, sharex=True, sharey=True)
+    axes, colours = figure.subplots(2, 3, sharex=True, sharey=True), speeds()
     for panel, ax, (name, x) in zip("defghi", axes.flat, dynamics.CONDITIONS.items(), strict=True):
         states = anatomy.plane.lift(grid)
         moved = anatomy.plane.project(dynamics.step(anatomy.network, states, x)) - grid
         speed = np.linalg.norm(moved, axis=1)
         drawn = 0.5 * moved / np.maximum(speed, 1)[:, None]
         arrows = ax.quiver(
-            *grid.T, *drawn.T, speed, cmap=cm.batlow, angles="xy", scale_units="xy", scale=1, width=0.004, clim=(0, SPEED_MAX),
+            *grid.T, *drawn.T, speed, cmap=colours, clim=(0, SPEED_MAX), width=0.004, **IN_DATA, scale=1,
         )
         centres, shift = _observed(anatomy, name)
-        ax.quiver(*centres.T, *shift.T, color="k", angles="xy", scale_units="xy", scale=2.5, width=0.005, alpha=0.7)
-        ax.plot(*np.vstack([hull, hull[:1]]).T, color="0.8", lw=0.6)
+        ax.quiver(*centres.T, *shift.T, color=look("network")[0], width=0.005, **IN_DATA, scale=2)
+        ax.plot(*np.vstack([hull, hull[:1]]).T, color=PALE, lw=0.6)
         for orbit in _orbits(anatomy, hull, x):
-            ax.plot(*orbit.T, color="#CC79A7", lw=0.7)
+            ax.plot(*orbit.T, color=GREY, lw=0.6)
         _separatrix(ax, anatomy, hull, x)
         _points(ax, anatomy, name, x)
-        ax.set_title(TITLES[name])
+        ax.set(title=TITLES[name], aspect="equal", xlim=_around(hull[:, 0]), ylim=_around(hull[:, 1]))
         letter(panel, ax=ax)
         yield rows(pd.DataFrame({"x": grid[:, 0], "value": speed, "condition": name}), panel)
     for ax in axes[1]:
         ax.set_xlabel("PC 1")
     for ax in axes[:, 0]:
         ax.set_ylabel("PC 2")
-    figure.colorbar(arrows, ax=axes, label="displacement in one step (in the plane)", shrink=0.6, extend="max")
+    label = "displacement in one step (in the plane)"
+    figure.colorbar(arrows, ax=axes, label=label, shrink=0.7, extend="max")
+
+
+def _around(values):
+    """Limits with some room on both sides."""
+    margin = 0.04 * (values.max() - values.min())
+    return values.min() - margin, values.max() + margin
 
 
 def _orbits(anatomy, hull, x):
@@ -184,28 +211,17 @@ def _points(ax, anatomy, name, x):
 
 def memory(figure, study):
     """Eigenvalues without input, drift along the path, and the fixed points as feedback and stimulus vary."""
-    anatomy = study.anatomy
-    j, k, left, right = figure.subplots(1, 4)
-    for name, ax in zip("jklm", (j, k, left, right), strict=True):
-        letter(name, ax=ax)
-    circle = np.exp(1j * np.linspace(0, 2 * np.pi, 200))
-    j.plot(circle.real, circle.imag, color="0.7", lw=0.8)
-    table = study.each("eigenvalues") if study.n_networks > 1 else study.curve("eigenvalues")
-    for name, marker, colour in (("stable", "o", "#0072B2"), ("saddle", "s", "#D55E00")):
-        part = table[table.condition == name]
-        if len(part):
-            j.plot(part["x"], part["value"], marker, ms=2 if study.n_networks > 1 else 2.5, mew=0.5, alpha=0.6,
-                   mfc=colour if name == "stable" else "w", color=colour, label=name)
-    handles = dict(zip(*reversed(j.get_legend_handles_labels()), strict=True))
-    j.legend(handles.values(), handles.keys(), loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, handletextpad=0)
-    j.set(xlabel="Re λ", ylabel="Im λ", aspect="equal", xlim=(-1.2, 1.2), ylim=(-1.2, 1.2))
-    yield rows(table, "j")
-    yield drift(k, study)
-    varied = (("feedback", "feedback"), ("stimulus", "stimulus $o^R - o^L$"))
-    for panel, ax, (name, label) in zip("lm", (left, right), varied, strict=True):
-        yield from continuation(ax, anatomy, name, label, panel)
+    panels = figure.subplot_mosaic("abcd;eeff", height_ratios=[1, 1.1])
+    for name, place in zip("jklm", "acef", strict=True):
+        letter(name, ax=panels[place])
+    yield eigenvalues((panels["a"], panels["b"]), study)
+    yield drift((panels["c"], panels["d"]), study)
+    varied = (("feedback", "feedback"), ("stimulus", "stimulus, right − left"))
+    for panel, place, (name, label) in zip("lm", "ef", varied, strict=True):
+        ax = panels[place]
+        yield from continuation(ax, study.anatomy, name, label, panel)
         for condition in _kinds(study, name):
-            thin(ax, study, "branches", condition)
+            thin(ax, study, "branches", condition, colour="0.85")
 
 
 def _kinds(study, name):
@@ -214,25 +230,41 @@ def _kinds(study, name):
     return found[found.str.startswith(f"{name}, ")].unique() if len(found) else ()
 
 
-def drift(ax, study):
-    """Drift along the path and contraction across it, without input."""
+def _of_each(study, name):
+    """A curve of every network, or of the one there is, with a column `network`."""
+    return study.each(name) if study.n_networks > 1 else study.curve(name).assign(network=0)
+
+
+def eigenvalues(axes, study):
+    """Eigenvalues in the unit circle, at stable points and at saddles apart."""
+    circle = np.exp(1j * np.linspace(0, 2 * np.pi, 200))
+    table = _of_each(study, "eigenvalues")
+    for ax, name, face in zip(axes, ("stable", "saddle"), (INK, "w"), strict=True):
+        part = table[table.condition == name]
+        ax.plot(circle.real, circle.imag, color=PALE, lw=0.8)
+        ax.plot(part["x"], part["value"], "o", ms=2.2, mew=0.5, mfc=face, color=INK)
+        title = {"stable": "at stable points", "saddle": "at saddles"}[name]
+        ax.set(xlabel="Re λ", aspect="equal", xlim=(-1.25, 1.25), ylim=(-1.25, 1.25), title=title)
+    axes[0].set_ylabel("Im λ")
+    axes[1].tick_params(labelleft=False)
+    return rows(table, "j")
+
+
+def drift(axes, study):
+    """Drift along the path and contraction across it, without input, each on an axis of its own."""
     import pandas as pd
 
-    table = study.each("drift") if study.n_networks > 1 else study.curve("drift").assign(network=0)
-    if not len(table):
-        ax.annotate("no path", (0.5, 0.5), xycoords="axes fraction", ha="center")
-        return rows(pd.DataFrame({"value": []}), "k")
-    thickness = 0.5 if study.n_networks > 1 else 1.5
-    for name, colour, line, label in (("drift", "#D55E00", "-", "drift per step"), ("contraction", "#0072B2", "--", "largest |λ| across")):
-        for k, (_, part) in enumerate(table[table.condition == name].groupby("network")):
-            ax.plot(part["x"], part["value"], line, color=colour, lw=thickness, label=label if k == 0 else None)
-    ax.axhline(0, color="0.7", lw=0.6, zorder=0)
-    ax.set(xlabel="arclength along the path", ylabel="per step")
-    if study.n_networks > 1:
-        text = f"{table.network.nunique()} of {study.n_networks}\nnetworks"
-        ax.annotate(text, (0.95, 0.55), xycoords="axes fraction", ha="right", va="center")
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1))
-    return rows(table, "k")
+    table = _of_each(study, "drift")
+    n = table["network"].nunique()
+    if n < study.n_networks or n > 1:
+        axes[0].set_title(f"path in {n} of {study.n_networks}" if n else "no path")
+    labels = (("drift", "drift per step"), ("contraction", "largest |λ| across"))
+    for ax, (name, label) in zip(axes, labels, strict=True):
+        for _, part in table[table.condition == name].groupby("network"):
+            ax.plot(part["x"], part["value"], color=INK, lw=0.5 if n > 1 else 1.2)
+        ax.set(xlabel="arclength", ylabel=label)
+    axes[0].axhline(0, color="0.7", lw=0.6, zorder=0)
+    return rows(table, "k") if n else rows(pd.DataFrame({"value": []}), "k")
 
 
 def continuation(ax, anatomy, name, label, panel):
@@ -243,10 +275,10 @@ def continuation(ax, anatomy, name, label, panel):
     for branch in anatomy.branches[name]:
         y = branch.points @ axis
         for stable, line in ((True, "-"), (False, ":")):
-            ax.plot(branch.value, np.where(branch.stable == stable, y, np.nan), line, color="k", lw=1)
+            ax.plot(branch.value, np.where(branch.stable == stable, y, np.nan), line, color=INK, lw=1.2)
         for row in branch.bifurcations.itertuples():
-            ax.plot(row.value, y[row.index], "D", color="#D55E00", ms=3.5, mew=0)
+            ax.plot(row.value, y[row.index], "D", color=INK, mfc="w", ms=4, mew=0.8, zorder=4)
             text = f"{row.kind} {row.value:.2f}".replace("-", "−")
             ax.annotate(text, (row.value, y[row.index]), (4, 0), textcoords="offset points", va="center")
         yield rows(pd.DataFrame({"x": branch.value, "value": y}), panel, condition=name)
-    ax.set(xlabel=label, ylabel="state on block readout")
+    ax.set(xlabel=label, ylabel="state on\nblock readout")

@@ -7,7 +7,10 @@ from hrnn.figures import join, rows
 from hrnn.plot import BLOCKS, chance, finish, letter, note, page, points, style
 from hrnn.psychometric import PARAMETERS, psychometric, psychometric_curve
 
-LABELS = {"mu": "bias μ\n(contrast)", "sigma": "width σ\n(contrast)", "gamma1": "lapse γ₁", "gamma2": "lapse γ₂"}
+LABELS = {
+    "mu": "bias μ\n(contrast)", "sigma": "width σ\n(contrast)", "gamma1": "lapse\non the left",
+    "gamma2": "lapse\non the right",
+}
 Z = 1.96
 MIN_SHARE = 0.01
 

@@ -4,22 +4,34 @@ What they draw are tidy tables with the columns `value, low, high` of `behavior`
 """
 
 import contextlib
+import math
 import textwrap
 from pathlib import Path
 
 MM = 1 / 25.4
 WIDTH_MM = 183
 N_CHARACTERS = 122  # of 7 pt in a line of full width
-# Okabe & Ito's palette, safe for colour-blind readers; a marker goes with each colour.
+FEW = 10  # below as many units, resampling says little: the single ones are drawn beside their mean
+
+# The palette. A colour is an agent or a side, in every figure the same; a marker goes with each of them, for readers who
+# see no colours. All else is ink and grey, filled and hollow, solid and dashed: published numbers are black crosses.
+# Agents have the colours of Okabe & Ito, safe for colour-blind readers; sides have violet and gold, which no agent has.
+INK, GREY, PALE = "#000000", "#7F7F7F", "#C4C4C4"
 LOOKS = {
-    "network": ("#D55E00", "o", "RNN"), "semi_markov": ("#0072B2", "s", "Bayes,\nsemi-Markov"),
-    "markov": ("#56B4E9", "D", "Bayes,\nMarkov"), "none": ("#999999", "v", "Bayes,\nno blocks"),
-    "oracle": ("#000000", "^", "Bayes,\nblock known"), "exponential": ("#CC79A7", "P", "exponential\nprior"),
-    "published_actor": ("#E69F00", "X", "published\nactor"), "optimal_per_trial": ("#009E73", "*", "optimal\nper trial"),
+    "network": ("#D55E00", "o", "RNN"),
+    "semi_markov": ("#0072B2", "s", "Bayes,\nsemi-Markov"),
+    "markov": ("#56B4E9", "D", "Bayes,\nMarkov"),
+    "none": ("#999999", "v", "Bayes,\nno blocks"),
+    "oracle": ("#000000", "^", "Bayes,\nblock known"),
+    "exponential": ("#CC79A7", "P", "exponential\nprior"),
+    "published_actor": ("#E69F00", "X", "published\nactor"),
+    "optimal_per_trial": ("#009E73", "*", "optimal\nper trial"),
     "optimal_per_step": ("#009E73", "p", "optimal\nper step"),
 }
-BLOCKS = {0.2: ("#D55E00", "o"), 0.5: ("#999999", "D"), 0.8: ("#0072B2", "s")}
-LEFT, RIGHT = BLOCKS[0.8], BLOCKS[0.2]
+MICE = ("#7A4B12", "h", "mice")
+RADD = ("#882255", "d", "RADD")
+LEFT, NO_SIDE, RIGHT = ("#5E3C99", "s"), ("#595959", "D"), ("#A69500", "o")
+BLOCKS = {0.2: RIGHT, 0.5: NO_SIDE, 0.8: LEFT}  # by P(left)
 
 
 def look(agent):
@@ -106,19 +118,66 @@ def points(table, x, *, ax=None, colour="k", marker="o", line="-", hollow=False,
     [<ErrorbarContainer object of 3 artists>]
     """
     ax = _axes(ax)
-    error = [(table["value"] - table["low"]).clip(lower=0), (table["high"] - table["value"]).clip(lower=0)]
+    face = "w" if hollow else colour
     ax.errorbar(
-        table[x], table["value"], yerr=error, color=colour, marker=marker, ls=line, label=label, ms=3, mew=0.6,
-        mfc="w" if hollow else colour, lw=0.8, elinewidth=0.6,
+        table[x], table["value"], yerr=_error(table), color=colour, marker=marker, ls=line,
+        label=label, ms=2.5, mew=0.6, mfc=face, lw=0.8, elinewidth=1.2,
     )
     return ax
 
 
-def band(table, x, *, ax=None, colour="k", label=None):
+def _error(table):
+    """Lengths of the bars below and above, not less than 0."""
+    below = (table["value"] - table["low"]).clip(lower=0)
+    above = (table["high"] - table["value"]).clip(lower=0)
+    return [below, above]
+
+
+def band(table, x, *, ax=None, colour="k", line="-", label=None):
     """Line with its 95 % interval shaded: for long runs of points; parameters as `points`."""
     ax = _axes(ax)
     ax.fill_between(table[x], table["low"], table["high"], color=colour, alpha=0.3, lw=0)
-    ax.plot(table[x], table["value"], color=colour, lw=0.8, label=label)
+    ax.plot(table[x], table["value"], line, color=colour, lw=0.8, label=label)
+    return ax
+
+
+def estimate(found, y, *, ax=None, colour="k", marker="o", vertical=False, label=None):
+    """An estimate with its 95 % interval, a thick bar that a hollow marker does not hide.
+
+    Parameters
+    ----------
+    found : stats.Estimate or row of a table
+        With `value, low, high`; NaN ends draw no bar.
+    y : float
+        Height at which the bar lies; its abscissa if vertical.
+    ax : Axes, optional
+        Default: pyplot's current Axes.
+    colour, marker, label : str, optional
+        As matplotlib's.
+    vertical : bool, optional
+        The bar stands.
+
+    Returns
+    -------
+    Axes
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from hrnn.stats import Estimate
+    >>> ax = estimate(Estimate(0.85, 0.84, 0.86, 20), 0, ax=Figure().subplots())
+    >>> ax.lines[0].get_xdata().tolist(), ax.lines[1].get_xdata().tolist()
+    ([0.84, 0.86], [0.85])
+    """
+    ax = _axes(ax)
+    ends, level = [found.low, found.high], [y, y]
+    bar = (level, ends) if vertical else (ends, level)
+    at = (y, found.value) if vertical else (found.value, y)
+    ax.plot(*bar, color=colour, lw=1.8, solid_capstyle="butt", zorder=3, gid="interval")
+    ax.plot(
+        *([number] for number in at), marker, color=colour, mfc="none", ms=4.5, mew=0.8, zorder=4,
+        label=label,
+    )
     return ax
 
 
@@ -127,13 +186,83 @@ def dots(table, *, ax=None):
     ax = _axes(ax)
     for y, row in enumerate(table.itertuples()):
         colour, marker, _ = look(row.agent)
-        error = [[max(row.value - row.low, 0)], [max(row.high - row.value, 0)]]
-        ax.errorbar(row.value, y, xerr=error, color=colour, marker=marker, ms=5, mew=0, elinewidth=0.8)
-    ax.set_yticks(range(len(table)), [look(agent)[2].replace("\n", " ") for agent in table["agent"]])
+        estimate(row, y, ax=ax, colour=colour, marker=marker)
+    names = [look(agent)[2].replace("\n", " ") for agent in table["agent"]]
+    ax.set_yticks(range(len(table)), names)
     ax.set_ylim(len(table) - 0.5, -0.5)
     ax.grid(axis="y", color="0.9", lw=0.4)
     ax.set_axisbelow(True)
     return ax
+
+
+def powers(axis):
+    """Label the ticks of a logarithmic Axis, `ax.xaxis` or `ax.yaxis`, by their power of ten: nothing is set small.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure().subplots()
+    >>> ax.set_yscale("log")
+    >>> ax.set_ylim(1e-4, 1)
+    (0.0001, 1)
+    >>> powers(ax.yaxis)
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['−4', '−3', '−2', '−1', '0']
+    """
+    from matplotlib.ticker import NullLocator
+
+    low, high = (math.log10(end) for end in axis.get_view_interval())
+    step = max(1, math.ceil((high - low) / 5))
+    shown = range(math.ceil(low / step) * step, math.floor(high) + 1, step)
+    axis.set_ticks([10.0**power for power in shown], [signed(power, "d") for power in shown])
+    axis.set_minor_locator(NullLocator())
+
+
+def few(axis, n):
+    """About n round ticks on an Axis, at least 2, labelled in as few characters as it takes.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure().subplots()
+    >>> ax.set_xlim(-0.03, 0.03)
+    (-0.03, 0.03)
+    >>> few(ax.xaxis, 3)
+    >>> [label.get_text() for label in ax.get_xticklabels()]
+    ['−0.04', '−0.02', '0', '0.02', '0.04']
+    """
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(n, min_n_ticks=2))
+    axis.set_major_formatter(FuncFormatter(_short))
+
+
+def _short(value, _):
+    return signed(round(value, 12) + 0.0, "g")
+
+
+def signed(number, form):
+    """A number as text, with a minus sign in place of a hyphen.
+
+    Examples
+    --------
+    >>> signed(-0.25, ".1f"), signed(3, "d")
+    ('−0.2', '3')
+    """
+    return f"{number:{form}}".replace("-", "−")
+
+
+def interval(found, digits=2):
+    """An estimate in words: 'value [low, high]'.
+
+    Examples
+    --------
+    >>> from hrnn.stats import Estimate
+    >>> interval(Estimate(-0.251, -0.3, 0.1, 20))
+    '−0.25 [−0.30, 0.10]'
+    """
+    value, low, high = (signed(end, f".{digits}f") for end in (found.value, found.low, found.high))
+    return f"{value} [{low}, {high}]"
 
 
 def note(figure, text):
