@@ -16,7 +16,7 @@ from hrnn.network import Network
 from hrnn.policy import CRITERIA, OptimalPolicy
 from hrnn.rng import stream
 from hrnn.rollout import rollout
-from hrnn.stats import Estimate, paired, ratio_interval, resample, student
+from hrnn.stats import Estimate, paired, ratio_interval, resample
 from hrnn.task import Task
 from hrnn.training import Recipe, Trainer
 
@@ -281,8 +281,8 @@ def _anatomy(anatomy, parts, found):
 def _choices(run, seed):
     fits = {model: fit(run, model, n_starts=N_STARTS, rng=seed) for model in MODELS_FITTED}
     found, n = {}, run.sessions.n_sessions
-    for measure, (value, se) in of_fits(fits).items():
-        value, half = float(np.asarray(value)[0]), student(n) * float(np.broadcast_to(se, 1)[0])
+    for measure, (value, margin) in of_fits(fits).items():
+        value, half = float(np.asarray(value)[0]), float(np.broadcast_to(margin, 1)[0])
         found[f"choices_{measure}"] = Estimate(value, value - half, value + half, n)
     return found
 

@@ -186,10 +186,16 @@ def controls_table(found):
     lines = ["## Claims on controls", "", "Each claim on what must not always meet it: mean, and in how many it holds. "
              + "; ".join(f"{kind}: {text}" for kind, text in controls.CONTROLS.items()) + ".", "",
              _markdown_row(["measure", "criterion", *kinds, "all fail"]), _markdown_row(["---"] * (3 + len(kinds)))]
+    return [*lines, *(_markdown_row([f"`{name}`", *others]) for name, *others in control_cells(found))]
+
+
+def control_cells(found):
+    """The rows of the table of controls as they are printed: measure, criterion, each kind of control, which kinds all fail."""
+    cells = []
     for row in controls.verdicts(found).to_dict("records"):
-        cells = [f"{_number(row[kind])} ({row[f'{kind}_k']} of {row[f'{kind}_of']})" for kind in kinds]
-        lines.append(_markdown_row([f"`{row['name']}`", row["criterion"], *cells, row["failed_by"] or "–"]))
-    return lines
+        each = [f"{_number(row[kind])} ({row[f'{kind}_k']} of {row[f'{kind}_of']})" for kind in controls.CONTROLS]
+        cells.append([row["name"], row["criterion"], *each, row["failed_by"] or "–"])
+    return cells
 
 
 def _failures(population):

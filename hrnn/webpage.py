@@ -4,7 +4,8 @@ import base64
 import html
 import json
 
-from hrnn.report import CLAIM_COLUMNS, NOTE, number_cells
+from hrnn.controls import CONTROLS
+from hrnn.report import CLAIM_COLUMNS, NOTE, control_cells, number_cells
 
 STYLE = """
 :root { color-scheme: light; }
@@ -60,7 +61,7 @@ def page(study, rows, manifest, folder, figures):
     body = [
         f"<h1>hrnn: {n} network{'s' if n > 1 else ''}, measured and published</h1>",
         "<nav aria-label='Contents'>" + "".join(f"<a href='#{anchor}'>{html.escape(title)}</a>" for anchor, title in links) + "</nav>",
-        "<h2 id='claims'>Claims, network by network</h2>", _claims(study, figures),
+        "<h2 id='claims'>Claims, network by network</h2>", _claims(study, figures), _controls(study),
         *(_figure(name, about, folder) for name, about in figures.items()),
         "<h2 id='numbers'>Every number</h2>",
         _table("Every number", ("quantity", "measured", "95 % interval", "n", "published"), [number_cells(row) for row in rows]),
@@ -80,6 +81,13 @@ def _claims(study, figures):
         cells.append([*(html.escape(cell(row)) for cell in CLAIM_COLUMNS.values()), link])
     table = _table("Claims", (*CLAIM_COLUMNS, "shown in"), cells, escaped=True)
     return f"{table}\n<p>A claim holds in a network if its measure meets the criterion, which is ours. Published: one network.</p>"
+
+
+def _controls(study):
+    """How the claims fare where they must be able to fail."""
+    kinds = "; ".join(f"{kind}: {text}" for kind, text in CONTROLS.items())
+    table = _table("Controls", ("measure", "criterion", *CONTROLS, "all fail"), control_cells(study.controls))
+    return f"<p>Each claim on what must not always meet it: mean, and in how many it holds. {html.escape(kinds)}.</p>\n{table}"
 
 
 def _table(label, headings, rows, *, escaped=False):

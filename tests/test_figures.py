@@ -292,7 +292,7 @@ def test_the_ceiling_is_a_line_with_its_name(drawn, study):
 
 def test_published_slopes_are_drawn(drawn):
     figure, _ = drawn["5"]
-    for letter, measure in (("a", "stimulus_slope"), ("b", "block_slope_in_plane")):
+    for letter, measure in (("a", "stimulus_slope_in_plane"), ("b", "block_slope_in_plane")):
         ax = panel(figure, letter)
         dashed = next(line for line in ax.lines if line.get_linestyle() == "--")
         assert np.ptp(dashed.get_ydata()) / np.ptp(dashed.get_xdata()) == pytest.approx(PUBLISHED[measure])

@@ -33,14 +33,15 @@ def draw(study):
     several = study.n_networks > 1
     note(bottom, f"{n_mice} mice, {n_trials} choices; agents in their own task. a: left-out sessions, paired by mouse with the best "
          "model (bars: 95 %, mice resampled). b: each mouse; named, where a model tells less than the mouse's own rate of right "
-         "choices (0 bits). c: parameters of simulated mice found again, ± 1.96 standard errors. d: per cent of simulated mice that "
+         "choices (0 bits). c: parameters of simulated mice found again, 95 % intervals with errors clustered by session (Student's t). d: per cent of simulated mice that "
          "the BIC gives to each model. e: choices of the new block's side at contrast 0 after a change, in bins of at least "
          f"{curves.MIN_N} trials "
          f"(bands: 95 %{'; RNN, networks and their sessions resampled; others, sessions' if several else ', sessions resampled'}). "
          f"f–k: small, each mouse{' and network' if several else ''}; bars, 95 % "
-         f"({'mice, and networks with their sessions,' if several else 'mice'} resampled; other agents: ± 1.96 standard errors, where "
-         "there are). l: P(right) at contrast 0 in right less left blocks, mice in order; bars, 95 % of "
-         f"{found.n_pseudo} pseudo-sessions of the rig.")
+         f"({'mice, and networks with their sessions,' if several else 'mice'} resampled; other agents: errors clustered by session, where "
+         "there are). l: P(right) at contrast 0 in right less left blocks, mice in order; grey bars, 95 % of "
+         f"{found.n_pseudo} pseudo-sessions of the rig, which any memory exceeds; black, of {found.n_pseudo} simulated mice that only "
+         "repeat their last choice.")
     finish(figure)
     return figure, join(source)
 
@@ -108,10 +109,10 @@ def recovered(ax, found):
     table = found.recovery[found.recovery.parameter == "alpha"]
     ends = [0, 1.1 * max(table.truth.max(), table.estimate.max())]
     ax.plot(ends, ends, color="0.8", lw=0.6, zorder=0)
-    ax.errorbar(table.truth, table.estimate, yerr=1.96 * table.se, fmt="o", color=INK, mfc="w", ms=2.5, mew=0.6, elinewidth=1)
+    ends_of = [table.estimate - table.low, table.high - table.estimate]
+    ax.errorbar(table.truth, table.estimate, yerr=ends_of, fmt="o", color=INK, mfc="w", ms=2.5, mew=0.6, elinewidth=1)
     ax.set(xlabel="true α", ylabel="estimated α", xlim=ends, ylim=ends, aspect="equal")
-    return rows(table.assign(x=table.truth, value=table.estimate, low=table.estimate - 1.96 * table.se,
-                             high=table.estimate + 1.96 * table.se), "c", agent="simulated")
+    return rows(table.assign(x=table.truth, value=table.estimate), "c", agent="simulated")
 
 
 def confused(ax, found):
@@ -210,13 +211,15 @@ def following(figure, found):
     letter("l", ax=ax)
     table = found.following.sort_values("value", ascending=False, ignore_index=True)
     x = np.arange(len(table))
-    ax.vlines(x, table.null_low, table.null_high, color=GREY, lw=2)
+    ax.vlines(x - 0.15, table.null_low, table.null_high, color=GREY, lw=2)
+    ax.vlines(x + 0.15, table.repeating_low, table.repeating_high, color=INK, lw=0.8)
     ax.plot(x, table.value, MICE[1], color=MICE[0], ms=3.5, mew=0)
     ax.axhline(0, color="0.8", lw=0.6, zorder=0)
     ax.set(ylabel="difference\nbetween blocks", xlim=(-0.7, len(table) - 0.3))
     ax.set_xticks(x, table.subject, rotation=90)
-    null = table.assign(x=x, value=table.null_mean, low=table.null_low, high=table.null_high)
     of_mice = table.assign(x=x)[["x", "value", "n"]]
     yield rows(of_mice, "l", agent=table.subject, condition="mouse")
-    null = null[["x", "value", "low", "high", "n"]]
-    yield rows(null, "l", agent=table.subject, condition="pseudo-sessions")
+    for name, condition in (("null", "pseudo-sessions"), ("repeating", "mice that repeat themselves")):
+        columns = {"value": table[f"{name}_mean"], "low": table[f"{name}_low"], "high": table[f"{name}_high"]}
+        null = table.assign(x=x, **columns)[["x", "value", "low", "high", "n"]]
+        yield rows(null, "l", agent=table.subject, condition=condition)

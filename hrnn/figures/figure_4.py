@@ -34,7 +34,8 @@ def draw(study):
          f"{(trials.block_side < 0).sum()} in left blocks, {(trials.block_side > 0).sum()} in right). Arrows: unit readouts of side (s) "
          "and block (b). e: every error is of one kind, the first that applies. d: accuracy at all steps, trained on "
          f"{anatomy.run.sessions.n_sessions - n_test} sessions and tested on {n_test} others, but for the split by time step, which leaks. "
-         "Crosses and dashed lines: published (one network). In b, c, e both axes have the same scale."
+         "Crosses: published (one network). f: the plane's angles stand anywhere on the abscissa; that of a decoder of all units has no "
+         "published number. In b, c, e both axes have the same scale."
          + (" Bars: 95 % intervals, sessions resampled." if study.n_networks == 1 else ""))
     finish(figure)
     return figure, join(source)
@@ -153,22 +154,19 @@ def _ceiling(ax, observer):
 
 
 def angles(ax, study):
-    """Angle between the readouts: in the full space it depends on the regularisation, in the plane it hardly does."""
-    full, plane = study.curve("angle_full"), study.measures["angle_plane"]
-    points(full, "x", ax=ax, label="all units")
-    thin(ax, study, "angle_full")
-    ax.axhspan(plane.low, plane.high, color=PALE, alpha=0.6, lw=0)
-    ax.axhline(plane.value, color=GREY, lw=1, label="plane of 2 PCs")
-    for key, name in (("angle_full", "all units"), ("angle_plane", "plane")):
-        value = PUBLISHED[key]
-        ax.axhline(value, color=INK, ls="--", lw=0.8)
-        text, place = f"published, {name}: {value:g}°", ("axes fraction", "data")
-        ax.annotate(
-            text, (0.99, value), (0, -2), ha="right", va="top", xycoords=place,
-            textcoords="offset points",
-        )
-    ax.set(xscale="log", ylabel="angle between readouts (°)", ylim=(40, 95))
-    ax.set_xlabel("power of ten of C (small: strong regularisation)", loc="right")
+    """Angle between the readouts: the plane's, there and in all units, and that of a decoder of all units, which turns with its C."""
+    import pandas as pd
+
+    decoder = study.curve("angle_decoder")
+    points(decoder, "x", ax=ax, colour=GREY, label="decoder of all units")
+    thin(ax, study, "angle_decoder")
+    measured = (("angle_plane", "readouts in the plane", 3e-6, "o"), ("angle_full", "the same in all units", 3e-5, "s"))
+    for name, label, x, marker in measured:
+        found = pd.DataFrame([{"x": x, **vars(study.measures[name])}])
+        points(found, "x", ax=ax, colour=look("network")[0], marker=marker, line="", hollow=True, label=label)
+        ax.plot(x, PUBLISHED[name], "x", color=INK, ms=5, mew=1, zorder=5)
+    ax.set(xscale="log", ylabel="angle between readouts (°)", ylim=(25, 95))
+    ax.set_xlabel("power of ten of the decoder's C\n(small: strong regularisation)")
     powers(ax.xaxis)
     ax.legend(loc="lower right")
-    return rows(full, "f")
+    return rows(decoder, "f")

@@ -4,17 +4,12 @@ import numpy as np
 
 from hrnn.claims import PUBLISHED
 from hrnn.figures import join, rows, several, thin
-from hrnn.plot import GREY, INK, PALE, band, finish, interval, letter, look, note, page, points, powers, style
+from hrnn.plot import GREY, INK, LEFT, PALE, RIGHT, band, finish, interval, letter, look, note, page, points, powers, style
 
 SCATTER = 2000
-MARKERS = {"stimulus": "o", "block_in_plane": "s"}
-SLOPES = {
-    ("stimulus", "evidence"): "stimulus_slope", ("block_in_plane", "evidence"): "block_slope_in_plane",
-    ("stimulus", "feedback"): "stimulus_feedback_slope", ("block_in_plane", "feedback"): "block_in_plane_feedback_slope",
+READOUTS = {  # in the plane of two components: name, marker, panels, limit of the ordinate of the first panel and of the second
+    "stimulus_in_plane": ("stimulus readout", "o", "ac", 3.8, 1.9), "block_in_plane": ("block readout", "s", "bd", 0.7, 0.7),
 }
-XLABELS = {"evidence": "evidence, right − left", "feedback": "feedback"}
-PANELS = dict(zip(SLOPES, "abcd", strict=True))
-NAMES = {"stimulus": "stimulus readout", "block_in_plane": "block readout"}
 
 
 @style()
@@ -26,18 +21,20 @@ def draw(study):
     for name, ax in panels.items():
         letter(name, ax=ax)
     source = [
-        *(movement(panels[p], study, name, of) for p, name, of in (
-            ("a", "stimulus", "evidence"), ("b", "block_in_plane", "evidence"), ("c", "stimulus", "feedback"),
-            ("d", "block_in_plane", "feedback"))),
+        *(movement(panels[place[0]], study, name) for name, (_, _, place, *_) in READOUTS.items()),
+        *(told(panels[place[1]], study, name) for name, (_, _, place, *_) in READOUTS.items()),
         along(panels["e"], study), belief(panels["f"], study), updates(panels["g"], study), gradients(panels["h"], study),
     ]
     scale, r2, one = study.measures["belief_scale"], study.measures["belief_r2"], study.n_networks == 1
-    note(figure, several(study, "f, g: dots of one of them. ") + "a, b: movement of the state in one observation step against the "
-         "evidence of that step, means in bins with the line of least squares of all steps (dashed: the published slope); "
-         "c, d: in the first step of a trial against the feedback it brings. Block readout: that of the plane. "
-         "e: belief towards the block's side at the last blank step before "
-         f"each trial, the observer's times the one fitted scale ({scale.value:.2f} [{scale.low:.2f}, {scale.high:.2f}], R² "
-         f"{r2.value:.2f}); points with n < 30 dropped. f, g: {SCATTER} trials drawn at random, "
+    note(figure, several(study, "f, g: dots of one of them. ") + "Readouts: those of the plane of two components. a, b: movement of the "
+         "state in one observation step against the evidence of that step, means in bins with the line of least squares of all steps "
+         "(dashed: the published slope). c, d: movement in the first step of a trial against the feedback that it brings, after a choice "
+         "of left and of right. An ideal learner learns from feedback × choice, the side that they tell: lines of opposite slopes. By "
+         "that, evidence and choice being the same, it moves its block belief by "
+         f"{interval(study.measures['told_weight_observer'])} a trial (log odds), the network by "
+         f"{interval(study.measures['told_weight'])}. "
+         "e: belief towards the block's side at the last blank step before each trial, the observer's times the one fitted scale "
+         f"({interval(scale)}, R² {r2.value:.2f}); points with n < 30 dropped. f, g: {SCATTER} trials drawn at random, "
          "means in bins of equally many trials, and one line through the origin. h: norm of the gradient of −p(correct) at "
          f"a step with respect to the state k steps before; median {'and quartiles ' if one else ''}over 200 steps. "
          + (f"n = {anatomy.run.sessions.n_sessions} sessions; brackets and bands of e: 95 % intervals, sessions resampled." if one else ""))
@@ -45,23 +42,39 @@ def draw(study):
     return figure, join(source)
 
 
-def movement(ax, study, name, of):
-    """Movement along a readout against evidence or feedback."""
-    condition, slope = f"{name}, {of}", study.measures[SLOPES[name, of]]
-    colour = look("network")[0]
-    table = study.curve("movement").query("condition == @condition")
-    points(table, "x", ax=ax, colour=colour, marker=MARKERS[name], line="")
+def movement(ax, study, name):
+    """Movement along a readout against evidence."""
+    title, marker, (panel, _), limit, _ = READOUTS[name]
+    condition, measure = f"{name}, evidence", name.replace("_in", "_slope_in")
+    table, slope, published = study.curve("movement").query("condition == @condition"), study.measures[measure], PUBLISHED[measure]
+    points(table, "x", ax=ax, colour=look("network")[0], marker=marker, line="")
     thin(ax, study, "movement", condition)
     _line(ax, table, slope.value, "-")
-    if SLOPES[name, of] in PUBLISHED and of == "evidence":
-        published = PUBLISHED[SLOPES[name, of]]
-        _line(ax, table, published, "--")
-        ax.annotate(f"published\n{published:g}", (0.97, 0.03), xycoords="axes fraction", ha="right")
+    _line(ax, table, published, "--")
+    ax.annotate(f"published\n{published:g}", (0.97, 0.03), xycoords="axes fraction", ha="right")
     ax.axhline(0, color="0.7", lw=0.6, zorder=0)
-    ax.set_title(f"{NAMES[name]}\nslope {interval(slope, 3)}".replace(" [", "\n["))
-    limit = 3.8 if name == "stimulus" else 0.7
-    ax.set(xlabel=XLABELS[of], ylabel="movement of the state", ylim=(-limit, limit))
-    return rows(table, PANELS[name, of])
+    ax.set_title(f"{title}\nslope {interval(slope, 3)}".replace(" [", "\n["))
+    ax.set(xlabel="evidence, right − left", ylabel="movement of the state", ylim=(-limit, limit))
+    return rows(table, panel)
+
+
+def told(ax, study, name):
+    """Movement along a readout in the step that brings feedback, by what was chosen."""
+    import pandas as pd
+
+    title, _, (_, panel), _, limit = READOUTS[name]
+    found = []
+    for side, (colour, marker) in (("left", LEFT), ("right", RIGHT)):
+        condition = f"{name}, after {side}"
+        table = study.curve("movement").query("condition == @condition")
+        points(table, "x", ax=ax, colour=colour, marker=marker, label=f"after {side}")
+        thin(ax, study, "movement", condition)
+        found.append(rows(table, panel))
+    ax.axhline(0, color="0.7", lw=0.6, zorder=0)
+    ax.set_title(f"{title},\nwhen feedback arrives")
+    ax.set(xlabel="feedback", ylabel="movement of the state", ylim=(-limit, limit), xlim=(-1.5, 1.5), xticks=(-1, 1))
+    ax.legend(loc="lower right" if panel == "c" else "upper right")
+    return pd.concat(found)
 
 
 def _line(ax, table, slope, line):

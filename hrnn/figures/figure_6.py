@@ -21,14 +21,14 @@ def draw(study):
         source += [block_step(panels[first], study, agent, first), start(panels[second], study, agent, second)]
     for pair in ("ab", "cd"):
         _same_scales([panels[name] for name in pair])
-    source += [effects(panels["e"], study, ("block step per evidence", "start per block belief"), "e"),
+    source += [effects(panels["e"], study, ("block step per evidence", "start per prior"), "e"),
                effects(panels["f"], study, ("stimulus step per evidence", "evidence × block belief"), "f")]
     note(figure, several(study) + "RNN and the semi-Markov observer of the same trials; beliefs are log odds: the network's those of "
          "its readout and of its block decoder (all units), the observer's its posteriors. a, b: change of the block belief in one "
          "observation step against the evidence of the step. c, d: belief in the side at the last blank step, before any evidence, "
-         "against the block belief. Means in bins, line of least squares of all steps or trials. e, f: slopes with 95 % intervals"
-         f"{'' if study.n_networks > 1 else f', {study.sessions.n_sessions} sessions resampled'}. The network's scale is its "
-         "own: compare signs and ratios.")
+         "against the prior that the block belief implies (log odds; dashed: the exact relation, slope 1). Means in bins, line of least "
+         "squares of all steps or trials. e, f: slopes with 95 % intervals"
+         f"{'' if study.n_networks > 1 else f', {study.sessions.n_sessions} sessions resampled'}.")
     finish(figure)
     return figure, join(source)
 
@@ -67,9 +67,10 @@ def block_step(ax, study, agent, panel):
 
 
 def start(ax, study, agent, panel):
-    """Belief in the side before the first observation against the block belief."""
-    table = _binned(ax, study, agent, "start per block belief", panel)
-    ax.set(xlabel="block belief", ylabel="belief in the side\nbefore evidence")
+    """Belief in the side before the first observation against the prior that the block belief implies."""
+    table = _binned(ax, study, agent, "start per prior", panel)
+    ax.axline((0, 0), slope=1, color=INK, lw=0.8, ls="--")
+    ax.set(xlabel="prior that the block belief implies", ylabel="belief in the side\nbefore evidence")
     return table
 
 

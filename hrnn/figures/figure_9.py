@@ -13,7 +13,7 @@ SHOWN = tuple(claim for claim in CLAIMS if claim.name[:6] not in ("radd.A", "rad
 COLUMNS = 4
 RELATIONS = (  # abscissa and ordinate: name, label
     (("radd.lambda_1", "slower eigenvalue\nof RADD, |λ|"), ("mu0_gap", "use of the prior\nat strength 0")),
-    (("angle_plane", "angle, plane (°)"), ("coupling_start_per_block_belief", "side per\nblock belief")),
+    (("angle_plane", "angle, plane (°)"), ("coupling_start_per_prior", "side per\nprior")),
     (("participation_ratio", "participation\nratio"), ("correct", "fraction\ncorrect")),
 )
 CHANGED = {"correct": "correct", "mu0_gap": "prior", "variance_pc12": "variance", "angle_plane": "angle (°)"}
