@@ -217,6 +217,8 @@ def consequences(run, found, starts):
     distance = np.linalg.norm(ended[:, None] - points, axis=2).min(1) if len(points) else np.full(len(ended), np.nan)
     by_real_part = (np.abs(found.eigenvalues.real) < 1).all(1)
     rows = [
+        ("defect_5.radd_gain", np.sqrt(net.n_hidden / 2) * np.linalg.norm(changed.agent.V), net.n_hidden),
+        ("defect_5.radd_gain_before", np.sqrt(net.n_hidden / 2) * np.linalg.norm(net.V), net.n_hidden),
         ("defect_5.correct", (changed.choice == run.sessions.side).mean(), run.sessions.n_trials),
         ("defect_5.correct_before", (run.choice == run.sessions.side).mean(), run.sessions.n_trials),
         ("defect_6.points_judged_otherwise", (by_real_part != found.stable).sum(), len(found.stable)),

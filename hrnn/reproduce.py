@@ -290,14 +290,14 @@ def _sweeps(task, seed, quick, n_threads, progress):
 
 
 def _sweep(task, stop, *, seed, quick, index, baselines):
-    """One row per agent: a network retrained on this task and, beside the first, the baselines, in fresh sessions."""
+    """One row per agent: a network retrained on this task and, beside the first, the baselines, in sessions of this network's own."""
     net = hrnn.Network.init("tanh", n_hidden=50, rng=stream(seed, "network", index))
     recipe = _quick_recipe() if quick else "fast"
     trainer = hrnn.training.Trainer.new(net, task, recipe, None, stream(seed, "training", index), None)
     agents = {"network": trainer.run(None, 1, False, stop).network}
     if index == 0:
         agents |= {name: BASELINES[name]() for name in baselines}
-    sessions = task.sample(n_blocks=N_BLOCKS_QUICK if quick else N_BLOCKS_SWEEP, rng=stream(seed, "sweep"))
+    sessions = task.sample(n_blocks=N_BLOCKS_QUICK if quick else N_BLOCKS_SWEEP, rng=stream(seed, "sweep", index))
     rows = []
     for name, agent in agents.items():
         summary = behavior.summary(hrnn.rollout(agent, sessions, hidden=False))

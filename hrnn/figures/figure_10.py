@@ -33,8 +33,8 @@ def draw(study):
     several = study.n_networks > 1
     note(bottom, f"{n_mice} mice, {n_trials} choices; agents in their own task. a: left-out sessions, paired by mouse with the best "
          "model (bars: 95 %, mice resampled). b: each mouse; named, where a model tells less than the mouse's own rate of right "
-         "choices (0 bits). c: parameters of simulated mice found again, 95 % intervals with errors clustered by session (Student's t). d: per cent of simulated mice that "
-         "the BIC gives to each model. e: choices of the new block's side at contrast 0 after a change, in bins of at least "
+         "choices (0 bits). c: parameters of simulated mice found again, 95 % intervals with errors clustered by session (Student's t). "
+         "d: per cent of simulated mice that the BIC gives to each model. e: choices of the new block's side at contrast 0 after a change, in bins of at least "
          f"{curves.MIN_N} trials "
          f"(bands: 95 %{'; RNN, networks and their sessions resampled; others, sessions' if several else ', sessions resampled'}). "
          f"f–k: small, each mouse{' and network' if several else ''}; bars, 95 % "

@@ -29,17 +29,25 @@ def draw(study):
     note(figure, several(study, "f, g: dots of one of them. ") + "Readouts: those of the plane of two components. a, b: movement of the "
          "state in one observation step against the evidence of that step, means in bins with the line of least squares of all steps "
          "(dashed: the published slope). c, d: movement in the first step of a trial against the feedback that it brings, after a choice "
-         "of left and of right. An ideal learner learns from feedback × choice, the side that they tell: lines of opposite slopes. By "
-         "that, evidence and choice being the same, it moves its block belief by "
-         f"{interval(study.measures['told_weight_observer'])} a trial (log odds), the network by "
-         f"{interval(study.measures['told_weight'])}. "
-         "e: belief towards the block's side at the last blank step before each trial, the observer's times the one fitted scale "
+         "of left and of right. An ideal learner learns from feedback × choice, the side that they tell: lines of opposite slopes. "
+         + _learnt(study)
+         + "e: belief towards the block's side at the last blank step before each trial, the observer's times the one fitted scale "
          f"({interval(scale)}, R² {r2.value:.2f}); points with n < 30 dropped. f, g: {SCATTER} trials drawn at random, "
          "means in bins of equally many trials, and one line through the origin. h: norm of the gradient of −p(correct) at "
          f"a step with respect to the state k steps before; median {'and quartiles ' if one else ''}over 200 steps. "
          + (f"n = {anatomy.run.sessions.n_sessions} sessions; brackets and bands of e: 95 % intervals, sessions resampled." if one else ""))
     finish(figure)
     return figure, join(source)
+
+
+def _learnt(study):
+    """Words for what observer and network learn from feedback, where that is defined."""
+    weights = [study.measures.get(name) for name in ("told_weight_observer", "told_weight")]
+    if None in weights:
+        return ""
+    observer, network = map(interval, weights)
+    return (f"By that, evidence and choice being the same, it moves its block belief by {observer} a trial (log odds), the network by "
+            f"{network}. ")
 
 
 def movement(ax, study, name):
