@@ -28,6 +28,7 @@ N_LOSSES = 100  # points of the loss curve
 N_STUDENTS = 1  # seeds of every kind of student
 HISTORY_TERMS = ("logit_prior", "previous_correct", "previous_wrong")
 N_STARTS = 5  # of every fit of choices
+OVER_UNITS = ("cliffs_delta", "silhouette", "silhouette_untrained")  # whose intervals resample units of the network, not sessions
 MOST_UNITS = 1000  # sessions resampled one by one; of more, neighbours are drawn together
 
 
@@ -172,7 +173,8 @@ class Findings:
             number = float(getattr(value, "value", value))
             if np.isfinite(number):
                 self.measures[key] = number
-            if isinstance(value, Estimate) and np.isfinite([number, value.low, value.high]).all():
+            over_sessions = isinstance(value, Estimate) and key not in OVER_UNITS
+            if over_sessions and np.isfinite([number, value.low, value.high]).all():
                 self.intervals[key] = [float(value.low), float(value.high)]
 
     def table(self, functions, of):

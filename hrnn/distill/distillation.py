@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from hrnn import dynamics, jobs, manifold, published
+from hrnn import behavior, dynamics, jobs, manifold, published
 from hrnn.arguments import generator, whole_number
 from hrnn.distill import bayes
 from hrnn.distill.baselines import KINDS, N_UPDATES, Student, students
@@ -16,7 +16,7 @@ from hrnn.distill.sequences import Sequences, respond
 from hrnn.inference import observe
 from hrnn.network import Network
 from hrnn.rollout import Rollout, rollout
-from hrnn.stats import Estimate, alone
+from hrnn.stats import Estimate, alone, mean_interval
 from hrnn.training import n_threads_of
 
 N_SEEDS, N_RESAMPLES = 10, 1000
@@ -133,6 +133,24 @@ class Distillation:
         net = with_gain(first, first.published_gain)
         return Examiner(self.run, self.network, first, self.master).behaviour(net)
 
+    @functools.cached_property
+    def accuracies(self):
+        """How often RADD is right, with its gain tuned and with the published one, and how much less often what learned from scratch.
+
+        Over seeds; of one seed with the interval of the master's sessions.
+        """
+        gains = {"": [r.network for r in self.radds], "_at_published_gain": [with_gain(r, r.published_gain) for r in self.radds]}
+        act = functools.partial(rollout, sessions=self.master.sessions, hidden=False)
+        scratch, found = [act(student.network) for student in self.students["from_scratch"]], {}
+        for suffix, networks in gains.items():
+            runs = [act(net) for net in networks]
+            gaps = [behavior.difference(*pair).loc["correct"] for pair in zip(runs, scratch, strict=True)]
+            right = [behavior.summary(run).loc["correct"] for run in runs]
+            for name, rows in ((f"radd.correct{suffix}", right), (f"from_scratch.below_radd{suffix}", gaps)):
+                one = Estimate(*rows[0][["value", "low", "high", "n"]])
+                found[name] = one if self.n_seeds == 1 else mean_interval([row.value for row in rows], rng=self.seed)
+        return found
+
     def best(self, kind):
         """The student of a kind that acts most often as the teacher does."""
         rows = self.table[self.table.kind == kind]
@@ -229,10 +247,8 @@ class Distillation:
             "observer.evidence_ratio": self.evidence_ratio["observer"],
         }
         found |= entries("bayesian_filter", self.filter) | {"bayesian_filter.r2_heldout": self.filter.r2_heldout}
-        found |= {f"radd.{name}_at_published_gain": alone(self.at_published_gain[name]) for name in ("correct", "same_choice")}
-        for suffix in ("", "_at_published_gain"):
-            gap = found[f"radd.correct{suffix}"].value - found["from_scratch.correct"].value
-            found[f"from_scratch.below_radd{suffix}"] = alone(gap)
+        found |= self.accuracies
+        found["radd.same_choice_at_published_gain"] = alone(self.at_published_gain["same_choice"])
         acted = rollout(self.filter.network, self.master.sessions, hidden=False)
         found["bayesian_filter.correct"] = alone(acted.trials.correct.mean())
         for row in self.messages.itertuples():
