@@ -142,19 +142,19 @@ CLAIMS = (
           "learnt from feedback", None, -0.1, 0.1, "a tenth of what the exact observer learns", "5", "integration.block_belief"),
     # mechanism
     Claim("correlation_between_populations_gained", "two populations are anti-correlated, more than before training",
-          "r between populations, gained", None, -INF, -0.1, "any network cut in two has r < 0", "7", "connectivity.populations"),
+          "r of populations, gained", None, -INF, -0.1, "any network cut in two has r < 0", "7", "connectivity.populations"),
     Claim("cliffs_delta", "weights within populations exceed those between them (Cliff's δ)", "Cliff's δ of weights", None, 0.1, INF,
           "two standard errors of shuffled weights (.05)", "7", "connectivity.weights_by_population"),
     Claim("kept_simulated", "a line attractor holds the block belief: what is left of a graded difference after a block",
           "kept over a block", None, 0.5, INF, "half", "7", "manifold.verdict"),
     # two units suffice
     *_entries(),
-    *(_near(f"radd.correct{suffix}", f"fraction correct of the distilled map, {text}", f"RADD correct, {label}", 0.8687, 0.02,
+    *(_near(f"radd.correct{suffix}", f"fraction correct of the distilled map, {text}", f"RADD, {label}", 0.8687, 0.02,
             "as for the fraction correct", "8", "distill.comparison")
-      for suffix, text, label in (("", "its gain tuned for it", "tuned"), ("_at_published_gain", "published gain", "published gain"))),
+      for suffix, text, label in (("", "its gain tuned for it", "tuned gain"), ("_at_published_gain", "published gain", "published gain"))),
     *(Claim(f"from_scratch.below_radd{suffix}", f"two units trained on the task itself are less often right than the distilled map, {text}",
-            f"RADD over scratch, {label}", None, 0.02, INF, "as for the fraction correct", "8", "distill.comparison")
-      for suffix, text, label in (("", "its gain tuned", "tuned"), ("_at_published_gain", "published gain", "published gain"))),
+            f"RADD − scratch, {label}", None, 0.02, INF, "as for the fraction correct", "8", "distill.comparison")
+      for suffix, text, label in (("", "its gain tuned", "tuned"), ("_at_published_gain", "published gain", "published"))),
 )
 
 
@@ -240,5 +240,5 @@ def counted(row):
     import pandas as pd
 
     if pd.isna(row.k):
-        return f"turns on the sessions ({row.unsettled} of {row.of})"
-    return f"{row.k} of {row.of}"
+        return f"turns on the sessions ({row.unsettled} of {row.of} networks)"
+    return f"{row.k:.0f} of {row.of} networks"

@@ -18,7 +18,7 @@ CLAIM_COLUMNS = {  # of the table of claims: heading and cell
     "claim": lambda row: row.claim, "published": lambda row: _number(row.published), "criterion": lambda row: row.criterion,
     "mean [95 %]": lambda row: _number(row.value) + (f" [{_number(row.low)}, {_number(row.high)}]" if np.isfinite(row.low) else ""),
     "sd": lambda row: _number(row.sd), "range": lambda row: f"{_number(row.least)} … {_number(row.most)}",
-    "holds in": lambda row: f"{claims.counted(row)} networks",
+    "holds in": claims.counted,
 }
 NOTE = (
     "n is the number of trials, or of networks where several were trained. Intervals resample sessions (mice: subjects). Several "
@@ -216,7 +216,7 @@ def _students(found):
     for kind, group in found.summary.groupby("kind", sort=False):
         rows = group.set_index("measure").loc[measures]
         lines.append(_markdown_row([f"`{kind}`", *(f"{r.value:.3f} [{r.low:.3f}, {r.high:.3f}]" for r in rows.itertuples())]))
-    return [*lines, "", f"Mean over {found.n_seeds} seeds and the interval of resampled seeds, in the sessions of the table above; "
+    return [*lines, "", f"Mean over {found.n_seeds} seeds with its 95 % interval over them, in the sessions of the table above; "
             "`seconds` is the wall time to make one, all cores being busy (docs/distillation.md)."]
 
 

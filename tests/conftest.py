@@ -1,13 +1,25 @@
 """What several test files share."""
 
 import dataclasses
+import importlib.util
 import signal
+from pathlib import Path
 
 import pytest
 
 from hrnn import reproduce
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a runner in the background ignores it, and so would its children
+
+
+@pytest.fixture(scope="session")
+def numbers():
+    """The script that makes the numbers of README and docs."""
+    path = Path(__file__).parents[1] / "docs" / "measured.py"
+    spec = importlib.util.spec_from_file_location("numbers_of_docs", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")

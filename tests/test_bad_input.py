@@ -97,7 +97,7 @@ CALLS = {
     "ratio_interval": (stats.ratio_interval, {"numerators": [1.0, 2.0], "denominators": [2.0, 3.0], **SUMS},
                        {"numerators": {"byte-swapped"}, "denominators": {"byte-swapped"}, "resamples": {"None"}, "rng": SEED}),
     "paired": (stats.paired, {"a": ([1.0, 2.0], [2.0, 3.0]), "b": ([1.0, 2.0], [2.0, 3.0]), **SUMS}, {"resamples": {"None"}, "rng": SEED}),
-    "mean_interval": (stats.mean_interval, {"values": [1.0, 2.0], "rng": 0, "n_resamples": 10}, {"values": ARRAY, "rng": SEED}),
+    "mean_interval": (stats.mean_interval, {"values": [1.0, 2.0] * 5, "rng": 0, "n_resamples": 10}, {"values": ARRAY, "rng": SEED}),
     "wilson": (stats.wilson, {"k": 1, "n": 2}, {"k": {"0"}, "n": {"1e30"}}),
     "logistic": (regression.logistic, {"X": [[1.0], [1.0], [1.0]], "y": [0, 1, 1], "cluster": [0, 1, 2]}, {}),
     "linear": (regression.linear, {"X": [[1.0], [2.0], [1.0]], "y": [0, 1, 1], "unit": [0, 1, 2], "rng": 0, "n_resamples": 10},

@@ -76,10 +76,10 @@ def test_agreement_is_the_mean_belief_in_bins_of_the_observers(anatomy):
 
 
 def test_bins_hold_equally_many_steps_and_their_means(anatomy):
-    table = curves.movement(anatomy).query("condition == 'stimulus, evidence'")
+    table = curves.movement(anatomy).query("condition == 'stimulus_in_plane, evidence'")
     observed = RUN.step >= TASK.n_blank
     assert table.n.sum() == observed.sum() and np.ptp(table.n) <= 2 and len(table) == curves.N_BINS
-    moved = hrnn.integration.movement(RUN, anatomy.readouts["stimulus"])[observed]
+    moved = hrnn.integration.movement(RUN, anatomy.readouts["stimulus_in_plane"])[observed]
     assert np.average(table.value, weights=table.n) == pytest.approx(moved.mean())
 
 

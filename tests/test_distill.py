@@ -1,6 +1,7 @@
 """RADD on trajectories whose equations are known, and on networks."""
 
 import dataclasses
+import importlib
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from hrnn import distill
 
 A, B, C = np.array([[0.6, 0.25], [0.2, 0.8]]), np.array([[-0.2, 0.2, 0.02], [-0.04, 0.04, 0.02]]), np.array([0.01, -0.02])
 GAINS = (2.0, 4.0)
+
+radd_module = importlib.import_module("hrnn.distill.radd")  # the package's `radd` is the function
 
 
 def planted_run(noise=0.0, seed=0, n_sessions=12, n_units=2, lift=None, mean=None, scale=1.0):
@@ -192,3 +195,31 @@ def test_an_untrained_teacher_gives_finite_numbers():
     for part in (found.A, found.B, found.c, found.r2, found.r2_heldout):
         assert np.isfinite([part.value, part.low, part.high]).all()
     assert np.isfinite(found.horizon.to_numpy()).all() and found.gain in found.gains.gain.to_numpy()
+
+
+def test_a_spread_is_the_jackknife_and_the_scale():
+    """A linear function of the weights: both parts by hand; the largest of exponential maxima has standard deviation π/√6."""
+    rng = np.random.default_rng(0)
+    weights, without = rng.normal(size=(2, 6)), rng.normal(size=(10, 2, 6))
+    rescaled = np.stack([weights - 0.3, weights + 0.3])
+    spread = radd_module.Spread(weights, without, rescaled, 0.02)
+    found = spread.estimate(lambda w: 2 * w[0, 1])
+    sampling = 0.9 * ((2 * without[:, 0, 1] - 2 * without[:, 0, 1].mean()) ** 2).sum()
+    slope = 2 * 0.6 / (2 * radd_module.RESCALED)
+    assert found.value == 2 * weights[0, 1] and found.n == 10
+    assert found.high - found.value == pytest.approx(2.262157 * np.sqrt(sampling + (slope * 0.02) ** 2), rel=1e-6)
+    draws = np.sort(rng.exponential(size=(500, 400)), axis=1)[:, ::-1]
+    sds = [radd_module._sd_of_largest(one) for one in draws]
+    assert np.mean(sds) == pytest.approx(np.pi / np.sqrt(6), rel=0.06) and draws[:, 0].std() == pytest.approx(np.pi / np.sqrt(6), rel=0.12)
+
+
+def test_what_is_given_is_not_estimated():
+    """With projection and scale given nothing is left to refit; with a projection estimated the intervals are wider."""
+    run, net = planted_run(0.1, n_sessions=40)
+    given = distill.radd(run, net, rows=np.eye(2), scale=1.0, gains=GAINS)
+    assert given.spread is None
+    scaled = distill.radd(run, net, rows=np.eye(2), gains=GAINS)
+    assert scaled.spread.sd_log_scale > 0 and ((scaled.B.high - scaled.B.low) > (given.B.high - given.B.low)).all()
+    assert distill.radd(run, net, rows=np.eye(2), gains=GAINS, n_resamples=1).spread is None
+    with pytest.raises(TypeError, match="projection must be a Projection"):
+        distill.radd(run, net, projection=np.eye(2))

@@ -115,19 +115,8 @@ def test_gaps_to_other_agents_are_paired_in_the_networks_own_sessions(serial):
     assert one.measures["regret_reward_per_step"] == pytest.approx(rates[0] - rates[1])
 
 
-COVERED = ("correct", "reward_per_step", "mu0_concordant", "mu0_discordant", "gap_to_published_actor")
-
-
-def evaluated(net, settings):
-    """The measures of COVERED of a network in sessions that its settings name."""
-    found = member.Findings(None)
-    run = member._behaviour(functools.partial(hrnn.rollout, net), hrnn.Task(), settings, found)
-    found.group("published actor", functools.partial(member._published_actor, run))
-    return [found.measures[name] for name in COVERED]
-
-
 @pytest.mark.slow
-def test_intervals_over_networks_hold_what_fresh_sessions_give():
+def test_intervals_over_networks_hold_what_fresh_sessions_give(numbers):
     """12 fresh sets: at least 90 % of the 95 % intervals hold the grand mean; in sets that all networks share, far fewer do.
 
     The networks are as alike as those of the paper's recipe, whose accuracies differ by .0006 (sd): one network, its weights shaken.
@@ -135,13 +124,8 @@ def test_intervals_over_networks_hold_what_fresh_sessions_give():
     recipe = hrnn.Recipe(optimizer="adam", learning_rate=5e-3, n_sessions=2, n_steps=400)
     one = hrnn.train(hrnn.Network.init("tanh", n_hidden=16, rng=0), hrnn.Task(), recipe, rng=0, progress=False).network
     nets = [one.with_theta(one.theta + 0.002 * np.random.default_rng(i).normal(size=one.theta.size)) for i in range(12)]
-    held = {}
-    for kind in ("own", "shared"):
-        values = np.array([[evaluated(net, {"n_blocks": 200, "seed": 50 + k, "index": i if kind == "own" else 0})
-                            for i, net in enumerate(nets)] for k in range(12)])
-        intervals = [hrnn.stats.mean_interval(one) for one in values]
-        held[kind] = np.mean([(e.low <= values.mean((0, 1))) & (values.mean((0, 1)) <= e.high) for e in intervals])
-    assert held["own"] >= 0.9 and held["shared"] < 0.5, held
+    held = {own: numbers.held(numbers.fresh(nets, n_blocks=200, seed=50, own=own)).mean() for own in (True, False)}
+    assert held[True] >= 0.9 and held[False] < 0.5, held
 
 
 def test_the_long_session_is_of_the_networks_own(serial):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from hrnn import stats
 
@@ -58,6 +59,31 @@ def test_few_units_are_covered_too():
     intervals = [stats.mean_interval(v, rng=seed) for seed, v in enumerate(values)]
     hits = sum(i.low <= 3.0 <= i.high for i in intervals)
     assert within_binomial_bound(hits, 400, 0.95) and intervals[0].n == 8
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 9])
+def test_few_units_get_students_interval(n):
+    """Of three networks the resampled interval holds the mean in 76 % of the cases."""
+    draws = np.random.default_rng(n).normal(3.0, 1.0, (n, 2000))
+    mean, half = draws.mean(0), scipy.stats.t.ppf(0.975, n - 1) * draws.std(0, ddof=1) / np.sqrt(n)
+    found = stats.mean_interval(draws)
+    np.testing.assert_allclose(found.low, mean - half)
+    np.testing.assert_allclose(found.high, mean + half)
+    assert within_binomial_bound(((found.low <= 3) & (3 <= found.high)).sum(), 2000, 0.95)
+    one = stats.mean_interval(draws[:, 0])
+    assert (one.value, one.low, one.high, one.n) == pytest.approx((mean[0], mean[0] - half[0], mean[0] + half[0], n))
+
+
+def test_resampling_three_units_would_not_cover():
+    """Negative control."""
+    draws = np.random.default_rng(0).normal(3.0, 1.0, (3, 400))
+    resampled = stats.ratio_interval(draws, np.ones_like(draws))
+    assert ((resampled.low <= 3) & (3 <= resampled.high)).mean() < 0.85
+
+
+def test_one_unit_has_no_interval():
+    found = stats.mean_interval([0.5])
+    assert found.value == 0.5 and np.isnan([found.low, found.high]).all() and found.n == 1
 
 
 def test_taking_trials_for_units_would_not_cover():

@@ -191,6 +191,7 @@ def measures(figure, study):
             estimate(row, y, ax=ax, colour=colour, marker=marker)
         ax.axvline(0, color="0.8", lw=0.6, zorder=0)
         ax.set_xlabel(label)
+        ax.margins(x=0.12)
         few(ax.xaxis, 3)
         yield rows(table.rename(columns={"population": "agent"}), panel, condition=measure)
         yield rows(each[["value"]], panel, agent="mice", condition="each mouse")

@@ -20,8 +20,8 @@ def draw(study):
     networks = study.thresholds.loc[study.thresholds["agent"] == "network", "network"].nunique()
     note(bottom, counts(study) + " Dotted: chance. b: means in bins of trials since the change, as wide as the gaps "
          f"between points; first blocks left out, bins with n < {MIN_N} dropped (long blocks are rare). c, d: RNN, "
-         f"{networks} networks retrained at each value (small dots), mean with Student's 95 % interval, in sessions of "
-         "the sweep; other agents: sessions resampled. Caution: networks are not trained on reward; the wait penalty "
+         f"{networks} networks retrained at each value (small dots), mean with Student's 95 % interval, each in "
+         "sessions of its own; other agents: sessions resampled. Caution: networks are not trained on reward; the wait penalty "
          "reaches them only as an input (d), while for the optimal policy it is the objective (e).")
     finish(figure)
     return figure, join(source)

@@ -164,7 +164,7 @@ def angles(ax, study):
     for name, label, x, marker in measured:
         found = pd.DataFrame([{"x": x, **vars(study.measures[name])}])
         points(found, "x", ax=ax, colour=look("network")[0], marker=marker, line="", hollow=True, label=label)
-        ax.plot(x, PUBLISHED[name], "x", color=INK, ms=5, mew=1, zorder=5)
+        ax.plot(1.8 * x, PUBLISHED[name], "x", color=INK, ms=5, mew=1, zorder=5)
     ax.set(xscale="log", ylabel="angle between readouts (°)", ylim=(25, 95))
     ax.set_xlabel("power of ten of the decoder's C\n(small: strong regularisation)")
     powers(ax.xaxis)

@@ -79,9 +79,10 @@ def told(ax, study, name):
         thin(ax, study, "movement", condition)
         found.append(rows(table, panel))
     ax.axhline(0, color="0.7", lw=0.6, zorder=0)
-    ax.set_title(f"{title},\nwhen feedback arrives")
+    ax.set_title(f"{title},\nfeedback arrives")
     ax.set(xlabel="feedback", ylabel="movement of the state", ylim=(-limit, limit), xlim=(-1.5, 1.5), xticks=(-1, 1))
-    ax.legend(loc="lower right" if panel == "c" else "upper right")
+    if panel == "c":
+        ax.legend(loc="lower right")
     return pd.concat(found)
 
 
@@ -145,7 +146,7 @@ def updates(ax, study):
     pair = np.flatnonzero(np.diff(s.session) == 0)
     pair = pair[_sample(anatomy, len(pair))]
     x, y = (values[pair + 1] - values[pair] for values in (b.observer, b.network))
-    ax.set(xlabel="update of the observer", ylabel="update of the network")
+    ax.set(xlabel="observer's update", ylabel="network's update")
     return _scatter(
         ax, study, x, y, of="update", slope=b.update_scale.value,
         correlation=study.measures["belief_update_correlation"],

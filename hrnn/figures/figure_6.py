@@ -70,7 +70,7 @@ def start(ax, study, agent, panel):
     """Belief in the side before the first observation against the prior that the block belief implies."""
     table = _binned(ax, study, agent, "start per prior", panel)
     ax.axline((0, 0), slope=1, color=INK, lw=0.8, ls="--")
-    ax.set(xlabel="prior that the block belief implies", ylabel="belief in the side\nbefore evidence")
+    ax.set(xlabel="implied prior (log odds)", ylabel="belief in the side\nbefore evidence")
     return table
 
 

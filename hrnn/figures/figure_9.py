@@ -61,7 +61,7 @@ def claims(figure, study):
                 ax.plot(published, 0.6, marker, color=INK, ms=5, mew=1, zorder=5)
         _limits(ax, claim, values)
         _criterion(ax, claim)
-        ax.set_title(f"{claim.label}{_count(row)}", pad=2)
+        ax.set_title(f"{claim.label}\n{_count(row)}", pad=2)
         ax.set(ylim=(-0.7, 1.1), yticks=[])
         yield rows(pd.DataFrame({"value": values}), "a", condition=claim.name, agent="network")
         yield rows(pd.DataFrame([row]), "a", condition=claim.name, agent="mean")
@@ -93,7 +93,7 @@ def _count(row):
     """In how many networks a claim holds, where that is a number."""
     import pandas as pd
 
-    return "\nturns on the sessions" if pd.isna(row.k) else f": {row.k:.0f}/{row.of}"
+    return "turns on the sessions" if pd.isna(row.k) else f"{row.k:.0f}/{row.of}"
 
 
 def _limits(ax, claim, values):
