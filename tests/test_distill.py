@@ -169,7 +169,7 @@ def test_the_plane_and_its_dynamics_are_found_without_being_given():
 
 
 def test_states_or_readouts_along_one_line_span_no_plane():
-    """States along the stimulus readout alone; and a stimulus readout that is, to three digits, that of the block."""
+    """States along the stimulus readout alone; and a stimulus readout that is that of the block."""
     run, net = planted_run(0.1, n_sessions=12)
     line = np.outer(run.hidden[:, 0], [0.6, 0.8])
     with pytest.raises(ValueError, match="vary in 2 directions"):

@@ -27,6 +27,7 @@ GAINS = tuple(float(g) for g in np.geomspace(0.5, 64, 15))
 MOST_DIMENSIONS = 8
 HORIZONS = 20
 N_FREE = 400  # starts of free-running predictions
+LINE = 1e-6  # sine of the angle between two readouts below which they span no plane
 N_GROUPS = 10  # of sessions, each left out once
 N_LARGEST = 5  # maxima of sessions, whose spacing tells how much the largest varies
 RESCALED = 0.005  # change of the log scale for derivatives by it: less than log MARGIN
@@ -187,7 +188,7 @@ def coordinates(net, run, dimension=2, *, rng=0):
         raise ValueError(f"run must be of a network whose states vary in {dimension} directions")
     look = functools.partial(_looked, net, run, dimension, seed)
     rows = look(components.axes, np.ones(len(group), bool))
-    if len(rows) >= 2 and abs(np.linalg.det(rows[:2] @ components.axes[:2].T)) < 1e-3:
+    if len(rows) >= 2 and abs(np.linalg.det(rows[:2] @ components.axes[:2].T)) < LINE:
         raise ValueError("run must be of a network whose readouts of side and block are not along one line")
     without = []
     for kept in (group != g for g in range(group.max() + 1)):
