@@ -116,7 +116,10 @@ def _history(study):
     rows = []
     for agent in ("network", "semi_markov"):
         run = study.runs[agent]
-        table = behavior.history_regression(run, hrnn.observe(run).prior).set_index("term")
+        try:
+            table = behavior.history_regression(run, hrnn.observe(run).prior).set_index("term")
+        except ValueError:  # a network that takes one side only has no history
+            continue
         for term in HISTORY_TERMS:
             row = table.loc[term]
             source = "behavior.history_regression"

@@ -1,6 +1,8 @@
 """What the published code measures, where the answer was planted."""
 
 import dataclasses
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -93,3 +95,21 @@ def test_consequences_are_in_the_report_of_every_network(trained):
     names = {"published_angle_full", "published_angle_plane", "feedback_slope_before_arrival_stimulus_in_plane",
              "feedback_slope_before_arrival_block_in_plane", "feedback_slope_stimulus_in_plane", "feedback_slope_block_in_plane"}
     assert names <= found.keys()
+
+
+def test_without_its_three_defects_the_published_actor_is_the_markov_actor():
+    """The agent of the script in docs/defects.md: block belief as prior, strength drawn anew, the other side after a timeout."""
+    page = (Path(__file__).parents[1] / "docs" / "defects.md").read_text()
+    code = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[-1]
+    defined = {}
+    exec(code[: code.index("def mean(")], defined)
+    sessions = hrnn.Task().sample(n_blocks=40, rng=1)
+
+    def choices(agent):
+        return hrnn.rollout(agent, sessions).choice
+
+    mended = defined["Variant"](emission=True, redraw=False, likelihood=True)
+    np.testing.assert_array_equal(choices(mended), choices(hrnn.BayesianActor("markov", evidence="difference")))
+    np.testing.assert_array_equal(choices(defined["Variant"](emission=False, redraw=True)), choices(hrnn.BayesianActor("published_actor")))
+    ruled = choices(defined["Variant"](emission=True, redraw=False))
+    assert (ruled != choices(mended)).any(), "the rule after a timeout is a defect of its own"

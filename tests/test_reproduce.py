@@ -90,6 +90,13 @@ def test_the_report_counts_the_networks_of_every_claim(quick_study):
     assert sum(text.count(f" of 2 networks{end} |") for end in ("", ")")) == len(hrnn.claims.CLAIMS)
 
 
+def test_a_network_that_takes_one_side_only_has_no_history(quick_study):
+    net = hrnn.Network.from_arrays("tanh", W=np.zeros((3, 3)), U=np.zeros((3, 3)), b=np.zeros(3), V=np.zeros((2, 3)), c=[0.0, 9.0])
+    runs = quick_study.runs | {"network": hrnn.rollout(net, quick_study.sessions)}
+    rows = report._history(dataclasses.replace(quick_study, runs=runs))
+    assert {row["name"].split(".")[0] for row in rows} == {"semi_markov"}
+
+
 def test_failed_networks_are_said(quick_study):
     failed = dataclasses.replace(quick_study.population, failures=pd.DataFrame({"key": ["a"], "index": [7], "error": ["why"]}))
     study = dataclasses.replace(quick_study, population=failed)

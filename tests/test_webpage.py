@@ -49,6 +49,8 @@ def test_the_page_holds_claims_figures_sources_numbers_and_provenance(folder):
         assert claim.text.replace("'", "&#x27;").replace(">", "&gt;") in text, claim.text
     assert text.count("<figure ") == text.count("Source data</a>") == 3 and "network.variance_pc12" in text and "sha256" not in text
     assert text.count("of 2 networks") == len(claims.CLAIMS)
+    assert "in sessions of its own" in text and "not paired" in text, "what the intervals mean"
+    assert "networks before training" in text and text.count("(0 of 1)") > len(claims.CLAIMS), "controls"
 
 
 @pytest.fixture(scope="module")
