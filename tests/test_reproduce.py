@@ -90,11 +90,17 @@ def test_the_report_counts_the_networks_of_every_claim(quick_study):
     assert sum(text.count(f" of 2 networks{end} |") for end in ("", ")")) == len(hrnn.claims.CLAIMS)
 
 
-def test_a_network_that_takes_one_side_only_has_no_history(quick_study):
-    net = hrnn.Network.from_arrays("tanh", W=np.zeros((3, 3)), U=np.zeros((3, 3)), b=np.zeros(3), V=np.zeros((2, 3)), c=[0.0, 9.0])
-    runs = quick_study.runs | {"network": hrnn.rollout(net, quick_study.sessions)}
-    rows = report._history(dataclasses.replace(quick_study, runs=runs))
-    assert {row["name"].split(".")[0] for row in rows} == {"semi_markov"}
+def test_a_network_whose_history_is_not_defined_has_no_rows_of_it(quick_study, monkeypatch):
+    """As one that acts in few trials, and at every strength on one side only."""
+    regression = behavior.history_regression
+
+    def undefined(run, prior):
+        if run is quick_study.runs["network"]:
+            raise ValueError("trials must have both choices at some strength, got one choice at each")
+        return regression(run, prior)
+
+    monkeypatch.setattr(behavior, "history_regression", undefined)
+    assert {row["name"].split(".")[0] for row in report._history(quick_study)} == {"semi_markov"}
 
 
 def test_failed_networks_are_said(quick_study):
