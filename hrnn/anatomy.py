@@ -5,10 +5,11 @@ import functools
 
 import numpy as np
 
-import hrnn
 from hrnn import connectivity, dynamics, integration, manifold, published, representation
 from hrnn.arguments import generator, whole_number
-from hrnn.rollout import Rollout
+from hrnn.inference import observe
+from hrnn.network import Network
+from hrnn.rollout import Rollout, rollout
 from hrnn.stats import Estimate, alone
 
 N_STARTS = 400
@@ -33,6 +34,7 @@ class Anatomy:
 
     Examples
     --------
+    >>> import hrnn
     >>> run = hrnn.rollout(hrnn.Network.init("tanh", n_hidden=6, rng=0), hrnn.Task().sample(n_sessions=8, rng=0))
     >>> Anatomy(run).verdict.kind
     'fast decay'
@@ -54,7 +56,7 @@ class Anatomy:
     @functools.cached_property
     def seen(self):
         """What the semi-Markov observer of the same trials believed."""
-        return hrnn.observe(self.run)
+        return observe(self.run)
 
     @functools.cached_property
     def components(self):
@@ -78,9 +80,9 @@ class Anatomy:
         """Rollout of the untrained network, on the first of the same sessions."""
         net = self.first
         if net is None:
-            net = hrnn.Network.init(self.network.cell, n_hidden=self.network.n_hidden, rng=self.seed, leak=self.network.leak)
+            net = Network.init(self.network.cell, n_hidden=self.network.n_hidden, rng=self.seed, leak=self.network.leak)
         sessions = self.run.sessions
-        return hrnn.rollout(net, sessions.select(np.arange(min(N_SESSIONS_UNTRAINED, sessions.n_sessions))))
+        return rollout(net, sessions.select(np.arange(min(N_SESSIONS_UNTRAINED, sessions.n_sessions))))
 
     @functools.cached_property
     def floors(self):

@@ -26,6 +26,10 @@ SAME_SESSIONS = ("session", "trial", "side", "strength")
 CRITERIA = ("reward_per_trial", "reward_per_step")
 
 
+def __dir__():
+    return list(__all__)
+
+
 @dataclass(frozen=True)
 class _Choices:
     """What every measure starts from, each (R,) float64 of 0 and 1.

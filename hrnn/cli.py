@@ -101,6 +101,7 @@ def evaluate(arguments):
 def mice(arguments):
     """Fits of models to every mouse, one CSV each; of several models their comparison, as a table and a figure."""
     import hrnn
+    from hrnn import io
 
     models, table = arguments.models.split(","), hrnn.mice.load(arguments.data)
     unknown = [name for name in models if name not in hrnn.mice.MODELS]
@@ -110,11 +111,11 @@ def mice(arguments):
     settings = {"rng": arguments.seed, "n_threads": None}
     for model in models:
         fitted = hrnn.mice.fit(table, model, progress=True, **settings).to_frame()
-        hrnn.io.write_text(arguments.out / f"{model}.csv", fitted.to_csv(index=False))
+        io.write_text(arguments.out / f"{model}.csv", fitted.to_csv(index=False))
         print(f"{model}: {len(fitted)} mice, {fitted.n_trials.sum()} choices, {fitted.bits_per_trial.mean():.4f} bits per trial")
     if len(models) > 1:
         compared = hrnn.mice.compare(table, models, progress=True, **settings)
-        hrnn.io.write_text(arguments.out / "comparison.csv", compared.to_csv(index=False))
+        io.write_text(arguments.out / "comparison.csv", compared.to_csv(index=False))
         hrnn.figures.save(*hrnn.figures.comparison(compared), arguments.out, "comparison")
         print(compared[["model", "bits_per_trial", "low", "high", "difference", "exceedance"]].to_string(index=False))
 

@@ -15,7 +15,7 @@ from hrnn.claims import CLAIMS
 from hrnn.distill.baselines import student
 from hrnn.distill.bayes import beliefs
 from hrnn.distill.distillation import entries
-from hrnn.distill.radd import radd, with_gain
+from hrnn.distill.reduction import radd, with_gain
 from hrnn.inference import BayesianActor, observe
 from hrnn.network import Network
 from hrnn.rng import stream

@@ -2,11 +2,12 @@
 
 import numpy as np
 
-import hrnn
 from hrnn import behavior, claims, controls, stats
+from hrnn.inference import observe
 from hrnn.member import HISTORY_TERMS, long_session
 from hrnn.mice.beside import MEASURES
 from hrnn.reproduce import BASELINES, QUANTITIES
+from hrnn.rollout import rollout
 
 PUBLISHED = {claims.report_name(name): value for name, value in claims.PUBLISHED.items()}
 POLICIES = (("optimal_per_trial", "reward_per_trial"), ("optimal_per_step", "reward_per_step"))
@@ -93,7 +94,7 @@ def _errors(study):
 def _long_session(study):
     """The first network in one session without reset, as many blocks as all sessions have; runs of four blocks are resampled."""
     sessions = long_session(study.sessions, study.seed)
-    table = behavior.summary(hrnn.rollout(study.runs["network"].agent, sessions, hidden=False)).loc[list(QUANTITIES)]
+    table = behavior.summary(rollout(study.runs["network"].agent, sessions, hidden=False)).loc[list(QUANTITIES)]
     return [_row(f"network.long_session_{q}", *table.loc[q, ["value", "low", "high", "n"]], "behavior.summary, one long session")
             for q in QUANTITIES]
 
@@ -117,7 +118,7 @@ def _history(study):
     for agent in ("network", "semi_markov"):
         run = study.runs[agent]
         try:
-            table = behavior.history_regression(run, hrnn.observe(run).prior).set_index("term")
+            table = behavior.history_regression(run, observe(run).prior).set_index("term")
         except ValueError:  # a network that takes one side only has no history
             continue
         for term in HISTORY_TERMS:

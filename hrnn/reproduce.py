@@ -19,24 +19,29 @@ from pathlib import Path
 
 import numpy as np
 
-import hrnn
-from hrnn import behavior, claims, controls, curves, io, jobs, member, stats
+from hrnn import _core, behavior, claims, controls, curves, io, jobs, member, stats
 from hrnn.anatomy import Anatomy
 from hrnn.arguments import as_path, whole_number
 from hrnn.distill import Distillation
-from hrnn.inference import accuracy_bound
+from hrnn.inference import BayesianActor, accuracy_bound
+from hrnn.mice import Beside, load
+from hrnn.network import Network
+from hrnn.policy import OptimalPolicy
 from hrnn.populations import population
 from hrnn.rng import stream
+from hrnn.rollout import rollout
+from hrnn.task import Task
+from hrnn.training import RECIPES, Trainer, n_threads_of
 
 BASELINES = {
-    "semi_markov": functools.partial(hrnn.BayesianActor, "semi_markov"),
-    "markov": functools.partial(hrnn.BayesianActor, "markov"),
-    "none": functools.partial(hrnn.BayesianActor, "none"),
-    "oracle": functools.partial(hrnn.BayesianActor, "oracle"),
-    "exponential": functools.partial(hrnn.BayesianActor, "exponential"),
-    "published_actor": functools.partial(hrnn.BayesianActor, "published_actor"),
-    "optimal_per_trial": functools.partial(hrnn.OptimalPolicy, "reward_per_trial"),
-    "optimal_per_step": functools.partial(hrnn.OptimalPolicy, "reward_per_step"),
+    "semi_markov": functools.partial(BayesianActor, "semi_markov"),
+    "markov": functools.partial(BayesianActor, "markov"),
+    "none": functools.partial(BayesianActor, "none"),
+    "oracle": functools.partial(BayesianActor, "oracle"),
+    "exponential": functools.partial(BayesianActor, "exponential"),
+    "published_actor": functools.partial(BayesianActor, "published_actor"),
+    "optimal_per_trial": functools.partial(OptimalPolicy, "reward_per_trial"),
+    "optimal_per_step": functools.partial(OptimalPolicy, "reward_per_step"),
 }
 THRESHOLDS = (0.6, 0.7, 0.8, 0.9, 0.95)
 PENALTIES = (-0.2, -0.1, -0.05, -0.02, 0.0)
@@ -94,7 +99,7 @@ class Study:
     quick : bool
     """
 
-    task: hrnn.Task
+    task: Task
     sessions: object
     population: object
     runs: dict
@@ -133,7 +138,7 @@ class Study:
     @functools.cached_property
     def anatomy(self):
         """The first network taken apart: an `anatomy.Anatomy`."""
-        return Anatomy(hrnn.rollout(self.population.members[0].network, self.sessions), self.seed)
+        return Anatomy(rollout(self.population.members[0].network, self.sessions), self.seed)
 
     @functools.cached_property
     def over_networks(self):
@@ -168,7 +173,7 @@ class Study:
             return None
         few = {"n_starts": 1, "n_pseudo": N_PSEUDO_QUICK, "models": MODELS_QUICK} if self.quick else {}
         agents = {name: self.runs[name] for name in BESIDE_MICE if self.runs[name].choice.any()}
-        return hrnn.mice.Beside(self.mice, agents, seed=self.seed, n_threads=hrnn.training.n_threads_of(self.n_threads), **few)
+        return Beside(self.mice, agents, seed=self.seed, n_threads=n_threads_of(self.n_threads), **few)
 
     @functools.cached_property
     def summaries(self):
@@ -206,7 +211,7 @@ def study(*, n_networks=1, seed=0, quick=False, folder=None, executor="threads",
     -------
     Study
     """
-    seed, clock, task = whole_number(seed, "seed", 0), _Clock(), hrnn.Task()
+    seed, clock, task = whole_number(seed, "seed", 0), _Clock(), Task()
     folder = _lasting() if folder is None else as_path(folder, "folder")
     make = functools.partial(population, seed=seed, executor=executor, n_threads=n_threads, progress=progress)
     few = {"recipe": _quick_recipe(), "n_blocks": N_BLOCKS_QUICK, "n_updates": QUICK_STEPS} if quick else {"n_blocks": N_BLOCKS}
@@ -220,11 +225,11 @@ def study(*, n_networks=1, seed=0, quick=False, folder=None, executor="threads",
     clock.lap("variations")
     sessions = member.sessions_of(task, few["n_blocks"], seed)
     net = trained.members[0].network
-    runs = {"network": hrnn.rollout(net, sessions, hidden=False)}
-    runs |= {name: hrnn.rollout(make_agent(), sessions) for name, make_agent in BASELINES.items()}
+    runs = {"network": rollout(net, sessions, hidden=False)}
+    runs |= {name: rollout(make_agent(), sessions) for name, make_agent in BASELINES.items()}
     shown = task.sample(n_blocks=few["n_blocks"], rng=stream(seed, "distillation"))
     distillation = Distillation(
-        hrnn.rollout(net, shown), runs["network"], seed=seed, n_threads=n_threads, progress=progress,
+        rollout(net, shown), runs["network"], seed=seed, n_threads=n_threads, progress=progress,
         **({"n_seeds": N_SEEDS_QUICK, "n_updates": QUICK_STEPS} if quick else {"n_seeds": N_SEEDS_SEVERAL} if n_networks > 1 else {}),
     )
     mice = _mice()
@@ -252,7 +257,7 @@ def _lasting():
 
 
 def _quick_recipe():
-    return dataclasses.replace(hrnn.training.RECIPES["fast"], n_steps=QUICK_STEPS)
+    return dataclasses.replace(RECIPES["fast"], n_steps=QUICK_STEPS)
 
 
 def _variations(make, folder, trained, quick):
@@ -286,21 +291,21 @@ def _sweeps(task, seed, quick, n_threads, progress):
         sweep = functools.partial(_sweep, seed=seed, quick=quick, baselines=baselines)
         for x, i in itertools.product(values, range(N_NETWORKS_QUICK if quick else N_NETWORKS_SWEEP)):
             work[setting, x, i] = functools.partial(sweep, task.replace(**{setting: x}), index=i)
-    return jobs.run(work, hrnn.training.n_threads_of(n_threads), progress)
+    return jobs.run(work, n_threads_of(n_threads), progress)
 
 
 def _sweep(task, stop, *, seed, quick, index, baselines):
     """One row per agent: a network retrained on this task and, beside the first, the baselines, in sessions of this network's own."""
-    net = hrnn.Network.init("tanh", n_hidden=50, rng=stream(seed, "network", index))
+    net = Network.init("tanh", n_hidden=50, rng=stream(seed, "network", index))
     recipe = _quick_recipe() if quick else "fast"
-    trainer = hrnn.training.Trainer.new(net, task, recipe, None, stream(seed, "training", index), None)
+    trainer = Trainer.new(net, task, recipe, None, stream(seed, "training", index), None)
     agents = {"network": trainer.run(None, 1, False, stop).network}
     if index == 0:
         agents |= {name: BASELINES[name]() for name in baselines}
     sessions = task.sample(n_blocks=N_BLOCKS_QUICK if quick else N_BLOCKS_SWEEP, rng=stream(seed, "sweep", index))
     rows = []
     for name, agent in agents.items():
-        summary = behavior.summary(hrnn.rollout(agent, sessions, hidden=False))
+        summary = behavior.summary(rollout(agent, sessions, hidden=False))
         rows.append({"agent": name, "network": index, "n_sessions": sessions.n_sessions, **summary["value"].to_dict(),
                      **{f"{k}_low": v for k, v in summary["low"].items()},
                      **{f"{k}_high": v for k, v in summary["high"].items()}})
@@ -315,16 +320,18 @@ def _sweep_table(done, setting):
 
 def _mice():
     """The mice in HRNN_DATA_DIR, or None where it is not set; never downloads."""
-    return hrnn.mice.load() if os.environ.get("HRNN_DATA_DIR") else None
+    return load() if os.environ.get("HRNN_DATA_DIR") else None
 
 
 def manifest(study, settings):
     """Version, seeds, machine, BLAS and times of a run."""
     import scipy
 
+    from hrnn import __version__
+
     lengths = study.sessions.block_lengths
     return {
-        "hrnn": hrnn.__version__, "core": hrnn._core.info(), "settings": settings, "python": platform.python_version(),
+        "hrnn": __version__, "core": _core.info(), "settings": settings, "python": platform.python_version(),
         "numpy": np.__version__, "scipy": scipy.__version__, "machine": platform.machine(), "system": platform.system(),
         "cpus": os.cpu_count(), "seconds": study.seconds, "task": study.task.to_dict(),
         "block_length_mean": float(lengths.mean()), "block_length_sd": float(lengths.std()),

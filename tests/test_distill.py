@@ -1,7 +1,6 @@
 """RADD on trajectories whose equations are known, and on networks."""
 
 import dataclasses
-import importlib
 
 import numpy as np
 import pytest
@@ -9,11 +8,10 @@ from sklearn.metrics import r2_score
 
 import hrnn
 from hrnn import distill
+from hrnn.distill import reduction
 
 A, B, C = np.array([[0.6, 0.25], [0.2, 0.8]]), np.array([[-0.2, 0.2, 0.02], [-0.04, 0.04, 0.02]]), np.array([0.01, -0.02])
 GAINS = (2.0, 4.0)
-
-radd_module = importlib.import_module("hrnn.distill.radd")  # the package's `radd` is the function
 
 
 def planted_run(noise=0.0, seed=0, n_sessions=12, n_units=2, lift=None, mean=None, scale=1.0):
@@ -202,14 +200,14 @@ def test_a_spread_is_the_jackknife_and_the_scale():
     rng = np.random.default_rng(0)
     weights, without = rng.normal(size=(2, 6)), rng.normal(size=(10, 2, 6))
     rescaled = np.stack([weights - 0.3, weights + 0.3])
-    spread = radd_module.Spread(weights, without, rescaled, 0.02)
+    spread = reduction.Spread(weights, without, rescaled, 0.02)
     found = spread.estimate(lambda w: 2 * w[0, 1])
     sampling = 0.9 * ((2 * without[:, 0, 1] - 2 * without[:, 0, 1].mean()) ** 2).sum()
-    slope = 2 * 0.6 / (2 * radd_module.RESCALED)
+    slope = 2 * 0.6 / (2 * reduction.RESCALED)
     assert found.value == 2 * weights[0, 1] and found.n == 10
     assert found.high - found.value == pytest.approx(2.262157 * np.sqrt(sampling + (slope * 0.02) ** 2), rel=1e-6)
     draws = np.sort(rng.exponential(size=(500, 400)), axis=1)[:, ::-1]
-    sds = [radd_module._sd_of_largest(one) for one in draws]
+    sds = [reduction._sd_of_largest(one) for one in draws]
     assert np.mean(sds) == pytest.approx(np.pi / np.sqrt(6), rel=0.06) and draws[:, 0].std() == pytest.approx(np.pi / np.sqrt(6), rel=0.12)
 
 

@@ -14,7 +14,7 @@ import hrnn
 from hrnn import mice
 from hrnn.mice import variation
 from hrnn.mice.choices import units
-from hrnn.mice.fit import climb, fit_units
+from hrnn.mice.fitting import climb, fit_units
 from hrnn.mice.maximise import hessian, maximise
 from hrnn.mice.models import IBL_TASK, MODELS, PRIOR_MODELS, Repeating, model_of, semi_markov_prior
 
@@ -601,7 +601,7 @@ def test_left_out_sessions_bear_the_labels_of_the_table(by):
 @pytest.mark.parametrize("name", ["exponential", "history_glm"])
 def test_searches_of_a_fold_see_nothing_of_what_is_left_out(monkeypatch, name):
     """Every search is on training sessions; other choices in a left-out session change none."""
-    module, calls = sys.modules["hrnn.mice.fit"], []
+    module, calls = sys.modules["hrnn.mice.fitting"], []
 
     def watched(model, choices, starts, climb=module.climb):
         calls.append(

@@ -1,6 +1,7 @@
 """Laws of the source: layers, names, exports, what the core may not do."""
 
 import ast
+import importlib
 import json
 import os
 import re
@@ -77,6 +78,47 @@ def test_who_may_import_whom(path):
         assert not re.search(r"\b_core\b", path.read_text())
     if first not in ("figures", "cli", "reproduce"):
         assert not any(name.startswith("hrnn.figures") for name in imported)
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_nothing_inside_comes_through_the_front_door(path):
+    """A module that imports the package itself asks for names that may not be there yet; the command line is outside."""
+    if path.name != "cli.py":
+        assert "hrnn" not in set(imports(path))
+
+
+OFFERS = ("hrnn", "hrnn.mice", "hrnn.distill", "hrnn.behavior", "hrnn.plot")
+
+
+@pytest.mark.parametrize("name", OFFERS)
+def test_what_is_offered_is_there_and_nothing_else(name):
+    """dir() is what Tab shows: every name resolves, none is a module that only serves others."""
+    package = importlib.import_module(name)
+    offered = dir(package)
+    assert sorted(offered) == sorted(package.__all__) and len(set(offered)) == len(offered)
+    assert all(getattr(package, one) is not None for one in offered)
+    assert not {"importlib", "arguments", "io", "rng", "jobs", "engines", "np", "dataclass"} & set(offered)
+
+
+def test_the_readme_begins_with_what_tab_shows():
+    results = {"Training", "Rollout", "Sessions", "Population", "FixedPoints", "Observation", "Estimate"}
+    assert {"mice", "behavior", "figures", "distill", "population"} | results <= set(dir(hrnn))
+    assert {"fit", "Fit", "load", "compare"} <= set(dir(hrnn.mice))
+
+
+@pytest.mark.parametrize("name", ["hrnn.mice", "hrnn.distill", "hrnn.figures"])
+def test_no_module_has_the_name_of_a_function_beside_it(name):
+    package = importlib.import_module(name)
+    modules = {path.stem for path in Path(package.__file__).parent.glob("*.py")}
+    assert not modules & set(package.__all__)
+
+
+def test_type_checkers_read_the_same_list():
+    """The stub says what `dir` says; lazily or not, it imports."""
+    code = "import hrnn, hrnn.mice, hrnn.distill; print(len(dir(hrnn)), hrnn.rollout.__name__)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "EAGER_IMPORT": "1"})
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == [str(len(dir(hrnn))), "rollout"]
 
 
 def test_python_h_only_in_binding():

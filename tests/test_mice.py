@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +18,12 @@ import pooch
 import pytest
 
 from hrnn import mice
+from hrnn.mice import fetching
 
 HEADER = (
     "trial_num,session_num,stim_probability_left,contrast,position,"
     "response_choice,trial_correct,reaction_time"
 )
-fetching = import_module("hrnn.mice.fetch")  # the module; hrnn.mice.fetch is the function
 
 
 # Synthetic mice
@@ -384,7 +383,7 @@ def test_environment_names_the_folder(file, monkeypatch):
 
 def test_cache_is_read_only_when_complete(no_data_folder, monkeypatch):
     names = ["A.csv", "B.csv"]
-    monkeypatch.setattr(sys.modules["hrnn.mice.load"], "registry", lambda: dict.fromkeys(names))
+    monkeypatch.setattr(sys.modules["hrnn.mice.loading"], "registry", lambda: dict.fromkeys(names))
     advice = r"of 2 files are in .*hrnn\.mice\.fetch\(\).*HRNN_DATA_DIR"
     with pytest.raises(FileNotFoundError, match=f"no mouse data: 0 {advice}"):
         mice.load()
@@ -448,7 +447,7 @@ def served(tmp_path, monkeypatch):
     }
     known = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     monkeypatch.setattr(fetching, "registry", lambda: known)
-    monkeypatch.setattr(sys.modules["hrnn.mice.load"], "registry", lambda: known)
+    monkeypatch.setattr(sys.modules["hrnn.mice.loading"], "registry", lambda: known)
     monkeypatch.setattr(time, "sleep", lambda seconds: None)  # pooch waits between retries
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with Server(dict(files)) as server:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import hrnn
-from hrnn import behavior, report, reproduce
+from hrnn import behavior, member, report, reproduce
 
 
 def test_all_agents_ran_the_same_sessions(quick_study):
@@ -49,7 +49,7 @@ def test_report_values_are_those_of_the_networks(quick_study):
     run = quick_study.runs["semi_markov"]
     assert rows["semi_markov.correct"]["value"] == pytest.approx((run.choice == quick_study.sessions.side).mean())
     task, n_blocks = quick_study.task, reproduce.N_BLOCKS_QUICK
-    runs = [hrnn.rollout(found.network, hrnn.member.sessions_of(task, n_blocks, 0, i))
+    runs = [hrnn.rollout(found.network, member.sessions_of(task, n_blocks, 0, i))
             for i, found in enumerate(quick_study.population.members)]
     both = [behavior.summary(r).loc["correct", "value"] for r in runs]
     assert rows["network.correct"]["value"] == pytest.approx(np.mean(both)) and rows["network.correct"]["n"] == 2

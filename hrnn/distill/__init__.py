@@ -5,14 +5,6 @@ measures all of them in the same sessions; `bayesian_filter` and its neighbours 
 A `Distillation` is all of it for one teacher.
 """
 
-from hrnn.distill.baselines import KINDS, Student, student, students
-from hrnn.distill.bayes import bayesian_filter, beliefs, evidence_ratio, messages, resembles
-from hrnn.distill.comparison import MEASURES, Examiner, divergence, summarise
-from hrnn.distill.distillation import Distillation
-from hrnn.distill.radd import Map, Radd, coordinates, radd
-from hrnn.distill.sequences import Sequences, respond
+import lazy_loader
 
-__all__ = [
-    "KINDS", "MEASURES", "Distillation", "Examiner", "Map", "Radd", "Sequences", "Student", "bayesian_filter", "beliefs", "coordinates",
-    "divergence", "evidence_ratio", "messages", "radd", "resembles", "respond", "student", "students", "summarise",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -26,7 +26,7 @@ import numpy as np
 
 from hrnn import _core, jobs
 from hrnn.arguments import generator, one_of, real_number, whole_number
-from hrnn.distill.radd import MARGIN, Radd
+from hrnn.distill.reduction import MARGIN, Radd
 from hrnn.distill.sequences import LANES, Sequences, scratch_of
 from hrnn.integration import log_odds
 from hrnn.network import Network

@@ -14,7 +14,7 @@ What the form cannot do is to take the side's belief back to the prior at a tria
 import numpy as np
 
 from hrnn.arguments import generator
-from hrnn.distill.radd import GAINS, Radd, least_squares, training_half
+from hrnn.distill.reduction import GAINS, Radd, least_squares, training_half
 from hrnn.integration import log_odds
 from hrnn.regression import linear, weight_ratio
 from hrnn.representation import before, needs_sessions

@@ -6,7 +6,7 @@ import numpy as np
 
 from hrnn import behavior
 from hrnn.arguments import real_array, whole_number
-from hrnn.distill.radd import Radd
+from hrnn.distill.reduction import Radd
 from hrnn.distill.sequences import Sequences, respond
 from hrnn.network import Network, check_network
 from hrnn.representation import run_of

@@ -11,7 +11,7 @@ from hrnn.arguments import generator, whole_number
 from hrnn.distill import bayes
 from hrnn.distill.baselines import KINDS, N_UPDATES, Student, students
 from hrnn.distill.comparison import MEASURES, Examiner, divergence, summarise
-from hrnn.distill.radd import MOST_DIMENSIONS, coordinates, radd, with_gain
+from hrnn.distill.reduction import MOST_DIMENSIONS, coordinates, radd, with_gain
 from hrnn.distill.sequences import Sequences, respond
 from hrnn.inference import observe
 from hrnn.network import Network

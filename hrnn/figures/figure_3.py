@@ -3,7 +3,7 @@
 from hrnn import stats
 from hrnn.curves import MIN_N
 from hrnn.figures import counts, curve_of, join, measures, rows, singles, strip, thin
-from hrnn.plot import FEW, band, chance, dots, finish, letter, look, note, page, points, style
+from hrnn.plot import band, chance, dots, finish, letter, look, note, page, points, style
 
 AFTER_CHANGE = ("network", "semi_markov", "published_actor", "optimal_per_trial")
 SWEPT = {"correct": "fraction correct", "steps_per_trial": "steps per trial"}
@@ -88,7 +88,7 @@ def _each(ax, found, setting, measure):
     """The single networks at each value, beside the mean of so few."""
     beside = 0.03 * (found[setting].max() - found[setting].min())
     for x, part in found.groupby(setting):
-        if 1 < len(part) < FEW:
+        if 1 < len(part) < stats.FEW:
             strip(ax, part[measure], x + beside, vertical=True)
 
 

@@ -4,20 +4,6 @@
 `compare` several; `recover` says how far to trust them. pandas, SciPy and pooch are imported only when called.
 """
 
-from hrnn.mice.alf import to_alf
-from hrnn.mice.beside import Beside
-from hrnn.mice.compare import COMPARED, compare, confusion, exceedance, recover, simulate
-from hrnn.mice.external import drift, glm_hmm, posterior
-from hrnn.mice.fetch import fetch, registry
-from hrnn.mice.fit import Fit, cross_validate, fit
-from hrnn.mice.include import include
-from hrnn.mice.load import from_one, load
-from hrnn.mice.models import MODELS
-from hrnn.mice.nulls import block_following, pseudo_blocks
-from hrnn.mice.tiny import TinyRnn, tiny_rnn
+import lazy_loader
 
-__all__ = [
-    "COMPARED", "MODELS", "Beside", "Fit", "TinyRnn", "block_following", "compare", "confusion", "cross_validate", "drift", "exceedance",
-    "fetch", "fit", "from_one", "glm_hmm", "include", "load", "posterior", "pseudo_blocks", "recover", "registry", "simulate", "tiny_rnn",
-    "to_alf",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -7,8 +7,8 @@ import numpy as np
 
 from hrnn import behavior
 from hrnn.arguments import whole_number
-from hrnn.mice.compare import COMPARED, compare, confusion, recover
-from hrnn.mice.fit import fit
+from hrnn.mice.comparison import COMPARED, compare, confusion, recover
+from hrnn.mice.fitting import fit
 from hrnn.mice.nulls import block_following
 from hrnn.stats import mean_interval, trial_table
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from hrnn.arguments import generator, whole_number
 from hrnn.mice.choices import units
-from hrnn.mice.fit import Fit, coin
+from hrnn.mice.fitting import Fit, coin
 
 EXTRAS = {"psytrack": "drift", "dynamax": "hmm", "emcee": "mcmc"}
 SHARPNESS = 5.0  # contrasts enter as tanh(5 c) / tanh(5): Roy et al. (2021)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hrnn.mice.fit import bounds, climb, clustered, information_of, inside, inverse
+from hrnn.mice.fitting import bounds, climb, clustered, information_of, inside, inverse
 
 N_COPIES = 30  # of a unit's sessions, for what the fit of all of them together tends to
 

@@ -8,10 +8,13 @@ import math
 import textwrap
 from pathlib import Path
 
+__all__ = [
+    "BLOCKS", "GREY", "INK", "LEFT", "LOOKS", "MICE", "NO_SIDE", "PALE", "RADD", "RIGHT", "band", "chance", "dots", "estimate", "few",
+    "finish", "interval", "letter", "look", "note", "page", "points", "powers", "signed", "style",
+]  # fmt: skip
 MM = 1 / 25.4
 WIDTH_MM = 183
 N_CHARACTERS = 122  # of 7 pt in a line of full width
-FEW = 10  # below as many units, resampling says little: the single ones are drawn beside their mean
 
 # The palette. A colour is an agent or a side, in every figure the same; a marker goes with each of them, for readers who
 # see no colours. All else is ink and grey, filled and hollow, solid and dashed: published numbers are black crosses.
@@ -32,6 +35,10 @@ MICE = ("#7A4B12", "h", "mice")
 RADD = ("#882255", "d", "RADD")
 LEFT, NO_SIDE, RIGHT = ("#5E3C99", "s"), ("#595959", "D"), ("#A69500", "o")
 BLOCKS = {0.2: RIGHT, 0.5: NO_SIDE, 0.8: LEFT}  # by P(left)
+
+
+def __dir__():
+    return list(__all__)
 
 
 def look(agent):

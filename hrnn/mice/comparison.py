@@ -5,7 +5,7 @@ import numpy as np
 from hrnn import jobs
 from hrnn.arguments import flag, generator, whole_number
 from hrnn.mice import variation
-from hrnn.mice.fit import Fit, cross_validate, fit, fit_units
+from hrnn.mice.fitting import Fit, cross_validate, fit, fit_units
 from hrnn.mice.models import PRIOR_MODELS
 from hrnn.stats import mean_interval
 from hrnn.training import n_threads_of

@@ -13,7 +13,7 @@ import numpy as np
 
 from hrnn.arguments import as_path
 from hrnn.mice import alf
-from hrnn.mice.fetch import ENVIRONMENT, default_folder, registry
+from hrnn.mice.fetching import ENVIRONMENT, default_folder, registry
 
 COLUMNS = (
     "trial_num",
