@@ -9,7 +9,8 @@ What the package offers is listed in `__init__.pyi`, which type checkers read, t
 
 import lazy_loader
 
-__version__ = "0.2.0"
+from hrnn.base.version import __version__ as __version__
+
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 from hrnn.rollout import rollout as rollout  # noqa: E402  # else `hrnn.rollout` would be the module of this name

@@ -6,7 +6,7 @@ import functools
 import numpy as np
 
 from hrnn import connectivity, dynamics, integration, manifold, published, representation
-from hrnn.arguments import generator, whole_number
+from hrnn.base.arguments import generator, whole_number
 from hrnn.inference import observe
 from hrnn.network import Network
 from hrnn.rollout import Rollout, rollout

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arguments import one_of, real_number, whole_number
+from .base.arguments import one_of, real_number, whole_number
 from .history import history_regression
 from .psychometric import psychometric
 from .stats import Estimate, paired, ratio_interval, resample, session_codes, trial_column, trial_table, trial_units

@@ -56,15 +56,16 @@ def parser():
 
 def reproduce(arguments):
     """Everything, into one folder that only one process writes to; an interrupted run goes on where it was."""
-    from hrnn import figures, io
+    from hrnn import figures
     from hrnn import reproduce as work
+    from hrnn.base import files
 
     wanted = arguments.figures.split(",") if arguments.figures else None
     unknown = [name for name in wanted or () if name not in figures.FIGURES]
     if unknown:
         raise ValueError(f"--figures must be among {','.join(figures.FIGURES)}, got {','.join(unknown)}")
     arguments.out.mkdir(parents=True, exist_ok=True)
-    with io.lock(arguments.out / ".lock"):
+    with files.lock(arguments.out / ".lock"):
         study = work.study(n_networks=arguments.networks, seed=arguments.seed, quick=arguments.quick, folder=arguments.out,
                            executor="processes" if arguments.networks > 1 else "threads")
         settings = {name: str(value) for name, value in vars(arguments).items()}
@@ -101,7 +102,7 @@ def evaluate(arguments):
 def mice(arguments):
     """Fits of models to every mouse, one CSV each; of several models their comparison, as a table and a figure."""
     import hrnn
-    from hrnn import io
+    from hrnn.base import files
 
     models, table = arguments.models.split(","), hrnn.mice.load(arguments.data)
     unknown = [name for name in models if name not in hrnn.mice.MODELS]
@@ -111,18 +112,19 @@ def mice(arguments):
     settings = {"rng": arguments.seed, "n_threads": None}
     for model in models:
         fitted = hrnn.mice.fit(table, model, progress=True, **settings).to_frame()
-        io.write_text(arguments.out / f"{model}.csv", fitted.to_csv(index=False))
+        files.write_text(arguments.out / f"{model}.csv", fitted.to_csv(index=False))
         print(f"{model}: {len(fitted)} mice, {fitted.n_trials.sum()} choices, {fitted.bits_per_trial.mean():.4f} bits per trial")
     if len(models) > 1:
         compared = hrnn.mice.compare(table, models, progress=True, **settings)
-        io.write_text(arguments.out / "comparison.csv", compared.to_csv(index=False))
+        files.write_text(arguments.out / "comparison.csv", compared.to_csv(index=False))
         hrnn.figures.save(*hrnn.figures.comparison(compared), arguments.out, "comparison")
         print(compared[["model", "bits_per_trial", "low", "high", "difference", "exceedance"]].to_string(index=False))
 
 
 def population(arguments):
     """Many networks into one folder, and their table as CSV; or one of them."""
-    from hrnn import io, populations
+    from hrnn import populations
+    from hrnn.base import files
 
     settings = {"n_networks": arguments.networks, "grid": dict(_axis(text) for text in arguments.grid), "recipe": arguments.recipe,
                 "n_blocks": arguments.n_blocks, "parts": list(filter(None, arguments.parts.split(","))), "seed": arguments.seed}
@@ -131,8 +133,8 @@ def population(arguments):
         return
     found = populations.population(arguments.out, **settings, executor="processes", n_threads=arguments.workers,
                                    tensorboard=arguments.tensorboard)
-    io.write_text(arguments.out / "table.csv", found.table.to_csv(index=False))
-    io.write_text(arguments.out / "failures.csv", found.failures.to_csv(index=False))
+    files.write_text(arguments.out / "table.csv", found.table.to_csv(index=False))
+    files.write_text(arguments.out / "failures.csv", found.failures.to_csv(index=False))
     print(f"{found.table.key.nunique()} networks, {len(found.failures)} failed: {arguments.out / 'table.csv'}")
     if len(found.failures):
         raise RuntimeError(f"{len(found.failures)} networks failed; see {arguments.out / 'failures.csv'}")

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from hrnn.arguments import generator, whole_number
+from hrnn.base.arguments import generator, whole_number
 from hrnn.dynamics import step
 from hrnn.network import check_network
 from hrnn.representation import run_of, states_before, states_of

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from hrnn.arguments import real_array, real_number, whole_number
+from hrnn.base.arguments import real_array, real_number, whole_number
 from hrnn.dynamics import jacobian, step
 from hrnn.network import check_network
 

@@ -9,8 +9,11 @@ import functools
 
 import numpy as np
 
-from hrnn import jobs, member
-from hrnn.arguments import one_of, whole_number
+from hrnn import member
+from hrnn.base import parallel
+from hrnn.base.arguments import one_of, whole_number
+from hrnn.base.parallel import n_threads_of
+from hrnn.base.streams import stream
 from hrnn.claims import CLAIMS
 from hrnn.distill.baselines import student
 from hrnn.distill.bayes import beliefs
@@ -18,10 +21,8 @@ from hrnn.distill.distillation import entries
 from hrnn.distill.reduction import radd, with_gain
 from hrnn.inference import BayesianActor, observe
 from hrnn.network import Network
-from hrnn.rng import stream
 from hrnn.rollout import rollout
 from hrnn.task import Task
-from hrnn.training import n_threads_of
 
 CONTROLS = {
     "untrained": "networks before training", "shuffled": "trained networks with their recurrent weights permuted at random",
@@ -129,7 +130,7 @@ def table(population, *, n_each=N_EACH, n_blocks=N_BLOCKS, n_threads=1, progress
 
     members = population.members[: whole_number(n_each, "n_each")]
     work = {(kind, i): functools.partial(_job, kind, found, i, n_blocks) for kind in CONTROLS for i, found in enumerate(members)}
-    done = jobs.run(work, n_threads_of(n_threads), progress)
+    done = parallel.run(work, n_threads_of(n_threads), progress)
     rows = [(kind, i, name, value) for (kind, i), found in done.items() for name, value in found.items()]
     return pd.DataFrame(rows, columns=["control", "index", "measure", "value"])
 

@@ -165,9 +165,8 @@ def movement(anatomy):
     """
     import pandas as pd
 
-    run, observed = anatomy.run, anatomy.run.step >= anatomy.run.sessions.task.n_blank
-    d = run.inputs[observed, 1] - run.inputs[observed, 0]
-    first = np.setdiff1d(run.first_step, run.first_step[run.sessions.offsets[:-1]])
+    run, observed = anatomy.run, anatomy.run.observed
+    d, first = run.evidence[observed], run.told
     choice, feedback, found = run.choice[run.trial[first] - 1], run.inputs[first, 2], []
     for readout in ("stimulus_in_plane", "block_in_plane"):
         moved = integration.movement(run, anatomy.readouts[readout])
@@ -217,9 +216,9 @@ def gradient_flow(anatomy):
 def coupling(anatomy):
     """How the beliefs act on each other, in bins; conditions '<agent>, <effect>'."""
     run = anatomy.run
-    observed = np.flatnonzero(run.step >= run.sessions.task.n_blank)
+    observed = np.flatnonzero(run.observed)
     start = run.first_step + run.sessions.task.n_blank - 1
-    d, found = run.inputs[observed, 1] - run.inputs[observed, 0], []
+    d, found = run.evidence[observed], []
     for agent, (stimulus, block) in _beliefs(anatomy).items():
         found.append(_binned(d, block[observed] - block[observed - 1], f"{agent}, block step per evidence"))
         prior = integration.prior_log_odds(block[start], run.sessions.task.p_block)

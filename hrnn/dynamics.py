@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from hrnn import _core
-from hrnn.arguments import real_array, real_number, whole_number
+from hrnn.base.arguments import real_array, real_number, whole_number
+from hrnn.base.parallel import n_threads_of
 from hrnn.network import check_network
-from hrnn.training import n_threads_of
 
 TOLERANCE = 1e-12  # of |F(h) - h| at a fixed point
 SAME = 1e-6  # distance below which two points are one

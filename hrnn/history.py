@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .arguments import real_array
+from .base.arguments import real_array
 from .regression import logistic
 from .stats import LEVEL, session_codes, trial_column, trial_table, trial_units
 

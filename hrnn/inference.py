@@ -8,8 +8,9 @@ import dataclasses
 import numpy as np
 
 from hrnn import _core
-from hrnn.arguments import one_of, real_array, real_number
-from hrnn.rollout import Growing, Rollout, bar
+from hrnn.base.arguments import one_of, real_array, real_number
+from hrnn.base.progress import bar
+from hrnn.rollout import Growing, Rollout
 from hrnn.task import Sessions, Task
 
 BLOCK_MODELS = ("semi_markov", "markov", "none", "oracle", "exponential", "published_actor", "published_observer")

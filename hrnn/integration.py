@@ -8,17 +8,12 @@ import dataclasses
 
 import numpy as np
 
-from hrnn.arguments import generator, one_of, real_array, whole_number
+from hrnn.base.arguments import generator, one_of, real_array, whole_number
 from hrnn.dynamics import jacobian
 from hrnn.projections import Moments, estimate, resampled_together
 from hrnn.regression import independent
 from hrnn.representation import run_of, states_before, states_of, stimulus_readout
 from hrnn.stats import Estimate, ratio_interval
-
-
-def _evidence(run):
-    """d_t = o^R - o^L, (T,)."""
-    return run.inputs[:, 1] - run.inputs[:, 0]
 
 
 def movement(run, axis):
@@ -66,8 +61,9 @@ def slopes(run, axes, *, of="evidence", rng=0):
     import pandas as pd
 
     one_of(of, "of", ("evidence", "feedback"))
-    rows = _observed(run) if of == "evidence" else _told(run)
-    x = (_evidence(run) if of == "evidence" else run.inputs[:, 2])[rows]
+    states_of(run)
+    rows = np.flatnonzero(run.observed) if of == "evidence" else run.told
+    x = (run.evidence if of == "evidence" else run.inputs[:, 2])[rows]
     if not np.ptp(x) > 0:  # an agent that always times out never sees feedback vary
         return pd.DataFrame(np.nan, index=list(axes), columns=SLOPE_COLUMNS).assign(n=len(rows))
     moments, readouts = _movements(run, axes, rows, rng, x=x)
@@ -78,18 +74,6 @@ def slopes(run, axes, *, of="evidence", rng=0):
         table[name] = {"slope": slope.value, "slope_low": slope.low, "slope_high": slope.high, "intercept": intercept.value,
                        "intercept_low": intercept.low, "intercept_high": intercept.high, "r2": r2[0], "n": len(rows)}
     return pd.DataFrame.from_dict(table, orient="index")
-
-
-def _observed(run):
-    """Observation steps."""
-    states_of(run)
-    return np.flatnonzero(run.step >= run.sessions.task.n_blank)
-
-
-def _told(run):
-    """Steps that receive a trial's feedback: the first of all trials but a session's first."""
-    states_of(run)
-    return np.setdiff1d(run.first_step, run.first_step[run.sessions.offsets[:-1]])
 
 
 def _movements(run, axes, rows, rng, **columns):
@@ -118,8 +102,9 @@ def slope_ratio(run, first, second, *, rng=0):
     >>> round(slope_ratio(run, net.V[1], 2 * net.V[1]).value, 9)
     1.0
     """
-    rows = _observed(run)
-    moments, readouts = _movements(run, {"first": first, "second": second}, rows, rng, d=_evidence(run)[rows])
+    states_of(run)
+    rows = np.flatnonzero(run.observed)
+    moments, readouts = _movements(run, {"first": first, "second": second}, rows, rng, d=run.evidence[rows])
     design = [moments.of("d"), moments.of("one")]
     above, below = (moments.regress(design, moments.of("moved", r.all_directions))[0][:, 0] for r in readouts.values())
     return estimate(above / below, run.sessions.n_sessions)
@@ -231,7 +216,7 @@ def block_belief(run, decoder, seen):
 def _feedback(run, decoder, states, observer, pair):
     """What choice, feedback and their product add to the updates of network and observer: shares, weights of the product, their ratio."""
     s, n = run.sessions, run.sessions.n_sessions
-    evidence = np.bincount(run.trial, _evidence(run), minlength=s.n_trials)[pair]
+    evidence = np.bincount(run.trial, run.evidence, minlength=s.n_trials)[pair]
     choice, feedback = run.choice[pair].astype(float), np.where(run.choice == s.side, 1.0, -1.0)[pair]
     told = {"choice": choice, "feedback": feedback, "product": choice * feedback}
     kept = independent(np.column_stack([np.ones(len(pair)), *told.values()]))[1:]
@@ -325,8 +310,8 @@ def coupling(run, decoder, seen):
     _check_observer(run, seen)
     s, n_blank, net = run.sessions, run.sessions.task.n_blank, run.agent
     biased = s.block_side != 0
-    rows, starts = np.flatnonzero((run.step >= n_blank) & biased[run.trial]), (run.first_step + n_blank - 1)[biased]
-    d, right, block = _evidence(run)[rows], log_odds(seen.p_right), log_odds(seen.p_block)
+    rows, starts = np.flatnonzero(run.observed & biased[run.trial]), (run.first_step + n_blank - 1)[biased]
+    d, right, block = run.evidence[rows], log_odds(seen.p_right), log_odds(seen.p_block)
     states, observer = run.hidden[rows - 1], block[rows - 1]
     session = s.session[run.trial[rows]]
     m = Moments(session, decoder.counts, d=d, states=states, times=states * d[:, None], block_steps=run.hidden[rows] - states,
@@ -425,9 +410,9 @@ def gradient_flow(net, run, *, n_back=200, n_steps=200, rng=0):
 
     run_of(run, net)
     n_back, n_steps = whole_number(n_back, "n_back"), whole_number(n_steps, "n_steps")
-    first = run.first_step[run.sessions.offsets[:-1]]
+    first = run.session_starts
     start = np.repeat(first, np.diff(np.r_[first, len(run.p_right)]))
-    possible = np.flatnonzero((run.step >= run.sessions.task.n_blank) & (np.arange(len(start)) - start >= n_back))
+    possible = np.flatnonzero(run.observed & (np.arange(len(start)) - start >= n_back))
     if not possible.size:
         raise ValueError(f"run must have observation steps with n_back = {n_back} steps before them, got none")
     t = generator(rng).choice(possible, min(n_steps, len(possible)), replace=False)

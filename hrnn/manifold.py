@@ -8,7 +8,7 @@ import dataclasses
 
 import numpy as np
 
-from hrnn.arguments import real_array, whole_number
+from hrnn.base.arguments import real_array, whole_number
 from hrnn.continuation import Branch, continuation
 from hrnn.dynamics import FixedPoints, fixed_points, iterate
 from hrnn.network import check_network

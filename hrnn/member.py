@@ -5,8 +5,10 @@ import functools
 
 import numpy as np
 
-from hrnn import _core, curves, io, similarity
+from hrnn import _core, curves, similarity
 from hrnn.anatomy import N_SESSIONS_UNTRAINED, Anatomy
+from hrnn.base import files
+from hrnn.base.streams import stream
 from hrnn.behavior import difference, error_split, history_regression, regret, session_sums, summary
 from hrnn.distill import Distillation
 from hrnn.inference import BayesianActor, accuracy_bound, observe
@@ -14,7 +16,6 @@ from hrnn.mice import fit
 from hrnn.mice.beside import MODELS_FITTED, of_fits
 from hrnn.network import Network
 from hrnn.policy import CRITERIA, OptimalPolicy
-from hrnn.rng import stream
 from hrnn.rollout import rollout
 from hrnn.stats import Estimate, paired, ratio_interval, resample
 from hrnn.task import Task
@@ -73,7 +74,7 @@ class Member:
         parts = [np.column_stack([np.full(len(table), i), table.condition.map(conditions[name].index), table[list(curves.COLUMNS[1:])]])
                  for i, (name, table) in enumerate(tables.items())]
         rows = np.concatenate(parts) if parts else np.empty((0, 1 + len(curves.COLUMNS)))
-        io.save_archive(path, kind="member", config=config, arrays={
+        files.save_archive(path, kind="member", config=config, arrays={
             "theta": self.network.theta, "curves": rows.astype(float), **{f"{k}_trajectories": v for k, v in self.trajectories.items()}})
 
     @classmethod
@@ -81,7 +82,7 @@ class Member:
         """Read a member from its file."""
         import pandas as pd
 
-        archive = io.load_archive(path, kind="member")
+        archive = files.load_archive(path, kind="member")
         config, rows, found = archive.config, archive.arrays["curves"], {}
         for i, (name, conditions) in enumerate(config["curves"].items()):
             table = pd.DataFrame(rows[rows[:, 0] == i, 1:], columns=curves.COLUMNS)

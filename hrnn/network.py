@@ -10,8 +10,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from hrnn import _core, io
-from hrnn.arguments import generator, one_of, real_array, real_number, whole_number
+from hrnn import _core
+from hrnn.base import files
+from hrnn.base.arguments import generator, one_of, real_array, real_number, whole_number
 
 CELLS = ("tanh", "leaky")
 N_HIDDEN_MAX = 4096
@@ -110,12 +111,12 @@ class Network:
 
     def save(self, path):
         """Write the network to a file, whole or not at all."""
-        io.save_archive(path, kind="network", config=self._config(), arrays={"theta": self.theta})
+        files.save_archive(path, kind="network", config=self._config(), arrays={"theta": self.theta})
 
     @classmethod
     def load(cls, path):
         """Read a network from its file, from a checkpoint of its training, or from its file in a population."""
-        archive = io.load_archive(path, kind=("network", "checkpoint", "member"), fallback=True)
+        archive = files.load_archive(path, kind=("network", "checkpoint", "member"), fallback=True)
         return cls._from_archive(path, archive)
 
     @classmethod

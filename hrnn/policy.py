@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 from hrnn import _core
-from hrnn.arguments import one_of
+from hrnn.base.arguments import one_of
 from hrnn.inference import EVIDENCE, act, believer, filter_sides
 from hrnn.task import Task
 

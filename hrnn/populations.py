@@ -14,13 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
-from hrnn import engines, io
-from hrnn.arguments import as_path, one_of, whole_number
+from hrnn.base import files, parallel
+from hrnn.base.arguments import as_path, one_of, whole_number
+from hrnn.base.parallel import n_threads_of
+from hrnn.base.progress import bar
+from hrnn.base.version import __version__
 from hrnn.distill.baselines import N_UPDATES
 from hrnn.member import PARTS, Member, make
-from hrnn.rollout import bar
 from hrnn.task import Task
-from hrnn.training import RECIPES, Recipe, n_threads_of
+from hrnn.training import RECIPES, Recipe
 
 NETWORK_KEYS = ("n_hidden", "cell", "leak", "gain")
 RECIPE_KEYS = ("optimizer", "learning_rate", "momentum", "n_sessions", "n_steps", "loss")
@@ -63,7 +65,7 @@ class Population:
         """
         folder = as_path(folder, "folder")
         _check_version(folder)
-        configs = {path.stem: io.load_archive(path, kind="member", with_arrays=False).config for path in folder.glob("*.npz")}
+        configs = {path.stem: files.load_archive(path, kind="member", with_arrays=False).config for path in folder.glob("*.npz")}
         points = dict(zip(configs, _points([config["settings"] for config in configs.values()]), strict=True))
         order = sorted(configs, key=lambda key: (json.dumps(list(points[key].values())), configs[key]["settings"]["index"], key))
         about = [(key, configs[key]["settings"]["index"], points[key]) for key in order]
@@ -167,7 +169,7 @@ def population(folder, *, n_networks=N_NETWORKS, grid=None, task=None, recipe="p
     (0, 2)
     """
     folder = as_path(folder, "folder")
-    engines.check(executor)
+    parallel.check(executor)
     members = plan(n_networks=n_networks, grid=grid, task=task, recipe=recipe, n_hidden=n_hidden, cell=cell, n_blocks=n_blocks,
                    parts=parts, n_updates=n_updates, seed=seed)
     errors, n_threads = {}, n_threads_of(n_threads)
@@ -175,7 +177,7 @@ def population(folder, *, n_networks=N_NETWORKS, grid=None, task=None, recipe="p
         left = [settings for _, settings in members if not _path(folder, settings).exists()]
         job = functools.partial(work, folder=str(folder.resolve()), tensorboard=tensorboard)
         with bar(progress, len(members), initial=len(members) - len(left), unit="network") as shown, \
-                contextlib.closing(engines.each(job, left, executor, n_threads)) as done:
+                contextlib.closing(parallel.each(job, left, executor, n_threads)) as done:
             for settings, error in done:
                 if error and not _path(folder, settings).exists():  # else its worker died, or was lost, when all was done
                     errors[key_of(settings)] = error
@@ -203,7 +205,7 @@ def run_one(folder, number, **settings):
     if whole_number(number, "number", 0) >= len(members):
         raise ValueError(f"number must be less than the number of networks, {len(members)}, got {number}")
     settings = members[number][1]
-    with _folder(folder, shared=True), io.lock(folder / f".{key_of(settings)}.lock"), one_blas_thread():
+    with _folder(folder, shared=True), files.lock(folder / f".{key_of(settings)}.lock"), one_blas_thread():
         if not _path(folder, settings).exists():
             work(settings, None, folder=folder)
     return key_of(settings)
@@ -257,8 +259,6 @@ def _checked(grid):
 
 def _settings(base, point, index):
     """Everything that a network depends on, as plain JSON."""
-    from hrnn import __version__
-
     parts = {part: dict(base[part]) for part in ("network", "recipe", "task")}
     if "recipe" in point:
         parts["recipe"] = _recipe(point["recipe"], "grid['recipe']")
@@ -322,20 +322,16 @@ def _writer(folder, settings):
 @contextlib.contextmanager
 def _folder(folder, *, shared):
     """Hold a folder of this version: alone, or beside other tasks of a job array."""
-    from hrnn import __version__
-
     folder.mkdir(parents=True, exist_ok=True)
-    with io.lock(folder / ".lock", shared=shared):
+    with files.lock(folder / ".lock", shared=shared):
         if (folder / RECORD).exists():
             _check_version(folder)
         else:
-            io.write_json(folder / RECORD, {"hrnn": __version__})
+            files.write_json(folder / RECORD, {"hrnn": __version__})
         yield
 
 
 def _check_version(folder):
-    from hrnn import __version__
-
     try:
         version = json.loads((folder / RECORD).read_text())["hrnn"]
     except FileNotFoundError:
@@ -351,7 +347,7 @@ def _gather(members, folder, errors):
     for point, settings in members:
         about = key_of(settings), settings["index"], point
         (failed if about[0] in errors else made).append(about)
-    configs = [io.load_archive(folder / f"{key}.npz", kind="member", with_arrays=False).config for key, _, _ in made]
+    configs = [files.load_archive(folder / f"{key}.npz", kind="member", with_arrays=False).config for key, _, _ in made]
     return Population._of(made, configs, [(about, errors[about[0]]) for about in failed], folder)
 
 

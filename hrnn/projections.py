@@ -9,7 +9,7 @@ import dataclasses
 
 import numpy as np
 
-from hrnn.arguments import one_of
+from hrnn.base.arguments import one_of
 from hrnn.stats import Estimate, percentiles, resample
 
 N_RESAMPLES = 500

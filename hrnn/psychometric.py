@@ -6,7 +6,7 @@ own σ is √2 times this one). Fits use counts per strength; the fractions them
 
 import numpy as np
 
-from .arguments import generator, real_array, real_number
+from .base.arguments import generator, real_array, real_number
 from .stats import session_codes, trial_column, trial_table
 
 PARAMETERS = ("mu", "sigma", "gamma1", "gamma2")

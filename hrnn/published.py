@@ -5,7 +5,7 @@ Numbers 4 to 15 of docs/defects.md. Facts about the published code, not its text
 
 import numpy as np
 
-from hrnn.arguments import generator, real_array, whole_number
+from hrnn.base.arguments import generator, real_array, whole_number
 from hrnn.dynamics import step
 from hrnn.integration import movement
 from hrnn.network import Network, check_network

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arguments import generator, real_array
+from .base.arguments import generator, real_array
 from .stats import Estimate, percentiles, resample
 
 NEWTON_STEPS = 20

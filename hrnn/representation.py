@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 
-from hrnn.arguments import generator, one_of
+from hrnn.base.arguments import generator, one_of
 from hrnn.network import check_network
 from hrnn.projections import Readout
 from hrnn.rollout import Rollout
@@ -26,7 +26,7 @@ def states_of(run):
         raise TypeError(f"run must be a Rollout, got {type(run).__name__}")
     if run.hidden is None:
         raise ValueError("run must hold the states of a network: only networks have them, and only with hidden=True")
-    return run.hidden, run.sessions.session[run.trial], run.sessions.block_side[run.trial].astype(float)
+    return run.hidden, run.session, run.sessions.block_side[run.trial].astype(float)
 
 
 def run_of(run, net):
@@ -41,7 +41,7 @@ def before(run, values, initial=0.0):
     """Values (T, ...) one step earlier, and `initial` at the first steps of sessions."""
     shifted = np.empty_like(values)
     shifted[1:] = values[:-1]
-    shifted[run.first_step[run.sessions.offsets[:-1]]] = initial
+    shifted[run.session_starts] = initial
     return shifted
 
 

@@ -19,19 +19,22 @@ from pathlib import Path
 
 import numpy as np
 
-from hrnn import _core, behavior, claims, controls, curves, io, jobs, member, stats
+from hrnn import _core, behavior, claims, controls, curves, member, stats
 from hrnn.anatomy import Anatomy
-from hrnn.arguments import as_path, whole_number
+from hrnn.base import files, parallel
+from hrnn.base.arguments import as_path, whole_number
+from hrnn.base.parallel import n_threads_of
+from hrnn.base.streams import stream
+from hrnn.base.version import __version__
 from hrnn.distill import Distillation
 from hrnn.inference import BayesianActor, accuracy_bound
 from hrnn.mice import Beside, load
 from hrnn.network import Network
 from hrnn.policy import OptimalPolicy
 from hrnn.populations import population
-from hrnn.rng import stream
 from hrnn.rollout import rollout
 from hrnn.task import Task
-from hrnn.training import RECIPES, Trainer, n_threads_of
+from hrnn.training import RECIPES, Trainer
 
 BASELINES = {
     "semi_markov": functools.partial(BayesianActor, "semi_markov"),
@@ -291,7 +294,7 @@ def _sweeps(task, seed, quick, n_threads, progress):
         sweep = functools.partial(_sweep, seed=seed, quick=quick, baselines=baselines)
         for x, i in itertools.product(values, range(N_NETWORKS_QUICK if quick else N_NETWORKS_SWEEP)):
             work[setting, x, i] = functools.partial(sweep, task.replace(**{setting: x}), index=i)
-    return jobs.run(work, n_threads_of(n_threads), progress)
+    return parallel.run(work, n_threads_of(n_threads), progress)
 
 
 def _sweep(task, stop, *, seed, quick, index, baselines):
@@ -327,8 +330,6 @@ def manifest(study, settings):
     """Version, seeds, machine, BLAS and times of a run."""
     import scipy
 
-    from hrnn import __version__
-
     lengths = study.sessions.block_lengths
     return {
         "hrnn": __version__, "core": _core.info(), "settings": settings, "python": platform.python_version(),
@@ -363,16 +364,16 @@ def write(study, folder, *, figures=None, settings=None):
     found = manifest(study, settings or {})
     kept = _kept_hashes(folder, found, [name for name in drawn.FIGURES if name not in names])
     shown = [name for name in drawn.FIGURES if name in names or f"figure_{name}.svg" in kept]
-    io.write_text(folder / "report.md", report.markdown(study, rows))
-    io.write_json(folder / "report.json", rows)
-    io.write_text(folder / "networks.csv", study.wide.to_csv())
-    io.write_text(folder / "controls.csv", study.controls.to_csv(index=False))
-    io.write_text(folder / "report.html", webpage.page(study, rows, found, folder, {name: drawn.about(name) for name in shown}))
+    files.write_text(folder / "report.md", report.markdown(study, rows))
+    files.write_json(folder / "report.json", rows)
+    files.write_text(folder / "networks.csv", study.wide.to_csv())
+    files.write_text(folder / "controls.csv", study.controls.to_csv(index=False))
+    files.write_text(folder / "report.html", webpage.page(study, rows, found, folder, {name: drawn.about(name) for name in shown}))
     made = [folder / f"{name}" for name in ("report.md", "report.json", "report.html", "networks.csv", "controls.csv")]
     made += [folder / file for name in names for file in _files(name)]
     made += [folder / "networks" / f"{key}.npz" for key in study.population.keys]
     hashes = {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in made}
-    io.write_json(folder / "manifest.json", found | {"sha256": kept | hashes})
+    files.write_json(folder / "manifest.json", found | {"sha256": kept | hashes})
     return [folder / f"figure_{name}.pdf" for name in names]
 
 

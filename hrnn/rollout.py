@@ -6,7 +6,8 @@ import functools
 import numpy as np
 
 from hrnn import _core
-from hrnn.arguments import flag, refuse_size
+from hrnn.base.arguments import flag, refuse_size
+from hrnn.base.progress import bar
 from hrnn.network import Network
 from hrnn.task import Sessions
 
@@ -77,17 +78,41 @@ class Rollout:
         first = np.cumsum(self.n_obs + self.sessions.task.n_blank) - (self.n_obs + self.sessions.task.n_blank)
         return np.arange(len(self.p_right)) - first[self.trial]
 
+    @property
+    def session(self):
+        """Session of each step, (T,) int64."""
+        return self.sessions.session[self.trial]
+
+    @property
+    def observed(self):
+        """Whether each step is an observation, not a blank, (T,) bool."""
+        return self.step >= self.sessions.task.n_blank
+
+    @property
+    def session_starts(self):
+        """Row of the first step of each session, (S,)."""
+        return self.first_step[self.sessions.offsets[:-1]]
+
+    @property
+    def told(self):
+        """Rows of the steps that receive a trial's feedback: the first of all trials but those that begin a session."""
+        return np.setdiff1d(self.first_step, self.session_starts)
+
+    @property
+    def evidence(self):
+        """o^R - o^L at each step, (T,)."""
+        return self.inputs[:, 1] - self.inputs[:, 0]
+
     @functools.cached_property
     def inputs(self):
         """(o^L, o^R, r) at each step, (T, 3): the feedback r is what the step before produced."""
-        task, sessions = self.sessions.task, self.sessions
-        observed = self.step >= task.n_blank
+        task, sessions, observed = self.sessions.task, self.sessions, self.observed
         inputs = np.zeros((len(self.p_right), 3))
         inputs[observed, :2] = sessions.observations[self.trial[observed], self.step[observed] - task.n_blank]
         produced = np.where(observed, task.wait_penalty, 0.0)
         produced[self.last_step] = np.where(self.choice == sessions.side, 1.0, -1.0)
         inputs[1:, 2] = produced[:-1]
-        inputs[self.first_step[sessions.offsets[:-1]], 2] = 0
+        inputs[self.session_starts, 2] = 0
         return inputs
 
     @functools.cached_property
@@ -194,13 +219,6 @@ def rollout(agent, sessions, *, hidden=True, progress=False):
     if callable(getattr(agent, "step", None)) and callable(getattr(agent, "start", None)):
         return _python(agent, sessions, progress)
     raise TypeError(f"agent must be a Network, BayesianActor, OptimalPolicy or have start and step, got {type(agent).__name__}")
-
-
-def bar(progress, total, **options):
-    """A progress bar, or its silent stand-in."""
-    from tqdm.auto import tqdm
-
-    return tqdm(total=total, disable=None if flag(progress, "progress") else True, **options)
 
 
 def _network(net, sessions, keep, progress):

@@ -5,7 +5,7 @@ Rows of a trajectory matrix are the same conditions in every network: block side
 
 import numpy as np
 
-from hrnn.arguments import real_array, whole_number
+from hrnn.base.arguments import real_array, whole_number
 from hrnn.representation import states_of
 from hrnn.stats import Estimate, percentiles, resample
 

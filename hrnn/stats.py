@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .arguments import generator, real_array, refuse_size, whole_number
+from .base.arguments import generator, real_array, refuse_size, whole_number
 
 LEVEL = 0.95
 N_RESAMPLES = 2000

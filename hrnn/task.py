@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from hrnn import _core
-from hrnn.arguments import generator, one_of, real_array, real_number, refuse_size, whole_number
+from hrnn.base.arguments import generator, one_of, real_array, real_number, refuse_size, whole_number
 
 BLOCK_LAWS = ("geometric", "exponential")
 IBL_CONTRASTS = (0.0, 0.0625, 0.125, 0.25, 1.0)

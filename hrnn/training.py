@@ -6,17 +6,18 @@ import dataclasses
 import functools
 import json
 import math
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from hrnn import _core, io
-from hrnn import rng as rng_states
-from hrnn.arguments import as_path, flag, generator, one_of, real_number, refuse_size, whole_number
+from hrnn import _core
+from hrnn.base import files, streams
+from hrnn.base.arguments import as_path, flag, generator, one_of, real_number, refuse_size, whole_number
+from hrnn.base.parallel import n_threads_of
+from hrnn.base.progress import bar
+from hrnn.base.version import __version__
 from hrnn.network import Network
-from hrnn.rollout import bar
 from hrnn.task import Sessions, Task
 
 LOSSES = ("nll_of_probability", "cross_entropy")
@@ -100,7 +101,7 @@ class Training:
 
     def to_csv(self, path):
         """Write the loss curve as CSV: step, loss."""
-        io.write_text(path, "step,loss\n" + "".join(f"{step},{loss}\n" for step, loss in enumerate(self.loss.tolist())))
+        files.write_text(path, "step,loss\n" + "".join(f"{step},{loss}\n" for step, loss in enumerate(self.loss.tolist())))
 
 
 class Workspace:
@@ -211,11 +212,6 @@ class Gradient:
         return np.concatenate(losses) if len(losses) > 1 else losses[0], self.gradients[0]
 
 
-def n_threads_of(n_threads):
-    """Number of threads from an argument: None means all cores."""
-    return os.cpu_count() or 1 if n_threads is None else whole_number(n_threads, "n_threads")
-
-
 def loss_and_gradient(net, sessions, *, loss="nll_of_probability", n_threads=1):
     """Loss of each session, and the gradient of their mean with respect to theta.
 
@@ -314,8 +310,6 @@ class Trainer:
 
     @classmethod
     def new(cls, net, task, recipe, n_steps, rng, checkpoint):
-        from hrnn import __version__  # here, because the package imports this module
-
         if not isinstance(net, Network):
             raise TypeError(f"net must be a Network, got {type(net).__name__}")
         if not isinstance(task, Task):
@@ -337,21 +331,21 @@ class Trainer:
 
     @classmethod
     def load(cls, path, n_steps):
-        archive = io.load_archive(path, kind="checkpoint", fallback=True)
+        archive = files.load_archive(path, kind="checkpoint", fallback=True)
         network, config = Network._from_archive(path, archive), archive.config
         try:
             task, recipe = Task(**config["task"]), Recipe(**config["recipe"])
-            streams = [rng_states.from_json(state) for state in config["streams"]]
+            resumed = [streams.from_json(state) for state in config["streams"]]
             memory, loss = archive.arrays["memory"], archive.arrays["loss"]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"{path} does not hold a checkpoint: {error}") from error
-        if memory.shape != (1 if recipe.optimizer == "sgd" else 2, len(network.theta)) or len(streams) != recipe.n_sessions:
+        if memory.shape != (1 if recipe.optimizer == "sgd" else 2, len(network.theta)) or len(resumed) != recipe.n_sessions:
             raise ValueError(f"{path} does not hold a checkpoint: sizes disagree")
         if n_steps is not None:
             recipe = dataclasses.replace(recipe, n_steps=whole_number(n_steps, "n_steps"))
         if recipe.n_steps < len(loss):
             raise ValueError(f"n_steps must be >= the {len(loss)} steps already done, got {recipe.n_steps}")
-        return cls(network, task, recipe, path, network.theta.copy(), memory, streams, loss)
+        return cls(network, task, recipe, path, network.theta.copy(), memory, resumed, loss)
 
     def caught_up(self):
         """This training, or what its checkpoint holds if that is the same training, interrupted."""
@@ -369,10 +363,10 @@ class Trainer:
             return
         config = {
             "network": self.network._config(), "task": self.task.to_dict(), "recipe": dataclasses.asdict(self.recipe),
-            "streams": [rng_states.state_to_json(s.bit_generator) for s in self.streams],
+            "streams": [streams.state_to_json(s.bit_generator) for s in self.streams],
         }
         arrays = {"theta": self.theta, "memory": self.memory, "loss": np.array(self.loss)}
-        io.save_archive(self.checkpoint, kind="checkpoint", config=config, arrays=arrays, keep_previous=True)
+        files.save_archive(self.checkpoint, kind="checkpoint", config=config, arrays=arrays, keep_previous=True)
 
     def step(self, compute):
         """One update; returns the mean loss before it."""
@@ -420,7 +414,7 @@ class Trainer:
             self.save()
         return Training(
             self.trained(), np.array(self.loss), self.recipe, self.task,
-            [rng_states.state_to_json(s.bit_generator) for s in self.streams],
+            [streams.state_to_json(s.bit_generator) for s in self.streams],
         )
 
     def trained(self):

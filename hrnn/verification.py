@@ -6,11 +6,11 @@ import json
 import numpy as np
 
 from hrnn import _core
-from hrnn.arguments import as_path, generator, whole_number
+from hrnn.base.arguments import as_path, generator, whole_number
+from hrnn.base.progress import bar
 from hrnn.claims import report_name
 from hrnn.member import make
 from hrnn.populations import RECORD, Population, one_blas_thread
-from hrnn.rollout import bar
 
 MANIFEST = "manifest.json"
 TOLERANCE = 1e-9  # of numbers that are computed again from others, relative

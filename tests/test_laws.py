@@ -87,6 +87,11 @@ def test_nothing_inside_comes_through_the_front_door(path):
         assert "hrnn" not in set(imports(path))
 
 
+@pytest.mark.parametrize("path", sorted((PACKAGE / "base").glob("*.py")), ids=lambda p: p.name)
+def test_the_base_imports_nothing_of_the_house_but_itself(path):
+    assert all(name.startswith("hrnn.base") for name in imports(path) if name.split(".")[0] == "hrnn")
+
+
 OFFERS = ("hrnn", "hrnn.mice", "hrnn.distill", "hrnn.behavior", "hrnn.plot")
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import hrnn
 from hrnn import claims
-from hrnn.rng import stream
+from hrnn.base.streams import stream
 
 
 @pytest.fixture(scope="module")

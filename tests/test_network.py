@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import hrnn
-from hrnn import io
+from hrnn.base import files
 
 SHAPES = {"W": lambda n: (n, n), "U": lambda n: (n, 3), "b": lambda n: (n,), "V": lambda n: (2, n), "c": lambda n: (2,)}
 
@@ -101,7 +101,7 @@ def test_loading_what_is_no_network_is_refused(tmp_path):
     with pytest.raises(ValueError, match="text"):
         hrnn.Network.load(tmp_path / "text")
     config = {"cell": "gru", "n_hidden": 1, "leak": 1.0, "metadata": {}}
-    io.save_archive(tmp_path / "gru", kind="network", config=config, arrays={"theta": np.zeros(9)})
+    files.save_archive(tmp_path / "gru", kind="network", config=config, arrays={"theta": np.zeros(9)})
     with pytest.raises(ValueError, match="gru does not hold a network.*cell"):
         hrnn.Network.load(tmp_path / "gru")
 

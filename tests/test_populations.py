@@ -17,9 +17,10 @@ import pandas as pd
 import pytest
 
 import hrnn
-from hrnn import behavior, io, member, populations
+from hrnn import behavior, member, populations
+from hrnn.base import files
+from hrnn.base.streams import stream
 from hrnn.populations import Population, key_of, plan, population, run_one
-from hrnn.rng import stream
 
 SMALL = {"recipe": hrnn.Recipe(n_steps=3, optimizer="adam"), "n_hidden": 4, "n_blocks": 24,
          "parts": ["representation", "integration", "mechanism", "choices"]}
@@ -376,11 +377,11 @@ def test_a_poisoned_setting_fails_alone_and_is_recorded(tmp_path, executor):
 
 
 def test_a_folder_in_use_is_refused(tmp_path):
-    with io.lock(tmp_path / ".lock"):
+    with files.lock(tmp_path / ".lock"):
         for call in (population, lambda folder, **settings: run_one(folder, 0, **settings)):
             with pytest.raises(BlockingIOError, match="in use"):
                 call(tmp_path, n_networks=1, **SMALL)
-    with io.lock(tmp_path / ".lock", shared=True):  # as a task of a job array would
+    with files.lock(tmp_path / ".lock", shared=True):  # as a task of a job array would
         with pytest.raises(BlockingIOError, match="in use"):
             population(tmp_path, n_networks=1, progress=False, **SMALL)
         run_one(tmp_path, 0, n_networks=1, **SMALL | {"parts": []})
@@ -388,7 +389,7 @@ def test_a_folder_in_use_is_refused(tmp_path):
 
 def test_a_folder_of_another_version_is_refused(tmp_path, monkeypatch):
     population(tmp_path, n_networks=1, progress=False, **SMALL | {"parts": []})
-    monkeypatch.setattr(hrnn, "__version__", "99.0")
+    monkeypatch.setattr(populations, "__version__", "99.0")
     for call in (Population.load, lambda folder: population(folder, n_networks=1, progress=False, **SMALL)):
         with pytest.raises(ValueError, match="must hold networks of this hrnn, 99.0, got those of"):
             call(tmp_path)

@@ -317,3 +317,19 @@ def test_joined_rollouts_are_one_after_the_other():
         joined.join([runs[0], hrnn.rollout(hrnn.BayesianActor(), runs[0].sessions)])
     with pytest.raises(TypeError, match="runs must be"):
         joined.join([])
+
+
+def test_a_rollout_says_of_every_step_where_it_stands():
+    """By a loop over trials, written out."""
+    run = hrnn.rollout(hrnn.BayesianActor("none"), hrnn.Task(n_blocks=1).sample(n_sessions=3, rng=0))
+    s, n_blank = run.sessions, run.sessions.task.n_blank
+    session, observed, starts, told = [], [], [], []
+    for trial in range(s.n_trials):
+        begins = trial in s.offsets[:-1]
+        (starts if begins else told).append(len(session))
+        session += [s.session[trial]] * (n_blank + run.n_obs[trial])
+        observed += [False] * n_blank + [True] * run.n_obs[trial]
+    for found, wanted in ((run.session, session), (run.observed, observed), (run.session_starts, starts), (run.told, told)):
+        np.testing.assert_array_equal(found, wanted)
+    np.testing.assert_array_equal(run.evidence, run.inputs[:, 1] - run.inputs[:, 0])
+    assert (run.inputs[run.told, 2] != 0).all() and (run.inputs[run.session_starts, 2] == 0).all()

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import hrnn
-from hrnn import io, reproduce
+from hrnn import reproduce
+from hrnn.base import files
 from hrnn.member import Member
 from hrnn.populations import population
 
@@ -48,9 +49,9 @@ def test_tables_are_compared_with_the_networks(copy):
     """Also where the hashes have been brought in line."""
     rows = json.loads((copy / "report.json").read_text())
     next(row for row in rows if row["name"] == "network.correct")["value"] += 1e-6
-    io.write_json(copy / "report.json", rows)
+    files.write_json(copy / "report.json", rows)
     text = (copy / "networks.csv").read_text().splitlines()
-    io.write_text(copy / "networks.csv", "\n".join([text[0], text[1].replace("0.", "0.1", 1), text[2]]) + "\n")
+    files.write_text(copy / "networks.csv", "\n".join([text[0], text[1].replace("0.", "0.1", 1), text[2]]) + "\n")
     found = hrnn.verify(copy, n_networks=0, progress=False).query("what == 'table' and not same")
     assert found.set_index("name").detail["networks.csv"].startswith("1 of ") and "report.json" in set(found.name)
 

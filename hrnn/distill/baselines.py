@@ -24,14 +24,16 @@ import time
 
 import numpy as np
 
-from hrnn import _core, jobs
-from hrnn.arguments import generator, one_of, real_number, whole_number
+from hrnn import _core
+from hrnn.base import parallel
+from hrnn.base.arguments import generator, one_of, real_number, whole_number
+from hrnn.base.parallel import n_threads_of
 from hrnn.distill.reduction import MARGIN, Radd
 from hrnn.distill.sequences import LANES, Sequences, scratch_of
 from hrnn.integration import log_odds
 from hrnn.network import Network
 from hrnn.representation import before, run_of
-from hrnn.training import Recipe, Trainer, n_threads_of
+from hrnn.training import Recipe, Trainer
 
 KINDS = ("from_scratch", "soft_targets", "hidden_states", "sampled_choices", "full_force")
 N_UPDATES, N_BATCHES = 600, 4
@@ -183,7 +185,7 @@ def students(run, net, radds, *, kinds=KINDS, n_updates=N_UPDATES, n_threads=Non
         return lambda stop: student(kind, run, net, radd, n_updates=n_updates, rng=stream, stop=stop)
 
     work = {(kind, i): job(kind, radd, next(streams)) for kind in kinds for i, radd in enumerate(radds)}
-    done = jobs.run(work, n_threads_of(n_threads), progress)
+    done = parallel.run(work, n_threads_of(n_threads), progress)
     return {kind: [done[kind, i] for i in range(len(radds))] for kind in kinds}
 
 
@@ -192,7 +194,7 @@ def students(run, net, radds, *, kinds=KINDS, n_updates=N_UPDATES, n_threads=Non
 
 def _lessons(kind, run, radd, temperature, random):
     """Batches of training sessions with what `kind` asks for."""
-    margin, observed = log_odds(run.p_right), run.step >= run.sessions.task.n_blank
+    margin, observed = log_odds(run.p_right), run.observed
     tau = temperature if kind == "soft_targets" else 1.0
     q = 1 / (1 + np.exp(-margin / tau))
     if kind == "sampled_choices":
@@ -235,7 +237,7 @@ def _closed_loop(first, run, n_train, n_updates, random, stop):
 
 def _force(first, run, net, radd, random):
     """theta after recursive least squares on the teacher's currents W h + U x + b in the coordinates of z, scaled as z is."""
-    session = run.sessions.session[run.trial]
+    session = run.session
     recurrent, train = before(run, run.hidden @ (radd.rows @ net.W).T), np.isin(session, radd.train_sessions)
     current = recurrent + run.inputs @ (radd.rows @ net.U).T  # projected before they are shifted: the states are large
     current -= current[train].mean(0)

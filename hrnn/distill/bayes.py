@@ -13,7 +13,7 @@ What the form cannot do is to take the side's belief back to the prior at a tria
 
 import numpy as np
 
-from hrnn.arguments import generator
+from hrnn.base.arguments import generator
 from hrnn.distill.reduction import GAINS, Radd, least_squares, training_half
 from hrnn.integration import log_odds
 from hrnn.regression import linear, weight_ratio
@@ -95,8 +95,8 @@ def evidence_ratio(run, radd, seen, *, rng=0):
     >>> sorted(evidence_ratio(run, hrnn.distill.radd(run, net), hrnn.observe(run)))
     ['observer', 'radd']
     """
-    session = run.sessions.session[run.trial]
-    rows = np.flatnonzero(run.step >= run.sessions.task.n_blank)
+    session = run.session
+    rows = np.flatnonzero(run.observed)
     rows = rows[(rows > 0) & (session[rows] == session[rows - 1])]
     belief, ones = beliefs(seen), np.ones(len(rows))
     steps = belief[rows] - belief[rows - 1]
@@ -150,7 +150,7 @@ def messages(run, radd, fitted, seen, *, rng=0):
     """
     import pandas as pd
 
-    z, session, expected = radd.trajectories(run)[0], run.sessions.session[run.trial], np.tanh(beliefs(seen))
+    z, session, expected = radd.trajectories(run)[0], run.session, np.tanh(beliefs(seen))
     scale = [linear(expected[:, [k]], z[:, k], session, rng=rng, n_resamples=1).weights.value[0] for k in (0, 1)]
     exact, rows = 2 * run.sessions.task.p_block - 1, []
     for source, A, unit in (("radd", radd.A, scale[1] / scale[0]), ("bayesian_filter", fitted.A, 1.0)):
@@ -176,6 +176,6 @@ def resembles(run, radd, seen, *, rng=0):
     """
     if not isinstance(radd, Radd) or len(radd.rows) < 2:
         raise ValueError("radd must be a Radd of two dimensions or more")
-    z, session, expected = radd.trajectories(run)[0], run.sessions.session[run.trial], np.tanh(beliefs(seen))
+    z, session, expected = radd.trajectories(run)[0], run.session, np.tanh(beliefs(seen))
     ones = np.ones(len(z))
     return tuple(linear(np.column_stack([expected[:, k], ones]), z[:, k], session, rng=rng).r2 for k in (0, 1))

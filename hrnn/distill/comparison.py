@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from hrnn import behavior
-from hrnn.arguments import real_array, whole_number
+from hrnn.base.arguments import real_array, whole_number
 from hrnn.distill.reduction import Radd
 from hrnn.distill.sequences import Sequences, respond
 from hrnn.network import Network, check_network

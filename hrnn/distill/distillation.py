@@ -6,8 +6,10 @@ import time
 
 import numpy as np
 
-from hrnn import behavior, dynamics, jobs, manifold, published
-from hrnn.arguments import generator, whole_number
+from hrnn import behavior, dynamics, manifold, published
+from hrnn.base import parallel
+from hrnn.base.arguments import generator, whole_number
+from hrnn.base.parallel import n_threads_of
 from hrnn.distill import bayes
 from hrnn.distill.baselines import KINDS, N_UPDATES, Student, students
 from hrnn.distill.comparison import MEASURES, Examiner, divergence, summarise
@@ -17,7 +19,6 @@ from hrnn.inference import observe
 from hrnn.network import Network
 from hrnn.rollout import Rollout, rollout
 from hrnn.stats import Estimate, alone, mean_interval
-from hrnn.training import n_threads_of
 
 N_SEEDS, N_RESAMPLES = 10, 1000
 N_STARTS, N_SESSIONS_SHOWN = 100, 8
@@ -114,7 +115,7 @@ class Distillation:
             return lambda stop: {"kind": kind, "seed": seed, **examiners[seed].examine(student.network), "seconds": student.seconds}
 
         work = {(kind, seed): examine(kind, seed) for kind in self.students for seed in range(self.n_seeds)}
-        return pd.DataFrame(jobs.run(work, n_threads_of(self.n_threads), self.progress).values())
+        return pd.DataFrame(parallel.run(work, n_threads_of(self.n_threads), self.progress).values())
 
     @functools.cached_property
     def summary(self):
@@ -172,17 +173,17 @@ class Distillation:
     @functools.cached_property
     def divergences(self):
         """Movement of states against lag, for teacher, projection and every kind (its first seed): {name: DataFrame}."""
-        session = self.run.sessions.session[self.run.trial]
+        session = self.run.session
         found = {"teacher": divergence(self.run.hidden, session), "projection": divergence(self.radds[0].project(self.run.hidden), session)}
         for kind, made in self.students.items():
             acted = rollout(made[0].network, self.run.sessions)
-            found[kind] = divergence(acted.hidden, acted.sessions.session[acted.trial])
+            found[kind] = divergence(acted.hidden, acted.session)
         return found
 
     @functools.cached_property
     def difference_orders(self):
         """What the published code calls divergence, of the projection (defect 4)."""
-        return published.difference_order(self.radds[0].project(self.run.hidden), self.run.sessions.session[self.run.trial])
+        return published.difference_order(self.radds[0].project(self.run.hidden), self.run.session)
 
     @functools.cached_property
     def seen(self):

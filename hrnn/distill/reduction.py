@@ -15,7 +15,7 @@ import functools
 import numpy as np
 
 from hrnn import representation
-from hrnn.arguments import generator, real_array, real_number, whole_number
+from hrnn.base.arguments import generator, real_array, real_number, whole_number
 from hrnn.dynamics import step
 from hrnn.network import Network
 from hrnn.regression import linear
@@ -263,7 +263,7 @@ def radd(run, net, *, dimension=2, projection=None, rows=None, mean=None, scale=
     random = generator(rng)
     train = training_half(run, random)
     projection = _projection(net, run, dimension, projection, rows, mean, random.spawn(1)[0])
-    inside, given = np.isin(run.sessions.session[run.trial], train), scale is not None
+    inside, given = np.isin(run.session, train), scale is not None
     z = _scores(run, projection.mean, projection.rows)
     scale = _scale(z[inside], scale)
     z /= scale
@@ -294,7 +294,7 @@ def _columns(d):
 
 def _spread(run, projection, scale, fitted, train, given, rng):
     """The `Spread` of a fit."""
-    session = run.sessions.session[run.trial]
+    session = run.session
     inside = np.isin(session, train)
     group = _groups(train, run.sessions.n_sessions, rng) if projection.group is None else projection.group
     largest = np.abs(_scores(run, projection.mean, projection.rows)[inside]).max(1)
@@ -350,7 +350,7 @@ def least_squares(run, before, target, train, *, gains, keep=None, n_resamples, 
 
     Other steps than `keep` are left out, of the sessions that do not train.
     """
-    session, d = run.sessions.session[run.trial], target.shape[1]
+    session, d = run.session, target.shape[1]
     inside = np.isin(session, train)
     keep = np.ones(len(target), bool) if keep is None else keep
     X = np.column_stack([before, run.inputs, np.ones(len(target))])
@@ -431,7 +431,7 @@ def _horizon(student, z, before, run, sessions, rng):
     """Error of free-running predictions from true states of held-out sessions, under the true inputs."""
     import pandas as pd
 
-    session = run.sessions.session[run.trial]
+    session = run.session
     steps = np.arange(len(z))
     possible = np.flatnonzero(np.isin(session, sessions) & (np.roll(session, 1 - HORIZONS) == session) & (steps <= len(z) - HORIZONS))
     if not possible.size:

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from hrnn import _core
-from hrnn.arguments import refuse_size
+from hrnn.base.arguments import refuse_size
 from hrnn.network import check_network
 
 LANES = 4  # sequences are padded to a multiple of this number

@@ -88,7 +88,7 @@ def save(figure, source, folder, name):
     OSError
         If a file cannot be written.
     """
-    from hrnn.io import write_bytes, write_text
+    from hrnn.base.files import write_bytes, write_text
     from hrnn.plot import style
 
     with style():

@@ -118,7 +118,7 @@ def _observed(anatomy, name):
     """Mean displacement in bins of the plane over steps with such inputs: centres (n, 2), displacements (n, 2)."""
     run = anatomy.run
     steps = np.flatnonzero(_like(run, name))
-    first = run.first_step[run.sessions.offsets[:-1]]
+    first = run.session_starts
     steps = np.setdiff1d(steps, first)
     before, after = (anatomy.plane.project(run.hidden[at]) for at in (steps - 1, steps))
     low, high = before.min(0), before.max(0)

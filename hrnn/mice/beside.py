@@ -6,7 +6,7 @@ import functools
 import numpy as np
 
 from hrnn import behavior
-from hrnn.arguments import whole_number
+from hrnn.base.arguments import whole_number
 from hrnn.mice.comparison import COMPARED, compare, confusion, recover
 from hrnn.mice.fitting import fit
 from hrnn.mice.nulls import block_following

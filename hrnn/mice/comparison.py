@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from hrnn import jobs
-from hrnn.arguments import flag, generator, whole_number
+from hrnn.base import parallel
+from hrnn.base.arguments import flag, generator, whole_number
+from hrnn.base.parallel import n_threads_of
 from hrnn.mice import variation
 from hrnn.mice.fitting import Fit, cross_validate, fit, fit_units
 from hrnn.mice.models import PRIOR_MODELS
 from hrnn.stats import mean_interval
-from hrnn.training import n_threads_of
 
 COMPARED = ("flat", "oracle", "semi_markov", "markov", "stimulus_kernel", "exponential", "action_kernel", "four_alpha", "history_glm")
 CONFUSED = ("flat", "semi_markov", "stimulus_kernel", "action_kernel")
@@ -264,7 +264,7 @@ def _tendencies(fitted, spreads, n_threads, progress, random):
             fitted._model, choices, fitted.theta(k), spreads[k], own[k]
         )
 
-    found = jobs.run({k: one(k) for k in range(len(spreads))}, n_threads_of(n_threads), progress)
+    found = parallel.run({k: one(k) for k in range(len(spreads))}, n_threads_of(n_threads), progress)
     truths = fitted.params.copy()
     for k, theta in found.items():
         names = [p.name for p in fitted._model.parameters(fitted.trials[k])]

@@ -5,7 +5,7 @@ import importlib
 
 import numpy as np
 
-from hrnn.arguments import generator, whole_number
+from hrnn.base.arguments import generator, whole_number
 from hrnn.mice.choices import units
 from hrnn.mice.fitting import Fit, coin
 

@@ -6,7 +6,7 @@ import os
 from importlib import resources
 from pathlib import Path
 
-from hrnn.arguments import as_path, flag
+from hrnn.base.arguments import as_path, flag
 
 ENVIRONMENT = "HRNN_DATA_DIR"
 BASE_URL = (

@@ -5,13 +5,13 @@ import functools
 
 import numpy as np
 
-from hrnn import jobs
-from hrnn.arguments import flag, generator, one_of, whole_number
+from hrnn.base import parallel
+from hrnn.base.arguments import flag, generator, one_of, whole_number
+from hrnn.base.parallel import n_threads_of
 from hrnn.mice.choices import session_labels, units
 from hrnn.mice.maximise import hessian, maximise
 from hrnn.mice.models import MODELS, model_of
 from hrnn.stats import LEVEL
-from hrnn.training import n_threads_of
 
 N_STARTS = 10
 N_FOLDS = 5
@@ -246,7 +246,7 @@ def fit_units(model, options, names, found, rows, *, errors, n_starts, n_threads
     def one(choices):
         return lambda stop: _fit_one(chosen, choices, errors, n_starts, seed)
 
-    done = jobs.run({k: one(choices) for k, choices in enumerate(found)}, n_threads_of(n_threads), progress)
+    done = parallel.run({k: one(choices) for k, choices in enumerate(found)}, n_threads_of(n_threads), progress)
     return _assemble(model, options, chosen, names, found, rows, errors, list(done.values()))
 
 
@@ -474,7 +474,7 @@ def cross_validate(
         folds = random.permutation(np.arange(len(sessions)) % n_folds)
         parts = [sessions[folds == fold] for fold in range(min(n_folds, len(sessions)))]
         work[k] = functools.partial(_folds, chosen, choices, parts, n_starts, starts)
-    done = jobs.run({key: lambda stop, job=job: job(stop) for key, job in work.items()}, n_threads_of(n_threads), progress)
+    done = parallel.run({key: lambda stop, job=job: job(stop) for key, job in work.items()}, n_threads_of(n_threads), progress)
     if not done:
         raise ValueError("trials must have a unit with two sessions or more, got none")
     tables = []

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from hrnn.arguments import as_path
+from hrnn.base.arguments import as_path
 from hrnn.mice import alf
 from hrnn.mice.fetching import ENVIRONMENT, default_folder, registry
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hrnn.arguments import generator, whole_number
+from hrnn.base.arguments import generator, whole_number
 from hrnn.mice.choices import units
 from hrnn.mice.fitting import climb
 from hrnn.mice.models import Repeating

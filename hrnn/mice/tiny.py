@@ -10,11 +10,12 @@ import functools
 
 import numpy as np
 
-from hrnn import _core, jobs
-from hrnn.arguments import generator, one_of, real_number, whole_number
+from hrnn import _core
+from hrnn.base import parallel
+from hrnn.base.arguments import generator, one_of, real_number, whole_number
+from hrnn.base.parallel import n_threads_of
 from hrnn.mice.choices import Choices, units
 from hrnn.network import Network
-from hrnn.training import n_threads_of
 
 CELLS = ("gru", "tanh")
 PENALTIES = (1e-5, 1e-4, 1e-3)
@@ -251,7 +252,7 @@ def tiny_rnn(trials, *, cell="gru", n_units=(1, 2), n_outer=5, n_inner=4, n_seed
             for seed, penalty in np.ndindex(n_seeds, len(penalties)):
                 key = d, outer, inner, seed, penalties[penalty]
                 work[key] = functools.partial(_job, Cell(cell, d), choices, parts, penalties[penalty], random.spawn(1)[0], max_epochs)
-    done = jobs.run(work, n_threads_of(n_threads), progress)
+    done = parallel.run(work, n_threads_of(n_threads), progress)
     return _summary(cell, choices, folds, done, n_units)
 
 

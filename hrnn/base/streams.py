@@ -24,7 +24,7 @@ def state_to_json(bit_generator):
     Examples
     --------
     >>> import numpy as np
-    >>> from hrnn import rng as states
+    >>> from hrnn.base import streams as states
     >>> rng = np.random.default_rng(0)
     >>> twin = states.from_json(states.state_to_json(rng.bit_generator))
     >>> bool(rng.random() == twin.random())

@@ -1,4 +1,7 @@
-"""Where a population's networks are made: threads, processes, or somebody else's executor or cluster. None changes a result."""
+"""Work in parallel: threads (the C core releases the GIL), processes, or somebody else's executor or cluster. None changes a result.
+
+`run` stops at the first error: pieces of one result. `each` records failures and goes on: pieces that are results of their own.
+"""
 
 import concurrent.futures
 import multiprocessing
@@ -8,8 +11,50 @@ import threading
 import traceback
 from concurrent.futures.process import BrokenProcessPool
 
+from hrnn.base.arguments import whole_number
+from hrnn.base.progress import bar
+
 OWN = ("threads", "processes")
 SECONDS = 1.0  # between looks at whether a cluster is still there
+
+
+def n_threads_of(n_threads):
+    """Number of threads from an argument: None means all cores."""
+    return os.cpu_count() or 1 if n_threads is None else whole_number(n_threads, "n_threads")
+
+
+def run(jobs, n_threads, progress):
+    """Results of all jobs by name; the first error, or Ctrl-C, stops the rest.
+
+    Parameters
+    ----------
+    jobs : dict of name to callable(stop)
+        `stop` is a threading.Event: a job raises KeyboardInterrupt soon after it is set.
+    n_threads : int
+    progress : bool
+
+    Returns
+    -------
+    dict of name to result
+
+    Examples
+    --------
+    >>> run({"a": lambda stop: 1, "b": lambda stop: 2}, 2, False)
+    {'a': 1, 'b': 2}
+    """
+    stop = threading.Event()
+    with concurrent.futures.ThreadPoolExecutor(n_threads) as pool, bar(progress, len(jobs), unit="job") as shown:
+        futures = {name: pool.submit(job, stop) for name, job in jobs.items()}
+        try:
+            results = {}
+            for name, future in futures.items():
+                results[name] = future.result()
+                shown.update()
+            return results
+        except BaseException:
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def each(work, tasks, engine, n_workers):

@@ -23,7 +23,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hrnn.arguments import as_path
+from hrnn.base.arguments import as_path
+from hrnn.base.version import __version__
 
 SCHEMA = 1
 MAX_BYTES = 1 << 30  # of a whole archive
@@ -130,15 +131,13 @@ def save_archive(path, *, kind, config, arrays, keep_previous=False):
     Examples
     --------
     >>> import tempfile
-    >>> from hrnn import io
+    >>> from hrnn.base import files
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     io.save_archive(folder + "/a", kind="demo", config={"n": 2}, arrays={"x": [1.0, 2.0]})
-    ...     archive = io.load_archive(folder + "/a", kind="demo")
+    ...     files.save_archive(folder + "/a", kind="demo", config={"n": 2}, arrays={"x": [1.0, 2.0]})
+    ...     archive = files.load_archive(folder + "/a", kind="demo")
     >>> archive.config, archive.arrays
     ({'n': 2}, {'x': array([1., 2.])})
     """
-    from hrnn import __version__  # here, because the package imports this module
-
     for argument, value, wanted in (("kind", kind, str), ("config", config, dict),
                                     ("arrays", arrays, dict)):
         if not isinstance(value, wanted):

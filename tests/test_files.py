@@ -23,19 +23,19 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import hrnn
-from hrnn import io
+from hrnn.base import files
 
 CONFIG = {"cell": "tanh", "n_hidden": 3, "big": str(2**127), "nested": {"x": [1, 2.5, None, "é"]}}
 ARRAYS = {"theta": np.linspace(-1, 1, 6).reshape(2, 3), "steps": np.arange(4)}
 
 
 def save(path, *, config=CONFIG, arrays=ARRAYS, **more):
-    io.save_archive(path, kind="network", config=config, arrays=arrays, **more)
+    files.save_archive(path, kind="network", config=config, arrays=arrays, **more)
     return Path(path)
 
 
 def load(path, **more):
-    return io.load_archive(path, kind="network", **more)
+    return files.load_archive(path, kind="network", **more)
 
 
 def names(folder):
@@ -126,9 +126,9 @@ def test_config_comes_back_as_json_gives_it(tmp_path):
 
 
 def test_text_and_json(tmp_path):
-    io.write_text(tmp_path / "t", "π\r\n")
+    files.write_text(tmp_path / "t", "π\r\n")
     assert (tmp_path / "t").read_bytes() == "π\r\n".encode()
-    io.write_json(tmp_path / "j", [{"name": "network.correct", "value": 0.1}])
+    files.write_json(tmp_path / "j", [{"name": "network.correct", "value": 0.1}])
     assert json.loads((tmp_path / "j").read_text()) == [{"name": "network.correct", "value": 0.1}]
 
 
@@ -184,23 +184,23 @@ def test_config_must_be_strict_json(tmp_path, config, error):
 
 def test_wrong_types_are_named(tmp_path):
     with pytest.raises(TypeError, match="kind must be a str, got int"):
-        io.save_archive(tmp_path / "a", kind=1, config={}, arrays={})
+        files.save_archive(tmp_path / "a", kind=1, config={}, arrays={})
     with pytest.raises(TypeError, match="arrays must be a dict, got list"):
         save(tmp_path / "a", arrays=[])
     with pytest.raises(TypeError, match="path must be"):
-        io.write_text(1, "x")
+        files.write_text(1, "x")
     with pytest.raises(TypeError, match="path must be"):
         load(b"a")
     with pytest.raises(TypeError, match="text must be a str, got bytes"):
-        io.write_text(tmp_path / "a", b"x")
+        files.write_text(tmp_path / "a", b"x")
     with pytest.raises(ValueError, match="obj must be plain JSON without NaN"):
-        io.write_json(tmp_path / "a", {"value": float("nan")})
+        files.write_json(tmp_path / "a", {"value": float("nan")})
     assert names(tmp_path) == []
 
 
 def test_more_than_the_cap_is_refused_on_both_sides(tmp_path, monkeypatch):
     path = save(tmp_path / "a", arrays={"x": np.zeros(1 << 20)})
-    monkeypatch.setattr(io, "MAX_BYTES", 8 << 20)
+    monkeypatch.setattr(files, "MAX_BYTES", 8 << 20)
     with pytest.raises(ValueError, match="less than 8388608 bytes"):
         save(tmp_path / "b", arrays={"x": np.zeros(1 << 20)})
     with pytest.raises(ValueError, match=f"{path} is too large"):
@@ -214,7 +214,7 @@ def test_truncation_is_noticed_wherever_it_happens(tmp_path):
     path = tmp_path / "cut"
     for size in [*range(0, len(data) - 60, 7), *range(len(data) - 60, len(data))]:
         path.write_bytes(data[:size])
-        with pytest.raises(io.DamagedFileError, match=f"{path} is not a whole hrnn file"):
+        with pytest.raises(files.DamagedFileError, match=f"{path} is not a whole hrnn file"):
             load(path)
 
 
@@ -228,7 +228,7 @@ def test_a_flipped_byte_is_noticed_or_changes_nothing(tmp_path):
     for position in range(len(data)):
         path.write_bytes(data[:position] + bytes([data[position] ^ 0x41]) + data[position + 1:])
         if position in contents:
-            with pytest.raises(io.DamagedFileError, match=f"{path} is not a whole hrnn file"):
+            with pytest.raises(files.DamagedFileError, match=f"{path} is not a whole hrnn file"):
                 load(path)
         else:
             assert_refused_or_equal(path, {"n": 2}, ARRAYS)
@@ -238,7 +238,7 @@ def assert_refused_or_equal(path, config, arrays):
     """Zip's own times, versions and attributes are of no consequence."""
     try:
         archive = load(path)
-    except io.DamagedFileError:
+    except files.DamagedFileError:
         return
     assert archive.config == config
     assert set(archive.arrays) == set(arrays)
@@ -251,7 +251,7 @@ def test_arbitrary_bytes_are_refused(data):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "a")
         path.write_bytes(data)
-        with pytest.raises(io.DamagedFileError, match="is not a whole hrnn file"):
+        with pytest.raises(files.DamagedFileError, match="is not a whole hrnn file"):
             load(path)
 
 
@@ -261,7 +261,7 @@ def test_arbitrary_members_are_refused(member, as_header):
         member = b"\x93NUMPY\x01\x00" + len(member).to_bytes(2, "little") + member
     with tempfile.TemporaryDirectory() as folder:
         path = forge(Path(folder, "a"), [("x.npy", member)])
-        with pytest.raises(io.DamagedFileError, match="is not a whole hrnn file"):
+        with pytest.raises(files.DamagedFileError, match="is not a whole hrnn file"):
             load(path)
 
 
@@ -271,7 +271,7 @@ def test_arbitrary_headers_are_refused(text):
         path = Path(folder, "a")
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("config.json", text)
-        with pytest.raises(io.DamagedFileError, match="is not a whole hrnn file"):
+        with pytest.raises(files.DamagedFileError, match="is not a whole hrnn file"):
             load(path)
 
 
@@ -301,7 +301,7 @@ def test_a_lying_array_header_is_refused_before_anything_is_allocated(tmp_path, 
     path = forge(tmp_path / "a", [("x.npy", npy(np.zeros(3), header=lie))])
     tracemalloc.start()
     try:
-        with pytest.raises(io.DamagedFileError, match=f"{path} is not a whole hrnn file"):
+        with pytest.raises(files.DamagedFileError, match=f"{path} is not a whole hrnn file"):
             load(path)
         assert tracemalloc.get_traced_memory()[1] < 2 << 20
     finally:
@@ -414,7 +414,7 @@ def test_path_like_names_are_refused(tmp_path, name):
     {"sha256": {"x": "0" * 64}}], ids=str)
 def test_wrong_headers_are_refused(tmp_path, change):
     path = forge(tmp_path / "a", X, **copy.deepcopy(change))
-    with pytest.raises(io.DamagedFileError, match=f"{path} is not a whole hrnn file"):
+    with pytest.raises(files.DamagedFileError, match=f"{path} is not a whole hrnn file"):
         load(path)
 
 
@@ -469,7 +469,7 @@ def test_an_archive_with_something_after_its_end_is_refused(tmp_path):
 def test_running_out_of_memory_is_no_damage(tmp_path, monkeypatch):
     path = save(tmp_path / "a")
     save(tmp_path / "a.previous")
-    monkeypatch.setattr(io.np, "frombuffer", exhausted)
+    monkeypatch.setattr(files.np, "frombuffer", exhausted)
     with pytest.raises(MemoryError):
         load(path, fallback=True)
 
@@ -483,7 +483,7 @@ def test_a_newer_schema_says_so_and_is_no_damage(tmp_path):
     save(tmp_path / "a.previous")
     with pytest.raises(ValueError, match=r"a was written by a newer hrnn \(9.1\)") as caught:
         load(path, fallback=True)
-    assert not isinstance(caught.value, io.DamagedFileError)
+    assert not isinstance(caught.value, files.DamagedFileError)
 
 
 def test_another_kind_says_so(tmp_path):
@@ -491,8 +491,8 @@ def test_another_kind_says_so(tmp_path):
     save(tmp_path / "a.previous")
     message = f"{path} holds a 'network', not a 'checkpoint' or 'sweep'"
     with pytest.raises(ValueError, match=message):
-        io.load_archive(path, kind=("checkpoint", "sweep"), fallback=True)
-    assert io.load_archive(path, kind=("checkpoint", "network")).kind == "network"
+        files.load_archive(path, kind=("checkpoint", "sweep"), fallback=True)
+    assert files.load_archive(path, kind=("checkpoint", "network")).kind == "network"
 
 
 def test_what_the_system_refuses_passes_as_it_is(tmp_path):
@@ -522,7 +522,7 @@ def test_permissions(tmp_path):
 
 def interrupt(monkeypatch, step, error, *, call=1):
     """Raise `error` in place of the call-th use of one of the steps of writing."""
-    owner = io if step == "open" else io.os
+    owner = files if step == "open" else files.os
     original = open if step == "open" else getattr(os, step)
     calls = []
 
@@ -552,7 +552,7 @@ def test_an_interruption_leaves_whole_files_and_nothing_else(tmp_path, monkeypat
 
 
 @pytest.mark.parametrize("write", [
-    lambda path: io.write_text(path, "new"), lambda path: io.write_json(path, "new"), save])
+    lambda path: files.write_text(path, "new"), lambda path: files.write_json(path, "new"), save])
 def test_every_writer_is_atomic(tmp_path, monkeypatch, write):
     path = tmp_path / "a"
     path.write_text("old")
@@ -576,8 +576,8 @@ def test_bytes_and_names_are_synced_in_order(tmp_path, monkeypatch):
         events.append(f"replace {Path(target).name}")
         replace(source, target)
 
-    monkeypatch.setattr(io.os, "fsync", record_fsync)
-    monkeypatch.setattr(io.os, "replace", record_replace)
+    monkeypatch.setattr(files.os, "fsync", record_fsync)
+    monkeypatch.setattr(files.os, "replace", record_replace)
     save(save(tmp_path / "a"), keep_previous=True)
     once = ["sync file", "replace a", "sync folder"]
     assert events == [*once, *once, "replace a.previous"]
@@ -596,17 +596,17 @@ def test_errors_of_writing_name_the_path(tmp_path):
 def test_devices_and_pipes_are_not_replaced(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="not a regular file.*pipe"):
-        io.write_text(tmp_path / "pipe", "x")
+        files.write_text(tmp_path / "pipe", "x")
     assert (tmp_path / "pipe").is_fifo()
 
 
 FULL_DISK = """
 import resource, sys
 import numpy as np
-from hrnn import io
+from hrnn.base import files
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 try:
-    io.save_archive(sys.argv[1], kind="network", config={}, arrays={"x": np.zeros(10_000)},
+    files.save_archive(sys.argv[1], kind="network", config={}, arrays={"x": np.zeros(10_000)},
                     keep_previous=True)
 except OSError as error:
     print(error)
@@ -625,12 +625,12 @@ def test_a_full_disk_leaves_the_old_file_and_says_why(tmp_path):
 
 SMALL_MEMORY = """
 import resource, sys
-from hrnn import io
+from hrnn.base import files
 with open("/proc/self/statm") as file:
     used = int(file.read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20),) * 2)
 try:
-    io.load_archive(sys.argv[1], kind="network")
+    files.load_archive(sys.argv[1], kind="network")
 except ValueError as error:
     print(error)
 """
@@ -646,9 +646,9 @@ def test_a_header_asking_for_64_gib_fails_within_little_memory(tmp_path):
 SAVE_FOREVER = """
 import itertools, sys
 import numpy as np
-from hrnn import io
+from hrnn.base import files
 for step in itertools.count():
-    io.save_archive(sys.argv[1], kind="network", config={"step": step},
+    files.save_archive(sys.argv[1], kind="network", config={"step": step},
                     arrays={"x": np.full(20_000, step)}, keep_previous=True)
 """
 
@@ -721,10 +721,10 @@ def test_fallback_without_a_whole_previous_file_reports_the_file_itself(tmp_path
     with pytest.raises(FileNotFoundError, match="a'"):
         load(path, fallback=True)
     path.write_bytes(b"")
-    with pytest.raises(io.DamagedFileError, match=f"{path} is not a whole"):
+    with pytest.raises(files.DamagedFileError, match=f"{path} is not a whole"):
         load(path, fallback=True)
     (tmp_path / "a.previous").write_bytes(b"PK")
-    with pytest.raises(io.DamagedFileError, match=f"{path} is not a whole"):
+    with pytest.raises(files.DamagedFileError, match=f"{path} is not a whole"):
         load(path, fallback=True)
 
 
@@ -744,8 +744,8 @@ def test_a_damaged_file_never_costs_the_whole_previous_one(tmp_path, monkeypatch
 
 HOLD = """
 import sys
-from hrnn import io
-with io.lock(sys.argv[1]):
+from hrnn.base import files
+with files.lock(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -758,25 +758,25 @@ def test_a_lock_is_held_by_one_process_and_dies_with_it(tmp_path):
     try:
         assert process.stdout.readline() == "held\n"
         with pytest.raises(BlockingIOError, match=f"in use by another process: '{path}'"):
-            with io.lock(path):
+            with files.lock(path):
                 raise AssertionError("two processes hold one lock")
     finally:
         process.kill()
         process.communicate()
-    with io.lock(path):
+    with files.lock(path):
         pass
 
 
 def test_a_lock_is_released_on_an_exception_and_not_shared_within_the_process(tmp_path):
     path = tmp_path / "lock"
-    with pytest.raises(KeyError), io.lock(path):
-        with pytest.raises(BlockingIOError), io.lock(path):
+    with pytest.raises(KeyError), files.lock(path):
+        with pytest.raises(BlockingIOError), files.lock(path):
             raise AssertionError("held twice")
         raise KeyError
-    with io.lock(path):
+    with files.lock(path):
         pass
 
 
 def test_a_lock_in_a_missing_folder(tmp_path):
-    with pytest.raises(FileNotFoundError), io.lock(tmp_path / "none" / "lock"):
+    with pytest.raises(FileNotFoundError), files.lock(tmp_path / "none" / "lock"):
         pass
