@@ -2,7 +2,7 @@
 
     hrnn reproduce --seed 0 --out many && hrnn reproduce --seed 0 --networks 1 --out one
     python docs/measured.py collect many one      # docs/measured.json: every number that the tables show
-    python docs/measured.py coverage many         # intervals of one network in fresh sessions: half an hour
+    python docs/measured.py coverage many         # intervals of one network in fresh sessions: ten minutes
     python docs/measured.py fresh many            # intervals over networks in fresh sets of sessions: a minute
     python docs/measured.py write                 # the tables between <!-- name --> and <!-- /name -->, from measured.json
 

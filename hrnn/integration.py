@@ -5,6 +5,7 @@ trials (`hrnn.observe`). Published slopes have unstated scalings: compare ratios
 """
 
 import dataclasses
+import itertools
 
 import numpy as np
 
@@ -324,9 +325,8 @@ def coupling(run, decoder, seen):
         "observer": (o, o.of("belief"), o.of("times"), o.of("block_steps")),
     }
     at_start = {
-        "network": (run.hidden[starts] @ stimulus_readout(net) + net.c[1] - net.c[0],
-                    decoder.all_weights @ run.hidden[starts].T + decoder.all_intercepts[:, None]),
-        "observer": (right[starts], block[None, starts]),
+        "network": (run.hidden[starts] @ stimulus_readout(net) + net.c[1] - net.c[0], _decoded(decoder, run.hidden[starts])),
+        "observer": (right[starts], itertools.repeat(block[starts])),
     }
     table = []
     for agent, (moments, belief, times, block_step) in beliefs.items():
@@ -353,13 +353,20 @@ def prior_log_odds(block, p_block):
     return log_odds(0.5 + (p_block - 0.5) * np.tanh(block / 2))
 
 
+def _decoded(decoder, states):
+    """Log odds (R,) of the block at states (R, N), for the data and for each resample, one after the other."""
+    for weights, intercept in zip(decoder.all_weights, decoder.all_intercepts, strict=True):
+        yield states @ weights + intercept
+
+
 def _start(stimulus, blocks, s, biased, counts):
-    """Slope (1 + B, 1) and R² (1 + B,) of the side's belief (R,) on the prior that block beliefs (1 + B, R), or (1, R), imply."""
+    """Slope (1 + B, 1) and R² (1 + B,) of the side's belief (R,) on the prior that the block beliefs of each resample (R,) imply."""
     sessions, first = np.unique(s.session[biased], return_index=True)
     every, rows = np.vstack([np.ones(counts.shape[1]), counts])[:, sessions], []
-    for b, k in enumerate(every):
-        if b < len(blocks):
-            x = prior_log_odds(blocks[b], s.task.p_block)
+    last = None
+    for k, block in zip(every, blocks, strict=False):
+        if block is not last:
+            x, last = prior_log_odds(block, s.task.p_block), block
             columns = np.stack([np.ones(len(x)), x, stimulus, x * x, x * stimulus, stimulus**2])
             sums = np.add.reduceat(columns, first, axis=1)
         n, sx, sy, sxx, sxy, syy = sums @ k

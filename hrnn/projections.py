@@ -13,7 +13,7 @@ from hrnn.base.arguments import one_of
 from hrnn.stats import Estimate, percentiles, resample
 
 N_RESAMPLES = 500
-MOST_NUMBERS = 6_000_000  # of moments held at once
+MOST_NUMBERS = 1_500_000  # of moments held at once
 SINGULAR = 1e-10  # least eigenvalue of normal equations with a diagonal of 1
 
 
@@ -108,10 +108,10 @@ class Moments:
         self.size, self._kept = int(ends[-1]), None
         self.moments = np.zeros((counts.shape[1], self.size, self.size))
         order = np.argsort(session, kind="stable")
-        Z = np.hstack(list(parts.values()))[order]
         names, first = np.unique(np.asarray(session)[order], return_index=True)
-        for name, rows in zip(names, np.split(Z, first[1:]), strict=True):
-            self.moments[name] = rows.T @ rows
+        for name, rows in zip(names, np.split(order, first[1:]), strict=True):
+            Z = np.hstack([part[rows] for part in parts.values()])  # session by session: the columns are large
+            self.moments[name] = Z.T @ Z
 
     def of(self, name, weights=1.0):
         """A combination of the columns `name` as coefficients of all columns, (1 + B, size); weights (C,) or (1 + B, C)."""
