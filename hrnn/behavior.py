@@ -18,7 +18,7 @@ from .psychometric import psychometric
 from .stats import Estimate, paired, ratio_interval, resample, session_codes, trial_column, trial_table, trial_units
 
 __all__ = [
-    "summary", "session_sums", "totals", "difference", "by_strength", "after_block_change", "chronometric", "error_split", "regret",
+    "summary", "session_sums", "difference", "by_strength", "after_block_change", "chronometric", "error_split", "regret",
     "history_regression", "psychometric",
 ]  # fmt: skip
 
@@ -205,23 +205,6 @@ def session_sums(trials):
     table = trial_table(trials, "session", "choice", "correct")
     session = session_codes(table)
     return {name: np.stack([np.bincount(session, values) for values in pair], 1) for name, pair in _measures(table).items()}
-
-
-def totals(trials):
-    """Numerator and denominator of every measure of `summary` over all trials.
-
-    Returns
-    -------
-    dict of str to ndarray (2,)
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> trials = pd.DataFrame({"session": [0, 0], "choice": [1, -1], "correct": [True, False]})
-    >>> totals(trials)["correct"].tolist()
-    [1.0, 2.0]
-    """
-    return {name: sums.sum(0) for name, sums in session_sums(trials).items()}
 
 
 def _mismatch(tables):
