@@ -56,7 +56,7 @@ def parser():
 
 def reproduce(arguments):
     """Everything, into one folder that only one process writes to; an interrupted run goes on where it was."""
-    from hrnn import figures
+    from hrnn import figures, writing
     from hrnn import reproduce as work
     from hrnn.base import files
 
@@ -69,7 +69,7 @@ def reproduce(arguments):
         study = work.study(n_networks=arguments.networks, seed=arguments.seed, quick=arguments.quick, folder=arguments.out,
                            executor="processes" if arguments.networks > 1 else "threads")
         settings = {name: str(value) for name, value in vars(arguments).items()}
-        work.write(study, arguments.out, figures=wanted, settings=settings)
+        writing.write(study, arguments.out, figures=wanted, settings=settings)
     print((arguments.out / "report.md").read_text(), end="")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import hrnn
-from hrnn import claims
+from hrnn import claims, writing
 from hrnn.base.streams import stream
 
 
@@ -57,7 +57,7 @@ def test_numbers_of_agents_come_out_again(kept):
 
 def test_the_parts_run_on_a_folder(numbers, quick_study, tmp_path):
     """`collect` on a small study, and its tables."""
-    hrnn.reproduce.write(quick_study, tmp_path, figures=[])
+    writing.write(quick_study, tmp_path, figures=[])
     found = numbers.collect(tmp_path, tmp_path)
     assert found["n_networks"] == 2 and len(found["claims"]) == len(claims.CLAIMS)
     for name in ("behaviour", "claims", "controls", "defects"):

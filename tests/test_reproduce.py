@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import hrnn
-from hrnn import behavior, member, report, reproduce
+from hrnn import behavior, member, report, reproduce, writing
 
 
 def test_all_agents_ran_the_same_sessions(quick_study):
@@ -107,7 +107,7 @@ def test_failed_networks_are_said(quick_study):
     failed = dataclasses.replace(quick_study.population, failures=pd.DataFrame({"key": ["a"], "index": [7], "error": ["why"]}))
     study = dataclasses.replace(quick_study, population=failed)
     assert "1 networks failed" in report.markdown(study, report.rows(quick_study))
-    assert reproduce.manifest(study, {})["failures"][0]["error"] == "why"
+    assert writing.manifest(study, {})["failures"][0]["error"] == "why"
 
 
 def test_optimal_policies_lose_to_nobody_at_their_own_criterion(quick_study):

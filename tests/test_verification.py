@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import hrnn
-from hrnn import reproduce
+from hrnn import writing
 from hrnn.base import files
 from hrnn.member import Member
 from hrnn.populations import population
@@ -19,7 +19,7 @@ SMALL = {"recipe": hrnn.Recipe(n_steps=3, optimizer="adam"), "n_hidden": 4, "n_b
 def folder(quick_study, tmp_path_factory):
     """A written study, whose networks are small: those of a quick study are not made anew here."""
     folder = tmp_path_factory.mktemp("study")
-    reproduce.write(quick_study, folder, figures=["1"])
+    writing.write(quick_study, folder, figures=["1"])
     return folder
 
 

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from hrnn import claims, reproduce, verify
+from hrnn import claims, verify, writing
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -15,7 +15,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 @pytest.fixture(scope="module")
 def folder(quick_study, tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
-    reproduce.write(quick_study, folder, figures=["1", "6", "9"])
+    writing.write(quick_study, folder, figures=["1", "6", "9"])
     return folder
 
 
@@ -128,7 +128,7 @@ def test_the_page_prints(page, tmp_path):
 def test_figures_of_an_earlier_call_stay_on_the_page_and_in_the_manifest(quick_study, folder, tmp_path):
     again = shutil.copytree(folder, tmp_path / "again")
     before = (again / "figure_1.svg").read_bytes()
-    reproduce.write(quick_study, again, figures=["6"])
+    writing.write(quick_study, again, figures=["6"])
     text, found = (again / "report.html").read_text(), json.loads((again / "manifest.json").read_text())
     assert re.findall(r"<figure id='figure-(\w+)'", text) == ["1", "6", "9"]
     assert {f"figure_{name}.{kind}" for name in "169" for kind in ("pdf", "png", "svg", "csv")} <= set(found["sha256"])
@@ -139,8 +139,8 @@ def test_figures_of_other_networks_do_not_stay(quick_study, one_network, folder,
     """They would show what the page's numbers are not of; a file that was changed meanwhile is still found out."""
     again = shutil.copytree(folder, tmp_path / "again")
     (again / "figure_9.csv").write_text("changed")
-    reproduce.write(quick_study, again, figures=["6"])
+    writing.write(quick_study, again, figures=["6"])
     checks = verify(again, n_networks=0, progress=False)
     assert checks[~checks.same].name.tolist() == ["figure_9.csv"]
-    reproduce.write(one_network, again, figures=["6"])
+    writing.write(one_network, again, figures=["6"])
     assert re.findall(r"<figure id='figure-(\w+)'", (again / "report.html").read_text()) == ["6"]
