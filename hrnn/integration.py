@@ -82,7 +82,7 @@ def _movements(run, axes, rows, rng, **columns):
     readouts = resampled_together(axes, run.sessions.n_sessions, rng)
     counts = next(iter(readouts.values())).counts
     moved = run.hidden[rows] - states_before(run)[rows]
-    return Moments(run.sessions.session[run.trial[rows]], counts, moved=moved, **columns), readouts
+    return Moments(run.session[rows], counts, moved=moved, **columns), readouts
 
 
 def slope_ratio(run, first, second, *, rng=0):
@@ -314,7 +314,7 @@ def coupling(run, decoder, seen):
     rows, starts = np.flatnonzero(run.observed & biased[run.trial]), (run.first_step + n_blank - 1)[biased]
     d, right, block = run.evidence[rows], log_odds(seen.p_right), log_odds(seen.p_block)
     states, observer = run.hidden[rows - 1], block[rows - 1]
-    session = s.session[run.trial[rows]]
+    session = run.session[rows]
     m = Moments(session, decoder.counts, d=d, states=states, times=states * d[:, None], block_steps=run.hidden[rows] - states,
                 side_steps=(run.hidden[rows] - states) @ stimulus_readout(net))
     o = Moments(session, decoder.counts, d=d, belief=observer, times=observer * d, block_steps=block[rows] - observer,

@@ -203,16 +203,16 @@ def sessions_of(task, n_blocks, seed, *name):
 
 def _behaviour(act, task, settings, found):
     """Behaviour in all blocks, part by part; returns the rollout of the first part, without states."""
-    n_blocks, parts, runs = settings["n_blocks"], [], None
+    n_blocks, parts, first = settings["n_blocks"], [], None
     for part in range(-(-n_blocks // BLOCKS_AT_ONCE)):
         name = (settings["index"], *([part] if part else []))
         sessions = sessions_of(task, n_blocks - part * BLOCKS_AT_ONCE, settings["seed"], *name)
         run = act(sessions, hidden=False)
-        runs = run if runs is None else runs
+        first = run if first is None else first
         right = [np.bincount(sessions.session, values) for values in (accuracy_bound(sessions), np.ones(sessions.n_trials))]
         parts.append(session_sums(run) | {"bound": np.stack(right, 1)})
     found.group("behaviour", functools.partial(_estimates, parts))
-    return runs
+    return first
 
 
 def _estimates(parts):

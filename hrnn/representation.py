@@ -11,13 +11,12 @@ import numpy as np
 
 from hrnn.base.arguments import generator, one_of
 from hrnn.network import check_network
-from hrnn.projections import Readout
+from hrnn.projections import N_RESAMPLES, Readout
 from hrnn.rollout import Rollout
 from hrnn.stats import Estimate, paired, percentiles, ratio_interval, resample
 
 REGULARISATIONS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1.0)  # C of scikit-learn
 N_FOLDS, N_SESSIONS_CV = 3, 60
-N_RESAMPLES = 500
 
 
 def states_of(run):

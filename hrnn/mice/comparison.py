@@ -39,14 +39,16 @@ def compare(trials, models=COMPARED, *, by="subject", n_folds=5, n_starts=5, n_t
         (Stephan et al. 2009); `n_subjects`. All are over the same subjects, those with choices in
         two sessions or more.
 
-    Notes ----- Exceedance takes the log likelihood of left-out sessions for the log evidence. That
-    is a choice: it rewards prediction from most of a subject's sessions, where an evidence would
-    integrate over a prior of the parameters.
-
     Raises
     ------
     ValueError
         If no subject has two sessions, or a model is not known.
+
+    Notes
+    -----
+    Exceedance takes the log likelihood of left-out sessions for the log evidence. That is a choice:
+    it rewards prediction from most of a subject's sessions, where an evidence would integrate over
+    a prior of the parameters.
 
     Examples
     --------
