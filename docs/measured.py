@@ -18,11 +18,12 @@ from pathlib import Path
 import numpy as np
 
 import hrnn
-from hrnn import claims, controls, distill, member, report, stats
-from hrnn.anatomy import Anatomy
+from hrnn import claims, distill, report, stats
+from hrnn.analysis.anatomy import Anatomy
 from hrnn.distill.distillation import entries
-from hrnn.populations import Population
-from hrnn.reproduce import QUANTITIES
+from hrnn.populations import controls, member
+from hrnn.populations.ensemble import Population
+from hrnn.study.reproduction import QUANTITIES
 
 ROOT = Path(__file__).parents[1]
 NUMBERS = ROOT / "docs" / "measured.json"

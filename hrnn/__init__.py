@@ -7,10 +7,28 @@ What the package offers is listed in `__init__.pyi`, which type checkers read, t
 >>> run = hrnn.rollout(hrnn.BayesianActor("semi_markov"), sessions)
 """
 
+import importlib
+
 import lazy_loader
 
 from hrnn.base.version import __version__ as __version__
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_offered, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_FORMER = {  # names that modules had before they were sorted into wings
+    "anatomy": "analysis.anatomy",
+    "psychometric": "behavior.psychometric_function",
+    "published": "analysis.defects",
+    "regression": "statistics.regression",
+    "report": "study.report",
+    "reproduce": "study",
+    "stats": "statistics",
+}
+
+
+def __getattr__(name):
+    if name in _FORMER:
+        return importlib.import_module(f"hrnn.{_FORMER[name]}")
+    return _offered(name)
+
 
 from hrnn.rollout import rollout as rollout  # noqa: E402  # else `hrnn.rollout` would be the module of this name

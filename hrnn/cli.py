@@ -56,9 +56,10 @@ def parser():
 
 def reproduce(arguments):
     """Everything, into one folder that only one process writes to; an interrupted run goes on where it was."""
-    from hrnn import figures, writing
-    from hrnn import reproduce as work
+    from hrnn import figures
     from hrnn.base import files
+    from hrnn.study import reproduction as work
+    from hrnn.study import writing
 
     wanted = arguments.figures.split(",") if arguments.figures else None
     unknown = [name for name in wanted or () if name not in figures.FIGURES]
@@ -123,15 +124,15 @@ def mice(arguments):
 
 def population(arguments):
     """Many networks into one folder, and their table as CSV; or one of them."""
-    from hrnn import populations
     from hrnn.base import files
+    from hrnn.populations import ensemble
 
     settings = {"n_networks": arguments.networks, "grid": dict(_axis(text) for text in arguments.grid), "recipe": arguments.recipe,
                 "n_blocks": arguments.n_blocks, "parts": list(filter(None, arguments.parts.split(","))), "seed": arguments.seed}
     if arguments.task_id is not None:
-        print(populations.run_one(arguments.out, arguments.task_id, **settings))
+        print(ensemble.run_one(arguments.out, arguments.task_id, **settings))
         return
-    found = populations.population(arguments.out, **settings, executor="processes", n_threads=arguments.workers,
+    found = ensemble.population(arguments.out, **settings, executor="processes", n_threads=arguments.workers,
                                    tensorboard=arguments.tensorboard)
     files.write_text(arguments.out / "table.csv", found.table.to_csv(index=False))
     files.write_text(arguments.out / "failures.csv", found.failures.to_csv(index=False))

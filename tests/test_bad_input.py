@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 import hrnn
-from hrnn import behavior, inference, mice, psychometric, regression, stats, training
+from hrnn import behavior, inference, mice, stats, training
+from hrnn.behavior import psychometric_function
+from hrnn.statistics import regression
 
 WRONG = {
     "None": None, "text": "x", "object": object(), "nan": float("nan"), "inf": float("inf"), "-inf": -float("inf"), "-1": -1,
@@ -89,8 +91,8 @@ CALLS = {
     "error_split": (behavior.error_split, TRIALS, {"rng": SEED}),
     "regret": (behavior.regret, {"agent": RUN, "optimal": BAYES, "criterion": "reward_per_step", "rng": 0}, {"rng": SEED}),
     "history_regression": (behavior.history_regression, {"trials": BAYES, "prior": BAYES.prior}, {}),
-    "psychometric": (psychometric.psychometric, {"trials": BAYES, "rng": 0}, {"rng": SEED}),
-    "psychometric_curve": (psychometric.psychometric_curve, {"c": [0.0, 1.0], "mu": 0.0, "sigma": 1.0, "gamma1": 0.1, "gamma2": 0.1},
+    "psychometric": (psychometric_function.psychometric, {"trials": BAYES, "rng": 0}, {"rng": SEED}),
+    "psychometric_curve": (psychometric_function.psychometric_curve, {"c": [0.0, 1.0], "mu": 0.0, "sigma": 1.0, "gamma1": 0.1, "gamma2": 0.1},
                            {"c": ARRAY | FRACTION | {"-1", "1e300", "four dimensions", "True"}, "mu": POSITIVE | {"0", "-1"},
                             "sigma": POSITIVE, "gamma1": FRACTION, "gamma2": FRACTION}),
     "resample": (stats.resample, {"n_units": 5, "run": 1, "rng": 0, "n_resamples": 3}, {"rng": SEED, "run": {"1e30"}}),

@@ -5,7 +5,7 @@ import pytest
 
 import hrnn
 from hrnn import distill
-from hrnn.anatomy import Anatomy
+from hrnn.analysis.anatomy import Anatomy
 
 
 @pytest.fixture(scope="module")

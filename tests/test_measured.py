@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import hrnn
-from hrnn import claims, writing
+from hrnn import claims
 from hrnn.base.streams import stream
+from hrnn.study import writing
 
 
 @pytest.fixture(scope="module")

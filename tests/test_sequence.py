@@ -6,8 +6,7 @@ import reference
 
 import hrnn
 from hrnn import _core
-from hrnn.distill import Sequences, respond
-from hrnn.distill.sequences import scratch_of
+from hrnn.sequence import Sequences, respond, scratch_of
 
 T, L = 9, 8
 

@@ -17,5 +17,3 @@ from .reduction import Projection as Projection
 from .reduction import Radd as Radd
 from .reduction import coordinates as coordinates
 from .reduction import radd as radd
-from .sequences import Sequences as Sequences
-from .sequences import respond as respond

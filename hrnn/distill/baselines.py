@@ -25,14 +25,14 @@ import time
 import numpy as np
 
 from hrnn import _core
+from hrnn.analysis.integration import log_odds
+from hrnn.analysis.representation import before, run_of
 from hrnn.base import parallel
 from hrnn.base.arguments import generator, one_of, real_number, whole_number
 from hrnn.base.parallel import n_threads_of
 from hrnn.distill.reduction import MARGIN, Radd
-from hrnn.distill.sequences import LANES, Sequences, scratch_of
-from hrnn.integration import log_odds
 from hrnn.network import Network
-from hrnn.representation import before, run_of
+from hrnn.sequence import LANES, Sequences, scratch_of
 from hrnn.training import Recipe, Trainer
 
 KINDS = ("from_scratch", "soft_targets", "hidden_states", "sampled_choices", "full_force")

@@ -13,12 +13,12 @@ What the form cannot do is to take the side's belief back to the prior at a tria
 
 import numpy as np
 
+from hrnn.analysis.integration import log_odds
+from hrnn.analysis.representation import before, needs_sessions
 from hrnn.base.arguments import generator
 from hrnn.distill.reduction import GAINS, Radd, least_squares, training_half
-from hrnn.integration import log_odds
-from hrnn.regression import linear, weight_ratio
-from hrnn.representation import before, needs_sessions
-from hrnn.stats import Estimate
+from hrnn.statistics.regression import linear, weight_ratio
+from hrnn.statistics.resampling import Estimate
 
 RIGHT_MINUS_LEFT = (-1.0, 1.0, 0.0)  # of the weights of o^L, o^R, r
 

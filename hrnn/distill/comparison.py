@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 
 from hrnn import behavior
+from hrnn.analysis.representation import run_of
 from hrnn.base.arguments import real_array, whole_number
 from hrnn.distill.reduction import Radd
-from hrnn.distill.sequences import Sequences, respond
 from hrnn.network import Network, check_network
-from hrnn.representation import run_of
 from hrnn.rollout import rollout
-from hrnn.stats import mean_interval
+from hrnn.sequence import Sequences, respond
+from hrnn.statistics.resampling import mean_interval
 
 BEHAVIOUR = ("correct", "timeouts", "steps_per_trial", "reward_per_trial", "reward_per_step", "mu0_concordant", "mu0_discordant")
 AGREEMENT = ("mu0_concordance", "same_choice", "p_difference", "trajectory_error")
@@ -121,7 +121,7 @@ def summarise(table, *, rng=0):
 def divergence(states, session, *, n_lags=20):
     """How far states move in some steps: mean and sd of ‖x_{t+Δ} - x_t‖ against Δ, pairs within sessions.
 
-    The ordinary lag. What the published code calls the same is a difference of order Δ: `published.difference_order`.
+    The ordinary lag. What the published code calls the same is a difference of order Δ: `defects.difference_order`.
 
     Parameters
     ----------

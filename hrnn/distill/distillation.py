@@ -6,7 +6,8 @@ import time
 
 import numpy as np
 
-from hrnn import behavior, dynamics, manifold, published
+from hrnn import behavior
+from hrnn.analysis import defects, dynamics, manifold
 from hrnn.base import parallel
 from hrnn.base.arguments import generator, whole_number
 from hrnn.base.parallel import n_threads_of
@@ -14,11 +15,11 @@ from hrnn.distill import bayes
 from hrnn.distill.baselines import KINDS, N_UPDATES, Student, students
 from hrnn.distill.comparison import MEASURES, Examiner, divergence, summarise
 from hrnn.distill.reduction import MOST_DIMENSIONS, coordinates, radd, with_gain
-from hrnn.distill.sequences import Sequences, respond
 from hrnn.inference import observe
 from hrnn.network import Network
 from hrnn.rollout import Rollout, rollout
-from hrnn.stats import Estimate, alone, mean_interval
+from hrnn.sequence import Sequences, respond
+from hrnn.statistics.resampling import Estimate, alone, mean_interval
 
 N_SEEDS, N_RESAMPLES = 10, 1000
 N_STARTS, N_SESSIONS_SHOWN = 100, 8
@@ -183,7 +184,7 @@ class Distillation:
     @functools.cached_property
     def difference_orders(self):
         """What the published code calls divergence, of the projection (defect 4)."""
-        return published.difference_order(self.radds[0].project(self.run.hidden), self.run.session)
+        return defects.difference_order(self.radds[0].project(self.run.hidden), self.run.session)
 
     @functools.cached_property
     def seen(self):

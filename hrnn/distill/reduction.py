@@ -14,13 +14,13 @@ import functools
 
 import numpy as np
 
-from hrnn import representation
+from hrnn.analysis import representation
+from hrnn.analysis.dynamics import step
 from hrnn.base.arguments import generator, real_array, real_number, whole_number
-from hrnn.dynamics import step
 from hrnn.network import Network
-from hrnn.regression import linear
 from hrnn.rollout import rollout
-from hrnn.stats import Estimate, ratio_interval, student
+from hrnn.statistics.regression import linear
+from hrnn.statistics.resampling import Estimate, ratio_interval, student
 
 MARGIN = 1.01  # scale over the largest |entry| of the training data
 GAINS = tuple(float(g) for g in np.geomspace(0.5, 64, 15))

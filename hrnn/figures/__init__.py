@@ -1,20 +1,31 @@
-"""The figures, each made of a `reproduce.Study`: `draw` returns the Figure and its source data."""
+"""The figures, each made of a `study.Study`: `draw` returns the Figure and its source data."""
 
 import importlib
 import io
 from pathlib import Path
 
-import numpy as np
-
-from hrnn import curves
 from hrnn.figures.one_network import OneNetwork
-from hrnn.plot import GREY
 
 __all__ = ["FIGURES", "OF_MICE", "OF_SEVERAL", "OneNetwork", "about", "comparison", "draw", "drawable", "save"]
-FIGURES = {**{str(i): f"figure_{i}" for i in range(1, 11)}, "mice": "figure_mice"}
+FIGURES = {  # number: module
+    "1": "task",
+    "2": "behavior",
+    "3": "prior",
+    "4": "representation",
+    "5": "integration",
+    "6": "coupling",
+    "7": "mechanism",
+    "8": "distillation",
+    "9": "networks",
+    "10": "choice",
+    "mice": "mice",
+}
 OF_MICE = ("10", "mice")  # drawn where there are mice
 OF_SEVERAL = ("9",)  # drawn of several networks
-COLUMNS = ("panel", "agent", "condition", "x", "value", "low", "high", "n")
+
+
+def __dir__():
+    return list(__all__)
 
 
 def draw(name, study):
@@ -23,7 +34,7 @@ def draw(name, study):
     Parameters
     ----------
     name : {'1', ..., '10', 'mice'}
-    study : reproduce.Study or OneNetwork
+    study : study.Study or OneNetwork
         With mice for '10' and 'mice', and at least two networks for '9'.
 
     Returns
@@ -55,7 +66,8 @@ def about(name):
 
 def comparison(table):
     """Draw a comparison of models, `mice.compare`, alone: (Figure, source data)."""
-    from hrnn.figures.figure_10 import compared, exceedance
+    from hrnn.figures.choice import compared, exceedance
+    from hrnn.figures.panels import join
     from hrnn.plot import finish, letter, note, page, style
 
     with style():
@@ -97,78 +109,3 @@ def save(figure, source, folder, name):
             figure.savefig(buffer, format=kind, dpi=300, metadata=metadata)
             write_bytes(Path(folder) / f"{name}.{kind}", buffer.getvalue())
     write_text(Path(folder) / f"{name}.csv", source.to_csv(index=False))
-
-
-def rows(table, panel, *, x=None, **constant):
-    """Source data of one panel: table (with `value`) in the columns of all figures, x being its abscissa."""
-    renamed = table if x is None else table.rename(columns={x: "x"})
-    return renamed.assign(panel=panel, **constant).reindex(columns=COLUMNS)
-
-
-def join(parts):
-    """Source data of a figure from those of its panels."""
-    import pandas as pd
-
-    records = [record for part in parts for record in part.to_dict("records")]
-    return pd.DataFrame(records, columns=COLUMNS).astype({"n": "Int64"})
-
-
-def measures(study, *names):
-    """Measures of all agents, of `study.summaries`: agent, measure, value, low, high, n."""
-    import pandas as pd
-
-    tables = [table.loc[list(names)].reset_index().assign(agent=agent) for agent, table in study.summaries.items()]
-    return pd.concat(tables, ignore_index=True)
-
-
-def curve_of(study, agent, name):
-    """A curve of behaviour: of the networks, or of another agent."""
-    return study.curve(name) if agent == "network" else curves.OF_RUN[name](study.runs[agent])
-
-
-def thin(ax, study, name, condition="", *, colour="0.55"):
-    """The curve of each network by itself, thin; nothing for one network."""
-    from matplotlib.collections import LineCollection
-
-    found = study.each(name)
-    found = found[found.condition == condition]
-    lines = [part[["x", "value"]].to_numpy(float) for _, part in found.groupby("network")]
-    if lines:
-        drawn = LineCollection(lines, colors=colour, linewidths=0.5, alpha=0.7, zorder=0.5, gid="each")
-        ax.add_collection(drawn)
-
-
-def strip(ax, values, y, *, vertical=False):
-    """Single values as small dots at height y, or abscissa y if vertical."""
-    level = np.full(len(values), y)
-    x, y = (level, values) if vertical else (values, level)
-    ax.plot(x, y, ".", color=GREY, ms=3.5, mew=0, alpha=0.7, zorder=1, gid="each")
-
-
-def singles(ax, study, name, y, *, vertical=False):
-    """A measure of each network by itself as small dots; nothing for one network."""
-    if study.n_networks > 1 and name in study.wide:
-        strip(ax, study.wide[name].dropna(), y, vertical=vertical)
-
-
-def several(study, first=""):
-    """Words for how many networks, and what shows one alone."""
-    n = study.n_networks
-    if n == 1:
-        return "One network. "
-    return (
-        f"{n} networks: means with 95 % intervals, networks and their sessions resampled; thin lines "
-        f"and small dots: each. {first}"
-    )
-
-
-def counts(study):
-    """Words that say what n is and what the bars are."""
-    sessions, n = study.sessions, study.n_networks
-    words = f"n = {sessions.n_sessions} sessions ({sessions.n_trials} trials) of each agent. "
-    if n == 1:
-        return words + "Bars and bands: 95 % intervals, sessions resampled."
-    return words + (
-        f"RNN: mean of {n} networks, each in sessions of its own (thin, dots: each). Bars and bands: 95 % intervals; RNN, networks "
-        "and their sessions resampled; other agents, sessions resampled."
-    )

@@ -2,25 +2,25 @@
 
 import functools
 
-from hrnn import curves
+from hrnn.populations import curves
 
 
 class OneNetwork:
-    """What figures 4 to 8 and 10 need of a `reproduce.Study`, from one network that was taken apart elsewhere.
+    """What figures 4 to 8 and 10 need of a `study.Study`, from one network that was taken apart elsewhere.
 
     Parameters
     ----------
-    anatomy : anatomy.Anatomy, optional
+    anatomy : analysis.Anatomy, optional
         For figures 4 to 8.
     distillation : distill.Distillation, optional
         For figure 8.
-    beside : mice.Beside, optional
+    beside : choice.Beside, optional
         For figure 10.
 
     Examples
     --------
     >>> import hrnn
-    >>> from hrnn.anatomy import Anatomy
+    >>> from hrnn.analysis import Anatomy
     >>> net = hrnn.Network.init("tanh", n_hidden=6, rng=0)
     >>> OneNetwork(anatomy=Anatomy(hrnn.rollout(net, hrnn.Task().sample(n_sessions=8, rng=0)))).curve("variance").x.tolist()
     [1, 2, 3, 4, 5, 6]

@@ -1,4 +1,4 @@
-"""Mice in the same trial table as the agents, and models of choice for mice and agents alike.
+"""Mice in the same trial table as the agents; the models of `choice` are offered here, too.
 
 `load` reads a folder of CSV files, one per mouse; `fetch` downloads the 54 published mice; `fit` fits a model of choice,
 `compare` several; `recover` says how far to trust them. pandas, SciPy and pooch are imported only when called.
@@ -6,4 +6,16 @@
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+from hrnn import choice
+
+_OWN = {"alf": ["to_alf"], "fetching": ["fetch", "registry"], "inclusion": ["include"], "loading": ["from_one", "load"]}
+_own, _, __all__ = lazy_loader.attach(__name__, submod_attrs=_OWN)
+__all__ = sorted([*__all__, *choice.__all__])
+
+
+def __getattr__(name):
+    return getattr(choice, name) if name in choice.__all__ else _own(name)
+
+
+def __dir__():
+    return list(__all__)

@@ -126,7 +126,7 @@ def to_alf(trials):
     >>> sorted(to_alf(run.trials.assign(subject="a", reaction_time=0.5))[("a", 0)])[:3]
     ['choice', 'contrastLeft', 'contrastRight']
     """
-    from hrnn.stats import trial_table
+    from hrnn.behavior.trials import trial_table
 
     columns = ("subject", "session", "side", "strength", "choice", "correct", "p_left", "reaction_time")
     found = {}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hrnn.stats import session_codes, trial_table
+from hrnn.behavior.trials import session_codes, trial_table
 
 PRESETS = {  # name: rules with their numbers, applied in this order
     "responded": {"responded": True},

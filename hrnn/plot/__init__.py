@@ -153,7 +153,7 @@ def estimate(found, y, *, ax=None, colour="k", marker="o", vertical=False, label
 
     Parameters
     ----------
-    found : stats.Estimate or row of a table
+    found : statistics.Estimate or row of a table
         With `value, low, high`; NaN ends draw no bar.
     y : float
         Height at which the bar lies; its abscissa if vertical.
@@ -171,7 +171,7 @@ def estimate(found, y, *, ax=None, colour="k", marker="o", vertical=False, label
     Examples
     --------
     >>> from matplotlib.figure import Figure
-    >>> from hrnn.stats import Estimate
+    >>> from hrnn.statistics import Estimate
     >>> ax = estimate(Estimate(0.85, 0.84, 0.86, 20), 0, ax=Figure().subplots())
     >>> ax.lines[0].get_xdata().tolist(), ax.lines[1].get_xdata().tolist()
     ([0.84, 0.86], [0.85])
@@ -264,7 +264,7 @@ def interval(found, digits=2):
 
     Examples
     --------
-    >>> from hrnn.stats import Estimate
+    >>> from hrnn.statistics import Estimate
     >>> interval(Estimate(-0.251, -0.3, 0.1, 20))
     '−0.25 [−0.30, 0.10]'
     """

@@ -157,7 +157,8 @@ def trained(n_hidden):
 
 def test_fixed_points(benchmark):
     """400 starts under six inputs, beside NumPy's Newton and a first-order search on the same starts."""
-    from hrnn import dynamics, published
+    from hrnn import published
+    from hrnn.analysis import dynamics
 
     net, _, starts = trained(50)
     x = np.array(list(dynamics.CONDITIONS.values()))
@@ -178,7 +179,7 @@ def test_fixed_points_against_size(benchmark, n_hidden):
 
 
 def test_basins_of_a_grid(benchmark):
-    from hrnn import dynamics, representation
+    from hrnn.analysis import dynamics, representation
 
     net, run, starts = trained(50)
     found, axes = hrnn.fixed_points(net, x=[0, 0, 0], starts=starts), representation.pca(run).axes[:2]
@@ -190,7 +191,7 @@ def test_basins_of_a_grid(benchmark):
 
 def test_figures_4_to_7(benchmark, tmp_path):
     from hrnn import figures
-    from hrnn.anatomy import Anatomy
+    from hrnn.analysis.anatomy import Anatomy
 
     net = trained(50)[0]
     sessions = hrnn.Task().sample(n_blocks=1000, rng=0)
@@ -282,8 +283,8 @@ def scipy_fit(choices):
 
 def test_models_of_mice(benchmark):
     """All mice, one core: the action kernel from one start and from ten with standard errors; SciPy from one start without."""
-    from hrnn.mice.choices import units
-    from hrnn.mice.models import model_of
+    from hrnn.choice.models import model_of
+    from hrnn.choice.trials import units
 
     table = mice_table()
     _, found, _ = units(table, "subject")
@@ -334,7 +335,7 @@ def test_population_memory(benchmark, tmp_path, n_blocks):
 
 def test_table_of_1000_networks(benchmark, tmp_path):
     """Time to read the table of a saved population; the files are copies of one, with other names."""
-    from hrnn.populations import Population
+    from hrnn.populations.ensemble import Population
 
     found = hrnn.population(tmp_path, n_networks=1, recipe=hrnn.Recipe(n_steps=2), progress=False)
     path = tmp_path / f"{found.keys[0]}.npz"

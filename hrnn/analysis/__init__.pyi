@@ -1,0 +1,10 @@
+from . import connectivity as connectivity
+from . import continuation as continuation
+from . import defects as defects
+from . import dynamics as dynamics
+from . import integration as integration
+from . import manifold as manifold
+from . import paths as paths
+from . import representation as representation
+from . import similarity as similarity
+from .anatomy import Anatomy as Anatomy

@@ -1,0 +1,220 @@
+"""Paths between stable points, and the directions in which states leave a point.
+
+The path between two stable points comes from the string method: a chain of states moves with the
+map and is spread out again to equal distances until it stands still. If it attracts from its sides
+wherever it rests, these are saddles and it runs along their unstable manifolds (E, Ren &
+Vanden-Eijnden 2007); if it does not, it crosses a repeller and is no path.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from hrnn.analysis.dynamics import jacobian, step
+from hrnn.base.arguments import real_array, real_number, whole_number
+from hrnn.network import check_network
+
+N_STATES = 101  # of a path
+MAX_SWEEPS, SWEEP_TOLERANCE = 5000, 1e-7
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Path:
+    """The path between the two outer stable points under one input (P states, N units).
+
+    Attributes
+    ----------
+    states : (P, N)
+    arclength : (P,)
+        From the first outer point; its last entry is the length of the path.
+    drift : (P,)
+        (F(h) - h) along the path, per step: positive towards the last state.
+    contraction : (P,)
+        Largest modulus of the Jacobian across the path: the rate at which it is approached where
+        it rests, that is at fixed points. Where states pass, a value above 1 only stretches.
+    along : (P,)
+        The Jacobian along the path.
+    tangent : (P, N)
+        Unit vectors.
+    ends : (2,) int
+        Rows of the outer points in the FixedPoints.
+    converged : bool
+        Whether the chain came to stand still and attracts from its sides (contraction below 1)
+        wherever it rests. If not, it is no path of the map, and none of the numbers means anything:
+        a chain can stand still on a repeller, which every state beside it leaves.
+    """
+
+    states: np.ndarray
+    arclength: np.ndarray
+    drift: np.ndarray
+    contraction: np.ndarray
+    along: np.ndarray
+    tangent: np.ndarray
+    ends: np.ndarray
+    converged: bool
+
+    def angles(self, axes):
+        """Angle in degrees, 0 to 90, between the chord of the path and each row of axes (A, N)."""
+        chord = self.states[-1] - self.states[0]
+        axes = np.atleast_2d(axes)
+        cosine = axes @ chord / (np.linalg.norm(chord) * np.linalg.norm(axes, axis=1))
+        return np.degrees(np.arccos(np.clip(np.abs(cosine), 0, 1)))
+
+
+def outer_points(found, x, axis=None):
+    """Rows of the two stable points under x that lie farthest apart (along axis (N,), if it separates them), or None."""
+    rows = found.at(x)
+    rows = rows[found.stable[rows]]
+    if len(rows) < 2:
+        return None
+    points = found.points[rows]
+    score = points @ np.asarray(axis, float) if axis is not None else np.zeros(len(rows))
+    if np.ptp(score) > 1e-9:
+        return rows[[score.argmin(), score.argmax()]]
+    gaps = np.linalg.norm(points[:, None] - points, axis=2)
+    return rows[np.sort(np.unravel_index(gaps.argmax(), gaps.shape))]
+
+
+def path_between(net, found, *, x, axis=None, n_states=N_STATES):
+    """Path between the outer stable points under the input x, or None if there are fewer than two.
+
+    Where `converged`, it consists of the unstable manifolds of the saddles between the two, and of
+    the stable points that they join. The search starts from the straight line; that line can lie on
+    a repeller (a ring's diameter through its centre), and then there is no path.
+
+    Parameters
+    ----------
+    net : Network
+    found : FixedPoints
+    x : (3,)
+    axis : (N,), optional
+        The outer points are those of least and of greatest projection on it; else those farthest apart.
+    n_states : int
+
+    Returns
+    -------
+    Path or None
+
+    Examples
+    --------
+    >>> import hrnn
+    >>> net = hrnn.Network.from_arrays("tanh", W=[[1.5]], U=np.zeros((1, 3)), b=[0.0], V=[[0.0], [0.0]], c=[0.0, 0.0])
+    >>> found = hrnn.fixed_points(net, x=[0, 0, 0], starts=[[-1.0], [0.1], [1.0]])
+    >>> path_between(net, found, x=[0, 0, 0]).arclength[-1].round(3).item()
+    1.717
+    """
+    check_network(net)
+    n_states = whole_number(n_states, "n_states", 3)
+    ends = outer_points(found, x, axis)
+    if ends is None:
+        return None
+    states = np.linspace(*found.points[ends], n_states)
+    still = False
+    for _ in range(MAX_SWEEPS):
+        moved = _spread(step(net, states, x), n_states)
+        shift = np.abs(moved - states).max()
+        states = moved
+        if shift < SWEEP_TOLERANCE:
+            still = True
+            break
+    return _measure(net, states, np.asarray(x, float), ends, still)
+
+
+def _arclength(states):
+    """Length of a chain up to each of its states."""
+    return np.r_[0, np.linalg.norm(np.diff(states, axis=0), axis=1).cumsum()]
+
+
+def _spread(states, n):
+    """n states at equal distances along a chain."""
+    s = _arclength(states)
+    even = np.linspace(0, s[-1], n)
+    i = np.clip(np.searchsorted(s, even, side="right") - 1, 0, len(s) - 2)
+    f = ((even - s[i]) / np.maximum(s[i + 1] - s[i], 1e-300))[:, None]
+    return (1 - f) * states[i] + f * states[i + 1]
+
+
+def _measure(net, states, x, ends, still):
+    """Path of a chain of states that stands still, or does not."""
+    tangent = np.gradient(states, axis=0)
+    tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
+    J = jacobian(net, states, x)
+    across = np.eye(net.n_hidden) - tangent[:, :, None] * tangent[:, None]
+    contraction = np.abs(np.linalg.eigvals(across @ J @ across)).max(1)
+    drift = ((step(net, states, x) - states) * tangent).sum(1)
+    return Path(
+        states=states,
+        arclength=_arclength(states),
+        drift=drift,
+        contraction=contraction,
+        along=np.einsum("pi,pij,pj->p", tangent, J, tangent),
+        tangent=tangent,
+        ends=ends,
+        converged=bool(still and (contraction[_rests(drift)] < 1).all()),
+    )
+
+
+def _rests(drift):
+    """States of a path next to where the drift changes its sign."""
+    before = np.flatnonzero(drift[:-1] * drift[1:] <= 0)
+    nearer = np.abs(drift[before]) < np.abs(drift[before + 1])
+    return np.where(nearer, before, before + 1)
+
+
+def unstable_manifold(net, found, row, *, distance=1e-3, n_steps=400):
+    """Orbits that leave a saddle along its one unstable direction: two arrays (n_steps + 1, N).
+
+    Parameters
+    ----------
+    net : Network
+    found : FixedPoints
+    row : int
+        A point with exactly one unstable direction, of a real eigenvalue above 1.
+    distance : float
+        Of the first state from the saddle.
+    n_steps : int
+
+    Examples
+    --------
+    >>> import hrnn
+    >>> net = hrnn.Network.from_arrays("tanh", W=[[1.5]], U=np.zeros((1, 3)), b=[0.0], V=[[0.0], [0.0]], c=[0.0, 0.0])
+    >>> found = hrnn.fixed_points(net, x=[0, 0, 0], starts=[[-1.0], [0.1], [1.0]])
+    >>> branches = unstable_manifold(net, found, int(np.flatnonzero(~found.stable)[0]))
+    >>> sorted(round(b[-1, 0].item(), 3) for b in branches)
+    [-0.859, 0.859]
+    """
+    check_network(net)
+    row = whole_number(row, "row", 0)
+    value = found.eigenvalues[row, 0]
+    if found.n_unstable[row] != 1 or value.imag or value.real < 1:
+        raise ValueError(f"row must be of a saddle with one real eigenvalue above 1, got {found.n_unstable[row]} of modulus >= 1")
+    direction = slowest_direction(net, found, row)
+    orbits = [found.points[row] + sign * real_number(distance, "distance", 0, np.inf, "") * direction[None] for sign in (-1, 1)]
+    for _ in range(whole_number(n_steps, "n_steps")):
+        orbits = [np.vstack([orbit, step(net, orbit[-1], found.x[row])]) for orbit in orbits]
+    return orbits
+
+
+def slowest_direction(net, found, row):
+    """Right eigenvector (N,) of the largest modulus at a point; its real part, if it is complex."""
+    values, vectors = np.linalg.eig(jacobian(net, found.points[row], found.x[row]))
+    direction = vectors[:, np.abs(values).argmax()].real
+    return direction / np.linalg.norm(direction)
+
+
+def eigenvectors(net, point, x):
+    """Eigenvalues (N,), right and left eigenvectors (N, N), as columns with left' right = 1, the largest modulus first.
+
+    Examples
+    --------
+    >>> import hrnn
+    >>> net = hrnn.Network.init("tanh", n_hidden=4, rng=0)
+    >>> values, right, left = eigenvectors(net, np.zeros(4), [0, 0, 0])
+    >>> bool(np.allclose(left.conj().T @ right, np.eye(4)))
+    True
+    """
+    check_network(net)
+    values, right = np.linalg.eig(jacobian(net, real_array(point, "point", (1,)), np.asarray(x, float)))
+    order = np.argsort(-np.abs(values), kind="stable")
+    right = right[:, order]
+    return values[order], right, np.linalg.inv(right).conj().T

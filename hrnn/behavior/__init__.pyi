@@ -1,0 +1,12 @@
+from .history import history_regression as history_regression
+from .measures import after_block_change as after_block_change
+from .measures import by_strength as by_strength
+from .measures import chronometric as chronometric
+from .measures import difference as difference
+from .measures import error_split as error_split
+from .measures import regret as regret
+from .measures import session_sums as session_sums
+from .measures import summary as summary
+from .measures import takes_new_side as takes_new_side
+from .psychometric_function import psychometric as psychometric
+from .psychometric_function import psychometric_curve as psychometric_curve

@@ -1,0 +1,122 @@
+"""Figure 3: use of the prior. Zero-strength trials, changes of block, and sweeps of threshold and penalty."""
+
+from hrnn.figures.panels import counts, curve_of, join, measures, rows, singles, strip, thin
+from hrnn.plot import band, chance, dots, finish, letter, look, note, page, points, style
+from hrnn.populations.curves import MIN_N
+from hrnn.statistics import resampling
+
+AFTER_CHANGE = ("network", "semi_markov", "published_actor", "optimal_per_trial")
+SWEPT = {"correct": "fraction correct", "steps_per_trial": "steps per trial"}
+
+
+@style()
+def draw(study):
+    """Draw the figure: (Figure, source data)."""
+    figure = page(215)
+    top, middle, bottom = figure.subfigures(3, 1, height_ratios=[1, 1.35, 1.5])
+    source = [
+        *zero(top.subplots(1, 2, sharey=True), study), *changes(middle, study), *sweeps(bottom, study),
+    ]
+    networks = study.thresholds.loc[study.thresholds["agent"] == "network", "network"].nunique()
+    note(bottom, counts(study) + " Dotted: chance. b: means in bins of trials since the change, as wide as the gaps "
+         f"between points; first blocks left out, bins with n < {MIN_N} dropped (long blocks are rare). c, d: RNN, "
+         f"{networks} networks retrained at each value (small dots), mean with Student's 95 % interval, each in "
+         "sessions of its own; other agents: sessions resampled. Caution: networks are not trained on reward; the wait penalty "
+         "reaches them only as an input (d), while for the optimal policy it is the objective (e).")
+    finish(figure)
+    return figure, join(source)
+
+
+def zero(axes, study):
+    """Fraction correct at strength 0, concordant with the block and discordant."""
+    table = measures(study, "mu0_concordant", "mu0_discordant")
+    letter("a", ax=axes[0])
+    for ax, kind in zip(axes, ("concordant", "discordant"), strict=True):
+        part = table[table["measure"] == f"mu0_{kind}"]
+        dots(part, ax=ax)
+        singles(ax, study, f"mu0_{kind}", 0.35)
+        chance(ax=ax, vertical=True)
+        ax.set(xlim=(-0.02, 1.02), xlabel="fraction correct (a timeout is wrong)")
+        ax.set_title(f"strength 0, {kind} with the block")
+        yield rows(part, "a", condition=f"strength 0, {kind}")
+
+
+def changes(figure, study):
+    """Fraction correct by trials since the block changed, one column per agent, and n per bin."""
+    grid = figure.subplots(2, len(AFTER_CHANGE) + 1, sharex=True)
+    letter("b", ax=grid[0, 0])
+    for row, name in zip(grid, ("all strengths", "strength 0"), strict=True):
+        row[0].set_ylabel(f"fraction correct,\n{name}")
+        for ax, agent in zip(row, AFTER_CHANGE, strict=False):
+            table = curve_of(study, agent, "after_change").query("condition == @name")
+            colour, marker, label = look(agent)
+            band(table, "x", ax=ax, colour=colour)
+            ax.plot(table["x"], table["value"], marker, color=colour, ms=2.5, mew=0)
+            if agent == "network":
+                thin(ax, study, "after_change", name)
+            chance(ax=ax)
+            ax.set(ylim=(0, 1), xlim=(-2, study.task.block_max), xticks=(0, 25, 50, 75, 100))
+            ax.set_title(label if name == "all strengths" else "")
+            ax.tick_params(labelleft=ax is row[0])
+            yield rows(table, "b", agent=agent)
+        row[-1].plot(table["x"], table["n"], "o-", color="k", ms=2.5, mew=0, lw=0.8)
+        row[-1].set(ylim=(0, None), ylabel="trials per bin, n")
+    grid[0, -1].set_title("n of\none agent")
+    grid[1, len(AFTER_CHANGE) // 2].set_xlabel("trials since the block changed (0: the first of the new block)")
+
+
+def sweeps(figure, study):
+    """Accuracy and steps against threshold and penalty; networks and optimal policies never share a panel."""
+    columns = [("c", "threshold", agent) for agent in ("network", "semi_markov", "published_actor")]
+    columns += [("d", "wait_penalty", "network")]
+    columns += [("e", "wait_penalty", agent) for agent in ("optimal_per_trial", "optimal_per_step")]
+    grid = figure.subplots(len(SWEPT), len(columns), sharex="col")
+    for column, (name, setting, agent) in zip(grid.T, columns, strict=True):
+        column[0].set_title(look(agent)[2])
+        found = study.thresholds if setting == "threshold" else study.penalties
+        for ax, measure in zip(column, SWEPT, strict=True):
+            table = _sweep(found, setting, agent, measure)
+            colour, marker, _ = look(agent)
+            points(table, setting, ax=ax, colour=colour, marker=marker)
+            _each(ax, found[found["agent"] == agent], setting, measure)
+            yield rows(table, name, x=setting, agent=agent, condition=f"{measure} by {setting}")
+        column[1].set_xlabel("threshold" if setting == "threshold" else "wait penalty")
+    _share(grid, columns)
+
+
+def _each(ax, found, setting, measure):
+    """The single networks at each value, beside the mean of so few."""
+    beside = 0.03 * (found[setting].max() - found[setting].min())
+    for x, part in found.groupby(setting):
+        if 1 < len(part) < resampling.FEW:
+            strip(ax, part[measure], x + beside, vertical=True)
+
+
+def _sweep(table, setting, agent, measure):
+    """One row per setting: value and interval, over (n) networks where there are several, else over sessions."""
+    import pandas as pd
+
+    found = []
+    for x, part in table[table["agent"] == agent].groupby(setting):
+        if len(part) > 1:
+            mean = resampling.mean_interval(part[measure].to_numpy())
+            found.append((x, mean.value, mean.low, mean.high, len(part)))
+        else:
+            found.append((x, *part.iloc[0][[measure, f"{measure}_low", f"{measure}_high"]], None))
+    return pd.DataFrame(found, columns=[setting, "value", "low", "high", "n"])
+
+
+def _share(grid, columns):
+    """One ordinate per group of panels, around its data; letters and labels at its left."""
+    for row, (measure, label) in zip(grid, SWEPT.items(), strict=True):
+        for name in "cde":
+            group = [ax for ax, column in zip(row, columns, strict=True) if column[0] == name]
+            ends = [ax.dataLim.intervaly for ax in group]
+            low, high = min(end[0] for end in ends), max(end[1] for end in ends)
+            margin = 0.08 * (high - low)
+            for ax in group:
+                ax.set_ylim(low - margin, high + margin)
+                ax.tick_params(labelleft=ax is group[0])
+            group[0].set_ylabel(label)
+            if measure == "correct":
+                letter(name, ax=group[0])

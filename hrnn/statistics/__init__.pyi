@@ -1,0 +1,13 @@
+from .regression import correlation as correlation
+from .regression import independent as independent
+from .regression import linear as linear
+from .regression import logistic as logistic
+from .regression import weight_ratio as weight_ratio
+from .resampling import Estimate as Estimate
+from .resampling import Resamples as Resamples
+from .resampling import mean_interval as mean_interval
+from .resampling import paired as paired
+from .resampling import percentiles as percentiles
+from .resampling import ratio_interval as ratio_interval
+from .resampling import resample as resample
+from .resampling import wilson as wilson
