@@ -1,10 +1,13 @@
-"""The numbers of README and docs, made anew: tables from folders of `hrnn reproduce`, and what was measured beside them.
+"""The numbers of README and docs, made anew.
 
-    hrnn reproduce --seed 0 --out many && hrnn reproduce --seed 0 --networks 1 --out one
-    python docs/measured.py collect many one      # docs/measured.json: every number that the tables show
-    python docs/measured.py coverage many         # intervals of one network in fresh sessions: ten minutes
-    python docs/measured.py fresh many            # intervals over networks in fresh sets of sessions: a minute
-    python docs/measured.py write                 # the tables between <!-- name --> and <!-- /name -->, from measured.json
+Tables from folders of `hrnn reproduce`, and what was measured beside them.
+
+    hrnn reproduce --seed 0 --out many && hrnn reproduce --seed 0 --networks 1 --out one python
+    docs/measured.py collect many one      # docs/measured.json: every number that the tables show
+    python docs/measured.py coverage many         # intervals of one network in fresh sessions: ten
+    minutes python docs/measured.py fresh many            # intervals over networks in fresh sets of
+    sessions: a minute python docs/measured.py write                 # the tables between <!-- name
+    --> and <!-- /name -->, from measured.json
 
 The tests write the tables and compare, and run the other parts with smaller networks.
 """
@@ -28,27 +31,39 @@ from hrnn.study.reproduction import QUANTITIES
 ROOT = Path(__file__).parents[1]
 NUMBERS = ROOT / "docs" / "measured.json"
 AGENTS = {
-    "network": "20 trained networks", "semi_markov": "exact Bayes, threshold .9", "published_actor": "published Bayesian actor",
-    "optimal_per_trial": "optimal per trial", "optimal_per_step": "optimal per step",
+    "network": "20 trained networks",
+    "semi_markov": "exact Bayes, threshold .9",
+    "published_actor": "published Bayesian actor",
+    "optimal_per_trial": "optimal per trial",
+    "optimal_per_step": "optimal per step",
 }
 NAMES = {
-    "correct": "correct", "timeouts": "timeouts", "steps_per_trial": "steps per trial", "reward_per_trial": "reward per trial",
-    "reward_per_step": "reward per step", "mu0_concordant": "strength 0: concordant", "mu0_discordant": "strength 0: discordant",
+    "correct": "correct",
+    "timeouts": "timeouts",
+    "steps_per_trial": "steps per trial",
+    "reward_per_trial": "reward per trial",
+    "reward_per_step": "reward per step",
+    "mu0_concordant": "strength 0: concordant",
+    "mu0_discordant": "strength 0: discordant",
 }
 TAKEN_APART = {  # rows of the README's second table
-    "variance_pc12": "variance in two components", "block_decoder_full": "block decoded from all units, other sessions",
-    "block_decoder_plane": "block decoded from two components", "angle_plane": "angle between the readouts, plane of two components (°)",
+    "variance_pc12": "variance in two components",
+    "block_decoder_full": "block decoded from all units, other sessions",
+    "block_decoder_plane": "block decoded from two components",
+    "angle_plane": "angle between the readouts, plane of two components (°)",
     "angle_full": "the same, the plane's block readout in the space of all units (°)",
     "stimulus_slope_in_plane": "movement along the stimulus readout per evidence",
     "block_slope_in_plane": "movement along the block readout per evidence",
     "belief_correlation": "correlation of the block belief with the exact observer's",
     "told_weight_ratio": "learnt of the block from the side that feedback tells (exact observer: 1)",
-    "radd.A22": "distilled to two units: memory of the block, A₂₂", "radd.correct": "distilled to two units: correct, gain tuned for it",
+    "radd.A22": "distilled to two units: memory of the block, A₂₂",
+    "radd.correct": "distilled to two units: correct, gain tuned for it",
     "radd.correct_at_published_gain": "the same, published gain",
 }
 DEFECTS = {  # rows of docs/defects.md: measure of the networks, and in words
     "angle_full": "plane's block readout in all units, against V_right − V_left",
-    "published_angle_full": "the same by the letter of the code (13 to 15)", "angle_plane": "in the plane",
+    "published_angle_full": "the same by the letter of the code (13 to 15)",
+    "angle_plane": "in the plane",
     "published_angle_plane": "the same by the letter of the code (13 to 15)",
     "feedback_slope_before_arrival_stimulus_in_plane": "movement per feedback, stimulus readout, one step too early (10)",
     "feedback_slope_stimulus_in_plane": "the same in the step that brings it",
@@ -59,7 +74,8 @@ FRESH = ("correct", "reward_per_step", "mu0_concordant", "mu0_discordant", "gap_
 GAINS = (2.8,)
 
 
-# ---- numbers from folders --------------------------------------------------------------------------------------------
+# ---- numbers from folders
+# --------------------------------------------------------------------------------------------
 
 
 def collect(many, one):
@@ -70,10 +86,17 @@ def collect(many, one):
     import pandas as pd
 
     tried = controls.verdicts(pd.read_csv(Path(many) / "controls.csv"))
-    spread = {name: {"mean": wide[name].mean(), "least": wide[name].min(), "most": wide[name].max()} for name in DEFECTS}
+    spread = {
+        name: {"mean": wide[name].mean(), "least": wide[name].min(), "most": wide[name].max()}
+        for name in DEFECTS
+    }
     return {
-        "rows": _report(many), "one": _report(one), "n_networks": len(wide), "claims": json.loads(verdicts.to_json(orient="records")),
-        "controls": json.loads(tried.to_json(orient="records")), "defects": spread,
+        "rows": _report(many),
+        "one": _report(one),
+        "n_networks": len(wide),
+        "claims": json.loads(verdicts.to_json(orient="records")),
+        "controls": json.loads(tried.to_json(orient="records")),
+        "defects": spread,
     }
 
 
@@ -83,37 +106,80 @@ def _report(folder):
     return {row["name"]: [row["value"], row["low"], row["high"], row["n"]] for row in rows}
 
 
-# ---- what is measured beside them ------------------------------------------------------------------------------------
+# ---- what is measured beside them
+# ------------------------------------------------------------------------------------
 
 
 def measured(net, n_sessions, seed):
-    """Every measure of a network, and of its distillation, that has an interval over sessions: {name: (value, low, high)}."""
+    """Every measure of a network, and of its distillation, that has an interval over sessions.
+
+    {name: (value, low, high)}.
+    """
     run = hrnn.rollout(net, hrnn.Task().sample(n_sessions=n_sessions, rng=seed))
     anatomy = Anatomy(run, seed)
-    groups = (anatomy._variance, anatomy._decoding, anatomy._angles, anatomy._slopes, anatomy._belief, anatomy._coupling)
+    groups = (
+        anatomy._variance,
+        anatomy._decoding,
+        anatomy._angles,
+        anatomy._slopes,
+        anatomy._belief,
+        anatomy._coupling,
+    )
     found = {name: value for group in groups for name, value in group().items()}
     radd = distill.radd(run, net, gains=GAINS, rng=seed)
     fitted = distill.bayesian_filter(run, anatomy.seen, gains=GAINS)
-    found |= entries("radd", radd) | entries("bayesian_filter", fitted) | {"radd.r2_heldout": radd.r2_heldout}
-    found |= {f"{name}.evidence_ratio": value for name, value in distill.evidence_ratio(run, radd, anatomy.seen).items()}
-    for name, value in zip(("side", "block"), distill.resembles(run, radd, anatomy.seen), strict=True):
+    found |= (
+        entries("radd", radd)
+        | entries("bayesian_filter", fitted)
+        | {"radd.r2_heldout": radd.r2_heldout}
+    )
+    found |= {
+        f"{name}.evidence_ratio": value
+        for name, value in distill.evidence_ratio(run, radd, anatomy.seen).items()
+    }
+    for name, value in zip(
+        ("side", "block"), distill.resembles(run, radd, anatomy.seen), strict=True
+    ):
         found[f"radd.r2_on_{name}_belief"] = value
     rows = distill.messages(run, radd, fitted, anatomy.seen).itertuples()
-    found |= {f"{row.source}.message_{row.message}": stats.Estimate(row.value, row.low, row.high, n_sessions) for row in rows}
-    return {name: (float(e.value), float(e.low), float(e.high)) for name, e in found.items() if np.isfinite(e.low)}
+    found |= {
+        f"{row.source}.message_{row.message}": stats.Estimate(
+            row.value, row.low, row.high, n_sessions
+        )
+        for row in rows
+    }
+    return {
+        name: (float(e.value), float(e.low), float(e.high))
+        for name, e in found.items()
+        if np.isfinite(e.low)
+    }
 
 
 def coverage(net, n_sessions, n_sets, seed=1000):
-    """How measures of one network vary over fresh sets of sessions, and how often their 95 % intervals hold the mean of the sets."""
+    """How measures of one network vary over fresh sets of sessions.
+
+    And how often their 95 % intervals hold the mean of the sets.
+    """
     import pandas as pd
 
-    sets, rows = [measured(net, n_sessions, seed + k) for k in range(n_sets)], []
+    sets = [measured(net, n_sessions, seed + k) for k in range(n_sets)]
+    rows = []
     for name in sets[0]:
         values, low, high = np.array([found[name] for found in sets]).T
         if np.ptp(values) > 1e-9:  # the observer's start is the prior, by definition
             held = np.mean((low <= values.mean()) & (values.mean() <= high))
-            rows.append({"measure": name, "value": values.mean(), "sd": values.std(ddof=1), "error": np.mean(high - low) / 3.92,
-                         "held": held, "given": next((what for start, what in report.GIVEN.items() if name.startswith(start)), "")})
+            rows.append(
+                {
+                    "measure": name,
+                    "value": values.mean(),
+                    "sd": values.std(ddof=1),
+                    "error": np.mean(high - low) / 3.92,
+                    "held": held,
+                    "given": next(
+                        (what for start, what in report.GIVEN.items() if name.startswith(start)), ""
+                    ),
+                }
+            )
     return pd.DataFrame(rows)
 
 
@@ -126,9 +192,23 @@ def evaluated(net, settings):
 
 
 def fresh(nets, *, n_sets=12, n_blocks=1000, seed=1000, own=True):
-    """The measures of FRESH of networks in fresh sets, each network in sessions of its own (or all in the same): (sets, networks, 5)."""
-    settings = [[{"n_blocks": n_blocks, "seed": seed + k, "index": i if own else 0} for i in range(len(nets))] for k in range(n_sets)]
-    return np.array([[evaluated(net, one) for net, one in zip(nets, several, strict=True)] for several in settings])
+    """The measures of FRESH of networks in fresh sets.
+
+    Each network in sessions of its own (or all in the same): (sets, networks, 5).
+    """
+    settings = [
+        [
+            {"n_blocks": n_blocks, "seed": seed + k, "index": i if own else 0}
+            for i in range(len(nets))
+        ]
+        for k in range(n_sets)
+    ]
+    return np.array(
+        [
+            [evaluated(net, one) for net, one in zip(nets, several, strict=True)]
+            for several in settings
+        ]
+    )
 
 
 def held(values):
@@ -138,7 +218,8 @@ def held(values):
     return np.array([(e.low <= truth) & (truth <= e.high) for e in intervals])
 
 
-# ---- tables ----------------------------------------------------------------------------------------------------------
+# ---- tables --------------------------------------------------------------------------------------
+# --------------------
 
 
 def behaviour(numbers):
@@ -147,7 +228,15 @@ def behaviour(numbers):
     lines = [_row(["quantity", *AGENTS.values(), "published network"]), _rule(2 + len(AGENTS))]
     for quantity in QUANTITIES:
         cells = [_interval(numbers["rows"][f"{agent}.{quantity}"]) for agent in AGENTS]
-        lines.append(_row([NAMES[quantity], *cells, f"{published[quantity]:.3f}" if quantity in published else "–"]))
+        lines.append(
+            _row(
+                [
+                    NAMES[quantity],
+                    *cells,
+                    f"{published[quantity]:.3f}" if quantity in published else "–",
+                ]
+            )
+        )
     return lines
 
 
@@ -160,18 +249,56 @@ def networks(numbers):
         row = by_name[name]
         published = "–" if row["published"] is None else f"{row['published']:.3g}"
         spread = f"{_short(row['least'])} … {_short(row['most'])}"
-        lines.append(_row([text, _interval([row["value"], row["low"], row["high"]]), spread, published, _held(row)]))
+        lines.append(
+            _row(
+                [
+                    text,
+                    _interval([row["value"], row["low"], row["high"]]),
+                    spread,
+                    published,
+                    _held(row),
+                ]
+            )
+        )
     return lines
 
 
 def every_claim(numbers):
     """docs/claims.md: every claim."""
-    head = ["measure", "claim", "published", "criterion", "why there", "mean [95 %]", "sd", "range", "holds in", "figure"]
+    head = [
+        "measure",
+        "claim",
+        "published",
+        "criterion",
+        "why there",
+        "mean [95 %]",
+        "sd",
+        "range",
+        "holds in",
+        "figure",
+    ]
     lines = [_row(head), _rule(len(head))]
     for row in numbers["claims"]:
         mean = f"{_short(row['value'])} [{_short(row['low'])}, {_short(row['high'])}]"
-        cells = [row["claim"], _short(row["published"]), row["criterion"], row["why"], mean, _short(row["sd"])]
-        lines.append(_row([f"`{row['name']}`", *cells, f"{_short(row['least'])} … {_short(row['most'])}", _held(row), row["figure"]]))
+        cells = [
+            row["claim"],
+            _short(row["published"]),
+            row["criterion"],
+            row["why"],
+            mean,
+            _short(row["sd"]),
+        ]
+        lines.append(
+            _row(
+                [
+                    f"`{row['name']}`",
+                    *cells,
+                    f"{_short(row['least'])} … {_short(row['most'])}",
+                    _held(row),
+                    row["figure"],
+                ]
+            )
+        )
     return lines
 
 
@@ -180,7 +307,10 @@ def every_control(numbers):
     head = ["measure", "criterion", *controls.CONTROLS, "all fail"]
     lines = [_row(head), _rule(len(head))]
     for row in numbers["controls"]:
-        cells = [f"{_short(row[kind])} ({row[f'{kind}_k']} of {row[f'{kind}_of']})" for kind in controls.CONTROLS]
+        cells = [
+            f"{_short(row[kind])} ({row[f'{kind}_k']} of {row[f'{kind}_of']})"
+            for kind in controls.CONTROLS
+        ]
         lines.append(_row([f"`{row['name']}`", row["criterion"], *cells, row["failed_by"] or "–"]))
     return lines
 
@@ -190,21 +320,51 @@ def defects(numbers):
     lines = [_row(["", f"mean of {numbers['n_networks']} networks", "range"]), _rule(3)]
     for name, text in DEFECTS.items():
         found = numbers["defects"][name]
-        lines.append(_row([text, _short(found["mean"]), f"{_short(found['least'])} … {_short(found['most'])}"]))
+        lines.append(
+            _row(
+                [text, _short(found["mean"]), f"{_short(found['least'])} … {_short(found['most'])}"]
+            )
+        )
     return lines
 
 
 def intervals(numbers):
     """docs/intervals.md: intervals over networks in fresh sets of sessions."""
-    lines = [_row(["measure", "mean of all sets", "sd over sets / reported error", "intervals that hold it"]), _rule(4)]
+    lines = [
+        _row(
+            [
+                "measure",
+                "mean of all sets",
+                "sd over sets / reported error",
+                "intervals that hold it",
+            ]
+        ),
+        _rule(4),
+    ]
     for row in numbers["fresh"]:
-        lines.append(_row([f"`{row['measure']}`", _short(row["value"]), f"{row['ratio']:.2f}", f"{row['held']} of {row['of']}"]))
+        lines.append(
+            _row(
+                [
+                    f"`{row['measure']}`",
+                    _short(row["value"]),
+                    f"{row['ratio']:.2f}",
+                    f"{row['held']} of {row['of']}",
+                ]
+            )
+        )
     return lines
 
 
 def covered(numbers):
     """docs/intervals.md: intervals of one network."""
-    head = ["measure", *(f"{n} sessions: {what}" for n in numbers["coverage"] for what in ("sd over sets", "reported error", "held"))]
+    head = [
+        "measure",
+        *(
+            f"{n} sessions: {what}"
+            for n in numbers["coverage"]
+            for what in ("sd over sets", "reported error", "held")
+        ),
+    ]
     tables = {n: {row["measure"]: row for row in rows} for n, rows in numbers["coverage"].items()}
     lines = [_row([*head, "given"]), _rule(2 + 3 * len(tables))]
     first, *_ = tables.values()
@@ -212,7 +372,11 @@ def covered(numbers):
         cells = []
         for table in tables.values():
             row = table.get(name)
-            cells += [_short(row["sd"]), _short(row["error"]), f"{row['held']:.2f}"] if row else ["–"] * 3
+            cells += (
+                [_short(row["sd"]), _short(row["error"]), f"{row['held']:.2f}"]
+                if row
+                else ["–"] * 3
+            )
         lines.append(_row([f"`{name}`", *cells, first[name]["given"] or "–"]))
     return lines
 
@@ -240,8 +404,12 @@ def _held(row):
 
 
 TABLES = {  # name of the markers: page and function
-    "behaviour": ("README.md", behaviour), "networks": ("README.md", networks), "claims": ("docs/claims.md", every_claim),
-    "controls": ("docs/claims.md", every_control), "defects": ("docs/defects.md", defects), "fresh": ("docs/intervals.md", intervals),
+    "behaviour": ("README.md", behaviour),
+    "networks": ("README.md", networks),
+    "claims": ("docs/claims.md", every_claim),
+    "controls": ("docs/claims.md", every_control),
+    "defects": ("docs/defects.md", defects),
+    "fresh": ("docs/intervals.md", intervals),
     "coverage": ("docs/intervals.md", covered),
 }
 
@@ -266,16 +434,30 @@ def write():
 
 def counted_coverage(nets):
     """Rows of the table of coverage: the first network in fresh sets of 60 and of 250 sessions."""
-    return {str(n): json.loads(coverage(nets[0], n, sets).to_json(orient="records")) for n, sets in ((60, 60), (250, 40))}
+    return {
+        str(n): json.loads(coverage(nets[0], n, sets).to_json(orient="records"))
+        for n, sets in ((60, 60), (250, 40))
+    }
 
 
 def counted_fresh(nets):
     """Rows of the table of fresh sets."""
     values = fresh(nets)
-    inside, several = held(values), [stats.mean_interval(one) for one in values]
-    ratio = values.mean(1).std(0, ddof=1) / np.mean([(e.high - e.low) / 3.92 for e in several], axis=0)
-    return [{"measure": name, "value": values[:, :, j].mean(), "ratio": ratio[j], "held": int(inside[:, j].sum()), "of": len(values)}
-            for j, name in enumerate(FRESH)]
+    inside = held(values)
+    several = [stats.mean_interval(one) for one in values]
+    ratio = values.mean(1).std(0, ddof=1) / np.mean(
+        [(e.high - e.low) / 3.92 for e in several], axis=0
+    )
+    return [
+        {
+            "measure": name,
+            "value": values[:, :, j].mean(),
+            "ratio": ratio[j],
+            "held": int(inside[:, j].sum()),
+            "of": len(values),
+        }
+        for j, name in enumerate(FRESH)
+    ]
 
 
 def keep(**found):

@@ -1,6 +1,7 @@
 """hrnn: recurrent networks, Bayesian agents and mice on one hierarchical inference task.
 
-What the package offers is listed in `__init__.pyi`, which type checkers read, too; it is imported when it is first asked for.
+What the package offers is listed in `__init__.pyi`, which type checkers read, too; it is imported
+when it is first asked for.
 
 >>> import hrnn
 >>> sessions = hrnn.Task().sample(n_blocks=8, rng=1)

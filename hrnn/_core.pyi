@@ -17,76 +17,214 @@ def rng_normal(bit_generator: Any, out: ndarray) -> None: ...
 def task_block_law(task: tuple, pmf: ndarray, hazard: ndarray) -> None: ...
 def task_sample_lengths(task: tuple, bit_generator: Any, length: ndarray) -> int: ...
 def task_sample_trials(
-    task: tuple, bit_generator: Any, noise_generator: Any, block_side: ndarray, side: ndarray, strength: ndarray, observations: ndarray
+    task: tuple,
+    bit_generator: Any,
+    noise_generator: Any,
+    block_side: ndarray,
+    side: ndarray,
+    strength: ndarray,
+    observations: ndarray,
 ) -> None: ...
 def task_sample_session(
-    task: tuple, bit_generator: Any, length: ndarray, first: int, block_side: ndarray, side: ndarray, strength: ndarray,
+    task: tuple,
+    bit_generator: Any,
+    length: ndarray,
+    first: int,
+    block_side: ndarray,
+    side: ndarray,
+    strength: ndarray,
     observations: ndarray,
 ) -> None: ...
 def task_observe(task: tuple, sessions: tuple, place: ndarray, x: ndarray) -> None: ...
-def task_act(task: tuple, sessions: tuple, margin: float, place: ndarray, choice: ndarray, n_obs: ndarray) -> None: ...
-def task_integrate(task: tuple, sessions: tuple, gain: float, choice: ndarray, n_obs: ndarray) -> int: ...
+def task_act(
+    task: tuple, sessions: tuple, margin: float, place: ndarray, choice: ndarray, n_obs: ndarray
+) -> None: ...
+def task_integrate(
+    task: tuple, sessions: tuple, gain: float, choice: ndarray, n_obs: ndarray
+) -> int: ...
 def cell_layout(n_hidden: int) -> tuple[tuple[str, int, tuple[int, ...]], ...]: ...
-def optim_sgd(rate: float, momentum: float, gradient: ndarray, velocity: ndarray, theta: ndarray) -> None: ...
-def optim_adam(rate: float, t: float, gradient: ndarray, mean: ndarray, square: ndarray, theta: ndarray) -> None: ...
+def optim_sgd(
+    rate: float, momentum: float, gradient: ndarray, velocity: ndarray, theta: ndarray
+) -> None: ...
+def optim_adam(
+    rate: float, t: float, gradient: ndarray, mean: ndarray, square: ndarray, theta: ndarray
+) -> None: ...
 def inference_sizes(task: tuple) -> tuple[int, int]: ...
-def inference_evidence(task: tuple, believer: tuple, n_obs: ndarray, sums: ndarray, out: ndarray, scratch: ndarray) -> None: ...
+def inference_evidence(
+    task: tuple, believer: tuple, n_obs: ndarray, sums: ndarray, out: ndarray, scratch: ndarray
+) -> None: ...
 def inference_filter(
-    task: tuple, believer: tuple, first: int, last: int, session: ndarray, block_side: ndarray, side: ndarray,
-    log_likelihood: ndarray, state: ndarray, prior: ndarray, block: ndarray,
+    task: tuple,
+    believer: tuple,
+    first: int,
+    last: int,
+    session: ndarray,
+    block_side: ndarray,
+    side: ndarray,
+    log_likelihood: ndarray,
+    state: ndarray,
+    prior: ndarray,
+    block: ndarray,
 ) -> None: ...
 def inference_observer(
-    task: tuple, believer: tuple, sessions: tuple, first: int, last: int, choice: ndarray, n_obs: ndarray, state: ndarray,
-    prior: ndarray, block: ndarray, p_right: ndarray, p_block: ndarray, scratch: ndarray,
+    task: tuple,
+    believer: tuple,
+    sessions: tuple,
+    first: int,
+    last: int,
+    choice: ndarray,
+    n_obs: ndarray,
+    state: ndarray,
+    prior: ndarray,
+    block: ndarray,
+    p_right: ndarray,
+    p_block: ndarray,
+    scratch: ndarray,
 ) -> None: ...
 def inference_actor(
-    own_task: tuple, believer: tuple, task: tuple, sessions: tuple, policy: tuple | None, first: int, last: int, state: ndarray,
-    choice: ndarray, n_obs: ndarray, prior: ndarray, p_right: ndarray, scratch: ndarray,
+    own_task: tuple,
+    believer: tuple,
+    task: tuple,
+    sessions: tuple,
+    policy: tuple | None,
+    first: int,
+    last: int,
+    state: ndarray,
+    choice: ndarray,
+    n_obs: ndarray,
+    prior: ndarray,
+    p_right: ndarray,
+    scratch: ndarray,
 ) -> int: ...
 def policy_grid(task: tuple, evidence: int, spacing: float) -> tuple[float, float, int, int]: ...
 def policy_scratch(task: tuple, grid: tuple) -> int: ...
 def policy_solve(
-    task: tuple, believer: tuple, grid: tuple, prior: float, rho: float, wait: ndarray, scratch: ndarray
+    task: tuple,
+    believer: tuple,
+    grid: tuple,
+    prior: float,
+    rho: float,
+    wait: ndarray,
+    scratch: ndarray,
 ) -> float: ...
 def rollout_scratch(task: tuple, n_hidden: int, n_lanes: int, n_trials: int) -> tuple[int, int]: ...
 def rollout_forward(
-    theta: ndarray, n_hidden: int, leak: float, task: tuple, sessions: tuple, end: int, place: ndarray, h: ndarray,
-    p_right: ndarray, hidden: ndarray | None, choice: ndarray, n_obs: ndarray, scratch: ndarray,
+    theta: ndarray,
+    n_hidden: int,
+    leak: float,
+    task: tuple,
+    sessions: tuple,
+    end: int,
+    place: ndarray,
+    h: ndarray,
+    p_right: ndarray,
+    hidden: ndarray | None,
+    choice: ndarray,
+    n_obs: ndarray,
+    scratch: ndarray,
 ) -> int: ...
 def rollout_gradient(
-    theta: ndarray, n_hidden: int, leak: float, task: tuple, sessions: tuple, offsets: ndarray, loss_kind: int, scale: float,
-    loss: ndarray, choice: ndarray, n_obs: ndarray, gradient: ndarray, scratch: ndarray,
+    theta: ndarray,
+    n_hidden: int,
+    leak: float,
+    task: tuple,
+    sessions: tuple,
+    offsets: ndarray,
+    loss_kind: int,
+    scale: float,
+    loss: ndarray,
+    choice: ndarray,
+    n_obs: ndarray,
+    gradient: ndarray,
+    scratch: ndarray,
 ) -> None: ...
 def sequence_scratch(n_hidden: int, n_steps: int, n_sequences: int) -> tuple[int, int]: ...
 def sequence_forward(
-    theta: ndarray, n_hidden: int, leak: float, x: ndarray, margin: ndarray, hidden: ndarray | None, scratch: ndarray
+    theta: ndarray,
+    n_hidden: int,
+    leak: float,
+    x: ndarray,
+    margin: ndarray,
+    hidden: ndarray | None,
+    scratch: ndarray,
 ) -> None: ...
 def sequence_gradient(
-    theta: ndarray, n_hidden: int, leak: float, x: ndarray, q: ndarray, weight: ndarray, temperature: float, y: ndarray | None,
-    state_weight: ndarray | None, gradient: ndarray, scratch: ndarray,
+    theta: ndarray,
+    n_hidden: int,
+    leak: float,
+    x: ndarray,
+    q: ndarray,
+    weight: ndarray,
+    temperature: float,
+    y: ndarray | None,
+    state_weight: ndarray | None,
+    gradient: ndarray,
+    scratch: ndarray,
 ) -> float: ...
 def sequence_force(
-    theta: ndarray, n_hidden: int, leak: float, x: ndarray, starts: ndarray, current: ndarray, margin: ndarray, inverse: ndarray,
-    h: ndarray, scratch: ndarray,
+    theta: ndarray,
+    n_hidden: int,
+    leak: float,
+    x: ndarray,
+    starts: ndarray,
+    current: ndarray,
+    margin: ndarray,
+    inverse: ndarray,
+    h: ndarray,
+    scratch: ndarray,
 ) -> None: ...
 def gru_sizes(n_hidden: int, n_steps: int, n_sequences: int) -> tuple[int, int]: ...
-def gru_forward(theta: ndarray, n_hidden: int, x: ndarray, margin: ndarray, hidden: ndarray, scratch: ndarray) -> None: ...
+def gru_forward(
+    theta: ndarray, n_hidden: int, x: ndarray, margin: ndarray, hidden: ndarray, scratch: ndarray
+) -> None: ...
 def gru_gradient(
-    theta: ndarray, n_hidden: int, x: ndarray, q: ndarray, weight: ndarray, gradient: ndarray, scratch: ndarray
+    theta: ndarray,
+    n_hidden: int,
+    x: ndarray,
+    q: ndarray,
+    weight: ndarray,
+    gradient: ndarray,
+    scratch: ndarray,
 ) -> float: ...
 def fixedpoint_scratch(n_hidden: int) -> tuple[int, int]: ...
 def fixedpoint_search(
-    theta: ndarray, n_hidden: int, leak: float, x: ndarray, max_iterations: int, tolerance: float, points: ndarray,
-    residual: ndarray, outcome: ndarray, n_iterations: ndarray, scratch: ndarray,
+    theta: ndarray,
+    n_hidden: int,
+    leak: float,
+    x: ndarray,
+    max_iterations: int,
+    tolerance: float,
+    points: ndarray,
+    residual: ndarray,
+    outcome: ndarray,
+    n_iterations: ndarray,
+    scratch: ndarray,
 ) -> None: ...
 def fixedpoint_iterate(
-    theta: ndarray, n_hidden: int, leak: float, x: ndarray, max_steps: int, tolerance: float, states: ndarray, n_steps: ndarray,
+    theta: ndarray,
+    n_hidden: int,
+    leak: float,
+    x: ndarray,
+    max_steps: int,
+    tolerance: float,
+    states: ndarray,
+    n_steps: ndarray,
     scratch: ndarray,
 ) -> None: ...
-def choice_prior(model: int, trials: tuple, shift: int, parameters: ndarray, prior: ndarray, dprior: ndarray) -> None: ...
+def choice_prior(
+    model: int, trials: tuple, shift: int, parameters: ndarray, prior: ndarray, dprior: ndarray
+) -> None: ...
 def choice_scratch() -> int: ...
 def choice_likelihood(
-    trials: tuple, decision: tuple, prior: ndarray, dprior: ndarray, gradient: ndarray, outer: ndarray, log_p: ndarray | None,
+    trials: tuple,
+    decision: tuple,
+    prior: ndarray,
+    dprior: ndarray,
+    gradient: ndarray,
+    outer: ndarray,
+    log_p: ndarray | None,
     scratch: ndarray,
 ) -> float: ...
-def choice_p_right(trials: tuple, decision: tuple, prior: ndarray, p_right: ndarray, scratch: ndarray) -> None: ...
+def choice_p_right(
+    trials: tuple, decision: tuple, prior: ndarray, p_right: ndarray, scratch: ndarray
+) -> None: ...

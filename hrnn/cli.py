@@ -11,14 +11,22 @@ def parser():
     """Arguments of all subcommands."""
     top = argparse.ArgumentParser(prog="hrnn", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
-    p = commands.add_parser("reproduce", help="train, compare with every baseline, draw the figures, write the report")
+    p = commands.add_parser(
+        "reproduce", help="train, compare with every baseline, draw the figures, write the report"
+    )
     p.add_argument("--figures", help="comma-separated, for example 1,3 (default: all)")
     p.add_argument("--networks", type=int, default=20, help="how many networks to train")
     p.add_argument("--out", type=Path, default=Path("reproduced"), help="folder to write to")
-    p.add_argument("--quick", action="store_true", help="few steps and blocks: to see that all works, not for its numbers")
+    p.add_argument(
+        "--quick",
+        action="store_true",
+        help="few steps and blocks: to see that all works, not for its numbers",
+    )
     p.add_argument("--seed", type=int, default=0)
     p = commands.add_parser("train", help="train a network and save it")
-    p.add_argument("out", type=Path, help="file of the network; also its checkpoint while it trains")
+    p.add_argument(
+        "out", type=Path, help="file of the network; also its checkpoint while it trains"
+    )
     p.add_argument("--resume", action="store_true", help="go on from that file")
     p.add_argument("--recipe", default="paper", choices=["paper", "fast"])
     p.add_argument("--cell", default="tanh", choices=["tanh", "leaky"])
@@ -31,22 +39,46 @@ def parser():
     p.add_argument("--n-blocks", type=int, default=1000)
     p.add_argument("--seed", type=int, default=1)
     p = commands.add_parser("mice", help="models of choice fitted to mice: tables and a figure")
-    p.add_argument("--data", type=Path, help="folder of CSV files or ALF sessions (default: $HRNN_DATA_DIR)")
-    p.add_argument("--models", default="psychometric", help="comma-separated; with two or more they are compared")
+    p.add_argument(
+        "--data", type=Path, help="folder of CSV files or ALF sessions (default: $HRNN_DATA_DIR)"
+    )
+    p.add_argument(
+        "--models",
+        default="psychometric",
+        help="comma-separated; with two or more they are compared",
+    )
     p.add_argument("--out", type=Path, default=Path("mice"), help="folder to write to")
     p.add_argument("--seed", type=int, default=0)
-    p = commands.add_parser("population", help="train many networks and take each apart, or do one of them as a task of a job array")
+    p = commands.add_parser(
+        "population",
+        help="train many networks and take each apart, or do one of them as a task of a job array",
+    )
     p.add_argument("out", type=Path, help="folder to write to; what is there is not done again")
     p.add_argument("--networks", type=int, default=20, help="seeds at every point of the grid")
-    p.add_argument("--grid", action="append", default=[], metavar="NAME=VALUE,...", help="may be given several times: n_hidden=25,50")
+    p.add_argument(
+        "--grid",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE,...",
+        help="may be given several times: n_hidden=25,50",
+    )
     p.add_argument("--recipe", default="paper", choices=["paper", "fast"])
     p.add_argument("--n-blocks", type=int, default=1000)
-    p.add_argument("--parts", default="representation,integration,mechanism,distillation,choices", help="found out beside behaviour")
+    p.add_argument(
+        "--parts",
+        default="representation,integration,mechanism,distillation,choices",
+        help="found out beside behaviour",
+    )
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--workers", type=int, help="processes (default: all cores)")
-    p.add_argument("--tensorboard", action="store_true", help="write losses to OUT/tensorboard while training")
+    p.add_argument(
+        "--tensorboard", action="store_true", help="write losses to OUT/tensorboard while training"
+    )
     p.add_argument("--task-id", type=int, help="only this network, from 0")
-    p = commands.add_parser("verify", help="check a folder of reproduce or population: its files, its tables, some networks made anew")
+    p = commands.add_parser(
+        "verify",
+        help="check a folder of reproduce or population: its files, its tables, some networks made anew",
+    )
     p.add_argument("folder", type=Path)
     p.add_argument("--networks", type=int, default=1, help="how many to make anew")
     p.add_argument("--seed", type=int, default=0, help="which ones")
@@ -55,7 +87,10 @@ def parser():
 
 
 def reproduce(arguments):
-    """Everything, into one folder that only one process writes to; an interrupted run goes on where it was."""
+    """Everything, into one folder that only one process writes to.
+
+    An interrupted run goes on where it was.
+    """
     from hrnn import figures
     from hrnn.base import files
     from hrnn.study import reproduction as work
@@ -64,11 +99,18 @@ def reproduce(arguments):
     wanted = arguments.figures.split(",") if arguments.figures else None
     unknown = [name for name in wanted or () if name not in figures.FIGURES]
     if unknown:
-        raise ValueError(f"--figures must be among {','.join(figures.FIGURES)}, got {','.join(unknown)}")
+        raise ValueError(
+            f"--figures must be among {','.join(figures.FIGURES)}, got {','.join(unknown)}"
+        )
     arguments.out.mkdir(parents=True, exist_ok=True)
     with files.lock(arguments.out / ".lock"):
-        study = work.study(n_networks=arguments.networks, seed=arguments.seed, quick=arguments.quick, folder=arguments.out,
-                           executor="processes" if arguments.networks > 1 else "threads")
+        study = work.study(
+            n_networks=arguments.networks,
+            seed=arguments.seed,
+            quick=arguments.quick,
+            folder=arguments.out,
+            executor="processes" if arguments.networks > 1 else "threads",
+        )
         settings = {name: str(value) for name, value in vars(arguments).items()}
         writing.write(study, arguments.out, figures=wanted, settings=settings)
     print((arguments.out / "report.md").read_text(), end="")
@@ -83,7 +125,12 @@ def train(arguments):
     else:
         net = hrnn.Network.init(arguments.cell, n_hidden=arguments.n_hidden, rng=arguments.seed)
         training = hrnn.train(
-            net, hrnn.Task(), recipe=arguments.recipe, n_steps=arguments.n_steps, rng=arguments.seed, checkpoint=arguments.out
+            net,
+            hrnn.Task(),
+            recipe=arguments.recipe,
+            n_steps=arguments.n_steps,
+            rng=arguments.seed,
+            checkpoint=arguments.out,
         )
     if arguments.loss_csv:
         training.to_csv(arguments.loss_csv)
@@ -96,30 +143,44 @@ def evaluate(arguments):
 
     net = hrnn.Network.load(arguments.network)
     task = hrnn.Task(**net.metadata.get("task", {}))
-    run = hrnn.rollout(net, task.sample(n_blocks=arguments.n_blocks, rng=arguments.seed), hidden=False)
+    run = hrnn.rollout(
+        net, task.sample(n_blocks=arguments.n_blocks, rng=arguments.seed), hidden=False
+    )
     print(hrnn.behavior.summary(run).to_string(float_format=lambda x: f"{x:.4f}"))
 
 
 def mice(arguments):
-    """Fits of models to every mouse, one CSV each; of several models their comparison, as a table and a figure."""
+    """Fits of models to every mouse, one CSV each.
+
+    Of several models their comparison, as a table and a figure.
+    """
     import hrnn
     from hrnn.base import files
 
-    models, table = arguments.models.split(","), hrnn.mice.load(arguments.data)
+    models = arguments.models.split(",")
+    table = hrnn.mice.load(arguments.data)
     unknown = [name for name in models if name not in hrnn.mice.MODELS]
     if unknown:
-        raise ValueError(f"--models must be among {','.join(hrnn.mice.MODELS)}, got {','.join(unknown)}")
+        raise ValueError(
+            f"--models must be among {','.join(hrnn.mice.MODELS)}, got {','.join(unknown)}"
+        )
     arguments.out.mkdir(parents=True, exist_ok=True)
     settings = {"rng": arguments.seed, "n_threads": None}
     for model in models:
         fitted = hrnn.mice.fit(table, model, progress=True, **settings).to_frame()
         files.write_text(arguments.out / f"{model}.csv", fitted.to_csv(index=False))
-        print(f"{model}: {len(fitted)} mice, {fitted.n_trials.sum()} choices, {fitted.bits_per_trial.mean():.4f} bits per trial")
+        print(
+            f"{model}: {len(fitted)} mice, {fitted.n_trials.sum()} choices, {fitted.bits_per_trial.mean():.4f} bits per trial"
+        )
     if len(models) > 1:
         compared = hrnn.mice.compare(table, models, progress=True, **settings)
         files.write_text(arguments.out / "comparison.csv", compared.to_csv(index=False))
         hrnn.figures.save(*hrnn.figures.comparison(compared), arguments.out, "comparison")
-        print(compared[["model", "bits_per_trial", "low", "high", "difference", "exceedance"]].to_string(index=False))
+        print(
+            compared[
+                ["model", "bits_per_trial", "low", "high", "difference", "exceedance"]
+            ].to_string(index=False)
+        )
 
 
 def population(arguments):
@@ -127,18 +188,33 @@ def population(arguments):
     from hrnn.base import files
     from hrnn.populations import ensemble
 
-    settings = {"n_networks": arguments.networks, "grid": dict(_axis(text) for text in arguments.grid), "recipe": arguments.recipe,
-                "n_blocks": arguments.n_blocks, "parts": list(filter(None, arguments.parts.split(","))), "seed": arguments.seed}
+    settings = {
+        "n_networks": arguments.networks,
+        "grid": dict(_axis(text) for text in arguments.grid),
+        "recipe": arguments.recipe,
+        "n_blocks": arguments.n_blocks,
+        "parts": list(filter(None, arguments.parts.split(","))),
+        "seed": arguments.seed,
+    }
     if arguments.task_id is not None:
         print(ensemble.run_one(arguments.out, arguments.task_id, **settings))
         return
-    found = ensemble.population(arguments.out, **settings, executor="processes", n_threads=arguments.workers,
-                                   tensorboard=arguments.tensorboard)
+    found = ensemble.population(
+        arguments.out,
+        **settings,
+        executor="processes",
+        n_threads=arguments.workers,
+        tensorboard=arguments.tensorboard,
+    )
     files.write_text(arguments.out / "table.csv", found.table.to_csv(index=False))
     files.write_text(arguments.out / "failures.csv", found.failures.to_csv(index=False))
-    print(f"{found.table.key.nunique()} networks, {len(found.failures)} failed: {arguments.out / 'table.csv'}")
+    print(
+        f"{found.table.key.nunique()} networks, {len(found.failures)} failed: {arguments.out / 'table.csv'}"
+    )
     if len(found.failures):
-        raise RuntimeError(f"{len(found.failures)} networks failed; see {arguments.out / 'failures.csv'}")
+        raise RuntimeError(
+            f"{len(found.failures)} networks failed; see {arguments.out / 'failures.csv'}"
+        )
 
 
 def verify(arguments):
@@ -149,7 +225,10 @@ def verify(arguments):
     bad = found[~found.same]
     for row in bad.itertuples():
         print(f"{row.what} {row.name}: {row.detail}")
-    counts = ", ".join(f"{n} {what}{'s' if n > 1 else ''}" for what, n in found.what.value_counts(sort=False).items())
+    counts = ", ".join(
+        f"{n} {what}{'s' if n > 1 else ''}"
+        for what, n in found.what.value_counts(sort=False).items()
+    )
     print(f"checked {counts}: {len(bad) or 'none'} differ{'s' if len(bad) == 1 else ''}")
     if len(bad):
         raise ValueError(f"{arguments.folder} does not hold what its record says")

@@ -13,10 +13,25 @@ from hrnn.base.progress import bar
 from hrnn.rollout import Growing, Rollout
 from hrnn.task import Sessions, Task
 
-BLOCK_MODELS = ("semi_markov", "markov", "none", "oracle", "exponential", "published_actor", "published_observer")
+BLOCK_MODELS = (
+    "semi_markov",
+    "markov",
+    "none",
+    "oracle",
+    "exponential",
+    "published_actor",
+    "published_observer",
+)
 EVIDENCE = ("both", "difference")
 ASSUMABLE = (
-    "threshold", "strengths", "strength_weights", "p_block", "block_law", "block_hazard", "block_min", "block_max",
+    "threshold",
+    "strengths",
+    "strength_weights",
+    "p_block",
+    "block_law",
+    "block_hazard",
+    "block_min",
+    "block_max",
     "noise_sd",
 )
 TRIALS_PER_CALL = 50_000
@@ -24,7 +39,10 @@ TRIALS_PER_CALL = 50_000
 
 @dataclasses.dataclass(frozen=True)
 class Believer:
-    """What a Bayesian agent believes; `assumed` holds task numbers that differ from the sessions'."""
+    """What a Bayesian agent believes.
+
+    `assumed` holds task numbers that differ from the sessions'.
+    """
 
     block_model: str
     evidence: str = "both"
@@ -42,8 +60,12 @@ class Believer:
         with np.errstate(divide="ignore"):
             log_weights = np.log(task._tuple[1])
         return (
-            BLOCK_MODELS.index(self.block_model), EVIDENCE.index(evidence), task._block_law[1], self.hazard,
-            self.learning_rate, log_weights,
+            BLOCK_MODELS.index(self.block_model),
+            EVIDENCE.index(evidence),
+            task._block_law[1],
+            self.hazard,
+            self.learning_rate,
+            log_weights,
         )
 
 
@@ -51,11 +73,15 @@ def believer(block_model, allowed, evidence, hazard, learning_rate, assumed):
     """Check the arguments that all Bayesian agents share."""
     for name in assumed:
         if name not in ASSUMABLE:
-            raise TypeError(f"unexpected argument {name!r}; what an agent can assume is {ASSUMABLE}")
+            raise TypeError(
+                f"unexpected argument {name!r}; what an agent can assume is {ASSUMABLE}"
+            )
     Task(**assumed)
     return Believer(
-        one_of(block_model, "block_model", allowed), one_of(evidence, "evidence", EVIDENCE),
-        real_number(hazard, "hazard", 0, 1, "[]"), real_number(learning_rate, "learning_rate", 0, 1, "[]"),
+        one_of(block_model, "block_model", allowed),
+        one_of(evidence, "evidence", EVIDENCE),
+        real_number(hazard, "hazard", 0, 1, "[]"),
+        real_number(learning_rate, "learning_rate", 0, 1, "[]"),
         tuple(sorted(assumed.items())),
     )
 
@@ -66,9 +92,9 @@ class BayesianActor:
     Parameters
     ----------
     block_model : {'semi_markov', 'markov', 'none', 'oracle', 'exponential', 'published_actor'}
-        'semi_markov' is exact. 'published_actor' is the inconsistent model of the code published with
-        Schaeffer et al. (2020): its prior is the block belief itself, and it re-draws the strength at
-        every observation; it always uses the difference and a hazard of `hazard`.
+        'semi_markov' is exact. 'published_actor' is the inconsistent model of the code published
+        with Schaeffer et al. (2020): its prior is the block belief itself, and it re-draws the
+        strength at every observation; it always uses the difference and a hazard of `hazard`.
     evidence : {'both', 'difference'}
         Whether the two observations are used, or only their difference. The strength is unknown and
         fixed within a trial, so their sum is informative and only 'both' is exact.
@@ -89,8 +115,18 @@ class BayesianActor:
     True
     """
 
-    def __init__(self, block_model="semi_markov", *, evidence="both", hazard=0.02, learning_rate=0.1, **assumed):
-        self.believer = believer(block_model, BLOCK_MODELS[:-1], evidence, hazard, learning_rate, assumed)
+    def __init__(
+        self,
+        block_model="semi_markov",
+        *,
+        evidence="both",
+        hazard=0.02,
+        learning_rate=0.1,
+        **assumed,
+    ):
+        self.believer = believer(
+            block_model, BLOCK_MODELS[:-1], evidence, hazard, learning_rate, assumed
+        )
 
     def __repr__(self):
         return f"BayesianActor({self.believer.block_model!r}, evidence={self.believer.evidence!r})"
@@ -100,21 +136,40 @@ class BayesianActor:
 
 
 def act(agent, believed, policy, sessions, progress):
-    """Closed loop of a Bayesian agent; policy is None (threshold) or what `inference_actor` takes."""
-    own, task = believed.task(sessions.task), sessions.task
+    """Closed loop of a Bayesian agent.
+
+    Policy is None (threshold) or what `inference_actor` takes.
+    """
+    own = believed.task(sessions.task)
+    task = sessions.task
     if own.n_obs_max != task.n_obs_max or own.n_blank != task.n_blank:
         raise ValueError("an agent cannot assume other steps than the task has")
     n_state, n_scratch = _core.inference_sizes(own._tuple)
-    state, scratch = np.empty(n_state), np.empty(n_scratch)
+    state = np.empty(n_state)
+    scratch = np.empty(n_scratch)
     n = sessions.n_trials
-    choice, n_obs, prior = np.empty(n, np.int8), np.empty(n, np.int64), np.empty(n)
-    p_right, form = Growing(), believed.tuple(own)
+    choice = np.empty(n, np.int8)
+    n_obs = np.empty(n, np.int64)
+    prior = np.empty(n)
+    p_right = Growing()
+    form = believed.tuple(own)
     with bar(progress, n, unit="trial") as shown:
         for first in range(0, n, TRIALS_PER_CALL):
             last = min(first + TRIALS_PER_CALL, n)
             room = p_right.room((last - first) * (task.n_blank + task.n_obs_max))
             p_right.n += _core.inference_actor(
-                own._tuple, form, task._tuple, sessions._tuple, policy, first, last, state, choice, n_obs, prior, room,
+                own._tuple,
+                form,
+                task._tuple,
+                sessions._tuple,
+                policy,
+                first,
+                last,
+                state,
+                choice,
+                n_obs,
+                prior,
+                room,
                 scratch,
             )
             shown.update(last - first)
@@ -139,11 +194,13 @@ class Observation:
     p_block: np.ndarray
 
 
-def observe(run, *, block_model="semi_markov", evidence="both", hazard=0.02, learning_rate=0.1, **assumed):
+def observe(
+    run, *, block_model="semi_markov", evidence="both", hazard=0.02, learning_rate=0.1, **assumed
+):
     """Posteriors of a passive observer that sees what the agent of a rollout saw and did.
 
-    Feedback reveals the side where there was a choice; after a timeout the side stays unknown and the
-    block posterior is weighted by the likelihood of the observations.
+    Feedback reveals the side where there was a choice; after a timeout the side stays unknown and
+    the block posterior is weighted by the likelihood of the observations.
 
     Parameters
     ----------
@@ -169,8 +226,10 @@ def observe(run, *, block_model="semi_markov", evidence="both", hazard=0.02, lea
     believed = believer(block_model, allowed, evidence, hazard, learning_rate, assumed)
     task = believed.task(run.sessions.task)
     n_state, n_scratch = _core.inference_sizes(task._tuple)
-    state, scratch = np.empty(n_state), np.empty(n_scratch)
-    n, form = run.sessions.n_trials, believed.tuple(task)
+    state = np.empty(n_state)
+    scratch = np.empty(n_scratch)
+    n = run.sessions.n_trials
+    form = believed.tuple(task)
     prior, block = np.empty((2, n))
     p_right, p_block = np.empty((2, len(run.p_right)))
     ends = np.concatenate([[0], run.last_step + 1])
@@ -178,8 +237,19 @@ def observe(run, *, block_model="semi_markov", evidence="both", hazard=0.02, lea
         last = min(first + TRIALS_PER_CALL, n)
         steps = slice(ends[first], ends[last])
         _core.inference_observer(
-            task._tuple, form, run.sessions._tuple, first, last, run.choice, run.n_obs, state, prior, block,
-            p_right[steps], p_block[steps], scratch,
+            task._tuple,
+            form,
+            run.sessions._tuple,
+            first,
+            last,
+            run.choice,
+            run.n_obs,
+            state,
+            prior,
+            block,
+            p_right[steps],
+            p_block[steps],
+            scratch,
         )
     return Observation(prior, block, p_right, p_block)
 
@@ -189,18 +259,30 @@ def _whole(values, name, low, high):
     array = real_array(values, name, (1,))
     bad = np.flatnonzero((array != np.round(array)) | (array < low) | (array > high))
     if bad.size:
-        raise ValueError(f"{name} must hold whole numbers in {low}..{high}, but {name}[{bad[0]}] is {array[bad[0]]:g}")
+        raise ValueError(
+            f"{name} must hold whole numbers in {low}..{high}, but {name}[{bad[0]}] is {array[bad[0]]:g}"
+        )
     return array
 
 
-def filter_sides(side, session, block_side, *, task, block_model="semi_markov", log_likelihood=None, hazard=0.02,
-                 learning_rate=0.1):
+def filter_sides(
+    side,
+    session,
+    block_side,
+    *,
+    task,
+    block_model="semi_markov",
+    log_likelihood=None,
+    hazard=0.02,
+    learning_rate=0.1,
+):
     """Prior of a filter that is told the side of every trial: (prior (R,), block (R,)).
 
     Parameters
     ----------
     side : (R,) int in {-1, 0, 1}
-        0 where it stayed unknown: then log_likelihood (R, 2) of left and right counts, flat if None.
+        0 where it stayed unknown: then log_likelihood (R, 2) of left and right counts, flat if
+        None.
     session : (R,) int
         The filter starts afresh where it changes.
     block_side : (R,) int
@@ -209,24 +291,45 @@ def filter_sides(side, session, block_side, *, task, block_model="semi_markov", 
     """
     if not isinstance(task, Task):
         raise TypeError(f"task must be a Task, got {type(task).__name__}")
-    side, block_side = (_whole(values, name, -1, 1).astype(np.int8) for values, name in ((side, "side"), (block_side, "block_side")))
+    side, block_side = (
+        _whole(values, name, -1, 1).astype(np.int8)
+        for values, name in ((side, "side"), (block_side, "block_side"))
+    )
     session = _whole(session, "session", -(2**53), 2**53).astype(np.int64)
     believed = believer(block_model, BLOCK_MODELS, "both", hazard, learning_rate, {})
     n = len(side)
     for name, array in (("session", session), ("block_side", block_side)):
         if len(array) != n:
-            raise ValueError(f"{name} must have one entry per trial of side ({n}), got {len(array)}")
-    flat = np.zeros((n, 2)) if log_likelihood is None else real_array(log_likelihood, "log_likelihood", (2,))
-    state, (prior, block) = np.empty(_core.inference_sizes(task._tuple)[0]), np.empty((2, n))
+            raise ValueError(
+                f"{name} must have one entry per trial of side ({n}), got {len(array)}"
+            )
+    flat = (
+        np.zeros((n, 2))
+        if log_likelihood is None
+        else real_array(log_likelihood, "log_likelihood", (2,))
+    )
+    state = np.empty(_core.inference_sizes(task._tuple)[0])
+    (prior, block) = np.empty((2, n))
     form = believed.tuple(task)
     for first in range(0, n, 4 * TRIALS_PER_CALL):
         _core.inference_filter(
-            task._tuple, form, first, min(first + 4 * TRIALS_PER_CALL, n), session, block_side, side, flat, state, prior,
+            task._tuple,
+            form,
+            first,
+            min(first + 4 * TRIALS_PER_CALL, n),
+            session,
+            block_side,
+            side,
+            flat,
+            state,
+            prior,
             block,
         )
     bad = np.flatnonzero(np.isnan(prior))
     if bad.size:
-        raise ValueError(f"side[{bad[0] - 1}] is impossible under this task: a block of the other side cannot have begun")
+        raise ValueError(
+            f"side[{bad[0] - 1}] is impossible under this task: a block of the other side cannot have begun"
+        )
     return prior, block
 
 
@@ -241,8 +344,11 @@ def accuracy_bound(sessions, *, evidence="both"):
     prior, _ = filter_sides(sessions.side, sessions.session, sessions.block_side, task=task)
     log_likelihood = np.empty((sessions.n_trials, 2))
     _core.inference_evidence(
-        task._tuple, Believer("none", one_of(evidence, "evidence", EVIDENCE)).tuple(task),
-        np.full(sessions.n_trials, task.n_obs_max, np.int64), sessions.observations.sum(1), log_likelihood,
+        task._tuple,
+        Believer("none", one_of(evidence, "evidence", EVIDENCE)).tuple(task),
+        np.full(sessions.n_trials, task.n_obs_max, np.int64),
+        sessions.observations.sum(1),
+        log_likelihood,
         np.empty(_core.inference_sizes(task._tuple)[1]),
     )
     with np.errstate(divide="ignore"):

@@ -86,9 +86,12 @@ class Network:
         >>> hrnn.Network.init("leaky", n_hidden=10, rng=0).leak
         0.5
         """
-        draw, n = generator(rng), _n_hidden(n_hidden)
+        draw = generator(rng)
+        n = _n_hidden(n_hidden)
         bound = 1 / np.sqrt(n)
-        arrays = {name: draw.uniform(-bound, bound, shape) for name, _, shape in _core.cell_layout(n)}
+        arrays = {
+            name: draw.uniform(-bound, bound, shape) for name, _, shape in _core.cell_layout(n)
+        }
         arrays["b"] = arrays["b"] + draw.uniform(-bound, bound, n)
         arrays["W"] = arrays["W"] * real_number(gain, "gain", 0, np.inf, "(")
         return cls.from_arrays(cell, **arrays, leak=leak)
@@ -103,19 +106,36 @@ class Network:
             if arrays[name].shape != shape:
                 raise ValueError(f"{name} must have shape {shape}, got {arrays[name].shape}")
             parts.append(arrays[name].ravel())
-        return cls(cell, len(arrays["W"]), leak, np.concatenate(parts), {} if metadata is None else metadata)
+        return cls(
+            cell,
+            len(arrays["W"]),
+            leak,
+            np.concatenate(parts),
+            {} if metadata is None else metadata,
+        )
 
     def with_theta(self, theta, *, metadata=None):
         """Return the same network with other parameters (P,)."""
-        return Network(self.cell, self.n_hidden, self.leak, theta, self.metadata if metadata is None else metadata)
+        return Network(
+            self.cell,
+            self.n_hidden,
+            self.leak,
+            theta,
+            self.metadata if metadata is None else metadata,
+        )
 
     def save(self, path):
         """Write the network to a file, whole or not at all."""
-        files.save_archive(path, kind="network", config=self._config(), arrays={"theta": self.theta})
+        files.save_archive(
+            path, kind="network", config=self._config(), arrays={"theta": self.theta}
+        )
 
     @classmethod
     def load(cls, path):
-        """Read a network from its file, from a checkpoint of its training, or from its file in a population."""
+        """Read a network from its file, from a checkpoint of its training.
+
+        Or from its file in a population.
+        """
         archive = files.load_archive(path, kind=("network", "checkpoint", "member"), fallback=True)
         return cls._from_archive(path, archive)
 
@@ -123,18 +143,33 @@ class Network:
     def _from_archive(cls, path, archive):
         config = archive.config.get("network", archive.config)
         try:
-            return cls(config["cell"], config["n_hidden"], config["leak"], archive.arrays["theta"], config["metadata"])
+            return cls(
+                config["cell"],
+                config["n_hidden"],
+                config["leak"],
+                archive.arrays["theta"],
+                config["metadata"],
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} does not hold a network: {error}") from error
 
     def _config(self):
-        return {"cell": self.cell, "n_hidden": self.n_hidden, "leak": self.leak, "metadata": self.metadata}
+        return {
+            "cell": self.cell,
+            "n_hidden": self.n_hidden,
+            "leak": self.leak,
+            "metadata": self.metadata,
+        }
 
     def to_state_dict(self):
         """Parameters under PyTorch's names; our one bias becomes bias_ih, and bias_hh is 0."""
         return {
-            "rnn.weight_ih_l0": self.U.copy(), "rnn.weight_hh_l0": self.W.copy(), "rnn.bias_ih_l0": self.b.copy(),
-            "rnn.bias_hh_l0": np.zeros(self.n_hidden), "readout.weight": self.V.copy(), "readout.bias": self.c.copy(),
+            "rnn.weight_ih_l0": self.U.copy(),
+            "rnn.weight_hh_l0": self.W.copy(),
+            "rnn.bias_ih_l0": self.b.copy(),
+            "rnn.bias_hh_l0": np.zeros(self.n_hidden),
+            "readout.weight": self.V.copy(),
+            "readout.bias": self.c.copy(),
         }
 
     @classmethod
@@ -142,17 +177,32 @@ class Network:
         """Make a network of parameters under PyTorch's names; the two biases are added."""
         if not isinstance(state, Mapping):
             raise TypeError(f"state must be a dict of arrays, got {type(state).__name__}")
-        missing = {"rnn.weight_ih_l0", "rnn.weight_hh_l0", "rnn.bias_ih_l0", "rnn.bias_hh_l0", "readout.weight",
-                   "readout.bias"} - set(state)
+        missing = {
+            "rnn.weight_ih_l0",
+            "rnn.weight_hh_l0",
+            "rnn.bias_ih_l0",
+            "rnn.bias_hh_l0",
+            "readout.weight",
+            "readout.bias",
+        } - set(state)
         if missing:
             raise ValueError(f"state must hold {sorted(missing)}, got {sorted(state)}")
-        biases = [real_array(state[name], name, (1,)) for name in ("rnn.bias_ih_l0", "rnn.bias_hh_l0")]
+        biases = [
+            real_array(state[name], name, (1,)) for name in ("rnn.bias_ih_l0", "rnn.bias_hh_l0")
+        ]
         if biases[0].shape != biases[1].shape:
-            raise ValueError(f"rnn.bias_hh_l0 must have shape {biases[0].shape}, got {biases[1].shape}")
+            raise ValueError(
+                f"rnn.bias_hh_l0 must have shape {biases[0].shape}, got {biases[1].shape}"
+            )
         bias = biases[0] + biases[1]
         return cls.from_arrays(
-            cell, W=state["rnn.weight_hh_l0"], U=state["rnn.weight_ih_l0"], b=bias, V=state["readout.weight"],
-            c=state["readout.bias"], leak=leak,
+            cell,
+            W=state["rnn.weight_hh_l0"],
+            U=state["rnn.weight_ih_l0"],
+            b=bias,
+            V=state["readout.weight"],
+            c=state["readout.bias"],
+            leak=leak,
         )
 
     def __repr__(self):

@@ -28,10 +28,13 @@ class Solution:
     """
 
     def __init__(self, task, believed, criterion):
-        self.task, self.form = task, believed.tuple(task)
+        self.task = task
+        self.form = believed.tuple(task)
         self.grid = _core.policy_grid(task._tuple, EVIDENCE.index(believed.evidence), SPACING)
         self.logit_max = float(np.log(task.p_block / (1 - task.p_block)))
-        self.logits = np.linspace(0, self.logit_max, N_PRIORS) if self.logit_max > 0 else np.zeros(1)
+        self.logits = (
+            np.linspace(0, self.logit_max, N_PRIORS) if self.logit_max > 0 else np.zeros(1)
+        )
         self.scratch = np.empty(_core.policy_scratch(task._tuple, self.grid))
         self.wait = np.empty((len(self.logits), task.n_obs_max - 1, *self.grid[2:]))
         self.reward_rate, self.value = 0.0, self.mean_value(0.0)
@@ -43,7 +46,9 @@ class Solution:
     def visited(self):
         """|logit prior| in sampled sessions of the task."""
         sessions = self.task.replace(n_obs_max=1).sample(n_blocks=N_BLOCKS_VISITED, rng=0)
-        prior, _ = filter_sides(sessions.side, sessions.session, sessions.block_side, task=self.task)
+        prior, _ = filter_sides(
+            sessions.side, sessions.session, sessions.block_side, task=self.task
+        )
         return np.abs(np.log(prior / (1 - prior)))
 
     def mean_value(self, rho):
@@ -52,11 +57,19 @@ class Solution:
 
         values = [
             _core.policy_solve(
-                self.task._tuple, self.form, self.grid, 1 / (1 + float(np.exp(-x))), rho, wait, self.scratch
+                self.task._tuple,
+                self.form,
+                self.grid,
+                1 / (1 + float(np.exp(-x))),
+                rho,
+                wait,
+                self.scratch,
             )
             for x, wait in zip(self.logits, self.wait, strict=True)
         ]
-        mean = CubicSpline(self.logits, values)(self.visited).mean() if len(values) > 1 else values[0]
+        mean = (
+            CubicSpline(self.logits, values)(self.visited).mean() if len(values) > 1 else values[0]
+        )
         return float(mean) - rho * self.task.n_blank
 
     def find_rate(self):
@@ -64,12 +77,15 @@ class Solution:
 
         The mean value is convex and falls with rho, with slope -E[T].
         """
-        low, value = 0.0, self.value
+        low = 0.0
+        value = self.value
         rho = value / (self.task.n_blank + 0.5 * (1 + self.task.n_obs_max))
         for _ in range(50):
             new = self.mean_value(rho)
             step = new * (rho - low) / (value - new) if value != new else 0.0
-            low, value, rho = rho, new, rho + step
+            low = rho
+            value = new
+            rho = rho + step
             if abs(step) < RHO_TOLERANCE / 10:
                 return low
         raise _core.NumericalError("the reward rate did not converge")
@@ -82,9 +98,13 @@ def solve(task, believed, criterion):
     if task.p_block == 1:
         raise ValueError("p_block must be < 1 for the optimal policy, got 1")
     if strongest * (task.n_obs_max * strongest / 2 + 4.5 * task.n_obs_max**0.5) > 600:
-        raise ValueError(f"strengths / noise_sd must be smaller for the optimal policy's grid, got {strongest}")
+        raise ValueError(
+            f"strengths / noise_sd must be smaller for the optimal policy's grid, got {strongest}"
+        )
     if task.n_obs_max * strongest > 200:
-        raise ValueError(f"n_obs_max * strength / noise_sd must be <= 200, got {task.n_obs_max * strongest}")
+        raise ValueError(
+            f"n_obs_max * strength / noise_sd must be <= 200, got {task.n_obs_max * strongest}"
+        )
     return Solution(task, believed, criterion)
 
 
@@ -101,10 +121,10 @@ class OptimalPolicy:
 
     Notes
     -----
-    Q(n, sums) = wait_penalty - rho + E[max(2 max(p, 1 - p) - 1, Q(n + 1))], and it waits where Q exceeds
-    2 max(p, 1 - p) - 1. At n_obs_max it always acts, so the side is always revealed and the priors do
-    not depend on the policy. rho = 0 for reward per trial; for reward per step it is the one rate with
-    E[R - rho T] = 0 over the priors that the filter visits.
+    Q(n, sums) = wait_penalty - rho + E[max(2 max(p, 1 - p) - 1, Q(n + 1))], and it waits where Q
+    exceeds 2 max(p, 1 - p) - 1. At n_obs_max it always acts, so the side is always revealed and the
+    priors do not depend on the policy. rho = 0 for reward per trial; for reward per step it is the
+    one rate with E[R - rho T] = 0 over the priors that the filter visits.
 
     Examples
     --------

@@ -58,11 +58,15 @@ class Rollout:
         if not runs or not all(isinstance(run, cls) for run in runs):
             raise TypeError("runs must be one or more Rollouts")
         first = runs[0]
-        if any(run.agent is not first.agent or run.sessions.task != first.sessions.task for run in runs):
+        if any(
+            run.agent is not first.agent or run.sessions.task != first.sessions.task for run in runs
+        ):
             raise ValueError("runs must be of one agent and one task")
         sessions = Sessions.join([run.sessions for run in runs])
         arrays = {
-            name: None if getattr(first, name) is None else np.concatenate([getattr(run, name) for run in runs])
+            name: None
+            if getattr(first, name) is None
+            else np.concatenate([getattr(run, name) for run in runs])
             for name in ("choice", "n_obs", "p_right", "hidden", "prior")
         }
         return cls(first.agent, sessions, **arrays)
@@ -75,7 +79,9 @@ class Rollout:
     @functools.cached_property
     def step(self):
         """Step within the trial, blanks included, (T,) int64."""
-        first = np.cumsum(self.n_obs + self.sessions.task.n_blank) - (self.n_obs + self.sessions.task.n_blank)
+        first = np.cumsum(self.n_obs + self.sessions.task.n_blank) - (
+            self.n_obs + self.sessions.task.n_blank
+        )
         return np.arange(len(self.p_right)) - first[self.trial]
 
     @property
@@ -95,7 +101,10 @@ class Rollout:
 
     @property
     def told(self):
-        """Rows of the steps that receive a trial's feedback: the first of all trials but those that begin a session."""
+        """Rows of the steps that receive a trial's feedback.
+
+        The first of all trials but those that begin a session.
+        """
         return np.setdiff1d(self.first_step, self.session_starts)
 
     @property
@@ -106,9 +115,13 @@ class Rollout:
     @functools.cached_property
     def inputs(self):
         """(o^L, o^R, r) at each step, (T, 3): the feedback r is what the step before produced."""
-        task, sessions, observed = self.sessions.task, self.sessions, self.observed
+        task = self.sessions.task
+        sessions = self.sessions
+        observed = self.observed
         inputs = np.zeros((len(self.p_right), 3))
-        inputs[observed, :2] = sessions.observations[self.trial[observed], self.step[observed] - task.n_blank]
+        inputs[observed, :2] = sessions.observations[
+            self.trial[observed], self.step[observed] - task.n_blank
+        ]
         produced = np.where(observed, task.wait_penalty, 0.0)
         produced[self.last_step] = np.where(self.choice == sessions.side, 1.0, -1.0)
         inputs[1:, 2] = produced[:-1]
@@ -130,21 +143,37 @@ class Rollout:
         """One row per trial, as a pandas DataFrame."""
         import pandas as pd
 
-        s, task = self.sessions, self.sessions.task
+        s = self.sessions
+        task = self.sessions.task
         correct = self.choice == s.side
-        concordant = pd.array(s.side == s.block_side, dtype="boolean") if (s.block_side == 0).any() else s.side == s.block_side
+        concordant = (
+            pd.array(s.side == s.block_side, dtype="boolean")
+            if (s.block_side == 0).any()
+            else s.side == s.block_side
+        )
         if (s.block_side == 0).any():
             concordant[s.block_side == 0] = pd.NA
-        return pd.DataFrame({
-            "session": s.session, "block": s.block, "trial": np.arange(s.n_trials) - s.offsets[s.session],
-            "trial_in_block": s.trial_in_block, "p_left": np.round(0.5 - s.block_side * (task.p_block - 0.5), 12),
-            "block_side": s.block_side.astype(np.int64), "side": s.side.astype(np.int64), "strength": s.strength,
-            "signed_strength": s.side * s.strength + 0.0, "concordant": concordant,
-            "choice": self.choice.astype(np.int64), "correct": correct, "timeout": self.choice == 0,
-            "n_obs": self.n_obs, "n_steps": self.n_obs + task.n_blank,
-            "reward": task.wait_penalty * (self.n_obs - 1) + np.where(correct, 1.0, -1.0),
-            "p_right": self.p_right[self.last_step],
-        })
+        return pd.DataFrame(
+            {
+                "session": s.session,
+                "block": s.block,
+                "trial": np.arange(s.n_trials) - s.offsets[s.session],
+                "trial_in_block": s.trial_in_block,
+                "p_left": np.round(0.5 - s.block_side * (task.p_block - 0.5), 12),
+                "block_side": s.block_side.astype(np.int64),
+                "side": s.side.astype(np.int64),
+                "strength": s.strength,
+                "signed_strength": s.side * s.strength + 0.0,
+                "concordant": concordant,
+                "choice": self.choice.astype(np.int64),
+                "correct": correct,
+                "timeout": self.choice == 0,
+                "n_obs": self.n_obs,
+                "n_steps": self.n_obs + task.n_blank,
+                "reward": task.wait_penalty * (self.n_obs - 1) + np.where(correct, 1.0, -1.0),
+                "p_right": self.p_right[self.last_step],
+            }
+        )
 
     @functools.cached_property
     def steps(self):
@@ -153,23 +182,34 @@ class Rollout:
 
         s = self.sessions
         session = s.session[self.trial]
-        return pd.DataFrame({
-            "session": session, "trial": self.trial - s.offsets[session], "t": self.step,
-            "is_blank": self.step < s.task.n_blank, "obs_left": self.inputs[:, 0], "obs_right": self.inputs[:, 1],
-            "feedback": self.inputs[:, 2], "p_right": self.p_right,
-        })
+        return pd.DataFrame(
+            {
+                "session": session,
+                "trial": self.trial - s.offsets[session],
+                "t": self.step,
+                "is_blank": self.step < s.task.n_blank,
+                "obs_left": self.inputs[:, 0],
+                "obs_right": self.inputs[:, 1],
+                "feedback": self.inputs[:, 2],
+                "p_right": self.p_right,
+            }
+        )
 
 
 class Growing:
     """An array that grows in place along its first axis while it is filled."""
 
     def __init__(self, shape=()):
-        self.array, self.shape, self.n = np.empty((0, *shape)), shape, 0
+        self.array = np.empty((0, *shape))
+        self.shape = shape
+        self.n = 0
 
     def room(self, n):
         """A view of n free rows."""
         if self.n + n > len(self.array):
-            self.array.resize((max(self.n + n, len(self.array) * 3 // 2), *self.shape), refcheck=False)
+            self.array.resize(
+                (max(self.n + n, len(self.array) * 3 // 2), *self.shape), refcheck=False
+            )
         return self.array[self.n : self.n + n]
 
     def done(self):
@@ -184,9 +224,9 @@ def rollout(agent, sessions, *, hidden=True, progress=False):
     Parameters
     ----------
     agent : Network, BayesianActor, OptimalPolicy, or any object with `start(task)` and `step(x)`
-        A user's agent gets `start(task)` at the start of each session and `step(x)` with
-        x = (o^L, o^R, r), (3,), at each step, blanks included, and returns P(right). It is run step by
-        step in Python, thousands of times slower than the others.
+        A user's agent gets `start(task)` at the start of each session and `step(x)` with x = (o^L,
+        o^R, r), (3,), at each step, blanks included, and returns P(right). It is run step by step
+        in Python, thousands of times slower than the others.
     sessions : Sessions
     hidden : bool
         Whether to keep the states of a network, T x N x 8 bytes.
@@ -218,25 +258,41 @@ def rollout(agent, sessions, *, hidden=True, progress=False):
         return agent._rollout(sessions, progress)
     if callable(getattr(agent, "step", None)) and callable(getattr(agent, "start", None)):
         return _python(agent, sessions, progress)
-    raise TypeError(f"agent must be a Network, BayesianActor, OptimalPolicy or have start and step, got {type(agent).__name__}")
+    raise TypeError(
+        f"agent must be a Network, BayesianActor, OptimalPolicy or have start and step, got {type(agent).__name__}"
+    )
 
 
 def _network(net, sessions, keep, progress):
     task = sessions.task
-    choice, n_obs = np.empty(sessions.n_trials, np.int8), np.empty(sessions.n_trials, np.int64)
+    choice = np.empty(sessions.n_trials, np.int8)
+    n_obs = np.empty(sessions.n_trials, np.int64)
     most = sessions.n_trials * (task.n_blank + task.n_obs_max)
     if keep:
         refuse_size("hidden", "states", 8 * net.n_hidden * sessions.n_trials * (task.n_blank + 1))
     scratch = np.empty(_core.rollout_scratch(task._tuple, net.n_hidden, 1, 1)[0])
-    place, h = np.zeros(3), np.zeros(net.n_hidden)
-    p_right, states = Growing(), Growing((net.n_hidden,))
+    place = np.zeros(3)
+    h = np.zeros(net.n_hidden)
+    p_right = Growing()
+    states = Growing((net.n_hidden,))
     per_call = min(most, max(1000, STEPS_PER_CALL * 50**2 // max(net.n_hidden, 50) ** 2))
     with bar(progress, sessions.n_trials, unit="trial") as shown:
         while place[0] < sessions.n_trials:
             before = place[0]
             n = _core.rollout_forward(
-                net.theta, net.n_hidden, net.leak, task._tuple, sessions._tuple, sessions.n_trials, place, h,
-                p_right.room(per_call), states.room(per_call) if keep else None, choice, n_obs, scratch,
+                net.theta,
+                net.n_hidden,
+                net.leak,
+                task._tuple,
+                sessions._tuple,
+                sessions.n_trials,
+                place,
+                h,
+                p_right.room(per_call),
+                states.room(per_call) if keep else None,
+                choice,
+                n_obs,
+                scratch,
             )
             if not np.isfinite(p_right.array[p_right.n : p_right.n + n]).all():
                 raise _core.NumericalError("a state of the network is no longer finite")
@@ -248,8 +304,11 @@ def _network(net, sessions, keep, progress):
 
 def _python(agent, sessions, progress):
     task = sessions.task
-    choice, n_obs = np.empty(sessions.n_trials, np.int8), np.empty(sessions.n_trials, np.int64)
-    place, x, p_right = np.zeros(3), np.empty(3), []
+    choice = np.empty(sessions.n_trials, np.int8)
+    n_obs = np.empty(sessions.n_trials, np.int64)
+    place = np.zeros(3)
+    x = np.empty(3)
+    p_right = []
     with bar(progress, sessions.n_trials, unit="trial") as shown:
         for first, end in zip(sessions.offsets[:-1], sessions.offsets[1:], strict=True):
             agent.start(task)
@@ -260,8 +319,14 @@ def _python(agent, sessions, progress):
                 if not 0 <= p <= 1:
                     raise ValueError(f"agent.step must return a probability, got {p}")
                 p_right.append(p)
-                with np.errstate(divide="ignore"):  # the form of the threshold's own log odds: equal numbers stay equal
-                    margin = float(np.log(np.float64(p) / (1 - p)) if p >= 0.5 else -np.log(np.float64(1 - p) / p))
+                with np.errstate(
+                    divide="ignore"
+                ):  # the form of the threshold's own log odds: equal numbers stay equal
+                    margin = float(
+                        np.log(np.float64(p) / (1 - p))
+                        if p >= 0.5
+                        else -np.log(np.float64(1 - p) / p)
+                    )
                 _core.task_act(task._tuple, sessions._tuple, margin, place, choice, n_obs)
             shown.update(int(end - first))
     return Rollout(agent, sessions, choice, n_obs, np.array(p_right))

@@ -1,4 +1,7 @@
-"""Sessions of a rollout side by side, as the core takes them, and what a small network does on their inputs."""
+"""Sessions of a rollout side by side, as the core takes them.
+
+And what a small network does on their inputs.
+"""
 
 import dataclasses
 
@@ -38,7 +41,8 @@ class Sequences:
         4
         """
         offsets = run.sessions.offsets
-        first, last = run.first_step[offsets[:-1]][sessions], run.last_step[offsets[1:] - 1][sessions]
+        first = run.first_step[offsets[:-1]][sessions]
+        last = run.last_step[offsets[1:] - 1][sessions]
         n = last - first + 1
         step = first + np.arange(n.max())[:, None]
         step = np.where(step <= last, step, -1)
@@ -46,12 +50,18 @@ class Sequences:
         return cls(_lay(run.inputs, step), step)
 
     def lay(self, values):
-        """What a rollout has for each step (steps, ...) in the places of its steps, (..., T, L); 0 elsewhere."""
+        """What a rollout has for each step (steps, ...) in the places of its steps, (..., T, L).
+
+        0 elsewhere.
+        """
         return _lay(values, self.step)
 
     @property
     def rows(self):
-        """Steps of the rollout in their places one after another, (n,): what `flat` returns values of."""
+        """Steps of the rollout in their places one after another, (n,).
+
+        What `flat` returns values of.
+        """
         return self.step[self.step >= 0]
 
     def flat(self, values):
@@ -79,7 +89,8 @@ def respond(net, sequences):
     """
     check_network(net)
     scratch = scratch_of(net.n_hidden, sequences)
-    margin, states = np.empty(sequences.step.shape), np.empty((net.n_hidden, *sequences.step.shape))
+    margin = np.empty(sequences.step.shape)
+    states = np.empty((net.n_hidden, *sequences.step.shape))
     _core.sequence_forward(net.theta, net.n_hidden, net.leak, sequences.x, margin, states, scratch)
     return margin, states
 

@@ -1,7 +1,7 @@
 """The decision task: every number of it, and whole sessions sampled from it.
 
-The random content of a session does not depend on what an agent does. Sessions are therefore sampled
-once, as data, and given to every agent, so that comparisons are paired.
+The random content of a session does not depend on what an agent does. Sessions are therefore
+sampled once, as data, and given to every agent, so that comparisons are paired.
 """
 
 import dataclasses
@@ -11,12 +11,21 @@ import math
 import numpy as np
 
 from hrnn import _core
-from hrnn.base.arguments import generator, one_of, real_array, real_number, refuse_size, whole_number
+from hrnn.base.arguments import (
+    generator,
+    one_of,
+    real_array,
+    real_number,
+    refuse_size,
+    whole_number,
+)
 
 BLOCK_LAWS = ("geometric", "exponential")
 IBL_CONTRASTS = (0.0, 0.0625, 0.125, 0.25, 1.0)
 TRIALS_PER_CALL = 50_000  # bounds the time of one call into C
-LARGEST = 1e6  # of strengths, noise and penalties: sums, squares and likelihoods of them stay finite
+LARGEST = (
+    1e6  # of strengths, noise and penalties: sums, squares and likelihoods of them stay finite
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,7 +92,10 @@ class Task:
         put("strengths", _numbers("strengths", self.strengths))
         if self.strength_weights is not None:
             put("strength_weights", _numbers("strength_weights", self.strength_weights))
-            if len(self.strength_weights) != len(self.strengths) or not 0 < sum(self.strength_weights) < math.inf:
+            if (
+                len(self.strength_weights) != len(self.strengths)
+                or not 0 < sum(self.strength_weights) < math.inf
+            ):
                 raise ValueError(
                     f"strength_weights must be {len(self.strengths)} numbers >= 0, not all 0, got {self.strength_weights}"
                 )
@@ -95,7 +107,9 @@ class Task:
             if getattr(self, name) > high:
                 raise ValueError(f"{name} must be <= {high}, got {getattr(self, name)}")
         if self.block_max < self.block_min:
-            raise ValueError(f"block_max must be >= block_min = {self.block_min}, got {self.block_max}")
+            raise ValueError(
+                f"block_max must be >= block_min = {self.block_min}, got {self.block_max}"
+            )
 
     @classmethod
     def preset(cls, name, *, contrast_gain=2.5, contrasts="uniform"):
@@ -121,8 +135,12 @@ class Task:
             return cls()
         weights = None if contrasts == "uniform" else (0.5, 1.0, 1.0, 1.0, 1.0)
         return cls(
-            strengths=tuple(gain * c for c in IBL_CONTRASTS), strength_weights=weights,
-            block_law="exponential", block_hazard=1 / 60, block_max=99, n_unbiased=90,
+            strengths=tuple(gain * c for c in IBL_CONTRASTS),
+            strength_weights=weights,
+            block_law="exponential",
+            block_hazard=1 / 60,
+            block_max=99,
+            n_unbiased=90,
         )
 
     def replace(self, **changes):
@@ -131,16 +149,32 @@ class Task:
 
     def to_dict(self):
         """Fields as plain numbers, strings and lists, for JSON; `Task(**d)` reverses it."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self).items()}
+        return {
+            k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self).items()
+        }
 
     @functools.cached_property
     def _tuple(self):
         """The form that the C core takes."""
-        weights = np.ones(len(self.strengths)) if self.strength_weights is None else np.array(self.strength_weights)
+        weights = (
+            np.ones(len(self.strengths))
+            if self.strength_weights is None
+            else np.array(self.strength_weights)
+        )
         return (
-            np.array(self.strengths), weights / weights.sum(), self.p_block, BLOCK_LAWS.index(self.block_law),
-            self.block_hazard, self.block_min, self.block_max, self.n_unbiased, self.n_blank, self.n_obs_max,
-            self.threshold, self.wait_penalty, self.noise_sd,
+            np.array(self.strengths),
+            weights / weights.sum(),
+            self.p_block,
+            BLOCK_LAWS.index(self.block_law),
+            self.block_hazard,
+            self.block_min,
+            self.block_max,
+            self.n_unbiased,
+            self.n_blank,
+            self.n_obs_max,
+            self.threshold,
+            self.wait_penalty,
+            self.noise_sd,
         )
 
     @functools.cached_property
@@ -182,19 +216,30 @@ class Task:
         """
         if (n_sessions is None) == (n_blocks is None):
             raise ValueError("exactly one of n_sessions and n_blocks must be given")
-        name, asked, per = ("n_blocks", n_blocks, 1) if n_sessions is None else ("n_sessions", n_sessions, self.n_blocks)
+        name, asked, per = (
+            ("n_blocks", n_blocks, 1)
+            if n_sessions is None
+            else ("n_sessions", n_sessions, self.n_blocks)
+        )
         n_blocks = whole_number(asked, name) * per
         refuse_size(name, asked, n_blocks * self.block_max * (16 * self.n_obs_max + 42))
         return _sample(self, n_blocks, generator(rng))
 
 
 _REALS = (
-    ("p_block", 0.5, 1, "[]"), ("block_hazard", 0, 1, ""), ("threshold", 0.5, 1, "["),
-    ("wait_penalty", -LARGEST, LARGEST, "[]"), ("noise_sd", 1 / LARGEST, LARGEST, "[]"),
+    ("p_block", 0.5, 1, "[]"),
+    ("block_hazard", 0, 1, ""),
+    ("threshold", 0.5, 1, "["),
+    ("wait_penalty", -LARGEST, LARGEST, "[]"),
+    ("noise_sd", 1 / LARGEST, LARGEST, "[]"),
 )
 _COUNTS = (
-    ("block_min", 1, 10**6), ("block_max", 1, 10**6), ("n_unbiased", 0, 10**6), ("n_blocks", 1, 10**7),
-    ("n_blank", 0, 10**4), ("n_obs_max", 1, 10**4),
+    ("block_min", 1, 10**6),
+    ("block_max", 1, 10**6),
+    ("n_unbiased", 0, 10**6),
+    ("n_blocks", 1, 10**7),
+    ("n_blank", 0, 10**4),
+    ("n_obs_max", 1, 10**4),
 )
 
 
@@ -202,7 +247,9 @@ def _numbers(name, values):
     """A tuple of floats >= 0."""
     array = real_array(values, name, (1,))
     if (array < 0).any() or (array > LARGEST).any():
-        raise ValueError(f"{name} must be in [0, {LARGEST:g}], got {array.min():g} to {array.max():g}")
+        raise ValueError(
+            f"{name} must be in [0, {LARGEST:g}], got {array.min():g} to {array.max():g}"
+        )
     return tuple(array.tolist())
 
 
@@ -246,8 +293,11 @@ class Sessions:
         ends = np.cumsum([0, *(sessions.n_trials for sessions in several[:-1])])
         names = ("block", "block_side", "trial_in_block", "side", "strength", "observations")
         return cls(
-            task=first.task, session=np.concatenate([s.session + n for s, n in zip(several, before, strict=True)]),
-            offsets=np.r_[0, np.concatenate([s.offsets[1:] + n for s, n in zip(several, ends, strict=True)])],
+            task=first.task,
+            session=np.concatenate([s.session + n for s, n in zip(several, before, strict=True)]),
+            offsets=np.r_[
+                0, np.concatenate([s.offsets[1:] + n for s, n in zip(several, ends, strict=True)])
+            ],
             **{name: np.concatenate([getattr(s, name) for s in several]) for name in names},
         )
 
@@ -258,7 +308,9 @@ class Sessions:
         n = np.diff(self.offsets)[sessions]
         names = ("block", "block_side", "trial_in_block", "side", "strength", "observations")
         return Sessions(
-            task=self.task, session=np.repeat(np.arange(len(sessions)), n), offsets=np.r_[0, n.cumsum()],
+            task=self.task,
+            session=np.repeat(np.arange(len(sessions)), n),
+            offsets=np.r_[0, n.cumsum()],
             **{name: getattr(self, name)[rows] for name in names},
         )
 
@@ -299,14 +351,23 @@ def _sample(task, n_blocks, rng):
     lengths = np.empty(n_blocks, np.int64)
     _core.task_sample_lengths(task._tuple, blocks.bit_generator, lengths)
     first_side = 2 * blocks.integers(0, 2, len(per_session)) - 1
-    index = np.concatenate([np.arange(n) for n in per_session]) if len(per_session) > 1 else np.arange(n_blocks)
+    index = (
+        np.concatenate([np.arange(n) for n in per_session])
+        if len(per_session) > 1
+        else np.arange(n_blocks)
+    )
     side = np.repeat(first_side, per_session) * (1 - 2 * (index % 2))
     session = np.repeat(np.arange(len(per_session)), per_session)
     if task.n_unbiased:
         starts = np.flatnonzero(index == 0)
         lengths, side, index, session = (
             np.insert(values, starts, start)
-            for values, start in ((lengths, task.n_unbiased), (side, 0), (index + 1, 0), (session, session[starts]))
+            for values, start in (
+                (lengths, task.n_unbiased),
+                (side, 0),
+                (index + 1, 0),
+                (session, session[starts]),
+            )
         )
     return _fill(task, lengths, side.astype(np.int8), index, session, trials, noise)
 
@@ -316,17 +377,29 @@ def _fill(task, lengths, block_side, block, session, trials, noise):
     n_trials = int(lengths.sum())
     first = np.cumsum(lengths) - lengths
     block_side = np.repeat(block_side, lengths)
-    side, strength = np.empty(n_trials, np.int8), np.empty(n_trials)
+    side = np.empty(n_trials, np.int8)
+    strength = np.empty(n_trials)
     observations = np.empty((n_trials, task.n_obs_max, 2))
     for start in range(0, n_trials, TRIALS_PER_CALL):
         part = slice(start, start + TRIALS_PER_CALL)
         _core.task_sample_trials(
-            task._tuple, trials.bit_generator, noise.bit_generator, block_side[part], side[part], strength[part],
+            task._tuple,
+            trials.bit_generator,
+            noise.bit_generator,
+            block_side[part],
+            side[part],
+            strength[part],
             observations[part],
         )
     ends = np.bincount(session, weights=lengths).cumsum().astype(np.int64)
     return Sessions(
-        task=task, session=np.repeat(session, lengths), block=np.repeat(block, lengths), block_side=block_side,
-        trial_in_block=np.arange(n_trials) - np.repeat(first, lengths), side=side, strength=strength,
-        observations=observations, offsets=np.concatenate([[0], ends]),
+        task=task,
+        session=np.repeat(session, lengths),
+        block=np.repeat(block, lengths),
+        block_side=block_side,
+        trial_in_block=np.arange(n_trials) - np.repeat(first, lengths),
+        side=side,
+        strength=strength,
+        observations=observations,
+        offsets=np.concatenate([[0], ends]),
     )

@@ -52,10 +52,12 @@ def rollout(arrays, leak, sessions, task):
     W, U, b, V, c = (arrays[name] for name in "WUbVc")
     steps = []
     n_trials = len(sessions.side)
-    choice, n_obs = np.zeros(n_trials, dtype=int), np.zeros(n_trials, dtype=int)
+    choice = np.zeros(n_trials, dtype=int)
+    n_obs = np.zeros(n_trials, dtype=int)
     reward = np.zeros(n_trials)
     for session in range(len(sessions.offsets) - 1):
-        h, feedback = np.zeros(len(b)), 0.0
+        h = np.zeros(len(b))
+        feedback = 0.0
         for trial in range(sessions.offsets[session], sessions.offsets[session + 1]):
             for n in range(1 - task.n_blank, task.n_obs_max + 1):  # n < 1: blank steps
                 o = sessions.observations[trial, n - 1] if n > 0 else (0.0, 0.0)
@@ -71,7 +73,7 @@ def rollout(arrays, leak, sessions, task):
                     reward[trial] += feedback
                 if choice[trial]:
                     break
-    names = "inputs hidden logits p_right is_blank trial session_of_step".split()
+    names = ["inputs", "hidden", "logits", "p_right", "is_blank", "trial", "session_of_step"]
     columns = (np.array(column) for column in zip(*steps, strict=True))
     out = dict(zip(names, columns, strict=True))
     return out | {"choice": choice, "n_obs": n_obs, "reward": reward}
@@ -82,7 +84,8 @@ def step_losses(logits, side, loss):
     log_p = logits - np.logaddexp(logits[:, :1], logits[:, 1:])
     target = np.stack([side == -1, side == +1], axis=1).astype(float)
     log_correct = np.sum(target * log_p, axis=1)
-    p, p_correct = np.exp(log_p), np.exp(log_correct)
+    p = np.exp(log_p)
+    p_correct = np.exp(log_correct)
     if loss == "cross_entropy":
         return -log_correct, p - target
     if loss == "nll_of_probability":
@@ -137,8 +140,11 @@ def sgd(theta, velocity, gradient, learning_rate, momentum):
 
 def adam(theta, m, v, t, gradient, learning_rate):
     """(theta, m, v) after step number t = 1, 2, ...; PyTorch's default constants."""
-    beta1, beta2, epsilon = 0.9, 0.999, 1e-8
+    beta1 = 0.9
+    beta2 = 0.999
+    epsilon = 1e-8
     m = beta1 * m + (1 - beta1) * gradient
     v = beta2 * v + (1 - beta2) * gradient**2
-    m_hat, v_hat = m / (1 - beta1**t), v / (1 - beta2**t)
+    m_hat = m / (1 - beta1**t)
+    v_hat = v / (1 - beta2**t)
     return theta - learning_rate * m_hat / (np.sqrt(v_hat) + epsilon), m, v

@@ -51,7 +51,8 @@ def trial_evidence(task, observations, evidence):
 
 def published_posteriors(task, observations, prior):
     """(n,): p <- p M+(d) / (p M+(d) + (1 - p) M-(d)), strength drawn anew each time."""
-    p_right, p = [], prior
+    p_right = []
+    p = prior
     for observation in observations:
         log_l = trial_evidence(task, observation[None], "difference")
         p = posterior(p, *log_l[:, 0])
@@ -84,7 +85,8 @@ def actor(task_like, sessions, block_model, evidence, hazard=0.02, learning_rate
         block_side = sessions.block_side[first:last]
         belief = new_filter(task, block_side, block_model, hazard, learning_rate)
         for trial in range(first, last):
-            observations, side = sessions.observations[trial], sessions.side[trial]
+            observations = sessions.observations[trial]
+            side = sessions.side[trial]
             prior = belief.prior
             log_l = trial_evidence(task, observations, evidence)
             if block_model == "published_actor":
@@ -118,7 +120,8 @@ def observer(task_like, sessions, choice, n_obs, block_model, evidence):
         block_side = sessions.block_side[first:last]
         belief = new_filter(task, block_side, block_model, 0.02, 0.1)
         for trial in range(first, last):
-            prior, block = belief.prior, belief.block
+            prior = belief.prior
+            block = belief.block
             seen = sessions.observations[trial, : n_obs[trial]]
             log_l = trial_evidence(task, seen, evidence)
             likelihood = block_likelihood(0, log_l, belief.p_agree)
@@ -152,13 +155,15 @@ def optimal_value(task_like, prior, rho, n_nodes, evidence="both"):
         o_left, o_right = (z.ravel() * task.noise_sd for z in np.meshgrid(nodes, nodes))
         weights = np.outer(weights, weights).ravel()
     else:
-        o_left, o_right = np.zeros(n_nodes), np.sqrt(2) * task.noise_sd * nodes
+        o_left = np.zeros(n_nodes)
+        o_right = np.sqrt(2) * task.noise_sd * nodes
 
     world = (task.strengths, task.strength_weights, task.noise_sd)
 
     def value(n, sum_left, sum_right):
         log_l = log_evidence(sum_left, sum_right, n, *world, evidence)
-        left, right = (1 - prior) * np.exp(log_l[0]), prior * np.exp(log_l[1])
+        left = (1 - prior) * np.exp(log_l[0])
+        right = prior * np.exp(log_l[1])
         stop = np.abs(right - left)
         if n == task.n_obs_max:
             return stop

@@ -1,4 +1,7 @@
-"""Slow twins of the choice models: priors trial by trial, the decision stage with SciPy's normal law."""
+"""Slow twins of the choice models.
+
+Priors trial by trial, the decision stage with SciPy's normal law.
+"""
 
 import numpy as np
 from scipy.stats import norm
@@ -6,7 +9,8 @@ from scipy.stats import norm
 
 def action_kernel(table, alpha, of="choice"):
     """π before each trial; frozen without a choice, ½ at a session's start."""
-    prior, p = [], 0.5
+    prior = []
+    p = 0.5
     for i, row in enumerate(table):
         if i == 0 or row["session"] != table[i - 1]["session"]:
             p = 0.5
@@ -18,7 +22,8 @@ def action_kernel(table, alpha, of="choice"):
 
 def four_alpha(table, alphas):
     """Values of left and right; alphas: chosen rewarded, chosen not, other rewarded, other not."""
-    prior, v = [], {-1: 0.5, 1: 0.5}
+    prior = []
+    v = {-1: 0.5, 1: 0.5}
     for i, row in enumerate(table):
         if i == 0 or row["session"] != table[i - 1]["session"]:
             v = {-1: 0.5, 1: 0.5}
@@ -43,14 +48,16 @@ def exponential(table, tau, beta_right, beta_left, shift=1):
             past = past[:-1]
         for k, r in enumerate(reversed(past), start=shift if row["choice"] else 1):
             weight = np.exp(-k / tau)
-            right, left = right + weight * (r["side"] > 0), left + weight * (r["side"] < 0)
+            right = right + weight * (r["side"] > 0)
+            left = left + weight * (r["side"] < 0)
         prior.append((right + beta_right) / (right + left + beta_right + beta_left))
     return np.array(prior)
 
 
 def markov(table, hazard, gamma):
     """Two blocks; unbiased trials have π = ½ and teach nothing."""
-    prior, b = [], 0.5
+    prior = []
+    b = 0.5
     for i, row in enumerate(table):
         if i == 0 or row["session"] != table[i - 1]["session"]:
             b = 0.5
@@ -64,12 +71,15 @@ def markov(table, hazard, gamma):
 
 def p_right(table, prior, zeta, lapse, repetition=0.0, bias=0.0, sigma=0.49):
     """SPEC 7: Φ(c/ζ − (ζ/σ*) Φ⁻¹(1 − π) + bias), lapses, repetition; ζ and λ are (left, right)."""
-    out, previous = [], 0
+    out = []
+    previous = 0
     for i, row in enumerate(table):
         if i == 0 or row["session"] != table[i - 1]["session"]:
             previous = 0
         c = row["contrast"]
-        z, lam = ((pair[0] if c < 0 else pair[1] if c > 0 else np.mean(pair)) for pair in (zeta, lapse))
+        z, lam = (
+            (pair[0] if c < 0 else pair[1] if c > 0 else np.mean(pair)) for pair in (zeta, lapse)
+        )
         star = (sigma**-2 + z**-2) ** -0.5
         p = norm.cdf(c / z - z / star * norm.ppf(1 - np.clip(prior[i], 1e-7, 1 - 1e-7)) + bias)
         rho = repetition if previous else 0.0

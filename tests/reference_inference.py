@@ -39,7 +39,8 @@ def log_evidence(sum_left, sum_right, n, strengths, weights, noise_sd, evidence)
     mu = np.asarray(strengths, dtype=float)
     weights = np.ones(len(mu)) if weights is None else np.asarray(weights, dtype=float)
     weights = weights / weights.sum()
-    mu, weights = mu[weights > 0], weights[weights > 0]
+    mu = mu[weights > 0]
+    weights = weights[weights > 0]
     left, right, n = (np.asarray(z)[..., None] for z in (sum_left, sum_right, n))
     if evidence == "both":
         exponents = [mu * total - n * mu**2 / 2 for total in (left, right)]
@@ -69,14 +70,16 @@ def block_likelihood(side, log_likelihood, p_agree):
     if side == 0:
         left, right = np.exp(log_likelihood - np.max(log_likelihood, axis=0))
     else:
-        left, right = float(side == -1), float(side == +1)
+        left = float(side == -1)
+        right = float(side == +1)
     p_differ = 1 - p_agree
     return np.array([p_agree * left + p_differ * right, p_differ * left + p_agree * right])
 
 
 def reweigh(block, likelihood):
     """P(b = +1 | data) from P(b = +1) and [P(data | b = -1), P(data | b = +1)]."""
-    left, right = (1 - block) * likelihood[0], block * likelihood[1]
+    left = (1 - block) * likelihood[0]
+    right = block * likelihood[1]
     return right / (left + right)
 
 
@@ -211,7 +214,8 @@ class PublishedObserver(Markov):
 
 def run_filter(belief, side, log_likelihood):
     """(prior (R,), block (R,)) of a filter over the trials of one session."""
-    prior, block = [], []
+    prior = []
+    block = []
     for s, log_l in zip(side, log_likelihood, strict=True):
         prior.append(belief.prior)
         block.append(belief.block)
@@ -253,7 +257,8 @@ def brute_force(side, log_likelihood, pmf, p_block):
     likelihood = np.exp(log_likelihood)  # [L_left, L_right] of each trial
     likelihood[side == -1] = 1, 0
     likelihood[side == +1] = 0, 1
-    total, right_block = np.zeros(n_trials), np.zeros(n_trials)
+    total = np.zeros(n_trials)
+    right_block = np.zeros(n_trials)
     for lengths, probability in block_paths(n_trials, pmf):
         for first_side in (-1, +1):
             alternating = first_side * (-1) ** np.arange(len(lengths))

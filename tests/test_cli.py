@@ -14,9 +14,17 @@ COMMAND = [sys.executable, "-m", "hrnn"]
 
 
 def run(*arguments, cwd, **options):
-    environment = {k: v for k, v in os.environ.items() if k != "HRNN_DATA_DIR"} | options.pop("env", {})
+    environment = {k: v for k, v in os.environ.items() if k != "HRNN_DATA_DIR"} | options.pop(
+        "env", {}
+    )
     return subprocess.run(
-        [*COMMAND, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300, env=environment, **options
+        [*COMMAND, *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=environment,
+        **options,
     )
 
 
@@ -27,53 +35,99 @@ def test_info_names_version_blas_cpu_and_flags(tmp_path):
 
 
 def test_forced_kernel_is_used_and_an_unknown_one_refused(tmp_path):
-    assert json.loads(run("info", cwd=tmp_path, env={"HRNN_CPU": "baseline"}).stdout)["cpu"] == "baseline"
+    assert (
+        json.loads(run("info", cwd=tmp_path, env={"HRNN_CPU": "baseline"}).stdout)["cpu"]
+        == "baseline"
+    )
     assert "HRNN_CPU must be one of" in run("info", cwd=tmp_path, env={"HRNN_CPU": "v9"}).stderr
 
 
 @pytest.mark.slow
 def test_reproduce_quick_writes_figures_report_and_manifest(tmp_path):
-    done = run("reproduce", "--quick", "--networks", "1", "--figures", "1,4", "--out", "out", cwd=tmp_path)
+    done = run(
+        "reproduce", "--quick", "--networks", "1", "--figures", "1,4", "--out", "out", cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     names = {p.name for p in (tmp_path / "out").iterdir()}
     drawn = {f"figure_{i}.{kind}" for i in "14" for kind in ("pdf", "png", "svg", "csv")}
     assert {name for name in names if name.startswith("figure")} == drawn
     rows = {row["name"]: row for row in json.loads((tmp_path / "out" / "report.json").read_text())}
-    for agent in ("network", "semi_markov", "markov", "none", "oracle", "exponential", "published_actor",
-                  "optimal_per_trial", "optimal_per_step"):
-        for quantity in ("correct", "timeouts", "steps_per_trial", "reward_per_trial", "reward_per_step",
-                         "mu0_concordant", "mu0_discordant"):
+    for agent in (
+        "network",
+        "semi_markov",
+        "markov",
+        "none",
+        "oracle",
+        "exponential",
+        "published_actor",
+        "optimal_per_trial",
+        "optimal_per_step",
+    ):
+        for quantity in (
+            "correct",
+            "timeouts",
+            "steps_per_trial",
+            "reward_per_trial",
+            "reward_per_step",
+            "mu0_concordant",
+            "mu0_discordant",
+        ):
             row = rows[f"{agent}.{quantity}"]
             assert row["low"] <= row["value"] <= row["high"]
     assert rows["network.correct"]["published"] == 0.855
-    for quantity in ("variance_pc12", "participation_ratio", "block_decoder_full", "block_decoder_plane", "block_decoder_full_by_step",
-                     "angle_plane", "angle_full", "stimulus_slope", "block_slope"):
+    for quantity in (
+        "variance_pc12",
+        "participation_ratio",
+        "block_decoder_full",
+        "block_decoder_plane",
+        "block_decoder_full_by_step",
+        "angle_plane",
+        "angle_full",
+        "stimulus_slope",
+        "block_slope",
+    ):
         row = rows[f"network.{quantity}"]
         assert row["low"] <= row["value"] <= row["high"]
     assert rows["network.n_stable"]["value"] >= 1 and rows["network.lambda_stable"]["value"] < 1
     assert rows["optimal_per_step.timeouts"]["value"] == 0
     assert rows["semi_markov.correct"]["value"] < rows["bound.correct"]["value"]
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
-    assert manifest["settings"]["seed"] == "0" and f"networks/{manifest['networks']['0']}.npz" in manifest["sha256"]
+    assert (
+        manifest["settings"]["seed"] == "0"
+        and f"networks/{manifest['networks']['0']}.npz" in manifest["sha256"]
+    )
     checked = run("verify", "out", "--networks", "0", cwd=tmp_path)
-    assert checked.returncode == 0 and "2 tables" not in checked.stdout and "none differ" in checked.stdout, checked.stdout + checked.stderr
+    assert (
+        checked.returncode == 0
+        and "2 tables" not in checked.stdout
+        and "none differ" in checked.stdout
+    ), checked.stdout + checked.stderr
     (tmp_path / "out" / "figure_1.csv").write_text("")
     checked = run("verify", "out", "--networks", "0", cwd=tmp_path)
-    assert checked.returncode == 1 and "file figure_1.csv: other bytes than in the manifest" in checked.stdout
+    assert (
+        checked.returncode == 1
+        and "file figure_1.csv: other bytes than in the manifest" in checked.stdout
+    )
 
 
-@pytest.mark.parametrize("arguments, message", [
-    (["reproduce", "--figures", "1,x"], "--figures must be among"),
-    (["reproduce", "--networks", "0"], "n_networks must be >= 1"),
-    (["evaluate", "missing.npz"], "missing.npz"),
-    (["mice"], "HRNN_DATA_DIR"),
-    (["mice", "--data", "nowhere"], "nowhere"),
-    (["population", "out", "--grid", "magic=1"], "grid must have keys among"),
-    (["population", "out", "--grid", "magic"], "--grid must be NAME=VALUE"),
-    (["population", "out", "--networks", "2", "--task-id", "2"], "number must be less than the number of networks, 2, got 2"),
-    (["verify", "nowhere"], "must be of `hrnn reproduce` or `hrnn population`"),
-    (["train", "no/such/folder/net.npz", "--n-steps", "2"], "no/such/folder"),
-])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["reproduce", "--figures", "1,x"], "--figures must be among"),
+        (["reproduce", "--networks", "0"], "n_networks must be >= 1"),
+        (["evaluate", "missing.npz"], "missing.npz"),
+        (["mice"], "HRNN_DATA_DIR"),
+        (["mice", "--data", "nowhere"], "nowhere"),
+        (["population", "out", "--grid", "magic=1"], "grid must have keys among"),
+        (["population", "out", "--grid", "magic"], "--grid must be NAME=VALUE"),
+        (
+            ["population", "out", "--networks", "2", "--task-id", "2"],
+            "number must be less than the number of networks, 2, got 2",
+        ),
+        (["verify", "nowhere"], "must be of `hrnn reproduce` or `hrnn population`"),
+        (["train", "no/such/folder/net.npz", "--n-steps", "2"], "no/such/folder"),
+    ],
+)
 def test_wrong_arguments_end_with_one_clear_line(tmp_path, arguments, message):
     done = run(*arguments, cwd=tmp_path, env={"XDG_CACHE_HOME": str(tmp_path)})
     assert done.returncode == 1 and message in done.stderr and "Traceback" not in done.stderr
@@ -86,8 +140,12 @@ def test_unwritable_output_is_said(tmp_path):
 
 
 def test_train_evaluate_resume(tmp_path):
-    assert run("train", "net.npz", "--recipe", "fast", "--n-steps", "5", cwd=tmp_path).returncode == 0
-    done = run("train", "net.npz", "--resume", "--n-steps", "8", "--loss-csv", "loss.csv", cwd=tmp_path)
+    assert (
+        run("train", "net.npz", "--recipe", "fast", "--n-steps", "5", cwd=tmp_path).returncode == 0
+    )
+    done = run(
+        "train", "net.npz", "--resume", "--n-steps", "8", "--loss-csv", "loss.csv", cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     assert len((tmp_path / "loss.csv").read_text().splitlines()) == 9
     shown = run("evaluate", "net.npz", "--n-blocks", "8", cwd=tmp_path)
@@ -102,7 +160,9 @@ def test_mice_are_fitted_and_compared(tmp_path):
     from hrnn import mice
 
     task = hrnn.Task.preset("ibl", contrast_gain=1.0).replace(n_blocks=2)
-    trials = hrnn.rollout(hrnn.BayesianActor("none"), task.sample(n_sessions=3, rng=0)).trials.assign(subject="M", reaction_time=0.3)
+    trials = hrnn.rollout(
+        hrnn.BayesianActor("none"), task.sample(n_sessions=3, rng=0)
+    ).trials.assign(subject="M", reaction_time=0.3)
     for (_, session), arrays in mice.to_alf(trials).items():
         folder = tmp_path / "data" / "M" / f"2020-01-0{session + 1}" / "alf"
         folder.mkdir(parents=True)
@@ -111,13 +171,23 @@ def test_mice_are_fitted_and_compared(tmp_path):
     done = run("mice", "--data", "data", "--models", "flat,oracle", "--out", "out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     names = {p.name for p in (tmp_path / "out").iterdir()}
-    assert names == {"flat.csv", "oracle.csv", *(f"comparison.{kind}" for kind in ("csv", "pdf", "png", "svg"))} and "flat" in done.stdout
+    assert (
+        names
+        == {
+            "flat.csv",
+            "oracle.csv",
+            *(f"comparison.{kind}" for kind in ("csv", "pdf", "png", "svg")),
+        }
+        and "flat" in done.stdout
+    )
     wrong = run("mice", "--data", "data", "--models", "flat,magic", cwd=tmp_path)
     assert wrong.returncode == 1 and "--models must be among" in wrong.stderr
 
 
 def test_full_disk_leaves_the_old_network(tmp_path):
-    assert run("train", "net.npz", "--recipe", "fast", "--n-steps", "2", cwd=tmp_path).returncode == 0
+    assert (
+        run("train", "net.npz", "--recipe", "fast", "--n-steps", "2", cwd=tmp_path).returncode == 0
+    )
     before = (tmp_path / "net.npz").read_bytes()
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))  # noqa: E731
     done = run("train", "net.npz", "--resume", "--n-steps", "4", cwd=tmp_path, preexec_fn=limit)
@@ -126,7 +196,9 @@ def test_full_disk_leaves_the_old_network(tmp_path):
 
 
 def test_closed_stdout_is_no_traceback(tmp_path):
-    process = subprocess.Popen([*COMMAND, "info"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [*COMMAND, "info"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     process.stdout.close()
     error = process.stderr.read()
     process.stderr.close()
@@ -134,7 +206,9 @@ def test_closed_stdout_is_no_traceback(tmp_path):
 
 
 def test_interrupted_reproduce_ends_at_once(tmp_path):
-    process = subprocess.Popen([*COMMAND, "reproduce", "--out", "out"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*COMMAND, "reproduce", "--out", "out"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
     time.sleep(3)
     process.send_signal(signal.SIGINT)
     began = time.monotonic()

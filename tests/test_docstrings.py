@@ -20,10 +20,25 @@ def test_examples_run(name):
     assert failed == 0
 
 
-RESULTS = ("Estimate", "FixedPoints", "Observation", "Population", "Rollout", "Sessions", "Training")  # what functions return
+RESULTS = (
+    "Estimate",
+    "FixedPoints",
+    "Observation",
+    "Population",
+    "Rollout",
+    "Sessions",
+    "Training",
+)  # what functions return
 
 
-@pytest.mark.parametrize("name", [name for name in hrnn.__all__ if name not in RESULTS and not inspect.ismodule(getattr(hrnn, name))])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name in hrnn.__all__
+        if name not in RESULTS and not inspect.ismodule(getattr(hrnn, name))
+    ],
+)
 def test_public_objects_have_an_example(name):
     thing = getattr(hrnn, name)
     if not (inspect.isclass(thing) and issubclass(thing, Exception)) and name != "Network":

@@ -18,12 +18,13 @@ import pytest
 import hrnn
 
 ROOT = Path(__file__).parents[1]
-CORE, PACKAGE = ROOT / "csrc" / "core", ROOT / "hrnn"
-ORDER = "status linalg rng kernel task cell loss optim inference policy rollout sequence gru fixedpoint choice".split()
+CORE = ROOT / "csrc" / "core"
+PACKAGE = ROOT / "hrnn"
+ORDER = ["status", "linalg", "rng", "kernel", "task", "cell", "loss", "optim", "inference", "policy", "rollout", "sequence", "gru", "fixedpoint", "choice"]
 
-FORBIDDEN = set("""printf fprintf vprintf vfprintf puts fputs putchar fputc fwrite fopen perror exit _exit _Exit quick_exit abort raise
-    signal malloc calloc realloc free aligned_alloc posix_memalign rand srand rand_r random srandom drand48 time clock clock_gettime
-    gettimeofday getenv setenv __printf_chk __fprintf_chk""".split())
+FORBIDDEN = set(
+    ["printf", "fprintf", "vprintf", "vfprintf", "puts", "fputs", "putchar", "fputc", "fwrite", "fopen", "perror", "exit", "_exit", "_Exit", "quick_exit", "abort", "raise", "signal", "malloc", "calloc", "realloc", "free", "aligned_alloc", "posix_memalign", "rand", "srand", "rand_r", "random", "srandom", "drand48", "time", "clock", "clock_gettime", "gettimeofday", "getenv", "setenv", "__printf_chk", "__fprintf_chk"]
+)
 
 
 def stem(path):
@@ -41,10 +42,32 @@ def test_core_files_include_only_what_stands_before_them(path):
 @pytest.mark.skipif(not shutil.which("gcc") or not shutil.which("nm"), reason="needs gcc and nm")
 @pytest.mark.parametrize("path", sorted(CORE.glob("*.c")), ids=lambda p: p.name)
 def test_core_objects_are_pure(path, tmp_path):
-    isa = {"kernel_v3": ["-mavx2", "-mfma"], "kernel_v4": ["-mavx2", "-mfma", "-mavx512f", "-mavx512dq", "-mavx512vl"]}
-    subprocess.run(["gcc", "-std=c11", "-O2", "-fPIC", "-ffp-contract=off", f"-I{np.get_include()}", *isa.get(path.stem, []), "-c",
-                    str(path), "-o", str(tmp_path / "o")], check=True)
-    symbols = [line.split()[-2:] for line in subprocess.run(["nm", tmp_path / "o"], capture_output=True, text=True).stdout.splitlines()]
+    isa = {
+        "kernel_v3": ["-mavx2", "-mfma"],
+        "kernel_v4": ["-mavx2", "-mfma", "-mavx512f", "-mavx512dq", "-mavx512vl"],
+    }
+    subprocess.run(
+        [
+            "gcc",
+            "-std=c11",
+            "-O2",
+            "-fPIC",
+            "-ffp-contract=off",
+            f"-I{np.get_include()}",
+            *isa.get(path.stem, []),
+            "-c",
+            str(path),
+            "-o",
+            str(tmp_path / "o"),
+        ],
+        check=True,
+    )
+    symbols = [
+        line.split()[-2:]
+        for line in subprocess.run(
+            ["nm", tmp_path / "o"], capture_output=True, text=True
+        ).stdout.splitlines()
+    ]
     for kind, name in symbols:
         assert kind not in "dDbBCsSgGuVvWw", f"writable or weak data {name}"
         assert not (kind == "U" and name in FORBIDDEN), name
@@ -54,7 +77,12 @@ def test_core_objects_are_pure(path, tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux" or not shutil.which("nm"), reason="needs nm on Linux")
 def test_the_extension_exports_only_its_init():
-    out = subprocess.run(["nm", "-D", "--defined-only", hrnn._core.__file__], capture_output=True, text=True, check=True).stdout
+    out = subprocess.run(
+        ["nm", "-D", "--defined-only", hrnn._core.__file__],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     names = [line.split()[-1] for line in out.splitlines()]
     if not any("asan" in name for name in names):
         assert [n for n in names if not n.startswith(("_init", "_fini"))] == ["PyInit__core"]
@@ -79,12 +107,17 @@ FLOORS = [  # a room imports only what stands on a floor before its own, and its
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms.split()}
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.relative_to(PACKAGE).as_posix())
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.relative_to(PACKAGE).as_posix()
+)
 def test_a_room_imports_only_what_stands_below_it(path):
     room = path.relative_to(PACKAGE).with_suffix("").parts[0]
     if room in ("__init__", "__main__"):
         return
-    reached = {name.split(".")[1] for name in imports(path) if name.startswith("hrnn.")} - {room, "_core"}
+    reached = {name.split(".")[1] for name in imports(path) if name.startswith("hrnn.")} - {
+        room,
+        "_core",
+    }
     assert all(FLOOR[other] < FLOOR[room] for other in reached), sorted(reached)
 
 
@@ -94,16 +127,25 @@ def test_who_does_without_the_core(room):
         assert not re.search(r"\b_core\b", path.read_text()), path
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.relative_to(PACKAGE).as_posix())
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.relative_to(PACKAGE).as_posix()
+)
 def test_nothing_inside_comes_through_the_front_door(path):
-    """A module that imports the package itself asks for names that may not be there yet; the command line is outside."""
+    """A module that imports the package itself asks for names that may not be there yet.
+
+    The command line is outside.
+    """
     if path.name != "cli.py":
         assert "hrnn" not in set(imports(path))
 
 
 def test_no_room_imports_itself_by_a_detour():
-    """Arrows between modules and packages of the house, also those drawn late, inside a function, form no circle."""
-    rooms, arrows = {path.stem for path in PACKAGE.iterdir()} - {"__init__", "_core"}, {}
+    """Arrows between modules and packages of the house, also those drawn late, inside a function.
+
+    Form no circle.
+    """
+    rooms = {path.stem for path in PACKAGE.iterdir()} - {"__init__", "_core"}
+    arrows = {}
     for path in PACKAGE.rglob("*.py"):
         room = path.relative_to(PACKAGE).with_suffix("").parts[0]
         reached = {name.split(".")[1] for name in imports(path) if name.startswith("hrnn.")}
@@ -114,10 +156,17 @@ def test_no_room_imports_itself_by_a_detour():
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "base").glob("*.py")), ids=lambda p: p.name)
 def test_the_base_imports_nothing_of_the_house_but_itself(path):
-    assert all(name.startswith("hrnn.base") for name in imports(path) if name.split(".")[0] == "hrnn")
+    assert all(
+        name.startswith("hrnn.base") for name in imports(path) if name.split(".")[0] == "hrnn"
+    )
 
 
-OFFERS = ["hrnn", "hrnn.plot", "hrnn.figures", *(f"hrnn.{path.parent.name}" for path in PACKAGE.glob("*/__init__.pyi"))]
+OFFERS = [
+    "hrnn",
+    "hrnn.plot",
+    "hrnn.figures",
+    *(f"hrnn.{path.parent.name}" for path in PACKAGE.glob("*/__init__.pyi")),
+]
 
 
 @pytest.mark.parametrize("name", OFFERS)
@@ -127,11 +176,21 @@ def test_what_is_offered_is_there_and_nothing_else(name):
     offered = dir(package)
     assert sorted(offered) == sorted(package.__all__) and len(set(offered)) == len(offered)
     assert all(getattr(package, one) is not None for one in offered)
-    assert not {"importlib", "arguments", "io", "rng", "jobs", "engines", "np", "dataclass"} & set(offered)
+    assert not {"importlib", "arguments", "io", "rng", "jobs", "engines", "np", "dataclass"} & set(
+        offered
+    )
 
 
 def test_the_readme_begins_with_what_tab_shows():
-    results = {"Training", "Rollout", "Sessions", "Population", "FixedPoints", "Observation", "Estimate"}
+    results = {
+        "Training",
+        "Rollout",
+        "Sessions",
+        "Population",
+        "FixedPoints",
+        "Observation",
+        "Estimate",
+    }
     assert {"mice", "behavior", "figures", "distill", "population"} | results <= set(dir(hrnn))
     assert {"fit", "Fit", "load", "compare"} <= set(dir(hrnn.mice))
 
@@ -146,7 +205,12 @@ def test_no_module_has_the_name_of_a_function_beside_it(name):
 def test_type_checkers_read_the_same_list():
     """The stub says what `dir` says; lazily or not, it imports."""
     code = "import hrnn, hrnn.mice, hrnn.distill; print(len(dir(hrnn)), hrnn.rollout.__name__)"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "EAGER_IMPORT": "1"})
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "EAGER_IMPORT": "1"},
+    )
     assert run.returncode == 0, run.stderr
     assert run.stdout.split() == [str(len(dir(hrnn))), "rollout"]
 
@@ -158,21 +222,35 @@ def test_python_h_only_in_binding():
 
 def test_import_is_light():
     code = "import sys, hrnn; print([m for m in ('pandas', 'scipy', 'matplotlib', 'sklearn', 'tqdm') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip()
+        == "[]"
+    )
 
 
 def test_import_leaves_the_global_generator_alone():
-    code = "import numpy as np; np.random.seed(3); a = np.random.get_state()[1].copy(); import hrnn; "
+    code = (
+        "import numpy as np; np.random.seed(3); a = np.random.get_state()[1].copy(); import hrnn; "
+    )
     code += "hrnn.Task().sample(n_blocks=1, rng=0); hrnn.Network.init('tanh', n_hidden=2, rng=0); "
     code += "print((a == np.random.get_state()[1]).all())"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "True"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip()
+        == "True"
+    )
 
 
 def project_files():
     """Text of the tree as it is kept: no builds, no caches, nothing of git."""
     skipped = {"build", "dist", "wheelhouse", "_build", "__pycache__", "reproduced", "htmlcov"}
     for folder, inside, names in os.walk(ROOT):
-        inside[:] = [d for d in inside if d not in skipped and not d.endswith(".egg-info") and (d[0] != "." or d in (".ci", ".github"))]
+        inside[:] = [
+            d
+            for d in inside
+            if d not in skipped
+            and not d.endswith(".egg-info")
+            and (d[0] != "." or d in (".ci", ".github"))
+        ]
         for name in names:
             path = Path(folder) / name
             if path.suffix not in (".so", ".dylib", ".pyc", ".png", ".pdf", ".npz", ".o"):
@@ -181,18 +259,29 @@ def project_files():
 
 def test_the_stub_names_the_functions_of_the_extension_and_their_arguments():
     stub = ast.parse((ROOT / "hrnn" / "_core.pyi").read_text())
-    declared = {f.name: [a.arg for a in f.args.args] for f in stub.body if isinstance(f, ast.FunctionDef)}
-    functions = {name: f for name, f in vars(hrnn._core).items() if callable(f) and not isinstance(f, type)}
+    declared = {
+        f.name: [a.arg for a in f.args.args] for f in stub.body if isinstance(f, ast.FunctionDef)
+    }
+    functions = {
+        name: f for name, f in vars(hrnn._core).items() if callable(f) and not isinstance(f, type)
+    }
     assert set(declared) == set(functions)
     for name, arguments in declared.items():
         said = re.match(rf"{name}\((.*?)\)[.:]", functions[name].__doc__)
-        assert name == "info" or [a for a in said[1].replace(" or None", "").split(", ") if a] == arguments, name
+        assert (
+            name == "info"
+            or [a for a in said[1].replace(" or None", "").split(", ") if a] == arguments
+        ), name
 
 
 def test_the_project_stands_alone():
     """Only .ci/run may look beside the repository, for the mice."""
     beside = "../" + "shared"
-    found = {path.relative_to(ROOT).as_posix() for path in project_files() if beside.encode() in path.read_bytes()}
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for path in project_files()
+        if beside.encode() in path.read_bytes()
+    }
     assert found <= {".ci/run"}
 
 
@@ -202,19 +291,26 @@ def test_notebooks_are_stored_without_outputs(path):
         assert not cell.get("outputs") and cell.get("execution_count") is None
 
 
-@pytest.mark.parametrize("name, make, error", [
-    ("theta", lambda: np.zeros(10, np.float32), TypeError), ("theta", lambda: np.zeros(10, ">f8"), TypeError),
-    ("theta", lambda: np.zeros((2, 5)), ValueError), ("theta", lambda: np.zeros(20)[::2], ValueError),
-    ("theta", lambda: np.zeros(11), ValueError), ("theta", lambda: list(range(10)), TypeError),
-    ("theta", lambda: np.ma.zeros(10), TypeError),
-])
+@pytest.mark.parametrize(
+    "name, make, error",
+    [
+        ("theta", lambda: np.zeros(10, np.float32), TypeError),
+        ("theta", lambda: np.zeros(10, ">f8"), TypeError),
+        ("theta", lambda: np.zeros((2, 5)), ValueError),
+        ("theta", lambda: np.zeros(20)[::2], ValueError),
+        ("theta", lambda: np.zeros(11), ValueError),
+        ("theta", lambda: list(range(10)), TypeError),
+        ("theta", lambda: np.ma.zeros(10), TypeError),
+    ],
+)
 def test_the_binding_refuses_wrong_arrays(name, make, error):
     with pytest.raises(error, match=name):
         hrnn._core.optim_sgd(0.1, 0.0, np.zeros(10), np.zeros(10), make())
 
 
 def test_the_binding_refuses_read_only_and_overlapping_outputs():
-    a, frozen = np.zeros(30), np.zeros(10)
+    a = np.zeros(30)
+    frozen = np.zeros(10)
     frozen.flags.writeable = False
     with pytest.raises(ValueError, match="theta must be writeable"):
         hrnn._core.optim_sgd(0.1, 0.0, np.zeros(10), np.zeros(10), frozen)
@@ -244,7 +340,12 @@ s = np.array([np.nan, -710, 710, np.nan]); hrnn._core.kernel_exp(s, o)
 assert np.isnan(o[[0, 3]]).all() and o[1] == 0 and o[2] == np.inf
 print("ok")
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"HRNN_CPU": isa})
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"HRNN_CPU": isa},
+    )
     assert done.stdout.strip() == "ok", done.stderr
 
 

@@ -1,4 +1,7 @@
-"""Numbers of README and docs: the tables are those of docs/measured.json, and what it holds comes out again."""
+"""Numbers of README and docs.
+
+The tables are those of docs/measured.json, and what it holds comes out again.
+"""
 
 import json
 
@@ -25,7 +28,12 @@ def test_every_table_is_made_of_the_numbers(numbers, kept):
 
 def test_the_numbers_are_of_the_claims_as_they_are(kept):
     for row, tried, claim in zip(kept["claims"], kept["controls"], claims.CLAIMS, strict=True):
-        assert (row["name"], row["claim"], row["criterion"], row["why"]) == (claim.name, claim.text, claim.criterion, claim.why)
+        assert (row["name"], row["claim"], row["criterion"], row["why"]) == (
+            claim.name,
+            claim.text,
+            claim.criterion,
+            claim.why,
+        )
         assert (tried["name"], tried["criterion"]) == (claim.name, claim.criterion)
 
 
@@ -47,13 +55,18 @@ def test_intervals_of_one_network_held_in_fresh_sessions(kept):
 def test_numbers_of_agents_come_out_again(kept):
     """Three agents of the README's first table, in the sessions of `hrnn reproduce --seed 0`."""
     sessions = hrnn.Task().sample(n_blocks=1000, rng=stream(0, "sessions"))
-    agents = {"semi_markov": hrnn.BayesianActor(), "published_actor": hrnn.BayesianActor("published_actor"),
-              "optimal_per_step": hrnn.OptimalPolicy("reward_per_step")}
+    agents = {
+        "semi_markov": hrnn.BayesianActor(),
+        "published_actor": hrnn.BayesianActor("published_actor"),
+        "optimal_per_step": hrnn.OptimalPolicy("reward_per_step"),
+    }
     for name, agent in agents.items():
         table = hrnn.behavior.summary(hrnn.rollout(agent, sessions))
         for quantity in ("correct", "reward_per_step", "mu0_discordant"):
             stored = kept["rows"][f"{name}.{quantity}"]
-            assert table.loc[quantity, ["value", "low", "high", "n"]].tolist() == pytest.approx(stored, rel=1e-6), (name, quantity)
+            assert table.loc[quantity, ["value", "low", "high", "n"]].tolist() == pytest.approx(
+                stored, rel=1e-6
+            ), (name, quantity)
 
 
 def test_the_parts_run_on_a_folder(numbers, quick_study, tmp_path):

@@ -1,4 +1,7 @@
-"""Networks: initial draws, views into theta, files, PyTorch's names, what is refused; the kernels they run on."""
+"""Networks: initial draws, views into theta, files, PyTorch's names, what is refused.
+
+The kernels they run on.
+"""
 
 import dataclasses
 import os
@@ -11,7 +14,13 @@ import pytest
 import hrnn
 from hrnn.base import files
 
-SHAPES = {"W": lambda n: (n, n), "U": lambda n: (n, 3), "b": lambda n: (n,), "V": lambda n: (2, n), "c": lambda n: (2,)}
+SHAPES = {
+    "W": lambda n: (n, n),
+    "U": lambda n: (n, 3),
+    "b": lambda n: (n,),
+    "V": lambda n: (2, n),
+    "c": lambda n: (2,),
+}
 
 
 def arrays_of(net):
@@ -27,15 +36,22 @@ def net():
 def test_views_cover_theta_once(n_hidden):
     net = hrnn.Network.init("tanh", n_hidden=n_hidden, rng=0)
     assert net.theta.shape == (n_hidden**2 + 6 * n_hidden + 2,) and net.theta.dtype == float
-    assert {name: array.shape for name, array in arrays_of(net).items()} == {k: shape(n_hidden) for k, shape in SHAPES.items()}
+    assert {name: array.shape for name, array in arrays_of(net).items()} == {
+        k: shape(n_hidden) for k, shape in SHAPES.items()
+    }
     marked = net.with_theta(np.arange(len(net.theta)))
-    assert sorted(np.concatenate([a.ravel() for a in arrays_of(marked).values()])) == list(range(len(net.theta)))
+    assert sorted(np.concatenate([a.ravel() for a in arrays_of(marked).values()])) == list(
+        range(len(net.theta))
+    )
     for array in arrays_of(net).values():
         assert np.shares_memory(array, net.theta) and not array.flags.writeable
 
 
 def test_initial_entries_are_uniform_and_b_is_the_sum_of_two():
-    """Variance k²/3 of U(-k, k), k = 1/√N, and 2k²/3 of b; bounds of 4 standard errors, fourth moments k⁴/5 and 16k⁴/15."""
+    """Variance k²/3 of U(-k, k), k = 1/√N, and 2k²/3 of b.
+
+    Bounds of 4 standard errors, fourth moments k⁴/5 and 16k⁴/15.
+    """
     n = 64
     nets = [hrnn.Network.init("tanh", n_hidden=n, rng=seed) for seed in range(60)]
     for name in SHAPES:
@@ -44,7 +60,9 @@ def test_initial_entries_are_uniform_and_b_is_the_sum_of_two():
         variance, fourth, bound = (2 / 3, 16 / 15, 2) if two else (1 / 3, 1 / 5, 1)
         assert abs(values).max() <= bound and abs(values).max() > 0.9 * bound
         assert abs(values.mean()) < 4 * np.sqrt(variance / len(values))
-        assert abs((values**2).mean() - variance) < 4 * np.sqrt((fourth - variance**2) / len(values))
+        assert abs((values**2).mean() - variance) < 4 * np.sqrt(
+            (fourth - variance**2) / len(values)
+        )
 
 
 def test_init_depends_on_its_seed_alone():
@@ -53,7 +71,9 @@ def test_init_depends_on_its_seed_alone():
     first = hrnn.Network.init("tanh", n_hidden=9, rng=5)
     np.testing.assert_array_equal(np.random.get_state()[1], before)
     for rng in (5, np.int64(5), np.random.SeedSequence(5), np.random.default_rng(5)):
-        np.testing.assert_array_equal(hrnn.Network.init("leaky", n_hidden=9, rng=rng).theta, first.theta)
+        np.testing.assert_array_equal(
+            hrnn.Network.init("leaky", n_hidden=9, rng=rng).theta, first.theta
+        )
     assert not np.isin(hrnn.Network.init("tanh", n_hidden=9, rng=6).theta, first.theta).any()
 
 
@@ -90,7 +110,12 @@ def test_save_and_load_keep_every_bit(tmp_path, cell, leak):
     net.save(tmp_path / "n")
     again = hrnn.Network.load(tmp_path / "n")
     np.testing.assert_array_equal(again.theta, net.theta)
-    assert (again.cell, again.n_hidden, again.leak, again.metadata) == (net.cell, net.n_hidden, net.leak, net.metadata)
+    assert (again.cell, again.n_hidden, again.leak, again.metadata) == (
+        net.cell,
+        net.n_hidden,
+        net.leak,
+        net.metadata,
+    )
     assert os.listdir(tmp_path) == ["n"]
 
 
@@ -101,7 +126,9 @@ def test_loading_what_is_no_network_is_refused(tmp_path):
     with pytest.raises(ValueError, match="text"):
         hrnn.Network.load(tmp_path / "text")
     config = {"cell": "gru", "n_hidden": 1, "leak": 1.0, "metadata": {}}
-    files.save_archive(tmp_path / "gru", kind="network", config=config, arrays={"theta": np.zeros(9)})
+    files.save_archive(
+        tmp_path / "gru", kind="network", config=config, arrays={"theta": np.zeros(9)}
+    )
     with pytest.raises(ValueError, match="gru does not hold a network.*cell"):
         hrnn.Network.load(tmp_path / "gru")
 
@@ -109,15 +136,27 @@ def test_loading_what_is_no_network_is_refused(tmp_path):
 def test_state_dict_is_pytorchs_convention(net):
     state = net.to_state_dict()
     assert {name: array.shape for name, array in state.items()} == {
-        "rnn.weight_ih_l0": (5, 3), "rnn.weight_hh_l0": (5, 5), "rnn.bias_ih_l0": (5,), "rnn.bias_hh_l0": (5,),
-        "readout.weight": (2, 5), "readout.bias": (2,),
+        "rnn.weight_ih_l0": (5, 3),
+        "rnn.weight_hh_l0": (5, 5),
+        "rnn.bias_ih_l0": (5,),
+        "rnn.bias_hh_l0": (5,),
+        "readout.weight": (2, 5),
+        "readout.bias": (2,),
     }
-    h, x = np.linspace(-1, 1, 5), np.array([0.3, -0.2, 1.0])
-    pre = state["rnn.weight_ih_l0"] @ x + state["rnn.bias_ih_l0"] + state["rnn.weight_hh_l0"] @ h + state["rnn.bias_hh_l0"]
+    h = np.linspace(-1, 1, 5)
+    x = np.array([0.3, -0.2, 1.0])
+    pre = (
+        state["rnn.weight_ih_l0"] @ x
+        + state["rnn.bias_ih_l0"]
+        + state["rnn.weight_hh_l0"] @ h
+        + state["rnn.bias_hh_l0"]
+    )
     np.testing.assert_allclose(pre, net.W @ h + net.U @ x + net.b, rtol=1e-15)
     again = hrnn.Network.from_state_dict("leaky", state, leak=0.25)
     np.testing.assert_array_equal(again.theta, net.theta)
-    shifted = hrnn.Network.from_state_dict("leaky", state | {"rnn.bias_hh_l0": np.arange(5)}, leak=0.25)
+    shifted = hrnn.Network.from_state_dict(
+        "leaky", state | {"rnn.bias_hh_l0": np.arange(5)}, leak=0.25
+    )
     np.testing.assert_array_equal(shifted.b, net.b + np.arange(5))
     state["readout.bias"][:] = 0
     assert (net.c != 0).all()
@@ -130,52 +169,83 @@ def test_an_incomplete_state_dict_is_refused(net):
         hrnn.Network.from_state_dict("leaky", state)
 
 
-@pytest.mark.parametrize("bias", [np.ma.array(np.zeros(5), mask=[1, 0, 0, 0, 0]), 2.0, np.zeros(4), ["a"] * 5])
+@pytest.mark.parametrize(
+    "bias", [np.ma.array(np.zeros(5), mask=[1, 0, 0, 0, 0]), 2.0, np.zeros(4), ["a"] * 5]
+)
 def test_a_bad_bias_in_a_state_dict_is_named(net, bias):
     with pytest.raises((TypeError, ValueError), match="bias_hh_l0"):
         hrnn.Network.from_state_dict("leaky", net.to_state_dict() | {"rnn.bias_hh_l0": bias})
 
 
 @pytest.mark.filterwarnings("ignore:overflow")
-@pytest.mark.skipif(np.finfo(np.longdouble).maxexp == np.finfo(float).maxexp, reason="long double is double here")
+@pytest.mark.skipif(
+    np.finfo(np.longdouble).maxexp == np.finfo(float).maxexp, reason="long double is double here"
+)
 def test_a_number_beyond_double_precision_is_refused(net):
     with pytest.raises(ValueError, match="theta must be finite"):
         net.with_theta(np.full(57, np.longdouble("1e4000")))
 
 
-@pytest.mark.parametrize("arguments, error, message", [
-    ({"cell": "gru"}, ValueError, "cell must be one of"), ({"cell": None}, ValueError, "cell"),
-    ({"n_hidden": 0}, ValueError, "n_hidden must be >= 1, got 0"), ({"n_hidden": 5000}, ValueError, "n_hidden must be <= 4096"),
-    ({"n_hidden": 10**30}, ValueError, "n_hidden"), ({"n_hidden": 5.0}, TypeError, "n_hidden must be an int, got float"),
-    ({"n_hidden": True}, TypeError, "n_hidden"), ({"leak": 0.5}, ValueError, "leak must be 1 for the tanh cell"),
-    ({"cell": "leaky", "leak": 0}, ValueError, "leak"), ({"cell": "leaky", "leak": 1.5}, ValueError, "leak.*got 1.5"),
-    ({"cell": "leaky", "leak": np.nan}, ValueError, "leak"), ({"cell": "leaky", "leak": "1"}, TypeError, "leak"),
-    ({"rng": -1}, ValueError, "rng"), ({"rng": None}, TypeError, "rng"), ({"rng": np.random}, TypeError, "rng"),
-])
+@pytest.mark.parametrize(
+    "arguments, error, message",
+    [
+        ({"cell": "gru"}, ValueError, "cell must be one of"),
+        ({"cell": None}, ValueError, "cell"),
+        ({"n_hidden": 0}, ValueError, "n_hidden must be >= 1, got 0"),
+        ({"n_hidden": 5000}, ValueError, "n_hidden must be <= 4096"),
+        ({"n_hidden": 10**30}, ValueError, "n_hidden"),
+        ({"n_hidden": 5.0}, TypeError, "n_hidden must be an int, got float"),
+        ({"n_hidden": True}, TypeError, "n_hidden"),
+        ({"leak": 0.5}, ValueError, "leak must be 1 for the tanh cell"),
+        ({"cell": "leaky", "leak": 0}, ValueError, "leak"),
+        ({"cell": "leaky", "leak": 1.5}, ValueError, "leak.*got 1.5"),
+        ({"cell": "leaky", "leak": np.nan}, ValueError, "leak"),
+        ({"cell": "leaky", "leak": "1"}, TypeError, "leak"),
+        ({"rng": -1}, ValueError, "rng"),
+        ({"rng": None}, TypeError, "rng"),
+        ({"rng": np.random}, TypeError, "rng"),
+    ],
+)
 def test_bad_arguments_of_init_are_named(arguments, error, message):
     with pytest.raises(error, match=message):
         hrnn.Network.init(**{"cell": "tanh", "n_hidden": 3} | arguments)
 
 
 @pytest.mark.parametrize("name", SHAPES)
-@pytest.mark.parametrize("spoil, error", [
-    (lambda a: a[:-1], ValueError), (lambda a: a[None, None], ValueError), (lambda a: a * 1j, TypeError),
-    (lambda a: a.astype(str), TypeError), (lambda a: np.ma.array(a), TypeError), (lambda a: np.where(a == a.max(), np.nan, a), ValueError),
-    (lambda a: a[:0], ValueError), (lambda a: None, TypeError),
-])
+@pytest.mark.parametrize(
+    "spoil, error",
+    [
+        (lambda a: a[:-1], ValueError),
+        (lambda a: a[None, None], ValueError),
+        (lambda a: a * 1j, TypeError),
+        (lambda a: a.astype(str), TypeError),
+        (lambda a: np.ma.array(a), TypeError),
+        (lambda a: np.where(a == a.max(), np.nan, a), ValueError),
+        (lambda a: a[:0], ValueError),
+        (lambda a: None, TypeError),
+    ],
+)
 def test_bad_arrays_are_named(net, name, spoil, error):
     good = arrays_of(net)
     hrnn.Network.from_arrays("tanh", **good)
-    culprit = "[WUbVc]" if name == "W" else name  # of a network with another W, every other array is wrong
+    culprit = (
+        "[WUbVc]" if name == "W" else name
+    )  # of a network with another W, every other array is wrong
     with pytest.raises(error, match=f"^{culprit} must"):
         hrnn.Network.from_arrays("tanh", **good | {name: spoil(good[name])})
 
 
-@pytest.mark.parametrize("theta, error, message", [
-    (np.zeros(56), ValueError, r"theta must have shape \(57,\), got \(56,\)"), (np.zeros((1, 57)), ValueError, "theta"),
-    (np.full(57, np.inf), ValueError, r"theta must be finite, but theta\[0\]"), (np.zeros(57, complex), TypeError, "theta"),
-    (["a"] * 57, TypeError, "theta"), (np.ma.zeros(57), TypeError, "theta"),
-])
+@pytest.mark.parametrize(
+    "theta, error, message",
+    [
+        (np.zeros(56), ValueError, r"theta must have shape \(57,\), got \(56,\)"),
+        (np.zeros((1, 57)), ValueError, "theta"),
+        (np.full(57, np.inf), ValueError, r"theta must be finite, but theta\[0\]"),
+        (np.zeros(57, complex), TypeError, "theta"),
+        (["a"] * 57, TypeError, "theta"),
+        (np.ma.zeros(57), TypeError, "theta"),
+    ],
+)
 def test_bad_theta_is_named(net, theta, error, message):
     with pytest.raises(error, match=message):
         net.with_theta(theta)
@@ -211,17 +281,30 @@ def test_kernels_at_the_borders(isa):
     order = ("baseline", "v3", "v4")
     if order.index(isa) > order.index(hrnn._core.info()["cpu_best"]):
         pytest.skip(f"this machine has no {isa}")
-    done = subprocess.run([sys.executable, "-c", SPECIAL.format(isa=isa)], capture_output=True, text=True,
-                          env=os.environ | {"HRNN_CPU": isa})
+    done = subprocess.run(
+        [sys.executable, "-c", SPECIAL.format(isa=isa)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"HRNN_CPU": isa},
+    )
     assert done.stdout.strip() == "ok", done.stderr
 
 
-@pytest.mark.parametrize("name, make, error", [
-    ("x", lambda: np.zeros(8, np.float32), TypeError), ("x", lambda: np.zeros(8, ">f8"), TypeError),
-    ("x", lambda: np.zeros((2, 8)), ValueError), ("x", lambda: np.zeros(16)[::2], ValueError), ("x", lambda: [0.0] * 8, TypeError),
-    ("out", lambda: np.zeros(0), ValueError), ("out", lambda: np.zeros(16), ValueError), ("out", lambda: np.zeros(8, int), TypeError),
-    ("out", lambda: np.broadcast_to(0.0, 8), ValueError), ("out", lambda: np.zeros(16)[::2], ValueError),
-])
+@pytest.mark.parametrize(
+    "name, make, error",
+    [
+        ("x", lambda: np.zeros(8, np.float32), TypeError),
+        ("x", lambda: np.zeros(8, ">f8"), TypeError),
+        ("x", lambda: np.zeros((2, 8)), ValueError),
+        ("x", lambda: np.zeros(16)[::2], ValueError),
+        ("x", lambda: [0.0] * 8, TypeError),
+        ("out", lambda: np.zeros(0), ValueError),
+        ("out", lambda: np.zeros(16), ValueError),
+        ("out", lambda: np.zeros(8, int), TypeError),
+        ("out", lambda: np.broadcast_to(0.0, 8), ValueError),
+        ("out", lambda: np.zeros(16)[::2], ValueError),
+    ],
+)
 def test_kernels_refuse_wrong_arrays(name, make, error):
     arguments = {"x": np.zeros(8), "out": np.zeros(8)} | {name: make()}
     with pytest.raises(error, match=f"^{name}"):

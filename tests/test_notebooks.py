@@ -9,8 +9,17 @@ NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 def test_there_are_notebooks():
     assert [path.stem for path in NOTEBOOKS] == [
-        "00_quickstart", "01_task", "02_behavior", "03_prior", "04_representation", "05_integration", "06_coupling", "07_mechanism",
-        "08_distillation", "09_networks", "10_mice",
+        "00_quickstart",
+        "01_task",
+        "02_behavior",
+        "03_prior",
+        "04_representation",
+        "05_integration",
+        "06_coupling",
+        "07_mechanism",
+        "08_distillation",
+        "09_networks",
+        "10_mice",
     ]
 
 
@@ -23,7 +32,13 @@ def test_stored_without_outputs(path):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("path", [pytest.param(p, marks=[] if p.stem.startswith("00") else pytest.mark.slow, id=p.stem) for p in NOTEBOOKS])
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(p, marks=[] if p.stem.startswith("00") else pytest.mark.slow, id=p.stem)
+        for p in NOTEBOOKS
+    ],
+)
 def test_runs(path, monkeypatch, tmp_path):
     import nbformat
     from nbclient import NotebookClient
@@ -31,4 +46,6 @@ def test_runs(path, monkeypatch, tmp_path):
     monkeypatch.setenv("HRNN_FAST", "1")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     book = nbformat.read(path, as_version=4)
-    NotebookClient(book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(
+        book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()

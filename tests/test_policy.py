@@ -11,12 +11,26 @@ from hrnn import _core, behavior
 def value_at(task, prior, rho, evidence):
     solution = hrnn.OptimalPolicy(evidence=evidence).solution(task)
     scratch = np.empty(_core.policy_scratch(task._tuple, solution.grid))
-    return _core.policy_solve(task._tuple, solution.form, solution.grid, prior, rho, np.empty_like(solution.wait[0]), scratch)
+    return _core.policy_solve(
+        task._tuple,
+        solution.form,
+        solution.grid,
+        prior,
+        rho,
+        np.empty_like(solution.wait[0]),
+        scratch,
+    )
 
 
 QUADRATURES = [
-    *[("both", 24, n, strengths) for n, strengths in ((1, (0.0, 1.0, 2.5)), (2, (0.0, 1.0, 2.5)), (2, (0.3, 1.1)))],
-    *[("difference", 100, n, strengths) for n, strengths in ((1, (0.0, 1.0, 2.5)), (2, (0.0, 1.0, 2.5)), (2, (0.3, 1.1)))],
+    *[
+        ("both", 24, n, strengths)
+        for n, strengths in ((1, (0.0, 1.0, 2.5)), (2, (0.0, 1.0, 2.5)), (2, (0.3, 1.1)))
+    ],
+    *[
+        ("difference", 100, n, strengths)
+        for n, strengths in ((1, (0.0, 1.0, 2.5)), (2, (0.0, 1.0, 2.5)), (2, (0.3, 1.1)))
+    ],
     *[("difference", 50, 3, strengths) for strengths in ((0.0, 1.0, 2.5), (0.3, 1.1))],
 ]
 
@@ -24,7 +38,12 @@ QUADRATURES = [
 @pytest.mark.parametrize("evidence, n_nodes, n_obs_max, strengths", QUADRATURES)
 def test_value_equals_quadrature_over_observations(evidence, n_nodes, n_obs_max, strengths):
     """Strengths on the grid of sums and off it; the tolerance is the quadrature's own."""
-    task = hrnn.Task(n_obs_max=n_obs_max, strengths=strengths, strength_weights=range(1, len(strengths) + 1), noise_sd=1.2)
+    task = hrnn.Task(
+        n_obs_max=n_obs_max,
+        strengths=strengths,
+        strength_weights=range(1, len(strengths) + 1),
+        noise_sd=1.2,
+    )
     for prior in (0.65, 0.8):
         for rho in (0.0, 0.1):
             twin = reference.optimal_value(task, prior, rho, n_nodes, evidence)
@@ -56,28 +75,46 @@ def values_of_visited_priors(policy, run):
     """E[R - rho T] of each trial, from the prior that it began with."""
     from scipy.interpolate import CubicSpline
 
-    task, solution = run.sessions.task, policy.solution(run.sessions.task)
+    task = run.sessions.task
+    solution = policy.solution(run.sessions.task)
     priors = 1 / (1 + np.exp(-solution.logits))
-    values = [value_at(task, prior, solution.reward_rate, policy.believer.evidence) for prior in priors]
-    return CubicSpline(solution.logits, values)(np.abs(np.log(run.prior / (1 - run.prior)))) - solution.reward_rate * task.n_blank
+    values = [
+        value_at(task, prior, solution.reward_rate, policy.believer.evidence) for prior in priors
+    ]
+    return (
+        CubicSpline(solution.logits, values)(np.abs(np.log(run.prior / (1 - run.prior))))
+        - solution.reward_rate * task.n_blank
+    )
 
 
 def mean_and_error(values, session):
     """Of all trials, with its standard error by sessions."""
-    mean, n = values.mean(), len(values)
+    mean = values.mean()
+    n = len(values)
     return mean, np.sqrt((np.bincount(session, values - mean) ** 2).sum()) / n
 
 
 @pytest.mark.parametrize("evidence", ["both", "difference"])
 @pytest.mark.parametrize("criterion", ["reward_per_trial", "reward_per_step"])
 def test_each_trial_earns_the_value_of_its_prior(criterion, evidence):
-    """On trials that every session has: which trials come last depends on the block, that is on more than the past."""
-    task, policy = hrnn.Task(), hrnn.OptimalPolicy(criterion, evidence=evidence)
+    """On trials that every session has.
+
+    Which trials come last depends on the block, that is on more than the past.
+    """
+    task = hrnn.Task()
+    policy = hrnn.OptimalPolicy(criterion, evidence=evidence)
     sessions = task.sample(n_sessions=1000, rng=3)
     run = hrnn.rollout(policy, sessions)
     rho = policy.solution(task).reward_rate
-    excess = run.trials.reward.to_numpy() - rho * run.trials.n_steps.to_numpy() - values_of_visited_priors(policy, run)
-    early = np.arange(sessions.n_trials) - sessions.offsets[sessions.session] < task.n_blocks * task.block_min
+    excess = (
+        run.trials.reward.to_numpy()
+        - rho * run.trials.n_steps.to_numpy()
+        - values_of_visited_priors(policy, run)
+    )
+    early = (
+        np.arange(sessions.n_trials) - sessions.offsets[sessions.session]
+        < task.n_blocks * task.block_min
+    )
     mean, error = mean_and_error(excess[early], sessions.session[early])
     assert abs(mean) < 4 * error
     assert error < 0.004
@@ -88,7 +125,9 @@ def test_the_rate_leaves_nothing_over():
     solution = hrnn.OptimalPolicy("reward_per_step").solution(hrnn.Task())
     assert solution.value == solution.reward_rate > 0
     assert hrnn.OptimalPolicy("reward_per_trial").solution(hrnn.Task()).reward_rate == 0
-    logits, rho, n_blank = solution.logits, solution.reward_rate, hrnn.Task().n_blank
+    logits = solution.logits
+    rho = solution.reward_rate
+    n_blank = hrnn.Task().n_blank
     from scipy.interpolate import CubicSpline
 
     values = [value_at(hrnn.Task(), 1 / (1 + np.exp(-x)), rho, "both") for x in logits]
@@ -98,17 +137,24 @@ def test_the_rate_leaves_nothing_over():
 def test_no_constant_threshold_earns_more():
     """Paired, on the same sessions, under either criterion and with either evidence."""
     sessions = hrnn.Task().sample(n_blocks=600, rng=2)
-    optimal = {criterion: hrnn.rollout(hrnn.OptimalPolicy(criterion), sessions) for criterion in ("reward_per_trial", "reward_per_step")}
+    optimal = {
+        criterion: hrnn.rollout(hrnn.OptimalPolicy(criterion), sessions)
+        for criterion in ("reward_per_trial", "reward_per_step")
+    }
     for evidence in ("both", "difference"):
         for threshold in (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.97):
-            actor = hrnn.rollout(hrnn.BayesianActor(evidence=evidence, threshold=threshold), sessions)
+            actor = hrnn.rollout(
+                hrnn.BayesianActor(evidence=evidence, threshold=threshold), sessions
+            )
             for criterion, best in optimal.items():
                 assert behavior.regret(actor, best, criterion=criterion).value > 0
 
 
 def test_both_observations_earn_more_than_their_difference():
     sessions = hrnn.Task().sample(n_blocks=600, rng=2)
-    both, difference = (hrnn.rollout(hrnn.OptimalPolicy(evidence=e), sessions) for e in ("both", "difference"))
+    both, difference = (
+        hrnn.rollout(hrnn.OptimalPolicy(evidence=e), sessions) for e in ("both", "difference")
+    )
     assert behavior.regret(difference, both).low > 0
 
 
@@ -136,7 +182,9 @@ def test_where_waiting_is_free_it_reaches_the_accuracy_bound(evidence):
     sessions = hrnn.Task(wait_penalty=0.0).sample(n_sessions=300, rng=1)
     run = hrnn.rollout(hrnn.OptimalPolicy(evidence=evidence), sessions)
     bound = hrnn.inference.accuracy_bound(sessions, evidence=evidence)
-    mean, error = mean_and_error(run.trials.correct.to_numpy().astype(float) - bound, sessions.session)
+    mean, error = mean_and_error(
+        run.trials.correct.to_numpy().astype(float) - bound, sessions.session
+    )
     assert abs(mean) < max(4 * error, 1e-4)
     assert error < 0.001
 
@@ -145,22 +193,38 @@ def test_mirrored_sessions_give_mirrored_choices():
     import dataclasses
 
     s = hrnn.Task().sample(n_sessions=10, rng=1)
-    mirrored = dataclasses.replace(s, side=-s.side, block_side=-s.block_side, observations=np.ascontiguousarray(s.observations[:, :, ::-1]))
+    mirrored = dataclasses.replace(
+        s,
+        side=-s.side,
+        block_side=-s.block_side,
+        observations=np.ascontiguousarray(s.observations[:, :, ::-1]),
+    )
     for evidence in ("both", "difference"):
         a, b = (hrnn.rollout(hrnn.OptimalPolicy(evidence=evidence), x) for x in (s, mirrored))
         np.testing.assert_array_equal(a.choice, -b.choice)
         np.testing.assert_array_equal(a.n_obs, b.n_obs)
 
 
-@pytest.mark.parametrize("make, message", [
-    (lambda: hrnn.OptimalPolicy("reward"), "criterion"), (lambda: hrnn.OptimalPolicy(evidence="x"), "evidence"),
-    (lambda: hrnn.OptimalPolicy().solution(3), "task"),
-    (lambda: hrnn.OptimalPolicy().solution(hrnn.Task(strengths=(40.0,))), "strengths / noise_sd"),
-    (lambda: hrnn.OptimalPolicy().solution(hrnn.Task(strengths=(3.0,), n_obs_max=100)), "n_obs_max [*] strength"),
-    (lambda: hrnn.OptimalPolicy().solution(hrnn.Task(p_block=1.0)), "p_block must be < 1"),
-    (lambda: hrnn.OptimalPolicy(n_obs_max=3), "n_obs_max"), (lambda: hrnn.OptimalPolicy(p_block=0.3), "p_block"),
-    (lambda: hrnn.OptimalPolicy(block_model="markov"), "block_model"),
-])
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: hrnn.OptimalPolicy("reward"), "criterion"),
+        (lambda: hrnn.OptimalPolicy(evidence="x"), "evidence"),
+        (lambda: hrnn.OptimalPolicy().solution(3), "task"),
+        (
+            lambda: hrnn.OptimalPolicy().solution(hrnn.Task(strengths=(40.0,))),
+            "strengths / noise_sd",
+        ),
+        (
+            lambda: hrnn.OptimalPolicy().solution(hrnn.Task(strengths=(3.0,), n_obs_max=100)),
+            "n_obs_max [*] strength",
+        ),
+        (lambda: hrnn.OptimalPolicy().solution(hrnn.Task(p_block=1.0)), "p_block must be < 1"),
+        (lambda: hrnn.OptimalPolicy(n_obs_max=3), "n_obs_max"),
+        (lambda: hrnn.OptimalPolicy(p_block=0.3), "p_block"),
+        (lambda: hrnn.OptimalPolicy(block_model="markov"), "block_model"),
+    ],
+)
 def test_bad_arguments_are_named(make, message):
     with pytest.raises((TypeError, ValueError), match=message):
         make()

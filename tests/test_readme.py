@@ -19,7 +19,9 @@ def test_the_five_lines_for_a_mouse_lab_run(tmp_path):
 
     task = hrnn.Task.preset("ibl", contrast_gain=1.0).replace(n_blocks=3)
     for k in range(2):
-        trials = hrnn.rollout(hrnn.BayesianActor("none"), task.sample(n_sessions=5, rng=k)).trials.assign(subject="M", reaction_time=0.3)
+        trials = hrnn.rollout(
+            hrnn.BayesianActor("none"), task.sample(n_sessions=5, rng=k)
+        ).trials.assign(subject="M", reaction_time=0.3)
         for (_, session), arrays in mice.to_alf(trials).items():
             folder = tmp_path / "Subjects" / f"M{k}" / f"2020-01-0{session + 1}" / "001" / "alf"
             folder.mkdir(parents=True)
@@ -29,4 +31,8 @@ def test_the_five_lines_for_a_mouse_lab_run(tmp_path):
     _, block = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     found = {"hrnn": hrnn}
     exec(block.replace('"folder"', repr(str(tmp_path))), found)
-    assert len(found["fit"].names) == 2 and len(found["ranked"]) == len(mice.COMPARED) and len(found["null"]) == 2
+    assert (
+        len(found["fit"].names) == 2
+        and len(found["ranked"]) == len(mice.COMPARED)
+        and len(found["null"]) == 2
+    )

@@ -9,8 +9,13 @@ import reference
 import hrnn
 
 CASES = [
-    ("tanh", 1, {}), ("tanh", 7, {"n_blank": 0}), ("leaky", 50, {"n_blank": 1}), ("tanh", 60, {"n_obs_max": 1}),
-    ("leaky", 1, {"n_obs_max": 1, "n_blank": 0}), ("leaky", 7, {"n_unbiased": 5}), ("tanh", 50, {"wait_penalty": -0.5}),
+    ("tanh", 1, {}),
+    ("tanh", 7, {"n_blank": 0}),
+    ("leaky", 50, {"n_blank": 1}),
+    ("tanh", 60, {"n_obs_max": 1}),
+    ("leaky", 1, {"n_obs_max": 1, "n_blank": 0}),
+    ("leaky", 7, {"n_unbiased": 5}),
+    ("tanh", 50, {"wait_penalty": -0.5}),
     ("leaky", 60, {"noise_sd": 2.0, "n_obs_max": 3}),
 ]
 
@@ -24,7 +29,9 @@ def test_rollout_equals_its_twin(cell, n_hidden, changes):
     task = hrnn.Task(n_blocks=2, threshold=0.55, **changes)
     sessions = task.sample(n_sessions=3, rng=1)
     net = hrnn.Network.init(cell, n_hidden=n_hidden, rng=2)
-    net = hrnn.Network.from_arrays(cell, W=1.5 * net.W, U=1.5 * net.U, b=net.b, V=4 * net.V, c=net.c)
+    net = hrnn.Network.from_arrays(
+        cell, W=1.5 * net.W, U=1.5 * net.U, b=net.b, V=4 * net.V, c=net.c
+    )
     run = hrnn.rollout(net, sessions)
     twin = reference.rollout(arrays_of(net), net.leak, sessions, task)
     np.testing.assert_array_equal(run.choice, twin["choice"])
@@ -46,10 +53,14 @@ def test_the_state_restarts_with_each_session_and_only_there(cell):
     run = hrnn.rollout(net, task.sample(n_sessions=3, rng=0))
     before = np.vstack([np.zeros((1, 9)), run.hidden[:-1]])
     before[np.searchsorted(run.trial, run.sessions.offsets[:-1])] = 0
-    new = (1 - net.leak) * before + net.leak * np.tanh(before @ net.W.T + run.inputs @ net.U.T + net.b)
+    new = (1 - net.leak) * before + net.leak * np.tanh(
+        before @ net.W.T + run.inputs @ net.U.T + net.b
+    )
     np.testing.assert_allclose(run.hidden, new, atol=1e-14)
     logits = run.hidden @ net.V.T + net.c
-    np.testing.assert_allclose(run.p_right, 1 / (1 + np.exp(logits[:, 0] - logits[:, 1])), atol=1e-14)
+    np.testing.assert_allclose(
+        run.p_right, 1 / (1 + np.exp(logits[:, 0] - logits[:, 1])), atol=1e-14
+    )
 
 
 def test_sessions_are_left_as_they_were():
@@ -86,29 +97,42 @@ def test_trial_table(run):
     np.testing.assert_array_equal(trials.n_steps, trials.n_obs + 2)
     assert (trials.groupby("session").trial.diff().dropna() == 1).all()
     assert [trials[name].dtype for name in ("concordant", "correct", "timeout")] == [bool] * 3
-    assert not trials.correct[trials.timeout].any() and trials.timeout.any() and (trials.n_obs[trials.timeout] == 10).all()
+    assert (
+        not trials.correct[trials.timeout].any()
+        and trials.timeout.any()
+        and (trials.n_obs[trials.timeout] == 10).all()
+    )
     feedback = np.where(trials.correct, 1, -1)
     np.testing.assert_allclose(trials.reward, feedback - 0.05 * (trials.n_obs - 1))
-    assert trials.columns.tolist() == (
-        "session block trial trial_in_block p_left block_side side strength signed_strength concordant choice correct timeout "
-        "n_obs n_steps reward p_right").split()
+    assert (
+        trials.columns.tolist()
+        == ["session", "block", "trial", "trial_in_block", "p_left", "block_side", "side", "strength", "signed_strength", "concordant", "choice", "correct", "timeout", "n_obs", "n_steps", "reward", "p_right"]
+    )
 
 
 def test_step_table(run):
-    steps, sessions = run.steps, run.sessions
-    assert steps.columns.tolist() == "session trial t is_blank obs_left obs_right feedback p_right".split()
+    steps = run.steps
+    sessions = run.sessions
+    assert (
+        steps.columns.tolist()
+        == ["session", "trial", "t", "is_blank", "obs_left", "obs_right", "feedback", "p_right"]
+    )
     np.testing.assert_array_equal(steps[["obs_left", "obs_right", "feedback"]], run.inputs)
     assert (steps.is_blank == (steps.t < 2)).all() and steps.is_blank.dtype == bool
     assert (steps.loc[steps.is_blank, ["obs_left", "obs_right"]] == 0).all(axis=None)
     row = sessions.offsets[steps.session] + steps.trial
     np.testing.assert_array_equal(row, run.trial)
     seen = steps[~steps.is_blank]
-    np.testing.assert_array_equal(seen[["obs_left", "obs_right"]], sessions.observations[row[~steps.is_blank], seen.t - 2])
+    np.testing.assert_array_equal(
+        seen[["obs_left", "obs_right"]], sessions.observations[row[~steps.is_blank], seen.t - 2]
+    )
     ended = np.where(run.trials.correct, 1, -1)
     first = (steps.t == 0) & (steps.trial > 0)
     np.testing.assert_array_equal(steps.feedback[first], ended[run.trial[first] - 1])
     assert (steps.feedback[(steps.t == 0) & (steps.trial == 0)] == 0).all()
-    assert (steps.feedback[(steps.t == 1) | (steps.t == 2)] == 0).all() and (steps.feedback[steps.t > 2] == -0.05).all()
+    assert (steps.feedback[(steps.t == 1) | (steps.t == 2)] == 0).all() and (
+        steps.feedback[steps.t > 2] == -0.05
+    ).all()
 
 
 def test_unbiased_trials_have_no_concordance():
@@ -155,10 +179,13 @@ def test_python_agent_equals_the_network_it_wraps(run):
 
 
 def test_python_agent_equals_a_leaky_network_without_blanks():
-    sessions = hrnn.Task(threshold=0.55, n_blank=0, n_unbiased=3, n_blocks=1).sample(n_sessions=3, rng=0)
+    sessions = hrnn.Task(threshold=0.55, n_blank=0, n_unbiased=3, n_blocks=1).sample(
+        n_sessions=3, rng=0
+    )
     net = hrnn.Network.init("leaky", n_hidden=5, rng=1)
     net = hrnn.Network.from_arrays("leaky", W=net.W, U=3 * net.U, b=net.b, V=3 * net.V, c=net.c)
-    own, wrapped = hrnn.rollout(net, sessions), hrnn.rollout(Wrapped(net), sessions)
+    own = hrnn.rollout(net, sessions)
+    wrapped = hrnn.rollout(Wrapped(net), sessions)
     np.testing.assert_array_equal(own.choice, wrapped.choice)
     np.testing.assert_array_equal(own.inputs, wrapped.inputs)
     assert wrapped.hidden is None and set(own.choice) >= {-1, 1}
@@ -177,7 +204,18 @@ class Constant:
         return self.p
 
 
-@pytest.mark.parametrize("p, choice", [(0, -1), (1, 1), (0.5, 0), (0.9 + 1e-12, 1), (0.1 - 1e-12, -1), (0.9 - 1e-12, 0), (0.1 + 1e-12, 0)])
+@pytest.mark.parametrize(
+    "p, choice",
+    [
+        (0, -1),
+        (1, 1),
+        (0.5, 0),
+        (0.9 + 1e-12, 1),
+        (0.1 - 1e-12, -1),
+        (0.9 - 1e-12, 0),
+        (0.1 + 1e-12, 0),
+    ],
+)
 def test_an_agent_acts_beyond_the_threshold(p, choice):
     sessions = hrnn.Task(n_blocks=1).sample(n_sessions=2, rng=0)
     run = hrnn.rollout(Constant(p), sessions)
@@ -187,7 +225,9 @@ def test_an_agent_acts_beyond_the_threshold(p, choice):
 
 def test_an_agent_waits_at_the_threshold():
     for threshold in (0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95, 0.99):
-        sessions = hrnn.Task(n_blocks=1, block_max=20, threshold=threshold).sample(n_sessions=1, rng=0)
+        sessions = hrnn.Task(n_blocks=1, block_max=20, threshold=threshold).sample(
+            n_sessions=1, rng=0
+        )
         for p in (threshold, 1 - threshold):
             assert (hrnn.rollout(Constant(p), sessions).choice == 0).all(), (threshold, p)
 
@@ -201,7 +241,10 @@ def test_what_is_no_probability_is_refused(p):
 def test_a_network_that_overflows_is_an_error():
     net = hrnn.Network.init("tanh", n_hidden=6, rng=0)
     with pytest.raises(hrnn.NumericalError):
-        hrnn.rollout(net.with_theta(np.full(len(net.theta), 1e308)), hrnn.Task(n_blocks=1).sample(n_sessions=1, rng=0))
+        hrnn.rollout(
+            net.with_theta(np.full(len(net.theta), 1e308)),
+            hrnn.Task(n_blocks=1).sample(n_sessions=1, rng=0),
+        )
 
 
 @pytest.mark.parametrize("agent", [None, 3, "semi_markov", hrnn.Network])
@@ -219,17 +262,30 @@ def test_bad_sessions_and_bad_probability(run):
         hrnn.rollout(agent, run.sessions)
 
 
-FORWARD = "theta n_hidden leak task sessions end place h p_right hidden choice n_obs scratch".split()
+FORWARD = (
+    ["theta", "n_hidden", "leak", "task", "sessions", "end", "place", "h", "p_right", "hidden", "choice", "n_obs", "scratch"]
+)
 
 
 def forward(**changes):
     """One call of the core's rollout with some arguments changed."""
-    task, n = hrnn.Task(n_blocks=1), 4
+    task = hrnn.Task(n_blocks=1)
+    n = 4
     sessions = task.sample(n_sessions=1, rng=0)
     r = sessions.n_trials
     good = [
-        hrnn.Network.init("tanh", n_hidden=n, rng=0).theta, n, 1.0, task._tuple, sessions._tuple, r, np.zeros(3), np.zeros(n),
-        np.empty(50), np.empty((50, n)), np.empty(r, np.int8), np.empty(r, np.int64),
+        hrnn.Network.init("tanh", n_hidden=n, rng=0).theta,
+        n,
+        1.0,
+        task._tuple,
+        sessions._tuple,
+        r,
+        np.zeros(3),
+        np.zeros(n),
+        np.empty(50),
+        np.empty((50, n)),
+        np.empty(r, np.int8),
+        np.empty(r, np.int64),
         np.empty(hrnn._core.rollout_scratch(task._tuple, n, 1, 1)[0]),
     ]
     arguments = dict(zip(FORWARD, good, strict=True))
@@ -238,18 +294,25 @@ def forward(**changes):
     return hrnn._core.rollout_forward(*arguments.values())
 
 
-@pytest.mark.parametrize("name", "theta place h p_right hidden choice n_obs scratch".split())
-@pytest.mark.parametrize("spoil, error", [
-    (lambda a: a.astype(np.float32), TypeError), (lambda a: a.tolist(), TypeError), (lambda a: np.ma.array(a), TypeError),
-    (lambda a: a[None], ValueError), (lambda a: np.repeat(a, 2, axis=0)[::2], ValueError), (lambda a: 0, TypeError),
-])
+@pytest.mark.parametrize("name", ["theta", "place", "h", "p_right", "hidden", "choice", "n_obs", "scratch"])
+@pytest.mark.parametrize(
+    "spoil, error",
+    [
+        (lambda a: a.astype(np.float32), TypeError),
+        (lambda a: a.tolist(), TypeError),
+        (lambda a: np.ma.array(a), TypeError),
+        (lambda a: a[None], ValueError),
+        (lambda a: np.repeat(a, 2, axis=0)[::2], ValueError),
+        (lambda a: 0, TypeError),
+    ],
+)
 def test_the_core_refuses_wrong_arrays(name, spoil, error):
     assert forward() == 50
     with pytest.raises(error, match=f"^{name}"):
         forward(**{name: spoil})
 
 
-@pytest.mark.parametrize("name", "theta place h hidden choice n_obs scratch".split())
+@pytest.mark.parametrize("name", ["theta", "place", "h", "hidden", "choice", "n_obs", "scratch"])
 def test_the_core_refuses_wrong_lengths(name):
     with pytest.raises(ValueError, match=rf"^{name}.shape\[0\] must be"):
         forward(**{name: lambda a: a[:-1]})
@@ -260,22 +323,34 @@ def frozen(array):
     return array
 
 
-@pytest.mark.parametrize("name", "place h p_right hidden choice n_obs scratch".split())
+@pytest.mark.parametrize("name", ["place", "h", "p_right", "hidden", "choice", "n_obs", "scratch"])
 def test_the_core_refuses_read_only_outputs(name):
     with pytest.raises(ValueError, match=f"^{name} must be writeable"):
         forward(**{name: frozen})
 
 
-@pytest.mark.parametrize("changes, message", [
-    ({"n_hidden": lambda n: 0}, "n_hidden"), ({"n_hidden": lambda n: 5}, "theta"), ({"leak": lambda x: 0.0}, "leak"),
-    ({"leak": lambda x: np.nan}, "leak"), ({"end": lambda r: r + 1}, "end"), ({"end": lambda r: -1}, "end"),
-    ({"place": lambda a: a - 1}, "place"), ({"place": lambda a: np.array([1e9, 0, 0])}, "place"),
-    ({"place": lambda a: np.array([0, 12.0, 0])}, "place"), ({"place": lambda a: np.full(3, np.nan)}, "place"),
-    ({"sessions": lambda s: s[:3]}, "exactly 4"), ({"sessions": lambda s: (*s[:3], s[3][:-1])}, r"observations.shape\[0\]"),
-    ({"sessions": lambda s: (*s[:3], s[3][:, :5].copy())}, r"observations.shape\[1\]"), ({"sessions": list}, "sessions must be a tuple"),
-    ({"sessions": lambda s: (s[0].astype(np.int32), *s[1:])}, "session must have dtype int64"),
-    ({"task": list}, "task must be a tuple"), ({"task": lambda t: (t[0], t[1][:-1], *t[2:])}, "strength_weights"),
-])
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"n_hidden": lambda n: 0}, "n_hidden"),
+        ({"n_hidden": lambda n: 5}, "theta"),
+        ({"leak": lambda x: 0.0}, "leak"),
+        ({"leak": lambda x: np.nan}, "leak"),
+        ({"end": lambda r: r + 1}, "end"),
+        ({"end": lambda r: -1}, "end"),
+        ({"place": lambda a: a - 1}, "place"),
+        ({"place": lambda a: np.array([1e9, 0, 0])}, "place"),
+        ({"place": lambda a: np.array([0, 12.0, 0])}, "place"),
+        ({"place": lambda a: np.full(3, np.nan)}, "place"),
+        ({"sessions": lambda s: s[:3]}, "exactly 4"),
+        ({"sessions": lambda s: (*s[:3], s[3][:-1])}, r"observations.shape\[0\]"),
+        ({"sessions": lambda s: (*s[:3], s[3][:, :5].copy())}, r"observations.shape\[1\]"),
+        ({"sessions": list}, "sessions must be a tuple"),
+        ({"sessions": lambda s: (s[0].astype(np.int32), *s[1:])}, "session must have dtype int64"),
+        ({"task": list}, "task must be a tuple"),
+        ({"task": lambda t: (t[0], t[1][:-1], *t[2:])}, "strength_weights"),
+    ],
+)
 def test_the_core_refuses_wrong_sizes(changes, message):
     with pytest.raises((TypeError, ValueError), match=message):
         forward(**changes)
@@ -291,13 +366,16 @@ def test_the_core_refuses_overlap():
 def test_the_simplest_agent_integrates_the_difference(gain):
     """First passage of gain times the running sum of o^R − o^L, from NumPy alone."""
     sessions = hrnn.Task(n_blank=1, n_obs_max=6).sample(n_sessions=2, rng=0)
-    choice, n_obs = np.empty(sessions.n_trials, np.int8), np.empty(sessions.n_trials, np.int64)
+    choice = np.empty(sessions.n_trials, np.int8)
+    n_obs = np.empty(sessions.n_trials, np.int64)
     n_steps = hrnn._core.task_integrate(sessions.task._tuple, sessions._tuple, gain, choice, n_obs)
     log_odds = gain * np.diff(sessions.observations, axis=2)[:, :, 0].cumsum(1)
     passed = abs(log_odds) > np.log(9)
     last = np.where(passed.any(1), passed.argmax(1), 5)
     np.testing.assert_array_equal(n_obs, last + 1)
-    np.testing.assert_array_equal(choice, np.where(passed.any(1), np.sign(log_odds[np.arange(len(last)), last]), 0))
+    np.testing.assert_array_equal(
+        choice, np.where(passed.any(1), np.sign(log_odds[np.arange(len(last)), last]), 0)
+    )
     assert n_steps == (n_obs + 1).sum()
 
 
@@ -309,7 +387,10 @@ def test_joined_rollouts_are_one_after_the_other():
     again = hrnn.rollout(net, joined.sessions)
     for name in ("choice", "n_obs", "p_right", "hidden"):
         np.testing.assert_array_equal(getattr(joined, name), getattr(again, name))
-    assert joined.trials.session.tolist() == [*runs[0].trials.session, *(runs[1].trials.session + 1)]
+    assert joined.trials.session.tolist() == [
+        *runs[0].trials.session,
+        *(runs[1].trials.session + 1),
+    ]
     columns = [c for c in joined.trials if c != "session"]
     for column in columns:
         assert joined.trials[column].tolist() == [*runs[0].trials[column], *runs[1].trials[column]]
@@ -321,15 +402,26 @@ def test_joined_rollouts_are_one_after_the_other():
 
 def test_a_rollout_says_of_every_step_where_it_stands():
     """By a loop over trials, written out."""
-    run = hrnn.rollout(hrnn.BayesianActor("none"), hrnn.Task(n_blocks=1).sample(n_sessions=3, rng=0))
-    s, n_blank = run.sessions, run.sessions.task.n_blank
-    session, observed, starts, told = [], [], [], []
+    run = hrnn.rollout(
+        hrnn.BayesianActor("none"), hrnn.Task(n_blocks=1).sample(n_sessions=3, rng=0)
+    )
+    s = run.sessions
+    n_blank = run.sessions.task.n_blank
+    session = []
+    observed = []
+    starts = []
+    told = []
     for trial in range(s.n_trials):
         begins = trial in s.offsets[:-1]
         (starts if begins else told).append(len(session))
         session += [s.session[trial]] * (n_blank + run.n_obs[trial])
         observed += [False] * n_blank + [True] * run.n_obs[trial]
-    for found, wanted in ((run.session, session), (run.observed, observed), (run.session_starts, starts), (run.told, told)):
+    for found, wanted in (
+        (run.session, session),
+        (run.observed, observed),
+        (run.session_starts, starts),
+        (run.told, told),
+    ):
         np.testing.assert_array_equal(found, wanted)
     np.testing.assert_array_equal(run.evidence, run.inputs[:, 1] - run.inputs[:, 0])
     assert (run.inputs[run.told, 2] != 0).all() and (run.inputs[run.session_starts, 2] == 0).all()

@@ -1,4 +1,7 @@
-"""Open-loop sequences in C against the NumPy twin: inputs side by side, losses, gradients, recursive least squares."""
+"""Open-loop sequences in C against the NumPy twin.
+
+Inputs side by side, losses, gradients, recursive least squares.
+"""
 
 import numpy as np
 import pytest
@@ -8,7 +11,8 @@ import hrnn
 from hrnn import _core
 from hrnn.sequence import Sequences, respond, scratch_of
 
-T, L = 9, 8
+T = 9
+L = 8
 
 
 def arrays_of(net):
@@ -27,10 +31,14 @@ def test_a_network_on_its_own_inputs_does_what_it_did(run):
     assert sequences.x.shape[2] == 4 and (sequences.step[:, 3] == -1).all()
     margin, states = respond(run.agent, sequences)
     np.testing.assert_allclose(sequences.flat(states), run.hidden[sequences.rows], atol=1e-13)
-    np.testing.assert_allclose(1 / (1 + np.exp(-sequences.flat(margin))), run.p_right[sequences.rows], atol=1e-13)
+    np.testing.assert_allclose(
+        1 / (1 + np.exp(-sequences.flat(margin))), run.p_right[sequences.rows], atol=1e-13
+    )
     inside = np.isin(run.sessions.session[run.trial], [4, 1, 2])
     assert sorted(sequences.rows) == np.flatnonzero(inside).tolist()
-    np.testing.assert_array_equal(sequences.flat(sequences.lay(run.inputs)), run.inputs[sequences.rows])
+    np.testing.assert_array_equal(
+        sequences.flat(sequences.lay(run.inputs)), run.inputs[sequences.rows]
+    )
     assert (sequences.lay(run.hidden)[:, sequences.step < 0] == 0).all()
 
 
@@ -43,17 +51,35 @@ def lesson(n_hidden, seed=0):
 def gradient_of(net, x, q, weight, temperature, y, state_weight):
     gradient = np.zeros_like(net.theta)
     scratch = np.empty(_core.sequence_scratch(net.n_hidden, *x.shape[1:])[0])
-    loss = _core.sequence_gradient(net.theta, net.n_hidden, net.leak, x, q, weight, temperature, y, state_weight, gradient, scratch)
+    loss = _core.sequence_gradient(
+        net.theta,
+        net.n_hidden,
+        net.leak,
+        x,
+        q,
+        weight,
+        temperature,
+        y,
+        state_weight,
+        gradient,
+        scratch,
+    )
     return loss, gradient
 
 
-@pytest.mark.parametrize("n_hidden, leak, temperature", [(1, 1.0, 1.0), (2, 1.0, 2.0), (3, 0.4, 0.5)])
+@pytest.mark.parametrize(
+    "n_hidden, leak, temperature", [(1, 1.0, 1.0), (2, 1.0, 2.0), (3, 0.4, 0.5)]
+)
 def test_loss_and_gradient_are_those_of_the_twin(n_hidden, leak, temperature):
     net = hrnn.Network.init("leaky", n_hidden=n_hidden, rng=1, leak=leak)
-    arrays, (x, q, weight, y, state_weight) = arrays_of(net), lesson(n_hidden)
-    total, expected = 0.0, {name: np.zeros_like(a) for name, a in arrays.items()}
+    arrays = arrays_of(net)
+    (x, q, weight, y, state_weight) = lesson(n_hidden)
+    total = 0.0
+    expected = {name: np.zeros_like(a) for name, a in arrays.items()}
     for lane in range(L):
-        inputs, h, hidden = x[:, :, lane].T, np.zeros(n_hidden), []
+        inputs = x[:, :, lane].T
+        h = np.zeros(n_hidden)
+        hidden = []
         for o in inputs:
             h = (1 - leak) * h + leak * np.tanh(net.W @ h + net.U @ o + net.b)
             hidden.append(h)
@@ -68,29 +94,64 @@ def test_loss_and_gradient_are_those_of_the_twin(n_hidden, leak, temperature):
             expected[name] += parts[name]
     loss, gradient = gradient_of(net, x, q, weight, temperature, None, None)
     assert loss == pytest.approx(total, rel=1e-12)
-    np.testing.assert_allclose(gradient, np.concatenate([expected[name].ravel() for name in "WUbVc"]), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(
+        gradient,
+        np.concatenate([expected[name].ravel() for name in "WUbVc"]),
+        rtol=1e-9,
+        atol=1e-12,
+    )
     both, with_states = gradient_of(net, x, q, weight, temperature, y, state_weight)
     theta = np.eye(len(gradient)) * 1e-5
-    ends = [[gradient_of(net.with_theta(net.theta + s * d), x, q, weight, temperature, y, state_weight)[0] for d in theta] for s in (1, -1)]
+    ends = [
+        [
+            gradient_of(
+                net.with_theta(net.theta + s * d), x, q, weight, temperature, y, state_weight
+            )[0]
+            for d in theta
+        ]
+        for s in (1, -1)
+    ]
     np.testing.assert_allclose(with_states, np.subtract(*ends) / 2e-5, rtol=1e-5, atol=1e-7)
     states = np.empty((n_hidden, T, L))
-    _core.sequence_forward(net.theta, n_hidden, leak, x, np.empty((T, L)), states, np.empty(_core.sequence_scratch(n_hidden, T, L)[0]))
+    _core.sequence_forward(
+        net.theta,
+        n_hidden,
+        leak,
+        x,
+        np.empty((T, L)),
+        states,
+        np.empty(_core.sequence_scratch(n_hidden, T, L)[0]),
+    )
     assert both == pytest.approx(total + (state_weight * (states - y) ** 2).sum(), rel=1e-12)
 
 
 def test_recursive_least_squares_is_that_of_the_twin():
-    """The regressor is the running network's own state; the state follows from the current before its correction."""
-    rng, n, k = np.random.default_rng(0), 2, 6
+    """The regressor is the running network's own state.
+
+    The state follows from the current before its correction.
+    """
+    rng = np.random.default_rng(0)
+    n = 2
+    k = 6
     net = hrnn.Network.init("tanh", n_hidden=n, rng=0)
-    x, current, margin = rng.normal(size=(30, 3)), rng.normal(size=(30, n)), rng.normal(size=30)
+    x = rng.normal(size=(30, 3))
+    current = rng.normal(size=(30, n))
+    margin = rng.normal(size=30)
     starts = np.zeros(30, np.int8)
     starts[[0, 11]] = 1
-    theta, inverse, h = net.theta.copy(), np.stack([np.eye(k)] * 2), np.full(n, 5.0)
+    theta = net.theta.copy()
+    inverse = np.stack([np.eye(k)] * 2)
+    h = np.full(n, 5.0)
     scratch = np.empty(_core.sequence_scratch(n, 1, 4)[1])
     for part in (slice(0, 17), slice(17, 30)):
-        _core.sequence_force(theta, n, 1.0, x[part], starts[part], current[part], margin[part], inverse, h, scratch)
-    w, v = np.column_stack([net.W, net.U, net.b]), np.r_[net.V[1] - net.V[0], net.c[1] - net.c[0]]
-    P, Q, state = np.eye(k), np.eye(n + 1), np.zeros(n)
+        _core.sequence_force(
+            theta, n, 1.0, x[part], starts[part], current[part], margin[part], inverse, h, scratch
+        )
+    w = np.column_stack([net.W, net.U, net.b])
+    v = np.r_[net.V[1] - net.V[0], net.c[1] - net.c[0]]
+    P = np.eye(k)
+    Q = np.eye(n + 1)
+    state = np.zeros(n)
     for t in range(30):
         z = np.r_[np.zeros(n) if starts[t] else state, x[t], 1]
         P = np.linalg.inv(np.linalg.inv(P) + np.outer(z, z))
@@ -102,32 +163,60 @@ def test_recursive_least_squares_is_that_of_the_twin():
         v = v - (v @ after - margin[t]) * (Q @ after)
     found = net.with_theta(theta)
     np.testing.assert_allclose(np.column_stack([found.W, found.U, found.b]), w, atol=1e-9)
-    np.testing.assert_allclose(np.r_[found.V[1] - found.V[0], found.c[1] - found.c[0]], v, atol=1e-9)
+    np.testing.assert_allclose(
+        np.r_[found.V[1] - found.V[0], found.c[1] - found.c[0]], v, atol=1e-9
+    )
     np.testing.assert_allclose(inverse[0], P, atol=1e-9)
     np.testing.assert_allclose(h, state, atol=1e-9)
 
 
 def test_what_is_not_finite_is_an_error():
-    net, (x, q, weight, _, _) = hrnn.Network.init("tanh", n_hidden=2, rng=0), lesson(2)
+    net = hrnn.Network.init("tanh", n_hidden=2, rng=0)
+    (x, q, weight, _, _) = lesson(2)
     x[0, 3, 2] = np.nan
     with pytest.raises(hrnn.NumericalError):
         gradient_of(net, x, q, weight, 1.0, None, None)
     with pytest.raises(hrnn.NumericalError):
-        _core.sequence_force(net.theta.copy(), 2, 1.0, np.full((3, 3), np.nan), np.ones(3, np.int8), np.zeros((3, 2)), np.zeros(3),
-                             np.stack([np.eye(6)] * 2), np.zeros(2), np.empty(100))
+        _core.sequence_force(
+            net.theta.copy(),
+            2,
+            1.0,
+            np.full((3, 3), np.nan),
+            np.ones(3, np.int8),
+            np.zeros((3, 2)),
+            np.zeros(3),
+            np.stack([np.eye(6)] * 2),
+            np.zeros(2),
+            np.empty(100),
+        )
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"x": np.zeros((3, T, 6))}, "multiple of 4"), ({"x": np.zeros((2, T, L))}, "x.shape"), ({"q": np.zeros((T, 4))}, "q.shape"),
-    ({"temperature": 0.0}, "temperature must be > 0"), ({"y": np.zeros((3, T, L))}, "y.shape"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"x": np.zeros((3, T, 6))}, "multiple of 4"),
+        ({"x": np.zeros((2, T, L))}, "x.shape"),
+        ({"q": np.zeros((T, 4))}, "q.shape"),
+        ({"temperature": 0.0}, "temperature must be > 0"),
+        ({"y": np.zeros((3, T, L))}, "y.shape"),
+    ],
+)
 def test_the_binding_names_what_does_not_fit(change, message):
     x, q, weight, y, state_weight = lesson(2)
-    given = {"x": x, "q": q, "weight": weight, "temperature": 1.0, "y": y, "state_weight": state_weight} | change
+    given = {
+        "x": x,
+        "q": q,
+        "weight": weight,
+        "temperature": 1.0,
+        "y": y,
+        "state_weight": state_weight,
+    } | change
     net = hrnn.Network.init("tanh", n_hidden=2, rng=0)
     scratch = np.empty(_core.sequence_scratch(2, T, L)[0])
     with pytest.raises(ValueError, match=message):
-        _core.sequence_gradient(net.theta, 2, 1.0, *given.values(), np.zeros_like(net.theta), scratch)
+        _core.sequence_gradient(
+            net.theta, 2, 1.0, *given.values(), np.zeros_like(net.theta), scratch
+        )
 
 
 def test_wide_networks_are_refused(run):

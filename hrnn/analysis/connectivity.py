@@ -31,7 +31,8 @@ class Populations:
     n_clusters : int
         Number of clusters, 2 to 6, of the best mean silhouette.
     between : float
-        Mean correlation between units of different populations: negative if they are anti-correlated.
+        Mean correlation between units of different populations: negative if they are
+        anti-correlated.
     """
 
     correlation: np.ndarray
@@ -76,15 +77,23 @@ def populations(run, *, rng=0):
     distance = (distance + distance.T) / 2
     tree = linkage(squareform(distance, checks=False), "average")
     cuts = {k: fcluster(tree, k, "maxclust") for k in range(2, min(MOST_CLUSTERS, n - 1) + 1)}
-    scores = {k: silhouette_samples(distance, cut, metric="precomputed") for k, cut in cuts.items() if 1 < len(np.unique(cut)) < n}
+    scores = {
+        k: silhouette_samples(distance, cut, metric="precomputed")
+        for k, cut in cuts.items()
+        if 1 < len(np.unique(cut)) < n
+    }
     if 2 not in scores:
         raise ValueError("run must be of units that do not all vary as one")
     label = cuts[2] - 1
     drawn = scores[2][generator(rng).integers(n, size=(N_RESAMPLES, n))].mean(1)
     low, high = percentiles(drawn[None], n)[:, 0]
     return Populations(
-        correlation, leaves_list(tree), label, Estimate(float(scores[2].mean()), float(low), float(high), n),
-        max(scores, key=lambda k: scores[k].mean()), float(correlation[np.ix_(label == 0, label == 1)].mean()),
+        correlation,
+        leaves_list(tree),
+        label,
+        Estimate(float(scores[2].mean()), float(low), float(high), n),
+        max(scores, key=lambda k: scores[k].mean()),
+        float(correlation[np.ix_(label == 0, label == 1)].mean()),
     )
 
 
@@ -96,8 +105,10 @@ def cliffs_delta(a, b):
     >>> cliffs_delta([3, 4], [1, 2])
     1.0
     """
-    a, b = np.asarray(a, float), np.sort(np.asarray(b, float))
-    below, above = np.searchsorted(b, a, "left"), len(b) - np.searchsorted(b, a, "right")
+    a = np.asarray(a, float)
+    b = np.sort(np.asarray(b, float))
+    below = np.searchsorted(b, a, "left")
+    above = len(b) - np.searchsorted(b, a, "right")
     return float((below - above).mean() / len(b))
 
 
@@ -140,26 +151,37 @@ def weights_by_population(net, label, *, rng=0):
     check_network(net)
     label = np.asarray(label)
     if label.shape != (net.n_hidden,) or len(np.unique(label)) != 2:
-        raise ValueError(f"label must have shape ({net.n_hidden},) and two values, got {label.shape} with {len(np.unique(label))}")
+        raise ValueError(
+            f"label must have shape ({net.n_hidden},) and two values, got {label.shape} with {len(np.unique(label))}"
+        )
 
     def split(units):
-        W, of = net.W[np.ix_(units, units)], label[units]
-        off, same = units[:, None] != units, of[:, None] == of
+        W = net.W[np.ix_(units, units)]
+        of = label[units]
+        off = units[:, None] != units
+        same = of[:, None] == of
         return W[off & same], W[off & ~same]
 
     within, between = split(np.arange(net.n_hidden))
     if not within.size:
         raise ValueError("label must put at least two units into one population")
-    random, drawn = generator(rng), []
+    random = generator(rng)
+    drawn = []
     for _ in range(N_RESAMPLES):
         a, b = split(random.integers(net.n_hidden, size=net.n_hidden))
         drawn.append(cliffs_delta(a, b) if a.size and b.size else np.nan)
     low, high = percentiles(np.array(drawn)[None], net.n_hidden)[:, 0]
-    return Weights(within, between, Estimate(cliffs_delta(within, between), float(low), float(high), net.n_hidden))
+    return Weights(
+        within,
+        between,
+        Estimate(cliffs_delta(within, between), float(low), float(high), net.n_hidden),
+    )
 
 
 def readout_participation(axis):
-    """Share of each unit in a readout, |w_i| / Σ|w|, (N,), and how many units share it, (Σw²)² / Σw⁴.
+    """Share of each unit in a readout, |w_i| / Σ|w|, (N,), and how many units share it.
+
+    (Σw²)² / Σw⁴.
 
     Examples
     --------
@@ -171,9 +193,12 @@ def readout_participation(axis):
 
 
 def circuit(net, label):
-    """Mean weights of the circuit of two populations: recurrent (2, 2), input (2, 3) and readout (2,) (V_right - V_left).
+    """Mean weights of the circuit of two populations.
 
-    Entry [i, j] of the first is the summed weight that a unit of population i gets from population j, averaged over i.
+    Recurrent (2, 2), input (2, 3) and readout (2,) (V_right - V_left).
+
+    Entry [i, j] of the first is the summed weight that a unit of population i gets from population
+    j, averaged over i.
     """
     check_network(net)
     label = np.asarray(label)
@@ -195,7 +220,8 @@ def low_rank(net, run, rank):
     Returns
     -------
     dict of str to float
-        r2: of the next state, given the true one, over all steps; agreement: fraction of trials with the same choice in closed loop.
+        r2: of the next state, given the true one, over all steps; agreement: fraction of trials
+        with the same choice in closed loop.
 
     Examples
     --------
@@ -212,8 +238,13 @@ def low_rank(net, run, rank):
         raise ValueError(f"rank must be <= {net.n_hidden}, got {rank}")
     u, s, vt = np.linalg.svd(net.W)
     arrays = {name: getattr(net, name) for name in ("U", "b", "V", "c")}
-    cut = type(net).from_arrays(net.cell, W=(u[:, :rank] * s[:rank]) @ vt[:rank], **arrays, leak=net.leak)
-    before, mean, left, spread = states_before(run), run.hidden.mean(0), 0.0, 0.0
+    cut = type(net).from_arrays(
+        net.cell, W=(u[:, :rank] * s[:rank]) @ vt[:rank], **arrays, leak=net.leak
+    )
+    before = states_before(run)
+    mean = run.hidden.mean(0)
+    left = 0.0
+    spread = 0.0
     for first in range(0, len(before), ROWS_AT_ONCE):
         rows = slice(first, first + ROWS_AT_ONCE)
         left += ((run.hidden[rows] - step(cut, before[rows], run.inputs[rows])) ** 2).sum()

@@ -8,7 +8,9 @@ from hrnn.analysis.dynamics import jacobian, step
 from hrnn.base.arguments import real_array, real_number, whole_number
 from hrnn.network import check_network
 
-NEWTON_STEPS, NEWTON_TOLERANCE, BISECTIONS = 12, 1e-11, 30
+NEWTON_STEPS = 12
+NEWTON_TOLERANCE = 1e-11
+BISECTIONS = 30
 KINDS = ("fold", "branch point", "flip", "Neimark-Sacker")
 
 
@@ -24,8 +26,9 @@ class Branch:
     largest_modulus : (L,)
     stable : (L,) bool
     bifurcations : DataFrame
-        `value, kind` and `index` (after which point): 'fold' (the branch turns), 'branch point' (another branch crosses, as
-        at a pitchfork), 'flip' (an eigenvalue passes -1), 'Neimark-Sacker' (a complex pair passes modulus 1).
+        `value, kind` and `index` (after which point): 'fold' (the branch turns), 'branch point'
+        (another branch crosses, as at a pitchfork), 'flip' (an eigenvalue passes -1),
+        'Neimark-Sacker' (a complex pair passes modulus 1).
     """
 
     value: np.ndarray
@@ -37,13 +40,20 @@ class Branch:
     def passes(self, state, value=0.0, *, within=1e-3):
         """Whether the branch goes through a state (N,) at a value of the input."""
         i = np.flatnonzero((self.value[:-1] - value) * (self.value[1:] - value) <= 0)
-        f = ((value - self.value[i]) / np.where(self.value[i + 1] == self.value[i], 1, self.value[i + 1] - self.value[i]))[:, None]
+        f = (
+            (value - self.value[i])
+            / np.where(self.value[i + 1] == self.value[i], 1, self.value[i + 1] - self.value[i])
+        )[:, None]
         between = (1 - f) * self.points[i] + f * self.points[i + 1]
-        return bool((np.linalg.norm(between - state, axis=1) < within * (1 + np.linalg.norm(state))).any())
+        return bool(
+            (np.linalg.norm(between - state, axis=1) < within * (1 + np.linalg.norm(state))).any()
+        )
 
 
 def continuation(net, start, *, x, along, low, high, step_size=0.05, max_points=2000):
-    """Follow a fixed point as the input x + value · along varies, through folds, by pseudo-arclength.
+    """Follow a fixed point as the input x + value · along varies, through folds.
+
+    By pseudo-arclength.
 
     Parameters
     ----------
@@ -53,7 +63,8 @@ def continuation(net, start, *, x, along, low, high, step_size=0.05, max_points=
     x, along : (3,)
         The input at value 0, and the direction in which it varies.
     low, high : float
-        The branch ends where value leaves [low, high], or where it closes; it is followed both ways from value 0.
+        The branch ends where value leaves [low, high], or where it closes; it is followed both ways
+        from value 0.
     step_size : float
         Longest step along the branch.
     max_points : int
@@ -78,11 +89,14 @@ def continuation(net, start, *, x, along, low, high, step_size=0.05, max_points=
     ['fold', 'fold']
     """
     check_network(net)
-    start, x, along = real_array(start, "start", (1,)), real_array(x, "x", (1,)), real_array(along, "along", (1,))
+    start = real_array(start, "start", (1,))
+    x = real_array(x, "x", (1,))
+    along = real_array(along, "along", (1,))
     for name, vector, n in (("start", start, net.n_hidden), ("x", x, 3), ("along", along, 3)):
         if vector.shape != (n,):
             raise ValueError(f"{name} must have shape ({n},), got {vector.shape}")
-    low, high = real_number(low, "low", -np.inf, 0, "]"), real_number(high, "high", 0, np.inf, "[")
+    low = real_number(low, "low", -np.inf, 0, "]")
+    high = real_number(high, "high", 0, np.inf, "[")
     step_size = real_number(step_size, "step_size", 0, np.inf, "")
     if np.linalg.norm(step(net, start, x) - start) > 1e-8:
         raise ValueError("start must be a fixed point under x")
@@ -99,7 +113,10 @@ def _pairs(values):
 
 
 def _product(factors):
-    """Product of factors that come in complex pairs, as sign and geometric mean of the moduli; 1 of none."""
+    """Product of factors that come in complex pairs, as sign and geometric mean of the moduli.
+
+    1 of none.
+    """
     if not len(factors):
         return 1.0
     with np.errstate(divide="ignore"):
@@ -118,11 +135,17 @@ class _Follower:
     high: float
 
     def residual(self, y):
-        """f = tanh(W h + U (x + value along) + b) - h at y = (h, value), and its derivative (N, N + 1)."""
-        net, h = self.net, y[:-1]
+        """f = tanh(W h + U (x + value along) + b) - h at y = (h, value).
+
+        And its derivative (N, N + 1).
+        """
+        net = self.net
+        h = y[:-1]
         u = np.tanh(net.W @ h + net.U @ (self.x + y[-1] * self.along) + net.b)
         gain = (1 - u**2)[:, None]
-        return u - h, np.hstack([gain * net.W - np.eye(len(h)), gain * (net.U @ self.along)[:, None]])
+        return u - h, np.hstack(
+            [gain * net.W - np.eye(len(h)), gain * (net.U @ self.along)[:, None]]
+        )
 
     def tangent(self, derivative, before):
         """Unit vector of the branch, on the side of the one before."""
@@ -143,10 +166,18 @@ class _Follower:
         return None
 
     def run(self, y, sign):
-        """Points of the branch from y on, first in the direction in which value has this sign, and whether it closes."""
+        """Points of the branch from y on, first in the direction in which value has this sign.
+
+        And whether it closes.
+        """
         t = self.tangent(self.residual(y)[1], np.r_[np.zeros(len(y) - 1), sign])
-        points, size = [y], self.step_size
-        while len(points) <= self.max_points and self.low <= points[-1][-1] <= self.high and size > 1e-9:
+        points = [y]
+        size = self.step_size
+        while (
+            len(points) <= self.max_points
+            and self.low <= points[-1][-1] <= self.high
+            and size > 1e-9
+        ):
             new = self.correct(points[-1] + size * t, t)
             if new is None or np.linalg.norm(new - points[-1]) > 2 * size:
                 size /= 2
@@ -156,7 +187,8 @@ class _Follower:
                 size /= 2
                 continue
             points.append(new)
-            t, size = turned, min(1.5 * size, self.step_size)
+            t = turned
+            size = min(1.5 * size, self.step_size)
             if len(points) > 3 and self.passes(points[-2], new, y):
                 return np.array([*points[:-1], y]), True
         return np.array(points), False
@@ -179,20 +211,32 @@ class _Follower:
                 at = self.locate(k, ys[i], ys[i + 1], tests[i, k])
                 if self.low <= at[-1] <= self.high and self.happens(kind, at):
                     rows.append({"value": at[-1], "kind": kind, "index": i})
-        table = pd.DataFrame(rows, columns=["value", "kind", "index"]).sort_values("index", ignore_index=True)
+        table = pd.DataFrame(rows, columns=["value", "kind", "index"]).sort_values(
+            "index", ignore_index=True
+        )
         return Branch(ys[:, -1], ys[:, :-1], moduli, moduli < 1, table)
 
     def tests(self, y, ahead):
-        """Continuous functions whose changes of sign along the branch are bifurcations, scaled by their number of factors.
+        """Continuous functions whose changes of sign along the branch are bifurcations.
 
-        fold: the tangent along the input; branch point: determinant of the bordered derivative; flip: det(J + 1);
-        Neimark-Sacker: Π_{i<j} (λ_i λ_j - 1), 0 also where two real eigenvalues have product 1 (a neutral saddle).
+        Scaled by their number of factors.
+
+        fold: the tangent along the input; branch point: determinant of the bordered derivative;
+        flip: det(J + 1); Neimark-Sacker: Π_{i<j} (λ_i λ_j - 1), 0 also where two real eigenvalues
+        have product 1 (a neutral saddle).
         """
         derivative = self.residual(y)[1]
         t = self.tangent(derivative, ahead)
         values = self.eigenvalues(y)
         sign, size = np.linalg.slogdet(np.vstack([derivative, t]))
-        return np.array([t[-1], sign * np.exp(size / len(t)), _product(values + 1), _product(_pairs(values) - 1)])
+        return np.array(
+            [
+                t[-1],
+                sign * np.exp(size / len(t)),
+                _product(values + 1),
+                _product(_pairs(values) - 1),
+            ]
+        )
 
     def eigenvalues(self, y):
         """Of the map's Jacobian at y = (h, value)."""
@@ -208,7 +252,10 @@ class _Follower:
         return abs(values[first[nearest]].imag) > 1e-9 and abs(values[second[nearest]].imag) > 1e-9
 
     def locate(self, k, y, end, test):
-        """Point (h, value) at which test k changes its sign between two points, by bisection along the branch."""
+        """Point (h, value) at which test k changes its sign between two points.
+
+        By bisection along the branch.
+        """
         for _ in range(BISECTIONS):
             ahead = end - y
             middle = self.correct((y + end) / 2, ahead / np.linalg.norm(ahead))
@@ -216,7 +263,8 @@ class _Follower:
                 break
             there = self.tests(middle, ahead)[k]
             if test * there > 0:
-                y, test = middle, there
+                y = middle
+                test = there
             else:
                 end = middle
         return (y + end) / 2

@@ -1,7 +1,10 @@
-"""How evidence and feedback move the state: integration within and across trials, coupling of the two beliefs, gradient flow.
+"""How evidence and feedback move the state.
 
-Movement is û·(h_t - h_{t-1}) along a unit readout û of the raw state. The observer is the semi-Markov one that saw the same
-trials (`hrnn.observe`). Published slopes have unstated scalings: compare ratios.
+Integration within and across trials, coupling of the two beliefs, gradient flow.
+
+Movement is û·(h_t - h_{t-1}) along a unit readout û of the raw state. The observer is the
+semi-Markov one that saw the same trials (`hrnn.observe`). Published slopes have unstated scalings:
+compare ratios.
 """
 
 import dataclasses
@@ -24,7 +27,16 @@ def movement(run, axis):
     return (run.hidden - states_before(run)) @ (axis / np.linalg.norm(axis))
 
 
-SLOPE_COLUMNS = ["slope", "slope_low", "slope_high", "intercept", "intercept_low", "intercept_high", "r2", "n"]
+SLOPE_COLUMNS = [
+    "slope",
+    "slope_low",
+    "slope_high",
+    "intercept",
+    "intercept_low",
+    "intercept_high",
+    "r2",
+    "n",
+]
 
 
 def slopes(run, axes, *, of="evidence", rng=0):
@@ -34,17 +46,20 @@ def slopes(run, axes, *, of="evidence", rng=0):
     ----------
     run : Rollout
     axes : dict of str to (N,) or Decoder
-        Readouts by name, e.g. stimulus and block. What is estimated, a `Decoder`, is estimated anew in every resample.
+        Readouts by name, e.g. stimulus and block. What is estimated, a `Decoder`, is estimated anew
+        in every resample.
     of : {'evidence', 'feedback'}
-        d_t of the same step, observation steps only; or the feedback that a step receives, first steps of trials only.
+        d_t of the same step, observation steps only; or the feedback that a step receives, first
+        steps of trials only.
     rng : int, SeedSequence or Generator
         For the resamples, if no axis brings its own.
 
     Returns
     -------
     DataFrame
-        Index: readout; columns `slope, slope_low, slope_high, intercept, intercept_low, intercept_high, r2, n`. Intervals
-        resample sessions. NaN where feedback does not vary, as in an agent that always times out.
+        Index: readout; columns `slope, slope_low, slope_high, intercept, intercept_low,
+        intercept_high, r2, n`. Intervals resample sessions. NaN where feedback does not vary, as in
+        an agent that always times out.
 
     Raises
     ------
@@ -70,15 +85,28 @@ def slopes(run, axes, *, of="evidence", rng=0):
     moments, readouts = _movements(run, axes, rows, rng, x=x)
     table = {}
     for name, readout in readouts.items():
-        weights, r2 = moments.regress([moments.of("x"), moments.of("one")], moments.of("moved", readout.all_directions))
+        weights, r2 = moments.regress(
+            [moments.of("x"), moments.of("one")], moments.of("moved", readout.all_directions)
+        )
         slope, intercept = (estimate(column, run.sessions.n_sessions) for column in weights.T)
-        table[name] = {"slope": slope.value, "slope_low": slope.low, "slope_high": slope.high, "intercept": intercept.value,
-                       "intercept_low": intercept.low, "intercept_high": intercept.high, "r2": r2[0], "n": len(rows)}
+        table[name] = {
+            "slope": slope.value,
+            "slope_low": slope.low,
+            "slope_high": slope.high,
+            "intercept": intercept.value,
+            "intercept_low": intercept.low,
+            "intercept_high": intercept.high,
+            "r2": r2[0],
+            "n": len(rows),
+        }
     return pd.DataFrame.from_dict(table, orient="index")
 
 
 def _movements(run, axes, rows, rng, **columns):
-    """Moments of the movement of the state and of other columns at some steps; the readouts in the same resamples."""
+    """Moments of the movement of the state and of other columns at some steps.
+
+    The readouts in the same resamples.
+    """
     readouts = resampled_together(axes, run.sessions.n_sessions, rng)
     counts = next(iter(readouts.values())).counts
     moved = run.hidden[rows] - states_before(run)[rows]
@@ -86,13 +114,16 @@ def _movements(run, axes, rows, rng, **columns):
 
 
 def slope_ratio(run, first, second, *, rng=0):
-    """Slope of the movement along one readout against the evidence, over that along another, as Estimate.
+    """Slope of the movement along one readout against the evidence, over that along another.
+
+    As Estimate.
 
     Parameters
     ----------
     run : Rollout
     first, second : (N,) or Decoder
-        As in `slopes`: a decoder is estimated anew in every resample of sessions, which is where most of the error comes from.
+        As in `slopes`: a decoder is estimated anew in every resample of sessions, which is where
+        most of the error comes from.
     rng : int, SeedSequence or Generator
 
     Examples
@@ -105,17 +136,25 @@ def slope_ratio(run, first, second, *, rng=0):
     """
     states_of(run)
     rows = np.flatnonzero(run.observed)
-    moments, readouts = _movements(run, {"first": first, "second": second}, rows, rng, d=run.evidence[rows])
+    moments, readouts = _movements(
+        run, {"first": first, "second": second}, rows, rng, d=run.evidence[rows]
+    )
     design = [moments.of("d"), moments.of("one")]
-    above, below = (moments.regress(design, moments.of("moved", r.all_directions))[0][:, 0] for r in readouts.values())
+    above, below = (
+        moments.regress(design, moments.of("moved", r.all_directions))[0][:, 0]
+        for r in readouts.values()
+    )
     return estimate(above / below, run.sessions.n_sessions)
 
 
-# ---- across trials -------------------------------------------------------------------------------------------------
+# ---- across trials ----
 
 
 def log_odds(p):
-    """log p/(1 - p), of probabilities that rounding has not made 0 or 1: those are taken as 2⁻⁵³ from it, log odds of ±36.7."""
+    """log p/(1 - p), of probabilities that rounding has not made 0 or 1.
+
+    Those are taken as 2⁻⁵³ from it, log odds of ±36.7.
+    """
     p = np.clip(p, 2.0**-53, 1 - 2.0**-53)
     return np.log(p) - np.log1p(-p)
 
@@ -140,11 +179,12 @@ class Belief:
     update_scale, update_correlation : Estimate
         The same for the changes from one trial to the next.
     feedback_share, feedback_share_observer : Estimate
-        R² that choice, feedback and their product add to the evidence of the trial and the belief before it, in a regression
-        of the updates of the network, and of the observer.
+        R² that choice, feedback and their product add to the evidence of the trial and the belief
+        before it, in a regression of the updates of the network, and of the observer.
     told_weight, told_weight_observer, told_weight_ratio : Estimate
-        Weight of feedback × choice, the side that the feedback tells, in that regression (log odds), and network over observer. What an
-        ideal learner learns from feedback is this product; the feedback alone tells it nothing, since no side is right more often.
+        Weight of feedback × choice, the side that the feedback tells, in that regression (log
+        odds), and network over observer. What an ideal learner learns from feedback is this
+        product; the feedback alone tells it nothing, since no side is right more often.
     """
 
     network: np.ndarray
@@ -162,7 +202,10 @@ class Belief:
 
 
 def _check_observer(run, seen):
-    """Refuse trials without a step before the observations, and an observer of other trials or without a block belief that varies."""
+    """Refuse trials without a step before the observations.
+
+    And an observer of other trials or without a block belief that varies.
+    """
     states_of(run)
     if run.sessions.task.n_blank < 1:
         raise ValueError("run must be of a task with n_blank >= 1")
@@ -170,11 +213,15 @@ def _check_observer(run, seen):
         raise ValueError("seen must be hrnn.observe of this run")
     block = seen.block[run.sessions.block_side != 0]
     if not (np.isfinite(block).all() and np.ptp(block) > 0):
-        raise ValueError("seen must be of an observer with a block belief that varies, such as 'semi_markov' where p_block > 0.5")
+        raise ValueError(
+            "seen must be of an observer with a block belief that varies, such as 'semi_markov' where p_block > 0.5"
+        )
 
 
 def block_belief(run, decoder, seen):
-    """Compare a network's block belief with that of the observer of the same trials, and their updates.
+    """Compare a network's block belief with that of the observer of the same trials.
+
+    And their updates.
 
     Parameters
     ----------
@@ -198,34 +245,65 @@ def block_belief(run, decoder, seen):
     True
     """
     _check_observer(run, seen)
-    s, states = run.sessions, run.hidden[run.first_step + run.sessions.task.n_blank - 1]
-    network, observer, biased = decoder.log_odds(states), log_odds(seen.block), s.block_side != 0
-    counts, n = decoder.counts, s.n_sessions
+    s = run.sessions
+    states = run.hidden[run.first_step + run.sessions.task.n_blank - 1]
+    network = decoder.log_odds(states)
+    observer = log_odds(seen.block)
+    biased = s.block_side != 0
+    counts = decoder.counts
+    n = s.n_sessions
     m = Moments(s.session[biased], counts, states=states[biased], observer=observer[biased])
     belief = m.log_odds("states", decoder)
     scale, r2 = m.regress([m.of("observer")], belief)
     pair = np.flatnonzero(biased[1:] & biased[:-1] & (np.diff(s.session) == 0))
-    u = Moments(s.session[pair], counts, steps=states[pair + 1] - states[pair], observer=observer[pair + 1] - observer[pair])
+    u = Moments(
+        s.session[pair],
+        counts,
+        steps=states[pair + 1] - states[pair],
+        observer=observer[pair + 1] - observer[pair],
+    )
     update = u.of("steps", decoder.all_weights)
     return Belief(
-        network, observer, estimate(scale[:, 0], n), estimate(m.correlate(m.of("observer"), belief), n), estimate(r2, n),
-        estimate(u.regress([u.of("observer")], update)[0][:, 0], n), estimate(u.correlate(u.of("observer"), update), n),
+        network,
+        observer,
+        estimate(scale[:, 0], n),
+        estimate(m.correlate(m.of("observer"), belief), n),
+        estimate(r2, n),
+        estimate(u.regress([u.of("observer")], update)[0][:, 0], n),
+        estimate(u.correlate(u.of("observer"), update), n),
         *_feedback(run, decoder, states, observer, pair),
     )
 
 
 def _feedback(run, decoder, states, observer, pair):
-    """What choice, feedback and their product add to the updates of network and observer: shares, weights of the product, their ratio."""
-    s, n = run.sessions, run.sessions.n_sessions
+    """What choice, feedback and their product add to the updates of network and observer.
+
+    Shares, weights of the product, their ratio.
+    """
+    s = run.sessions
+    n = run.sessions.n_sessions
     evidence = np.bincount(run.trial, run.evidence, minlength=s.n_trials)[pair]
-    choice, feedback = run.choice[pair].astype(float), np.where(run.choice == s.side, 1.0, -1.0)[pair]
+    choice = run.choice[pair].astype(float)
+    feedback = np.where(run.choice == s.side, 1.0, -1.0)[pair]
     told = {"choice": choice, "feedback": feedback, "product": choice * feedback}
     kept = independent(np.column_stack([np.ones(len(pair)), *told.values()]))[1:]
     told = {name: values for (name, values), keep in zip(told.items(), kept, strict=True) if keep}
-    u = Moments(s.session[pair], decoder.counts, before=states[pair], steps=states[pair + 1] - states[pair], evidence=evidence,
-                observer_before=observer[pair], observer=observer[pair + 1] - observer[pair], **told)
-    agents = ((u.log_odds("before", decoder), u.of("steps", decoder.all_weights)), (u.of("observer_before"), u.of("observer")))
-    shares, weights = [], []
+    u = Moments(
+        s.session[pair],
+        decoder.counts,
+        before=states[pair],
+        steps=states[pair + 1] - states[pair],
+        evidence=evidence,
+        observer_before=observer[pair],
+        observer=observer[pair + 1] - observer[pair],
+        **told,
+    )
+    agents = (
+        (u.log_odds("before", decoder), u.of("steps", decoder.all_weights)),
+        (u.of("observer_before"), u.of("observer")),
+    )
+    shares = []
+    weights = []
     for before, update in agents:
         design = [u.of("evidence"), before, u.of("one")]
         without = u.regress(design, update)[1]
@@ -261,30 +339,50 @@ def along_blocks(run, values, *, min_n=30, rng=0):
     """
     import pandas as pd
 
-    s, min_n = run.sessions, whole_number(min_n, "min_n")
+    s = run.sessions
+    min_n = whole_number(min_n, "min_n")
     biased = s.block_side != 0
     most = int(s.trial_in_block.max()) + 1
     cell = (s.session * most + s.trial_in_block)[biased]
     signed = (s.block_side * real_array(values, "values", (1,)))[biased]
-    total, n = (np.bincount(cell, v, s.n_sessions * most).reshape(s.n_sessions, most) for v in (signed, np.ones(len(signed))))
+    total, n = (
+        np.bincount(cell, v, s.n_sessions * most).reshape(s.n_sessions, most)
+        for v in (signed, np.ones(len(signed)))
+    )
     keep = np.flatnonzero(n.sum(0) >= min_n)
     mean = ratio_interval(total[:, keep], n[:, keep], rng=rng)
-    return pd.DataFrame({"trial_in_block": keep, "value": mean.value, "low": mean.low, "high": mean.high, "n": n.sum(0)[keep].astype(int)})
+    return pd.DataFrame(
+        {
+            "trial_in_block": keep,
+            "value": mean.value,
+            "low": mean.low,
+            "high": mean.high,
+            "n": n.sum(0)[keep].astype(int),
+        }
+    )
 
 
-# ---- coupling ------------------------------------------------------------------------------------------------------
+# ---- coupling ----
 
 
-EFFECTS = ("block step per evidence", "start per prior", "stimulus step per evidence", "evidence × block belief")
+EFFECTS = (
+    "block step per evidence",
+    "start per prior",
+    "stimulus step per evidence",
+    "evidence × block belief",
+)
 
 
 def coupling(run, decoder, seen):
-    """How the two beliefs act on each other within a trial, for the network and for the observer alike.
+    """How the two beliefs act on each other within a trial.
 
-    Three regressions, sessions resampled and the decoder estimated anew in each resample: the step of the block belief on the evidence
-    d_t; the stimulus belief before the first observation on the prior's log odds that the block belief implies (starting point: the exact
-    observer has slope 1); and the step of the stimulus belief on d_t and d_t × block belief (slope). Beliefs are log odds: the network's
-    are its readout and its block decoder, the observer's its posteriors.
+    For the network and for the observer alike.
+
+    Three regressions, sessions resampled and the decoder estimated anew in each resample: the step
+    of the block belief on the evidence d_t; the stimulus belief before the first observation on the
+    prior's log odds that the block belief implies (starting point: the exact observer has slope 1);
+    and the step of the stimulus belief on d_t and d_t × block belief (slope). Beliefs are log odds:
+    the network's are its readout and its block decoder, the observer's its posteriors.
 
     Parameters
     ----------
@@ -309,23 +407,51 @@ def coupling(run, decoder, seen):
     import pandas as pd
 
     _check_observer(run, seen)
-    s, n_blank, net = run.sessions, run.sessions.task.n_blank, run.agent
+    s = run.sessions
+    n_blank = run.sessions.task.n_blank
+    net = run.agent
     biased = s.block_side != 0
-    rows, starts = np.flatnonzero(run.observed & biased[run.trial]), (run.first_step + n_blank - 1)[biased]
-    d, right, block = run.evidence[rows], log_odds(seen.p_right), log_odds(seen.p_block)
-    states, observer = run.hidden[rows - 1], block[rows - 1]
+    rows = np.flatnonzero(run.observed & biased[run.trial])
+    starts = (run.first_step + n_blank - 1)[biased]
+    d = run.evidence[rows]
+    right = log_odds(seen.p_right)
+    block = log_odds(seen.p_block)
+    states = run.hidden[rows - 1]
+    observer = block[rows - 1]
     session = run.session[rows]
-    m = Moments(session, decoder.counts, d=d, states=states, times=states * d[:, None], block_steps=run.hidden[rows] - states,
-                side_steps=(run.hidden[rows] - states) @ stimulus_readout(net))
-    o = Moments(session, decoder.counts, d=d, belief=observer, times=observer * d, block_steps=block[rows] - observer,
-                side_steps=right[rows] - right[rows - 1])
+    m = Moments(
+        session,
+        decoder.counts,
+        d=d,
+        states=states,
+        times=states * d[:, None],
+        block_steps=run.hidden[rows] - states,
+        side_steps=(run.hidden[rows] - states) @ stimulus_readout(net),
+    )
+    o = Moments(
+        session,
+        decoder.counts,
+        d=d,
+        belief=observer,
+        times=observer * d,
+        block_steps=block[rows] - observer,
+        side_steps=right[rows] - right[rows - 1],
+    )
     product = m.of("times", decoder.all_weights) + m.of("d", decoder.all_intercepts[:, None])
     beliefs = {
-        "network": (m, m.log_odds("states", decoder), product, m.of("block_steps", decoder.all_weights)),
+        "network": (
+            m,
+            m.log_odds("states", decoder),
+            product,
+            m.of("block_steps", decoder.all_weights),
+        ),
         "observer": (o, o.of("belief"), o.of("times"), o.of("block_steps")),
     }
     at_start = {
-        "network": (run.hidden[starts] @ stimulus_readout(net) + net.c[1] - net.c[0], _decoded(decoder, run.hidden[starts])),
+        "network": (
+            run.hidden[starts] @ stimulus_readout(net) + net.c[1] - net.c[0],
+            _decoded(decoder, run.hidden[starts]),
+        ),
         "observer": (right[starts], itertools.repeat(block[starts])),
     }
     table = []
@@ -334,16 +460,32 @@ def coupling(run, decoder, seen):
         on_block = moments.regress(d_and_one, block_step)
         on_side = moments.regress([*d_and_one, times, belief], moments.of("side_steps"))
         start = _start(*at_start[agent], s, biased, decoder.counts)
-        effects = ((on_block, 0, len(rows)), (start, 0, len(starts)), (on_side, 0, len(rows)), (on_side, 2, len(rows)))
+        effects = (
+            (on_block, 0, len(rows)),
+            (start, 0, len(starts)),
+            (on_side, 0, len(rows)),
+            (on_side, 2, len(rows)),
+        )
         for effect, ((weights, r2), k, n) in zip(EFFECTS, effects, strict=True):
             found = estimate(weights[:, k], s.n_sessions)
-            table.append({"agent": agent, "effect": effect, "value": found.value, "low": found.low, "high": found.high, "r2": r2[0],
-                          "n": n})
+            table.append(
+                {
+                    "agent": agent,
+                    "effect": effect,
+                    "value": found.value,
+                    "low": found.low,
+                    "high": found.high,
+                    "r2": r2[0],
+                    "n": n,
+                }
+            )
     return pd.DataFrame(table)
 
 
 def prior_log_odds(block, p_block):
-    """Log odds of right before a trial, given log odds of a right block: those of ½ + (p_block - ½) tanh(block / 2).
+    """Log odds of right before a trial, given log odds of a right block.
+
+    Those of ½ + (p_block - ½) tanh(block / 2).
 
     Examples
     --------
@@ -354,7 +496,10 @@ def prior_log_odds(block, p_block):
 
 
 def _decoded(decoder, states):
-    """Log odds (R,) of the block at states (R, N), for the data and for each resample, one after the other."""
+    """Log odds (R,) of the block at states (R, N), for the data and for each resample.
+
+    One after the other.
+    """
     for weights, intercept in zip(decoder.all_weights, decoder.all_intercepts, strict=True):
         yield states @ weights + intercept
 
@@ -362,11 +507,13 @@ def _decoded(decoder, states):
 def _start(stimulus, blocks, s, biased, counts):
     """Slope (1 + B, 1) and R² (1 + B,) of the side's belief (R,) on the prior that the block beliefs of each resample (R,) imply."""
     sessions, first = np.unique(s.session[biased], return_index=True)
-    every, rows = np.vstack([np.ones(counts.shape[1]), counts])[:, sessions], []
+    every = np.vstack([np.ones(counts.shape[1]), counts])[:, sessions]
+    rows = []
     last = None
     for k, block in zip(every, blocks, strict=False):
         if block is not last:
-            x, last = prior_log_odds(block, s.task.p_block), block
+            x = prior_log_odds(block, s.task.p_block)
+            last = block
             columns = np.stack([np.ones(len(x)), x, stimulus, x * x, x * stimulus, stimulus**2])
             sums = np.add.reduceat(columns, first, axis=1)
         n, sx, sy, sxx, sxy, syy = sums @ k
@@ -376,13 +523,16 @@ def _start(stimulus, blocks, s, biased, counts):
     return slope[:, None], r2
 
 
-# ---- gradient flow -------------------------------------------------------------------------------------------------
+# ---- gradient flow ----
 
 
 def gradient_flow(net, run, *, n_back=200, n_steps=200, rng=0):
-    """‖∂L_t/∂h_{t-k}‖ against k: does the gradient of a step's loss vanish on its way back through the session?
+    """‖∂L_t/∂h_{t-k}‖ against k.
 
-    L_t = -p(correct side) at observation steps t, drawn at random among those with n_back steps before them in the session.
+    Does the gradient of a step's loss vanish on its way back through the session?
+
+    L_t = -p(correct side) at observation steps t, drawn at random among those with n_back steps
+    before them in the session.
 
     Parameters
     ----------
@@ -398,7 +548,8 @@ def gradient_flow(net, run, *, n_back=200, n_steps=200, rng=0):
     Returns
     -------
     DataFrame
-        `k` (0..n_back), `median`, `low`, `high` (quartiles) over the steps t, each norm divided by that at k = 0.
+        `k` (0..n_back), `median`, `low`, `high` (quartiles) over the steps t, each norm divided by
+        that at k = 0.
 
     Raises
     ------
@@ -416,16 +567,20 @@ def gradient_flow(net, run, *, n_back=200, n_steps=200, rng=0):
     import pandas as pd
 
     run_of(run, net)
-    n_back, n_steps = whole_number(n_back, "n_back"), whole_number(n_steps, "n_steps")
+    n_back = whole_number(n_back, "n_back")
+    n_steps = whole_number(n_steps, "n_steps")
     first = run.session_starts
     start = np.repeat(first, np.diff(np.r_[first, len(run.p_right)]))
     possible = np.flatnonzero(run.observed & (np.arange(len(start)) - start >= n_back))
     if not possible.size:
-        raise ValueError(f"run must have observation steps with n_back = {n_back} steps before them, got none")
+        raise ValueError(
+            f"run must have observation steps with n_back = {n_back} steps before them, got none"
+        )
     t = generator(rng).choice(possible, min(n_steps, len(possible)), replace=False)
     p = run.p_right[t]
     gradient = (p * (1 - p))[:, None] * stimulus_readout(net)
-    before, norms = states_before(run), []
+    before = states_before(run)
+    norms = []
     for k in range(n_back + 1):
         norms.append(np.linalg.norm(gradient, axis=1))
         J = jacobian(net, before[t - k], run.inputs[t - k])

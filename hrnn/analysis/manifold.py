@@ -10,13 +10,28 @@ import numpy as np
 
 from hrnn.analysis.continuation import Branch, continuation
 from hrnn.analysis.dynamics import FixedPoints, fixed_points, iterate
-from hrnn.analysis.paths import Path, eigenvectors, outer_points, path_between, slowest_direction, unstable_manifold
+from hrnn.analysis.paths import (
+    Path,
+    eigenvectors,
+    outer_points,
+    path_between,
+    slowest_direction,
+    unstable_manifold,
+)
 from hrnn.base.arguments import real_array, whole_number
 from hrnn.network import check_network
 
 __all__ = [
-    "Branch", "Path", "Verdict", "continuation", "eigenvectors", "outer_points", "path_between",
-    "steps_per_block", "unstable_manifold", "verdict",
+    "Branch",
+    "Path",
+    "Verdict",
+    "continuation",
+    "eigenvectors",
+    "outer_points",
+    "path_between",
+    "steps_per_block",
+    "unstable_manifold",
+    "verdict",
 ]
 
 BLOCK = 160  # steps of a block of the paper's task: 49.4 trials of 3.2 steps

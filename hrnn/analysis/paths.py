@@ -15,7 +15,8 @@ from hrnn.base.arguments import real_array, real_number, whole_number
 from hrnn.network import check_network
 
 N_STATES = 101  # of a path
-MAX_SWEEPS, SWEEP_TOLERANCE = 5000, 1e-7
+MAX_SWEEPS = 5000
+SWEEP_TOLERANCE = 1e-7
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -88,7 +89,8 @@ def path_between(net, found, *, x, axis=None, n_states=N_STATES):
     found : FixedPoints
     x : (3,)
     axis : (N,), optional
-        The outer points are those of least and of greatest projection on it; else those farthest apart.
+        The outer points are those of least and of greatest projection on it; else those farthest
+        apart.
     n_states : int
 
     Returns
@@ -187,9 +189,15 @@ def unstable_manifold(net, found, row, *, distance=1e-3, n_steps=400):
     row = whole_number(row, "row", 0)
     value = found.eigenvalues[row, 0]
     if found.n_unstable[row] != 1 or value.imag or value.real < 1:
-        raise ValueError(f"row must be of a saddle with one real eigenvalue above 1, got {found.n_unstable[row]} of modulus >= 1")
+        raise ValueError(
+            f"row must be of a saddle with one real eigenvalue above 1, got {found.n_unstable[row]} of modulus >= 1"
+        )
     direction = slowest_direction(net, found, row)
-    orbits = [found.points[row] + sign * real_number(distance, "distance", 0, np.inf, "") * direction[None] for sign in (-1, 1)]
+    orbits = [
+        found.points[row]
+        + sign * real_number(distance, "distance", 0, np.inf, "") * direction[None]
+        for sign in (-1, 1)
+    ]
     for _ in range(whole_number(n_steps, "n_steps")):
         orbits = [np.vstack([orbit, step(net, orbit[-1], found.x[row])]) for orbit in orbits]
     return orbits
@@ -203,7 +211,9 @@ def slowest_direction(net, found, row):
 
 
 def eigenvectors(net, point, x):
-    """Eigenvalues (N,), right and left eigenvectors (N, N), as columns with left' right = 1, the largest modulus first.
+    """Eigenvalues (N,), right and left eigenvectors (N, N), as columns with left' right = 1.
+
+    The largest modulus first.
 
     Examples
     --------
@@ -214,7 +224,9 @@ def eigenvectors(net, point, x):
     True
     """
     check_network(net)
-    values, right = np.linalg.eig(jacobian(net, real_array(point, "point", (1,)), np.asarray(x, float)))
+    values, right = np.linalg.eig(
+        jacobian(net, real_array(point, "point", (1,)), np.asarray(x, float))
+    )
     order = np.argsort(-np.abs(values), kind="stable")
     right = right[:, order]
     return values[order], right, np.linalg.inv(right).conj().T

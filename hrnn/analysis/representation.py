@@ -1,7 +1,10 @@
-"""What the state of a network represents: principal components, readouts of side and block, angles between them.
+"""What the state of a network represents.
 
-Decoders are fitted on some sessions and tested on others. Neighbouring steps of a session are nearly copies of each other, so
-a split by time step leaks; it is offered by name, for comparison with the published number.
+Principal components, readouts of side and block, angles between them.
+
+Decoders are fitted on some sessions and tested on others. Neighbouring steps of a session are
+nearly copies of each other, so a split by time step leaks; it is offered by name, for comparison
+with the published number.
 """
 
 import dataclasses
@@ -16,7 +19,8 @@ from hrnn.statistics.projections import N_RESAMPLES, Readout
 from hrnn.statistics.resampling import Estimate, paired, percentiles, ratio_interval, resample
 
 REGULARISATIONS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1.0)  # C of scikit-learn
-N_FOLDS, N_SESSIONS_CV = 3, 60
+N_FOLDS = 3
+N_SESSIONS_CV = 60
 
 
 def states_of(run):
@@ -24,7 +28,9 @@ def states_of(run):
     if not isinstance(run, Rollout):
         raise TypeError(f"run must be a Rollout, got {type(run).__name__}")
     if run.hidden is None:
-        raise ValueError("run must hold the states of a network: only networks have them, and only with hidden=True")
+        raise ValueError(
+            "run must hold the states of a network: only networks have them, and only with hidden=True"
+        )
     return run.hidden, run.session, run.sessions.block_side[run.trial].astype(float)
 
 
@@ -55,7 +61,7 @@ def needs_sessions(run, n=4):
         raise ValueError(f"run must have at least {n} sessions, got {run.sessions.n_sessions}")
 
 
-# ---- principal components ------------------------------------------------------------------------------------------
+# ---- principal components ----
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -82,7 +88,10 @@ class Pca:
 
 
 def _spectrum(n, total, outer):
-    """Eigenvalues (..., N), largest first, of the covariance from sums n (...,), (..., N), (..., N, N)."""
+    """Eigenvalues (..., N), largest first, of the covariance from sums n (...,), (..., N).
+
+    (..., N, N).
+    """
     mean = total / n[..., None]
     covariance = outer / n[..., None, None] - mean[..., :, None] * mean[..., None, :]
     return np.maximum(np.linalg.eigvalsh(covariance)[..., ::-1], 0), covariance
@@ -116,27 +125,37 @@ def pca(run, *, trial_ends=False, sessions=None, n_resamples=N_RESAMPLES, rng=0)
     """
     states, session, _ = states_of(run)
     rows = run.last_step if trial_ends else slice(None)
-    states, session = states[rows], session[rows]
+    states = states[rows]
+    session = session[rows]
     names = np.arange(run.sessions.n_sessions) if sessions is None else np.asarray(sessions)
     ends = np.searchsorted(session, names), np.searchsorted(session, names, "right")
     parts = [states[a:b] for a, b in zip(*ends, strict=True)]
-    n, total = (ends[1] - ends[0]).astype(float), np.stack([part.sum(0) for part in parts])
+    n = (ends[1] - ends[0]).astype(float)
+    total = np.stack([part.sum(0) for part in parts])
     outer = np.stack([part.T @ part for part in parts])
     variance, covariance = _spectrum(n.sum(), total.sum(0), outer.sum(0))
     axes = np.linalg.eigh(covariance)[1].T[::-1]
     draws = resample(len(n), rng=rng, n_resamples=n_resamples)
     size = states.shape[1]
-    resampled, _ = _spectrum(draws.weights @ n, draws.weights @ total, (draws.weights @ outer.reshape(len(n), -1)).reshape(-1, size, size))
-    share, ratio = (lambda v: v.cumsum(-1) / v.sum(-1, keepdims=True)), (lambda v: v.sum(-1) ** 2 / (v**2).sum(-1))
+    resampled, _ = _spectrum(
+        draws.weights @ n,
+        draws.weights @ total,
+        (draws.weights @ outer.reshape(len(n), -1)).reshape(-1, size, size),
+    )
+    share = lambda v: v.cumsum(-1) / v.sum(-1, keepdims=True)
+    ratio = lambda v: v.sum(-1) ** 2 / (v**2).sum(-1)
     low, high = percentiles(share(resampled).T, len(n))
     low_ratio, high_ratio = percentiles(ratio(resampled)[None], len(n))[:, 0]
     return Pca(
-        total.sum(0) / n.sum(), axes, variance, Estimate(share(variance), low, high, len(n)),
+        total.sum(0) / n.sum(),
+        axes,
+        variance,
+        Estimate(share(variance), low, high, len(n)),
         Estimate(float(ratio(variance)), float(low_ratio), float(high_ratio), len(n)),
     )
 
 
-# ---- block decoder -------------------------------------------------------------------------------------------------
+# ---- block decoder ----
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -149,13 +168,16 @@ class Decoder(Readout):
         Of the raw state: those of the standardised state divided by its sd.
     intercept : float
     weights_resampled, intercept_resampled : (B, N), (B,)
-        For resampled training sessions, to first order: w + H⁻¹ Σ_s (k_s - 1) g_s with the scores g_s of the sessions.
+        For resampled training sessions, to first order: w + H⁻¹ Σ_s (k_s - 1) g_s with the scores
+        g_s of the sessions.
     counts : (B, S)
-        How often each session of the run was drawn: those that train among themselves, the others too.
+        How often each session of the run was drawn: those that train among themselves, the others
+        too.
     regularisation : float
         C of scikit-learn.
     accuracy : Estimate
-        Over the steps of test sessions, sessions resampled: of this decoder, given what it was trained on.
+        Over the steps of test sessions, sessions resampled: of this decoder, given what it was
+        trained on.
     correct, steps : (S_test,)
         Correct steps and steps of each test session.
     test_sessions : (S_test,) int
@@ -188,41 +210,65 @@ def _model(C):
 
 
 def _fit(model, X, y):
-    """(weights, intercept) of standardised states; a model that has been fitted goes on from there."""
-    with warnings.catch_warnings():  # separable states of small samples: the answer is then that of the last step
+    """(weights, intercept) of standardised states.
+
+    A model that has been fitted goes on from there.
+    """
+    with (
+        warnings.catch_warnings()
+    ):  # separable states of small samples: the answer is then that of the last step
         warnings.simplefilter("ignore")
         model.fit(X, y)
     return model.coef_[0], model.intercept_[0]
 
 
 def _best_regularisation(X, y, session, rng):
-    """C of the best accuracy on left-out sessions, the smallest of the best; N_FOLDS folds of at most N_SESSIONS_CV sessions."""
+    """C of the best accuracy on left-out sessions, the smallest of the best.
+
+    N_FOLDS folds of at most N_SESSIONS_CV sessions.
+    """
     names = generator(rng).permutation(np.unique(session))[:N_SESSIONS_CV]
     fold = {name: i % N_FOLDS for i, name in enumerate(names)}
     inside = np.isin(session, names)
-    X, y, folds = X[inside], y[inside], np.array([fold[name] for name in session[inside]])
+    X = X[inside]
+    y = y[inside]
+    folds = np.array([fold[name] for name in session[inside]])
     hits = np.zeros(len(REGULARISATIONS), int)
     for k in range(N_FOLDS):
         if len(np.unique(y[folds != k])) < 2:  # few sessions of few blocks may leave one side only
             continue
-        model, train, test = _model(REGULARISATIONS[0]), (X[folds != k], y[folds != k]), (X[folds == k], y[folds == k])
+        model = _model(REGULARISATIONS[0])
+        train = (X[folds != k], y[folds != k])
+        test = (X[folds == k], y[folds == k])
         for i, C in enumerate(REGULARISATIONS):
             w, b = _fit(model.set_params(C=C), *train)
             hits[i] += ((test[0] @ w + b > 0) == (test[1] > 0)).sum()
     return REGULARISATIONS[int(np.argmax(hits))]
 
 
-def block_decoder(run, *, axes=None, split="session", labels=None, regularisation=None, n_resamples=N_RESAMPLES, rng=0):
-    """Decode the block side from the state, at all steps of biased blocks, by regularised logistic regression.
+def block_decoder(
+    run,
+    *,
+    axes=None,
+    split="session",
+    labels=None,
+    regularisation=None,
+    n_resamples=N_RESAMPLES,
+    rng=0,
+):
+    """Decode the block side from the state, at all steps of biased blocks.
+
+    By regularised logistic regression.
 
     Parameters
     ----------
     run : Rollout
     axes : (D, N), optional
-        Only these projections of the state, e.g. the first two rows of `pca(run).axes`; weights are still over units.
+        Only these projections of the state, e.g. the first two rows of `pca(run).axes`; weights are
+        still over units.
     split : {'session', 'time_step'}
-        Half of the sessions to train on and the others to test on; or, leaking, half of the steps. The latter is what the published
-        code does.
+        Half of the sessions to train on and the others to test on; or, leaking, half of the steps.
+        The latter is what the published code does.
     labels : (T,) array_like, optional
         Of each step, ±1, instead of the block sides; 0 leaves the step out. See `shuffled_blocks`.
     regularisation : float, optional
@@ -257,12 +303,14 @@ def block_decoder(run, *, axes=None, split="session", labels=None, regularisatio
     random = generator(rng)
     chosen = random.permutation(run.sessions.n_sessions)[: run.sessions.n_sessions // 2]
     train = np.isin(session, chosen) if split == "session" else random.random(len(states)) < 0.5
-    X, y = states if axes is None else states @ np.atleast_2d(axes).T, (side > 0).astype(float)
+    X = states if axes is None else states @ np.atleast_2d(axes).T
+    y = (side > 0).astype(float)
     train, test = train & (side != 0), ~train & (side != 0)
     if len(np.unique(y[train])) < 2:
         raise ValueError("run must have blocks of both sides among its training sessions")
     Z = X[train]  # standardised in place: the states are large
-    mean, sd = Z.mean(0), np.maximum(Z.std(0), 1e-12)
+    mean = Z.mean(0)
+    sd = np.maximum(Z.std(0), 1e-12)
     Z -= mean
     Z /= sd
     for_folds, for_counts = random.spawn(2)
@@ -270,7 +318,12 @@ def block_decoder(run, *, axes=None, split="session", labels=None, regularisatio
         regularisation = _best_regularisation(Z, y[train], session[train], for_folds)
     fitted = _fit(_model(regularisation), Z, y[train])
     counts = _counts(np.unique(session[train]), run.sessions.n_sessions, n_resamples, for_counts)
-    every = np.vstack([np.append(*fitted), _one_step(Z, y[train], session[train], *fitted, regularisation, counts)])
+    every = np.vstack(
+        [
+            np.append(*fitted),
+            _one_step(Z, y[train], session[train], *fitted, regularisation, counts),
+        ]
+    )
     weights = every[:, :-1] / sd
     intercepts = every[:, -1] - weights @ mean
     if axes is not None:
@@ -278,15 +331,29 @@ def block_decoder(run, *, axes=None, split="session", labels=None, regularisatio
     weights, resampled, intercept = weights[0], weights[1:], float(intercepts[0])
     right = (states @ weights + intercept > 0)[test] == (y[test] > 0)
     names, unit = np.unique(session[test], return_inverse=True)
-    correct, steps = np.bincount(unit, right).astype(float), np.bincount(unit).astype(float)
-    return Decoder(weights, intercept, resampled, intercepts[1:], counts, regularisation, ratio_interval(correct, steps), correct, steps,
-                   names, len(np.unique(session[train])))
+    correct = np.bincount(unit, right).astype(float)
+    steps = np.bincount(unit).astype(float)
+    return Decoder(
+        weights,
+        intercept,
+        resampled,
+        intercepts[1:],
+        counts,
+        regularisation,
+        ratio_interval(correct, steps),
+        correct,
+        steps,
+        names,
+        len(np.unique(session[train])),
+    )
 
 
 def _counts(train, n_sessions, n_resamples, rng):
     """Resamples (B, S) of the sessions that train, and of the others."""
     counts = np.ones((n_resamples, n_sessions))
-    for part, stream in zip((train, np.setdiff1d(np.arange(n_sessions), train)), rng.spawn(2), strict=True):
+    for part, stream in zip(
+        (train, np.setdiff1d(np.arange(n_sessions), train)), rng.spawn(2), strict=True
+    ):
         if len(part):
             counts[:, part] = resample(len(part), rng=stream, n_resamples=n_resamples).weights
     return counts
@@ -300,11 +367,15 @@ def _one_step(Z, y, session, w, b, C, counts):
     scores = np.add.reduceat(X * (y - p)[:, None], first)
     scores[:, :-1] -= w / (C * len(scores))
     hessian = (X * (p * (1 - p))[:, None]).T @ X + np.diag([*np.full(len(w), 1 / C), 0])
-    return np.append(w, b) + np.linalg.solve(hessian, ((counts[:, session[first]] - 1) @ scores).T).T
+    return (
+        np.append(w, b) + np.linalg.solve(hessian, ((counts[:, session[first]] - 1) @ scores).T).T
+    )
 
 
 def shuffled_blocks(run, *, rng=0):
-    """Block sides of each step with the sides of the blocks permuted: labels at chance that keep the blocks' lengths, (T,).
+    """Block sides of each step with the sides of the blocks permuted.
+
+    Labels at chance that keep the blocks' lengths, (T,).
 
     Examples
     --------
@@ -323,7 +394,9 @@ def shuffled_blocks(run, *, rng=0):
 
 
 def observer_accuracy(run, seen, decoder):
-    """How often the sign of an observer's block posterior is right, on the decoder's test sessions: a ceiling, as Estimate.
+    """How often the sign of an observer's block posterior is right, on the decoder's test sessions.
+
+    A ceiling, as Estimate.
 
     Parameters
     ----------
@@ -341,7 +414,7 @@ def observer_accuracy(run, seen, decoder):
     return ratio_interval(np.bincount(unit, right).astype(float), np.bincount(unit).astype(float))
 
 
-# ---- readouts and their plane --------------------------------------------------------------------------------------
+# ---- readouts and their plane ----
 
 
 def stimulus_readout(net):
@@ -371,7 +444,9 @@ def readout_angle(net, decoder, *, axes=None):
         In degrees.
     """
     axes = np.eye(net.n_hidden) if axes is None else np.atleast_2d(axes)
-    stimulus, block, resampled = axes @ stimulus_readout(net), decoder.weights @ axes.T, decoder.weights_resampled @ axes.T
+    stimulus = axes @ stimulus_readout(net)
+    block = decoder.weights @ axes.T
+    resampled = decoder.weights_resampled @ axes.T
     low, high = percentiles(angle(resampled, stimulus)[None], decoder.n_train)[:, 0]
     return Estimate(float(angle(block, stimulus)), float(low), float(high), decoder.n_train)
 
@@ -427,5 +502,8 @@ def task_plane(net, components, decoder):
     True
     """
     axes = components.axes[:2]
-    stimulus, block = axes @ stimulus_readout(net), axes @ decoder.weights
-    return Plane(components.mean, axes, stimulus / np.linalg.norm(stimulus), block / np.linalg.norm(block))
+    stimulus = axes @ stimulus_readout(net)
+    block = axes @ decoder.weights
+    return Plane(
+        components.mean, axes, stimulus / np.linalg.norm(stimulus), block / np.linalg.norm(block)
+    )

@@ -1,6 +1,9 @@
-"""Do networks move alike? Trajectories aligned by the task, compared by what no rotation of the units changes.
+"""Do networks move alike? Trajectories aligned by the task.
 
-Rows of a trajectory matrix are the same conditions in every network: block side × side × strength × step in the trial.
+Compared by what no rotation of the units changes.
+
+Rows of a trajectory matrix are the same conditions in every network: block side × side × strength ×
+step in the trial.
 """
 
 import numpy as np
@@ -9,12 +12,15 @@ from hrnn.analysis.representation import states_of
 from hrnn.base.arguments import real_array, whole_number
 from hrnn.statistics.resampling import Estimate, percentiles, resample
 
-N_OBSERVED, MIN_TRIALS = 2, 10
+N_OBSERVED = 2
+MIN_TRIALS = 10
 N_STEPS = 200
 
 
 def trajectories(run):
-    """Mean state by condition: block side (2) × side (2) × strength × step (blanks and N_OBSERVED observations), (C, N).
+    """Mean state by condition.
+
+    Block side (2) × side (2) × strength × step (blanks and N_OBSERVED observations), (C, N).
 
     Parameters
     ----------
@@ -34,12 +40,16 @@ def trajectories(run):
     (96, 6)
     """
     states, _, block = states_of(run)
-    s, n_steps = run.sessions, run.sessions.task.n_blank + N_OBSERVED
+    s = run.sessions
+    n_steps = run.sessions.task.n_blank + N_OBSERVED
     levels = np.unique(s.task.strengths)
     inside = np.flatnonzero((run.step < n_steps) & (block != 0))
     trial = run.trial[inside]
-    condition = ((s.block_side[trial] > 0) * 2 + (s.side[trial] > 0)) * len(levels) + np.searchsorted(levels, s.strength[trial])
-    row, n_rows = condition * n_steps + run.step[inside], 4 * len(levels) * n_steps
+    condition = ((s.block_side[trial] > 0) * 2 + (s.side[trial] > 0)) * len(
+        levels
+    ) + np.searchsorted(levels, s.strength[trial])
+    row = condition * n_steps + run.step[inside]
+    n_rows = 4 * len(levels) * n_steps
     n = np.bincount(row, minlength=n_rows)
     total = np.stack([np.bincount(row, column, n_rows) for column in states[inside].T], axis=1)
     return np.where((n >= MIN_TRIALS)[:, None], total / np.maximum(n, 1)[:, None], np.nan)
@@ -47,9 +57,12 @@ def trajectories(run):
 
 def _common(a, b):
     """Rows that both have, centred."""
-    a, b = np.asarray(a, float), np.asarray(b, float)
+    a = np.asarray(a, float)
+    b = np.asarray(b, float)
     if a.ndim != 2 or b.ndim != 2 or len(a) != len(b):
-        raise ValueError(f"a and b must be matrices of the same conditions, got shapes {a.shape} and {b.shape}")
+        raise ValueError(
+            f"a and b must be matrices of the same conditions, got shapes {a.shape} and {b.shape}"
+        )
     both = np.isfinite(a).all(1) & np.isfinite(b).all(1)
     if both.sum() < 3:
         raise ValueError(f"a and b must share at least 3 conditions, got {both.sum()}")
@@ -78,7 +91,9 @@ def cka(a, b):
 
 
 def procrustes(a, b):
-    """Correlation after the best rotation, ‖a'b‖_* / (‖a‖ ‖b‖), in [0, 1]; its arccos is a distance (Williams et al. 2021).
+    """Correlation after the best rotation, ‖a'b‖_* / (‖a‖ ‖b‖), in [0, 1].
+
+    Its arccos is a distance (Williams et al. 2021).
 
     Parameters
     ----------
@@ -105,17 +120,23 @@ def session_starts(run, n_steps=N_STEPS):
     (3, 20, 6)
     """
     states, session, _ = states_of(run)
-    n_steps, first = whole_number(n_steps, "n_steps"), np.searchsorted(session, np.arange(run.sessions.n_sessions))
+    n_steps = whole_number(n_steps, "n_steps")
+    first = np.searchsorted(session, np.arange(run.sessions.n_sessions))
     shortest = int(np.bincount(session).min())
     if n_steps > shortest:
-        raise ValueError(f"n_steps must be <= {shortest}, the length of the shortest session, got {n_steps}")
+        raise ValueError(
+            f"n_steps must be <= {shortest}, the length of the shortest session, got {n_steps}"
+        )
     return states[first[:, None] + np.arange(n_steps)]
 
 
 def dsa(a, b, *, n_delays=4, rank=10):
-    """Dynamical similarity analysis, a distance between linear models of the delayed states: 0 for alike (Ostrow et al. 2023).
+    """Dynamical similarity analysis, a distance between linear models of the delayed states.
 
-    By the library dsa-metric (extra `dsa`, which brings PyTorch). It asks for the same dynamics, not for the same geometry.
+    0 for alike (Ostrow et al. 2023).
+
+    By the library dsa-metric (extra `dsa`, which brings PyTorch). It asks for the same dynamics,
+    not for the same geometry.
 
     Parameters
     ----------
@@ -129,16 +150,27 @@ def dsa(a, b, *, n_delays=4, rank=10):
     ModuleNotFoundError
         Without the extra.
     """
-    a, b = real_array(a, "a", (3,)), real_array(b, "b", (3,))
+    a = real_array(a, "a", (3,))
+    b = real_array(b, "b", (3,))
     try:
         from DSA import DSA
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(f"dsa needs {error.name}: pip install 'hrnn[dsa]'") from error
-    return float(DSA(a, b, n_delays=whole_number(n_delays, "n_delays"), rank=whole_number(rank, "rank"), verbose=False).fit_score())
+    return float(
+        DSA(
+            a,
+            b,
+            n_delays=whole_number(n_delays, "n_delays"),
+            rank=whole_number(rank, "rank"),
+            verbose=False,
+        ).fit_score()
+    )
 
 
 def matrix(several, others=None, *, of=cka):
-    """Similarity of each of several trajectories (K) with each of others (L; default the same), (K, L).
+    """Similarity of each of several trajectories (K) with each of others (L; default the same).
+
+    (K, L).
 
     Examples
     --------
@@ -159,7 +191,9 @@ def mean_of_pairs(similar, *, rng=0):
     """
     similar = real_array(similar, "similar", (2,))
     if similar.shape[0] != similar.shape[1] or len(similar) < 2:
-        raise ValueError(f"similar must be a square matrix of at least 2 networks, got shape {similar.shape}")
+        raise ValueError(
+            f"similar must be a square matrix of at least 2 networks, got shape {similar.shape}"
+        )
     apart = 1 - np.eye(len(similar))
     weights = resample(len(similar), rng=rng).weights
 

@@ -49,6 +49,7 @@ class Archive:
 
 # Writing ------------------------------------------------------------------------------------------
 
+
 def write_bytes(path, data, *, keep_previous=False):
     """Write a file so that a crash leaves the old one or the new one, never a part.
 
@@ -72,7 +73,8 @@ def write_bytes(path, data, *, keep_previous=False):
     """
     path = _destination(path)
     unique = path.with_name(f".hrnn-{os.urandom(8).hex()}")
-    temporary, old = unique.with_suffix(".tmp"), unique.with_suffix(".old")
+    temporary = unique.with_suffix(".tmp")
+    old = unique.with_suffix(".old")
     try:
         with open(temporary, "xb") as file:
             file.write(data)
@@ -138,14 +140,22 @@ def save_archive(path, *, kind, config, arrays, keep_previous=False):
     >>> archive.config, archive.arrays
     ({'n': 2}, {'x': array([1., 2.])})
     """
-    for argument, value, wanted in (("kind", kind, str), ("config", config, dict),
-                                    ("arrays", arrays, dict)):
+    for argument, value, wanted in (
+        ("kind", kind, str),
+        ("config", config, dict),
+        ("arrays", arrays, dict),
+    ):
         if not isinstance(value, wanted):
             raise TypeError(f"{argument} must be a {wanted.__name__}, got {type(value).__name__}")
     npys = {_checked_name(name): _to_npy(name, array) for name, array in arrays.items()}
-    header = {"format": "hrnn", "schema": SCHEMA, "kind": kind, "hrnn_version": __version__,
-              "config": json.loads(_to_json(config, "config")),
-              "sha256": {name: hashlib.sha256(npy).hexdigest() for name, npy in npys.items()}}
+    header = {
+        "format": "hrnn",
+        "schema": SCHEMA,
+        "kind": kind,
+        "hrnn_version": __version__,
+        "config": json.loads(_to_json(config, "config")),
+        "sha256": {name: hashlib.sha256(npy).hexdigest() for name, npy in npys.items()},
+    }
     header["sha256"][_CONFIG] = _seal(header)
     text = _to_json(header, "config").encode()
     if len(text) > MAX_TEXT_BYTES:
@@ -189,6 +199,7 @@ def _sync_directory(folder):
 
 
 # Reading ------------------------------------------------------------------------------------------
+
 
 def load_archive(path, *, kind, fallback=False, with_arrays=True):
     """Read an archive, checking all of it; memory grows with its real size, not with its claims.
@@ -241,8 +252,10 @@ def _read_archive(path, with_arrays):
         archive = _open_zip(data)
         header = _read_header(archive)
     if header["schema"] > SCHEMA:
-        raise ValueError(f"{path} was written by a newer hrnn ({header.get('hrnn_version')}): "
-                         f"its schema is {header['schema']}, this one reads up to {SCHEMA}")
+        raise ValueError(
+            f"{path} was written by a newer hrnn ({header.get('hrnn_version')}): "
+            f"its schema is {header['schema']}, this one reads up to {SCHEMA}"
+        )
     with _damage(path):
         hashes = header["sha256"]
         if hashes.pop(_CONFIG, None) != _seal(header):
@@ -254,7 +267,11 @@ def _read_archive(path, with_arrays):
             raise ValueError("its members overlap")
         if not (isinstance(header["kind"], str) and isinstance(header["config"], dict)):
             raise ValueError("its kind must be a string and its config an object")
-        arrays = {name: _read_array(archive, name, digest) for name, digest in hashes.items() if with_arrays}
+        arrays = {
+            name: _read_array(archive, name, digest)
+            for name, digest in hashes.items()
+            if with_arrays
+        }
     return Archive(header["kind"], header["config"], arrays)
 
 
@@ -276,8 +293,10 @@ def _read_bytes(path):
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         raise ValueError(f"{path} is not a regular file")
     if status.st_size > MAX_BYTES:
-        raise ValueError(f"{path} is too large for an hrnn file: {status.st_size} bytes, "
-                         f"the limit is {MAX_BYTES}")
+        raise ValueError(
+            f"{path} is too large for an hrnn file: {status.st_size} bytes, "
+            f"the limit is {MAX_BYTES}"
+        )
     with open(path, "rb") as file:
         return file.read(status.st_size)
 
@@ -299,8 +318,12 @@ def _read_header(archive):
     if archive.getinfo(_CONFIG).file_size > MAX_TEXT_BYTES:
         raise ValueError(f"{_CONFIG} is too large")
     header = json.loads(_read_member(archive, _CONFIG))
-    if not (isinstance(header, dict) and header.get("format") == "hrnn"
-            and type(header.get("schema")) is int and header["schema"] >= 1):
+    if not (
+        isinstance(header, dict)
+        and header.get("format") == "hrnn"
+        and type(header.get("schema")) is int
+        and header["schema"] >= 1
+    ):
         raise ValueError(f"{_CONFIG} has no valid format and schema")
     return header
 
@@ -330,6 +353,7 @@ def _read_array(archive, name, digest):
 
 
 # Locks --------------------------------------------------------------------------------------------
+
 
 @contextlib.contextmanager
 def lock(path, *, shared=False):
@@ -361,6 +385,7 @@ def lock(path, *, shared=False):
 
 
 # Common ground ------------------------------------------------------------------------------------
+
 
 def _destination(path):
     path = Path(os.path.realpath(as_path(path)))

@@ -1,6 +1,9 @@
-"""Work in parallel: threads (the C core releases the GIL), processes, or somebody else's executor or cluster. None changes a result.
+"""Work in parallel: threads (the C core releases the GIL), processes.
 
-`run` stops at the first error: pieces of one result. `each` records failures and goes on: pieces that are results of their own.
+Or somebody else's executor or cluster. None changes a result.
+
+`run` stops at the first error: pieces of one result. `each` records failures and goes on: pieces
+that are results of their own.
 """
 
 import concurrent.futures
@@ -43,7 +46,10 @@ def run(jobs, n_threads, progress):
     {'a': 1, 'b': 2}
     """
     stop = threading.Event()
-    with concurrent.futures.ThreadPoolExecutor(n_threads) as pool, bar(progress, len(jobs), unit="job") as shown:
+    with (
+        concurrent.futures.ThreadPoolExecutor(n_threads) as pool,
+        bar(progress, len(jobs), unit="job") as shown,
+    ):
         futures = {name: pool.submit(job, stop) for name, job in jobs.items()}
         try:
             results = {}
@@ -63,7 +69,8 @@ def each(work, tasks, engine, n_workers):
     Parameters
     ----------
     work : callable(task, stop)
-        Can be pickled. `stop`, an Event in threads and None elsewhere, is set when the work is to be given up.
+        Can be pickled. `stop`, an Event in threads and None elsewhere, is set when the work is to
+        be given up.
     tasks : sequence
     engine : {'threads', 'processes'}, concurrent.futures.Executor or dask.distributed.Client
     n_workers : int
@@ -86,7 +93,9 @@ def check(engine):
     if isinstance(engine, str) and engine in OWN:
         return
     if not isinstance(engine, concurrent.futures.Executor) and not hasattr(engine, "get_executor"):
-        raise TypeError(f"executor must be one of {OWN}, a concurrent.futures.Executor or a dask.distributed.Client, got {engine!r}")
+        raise TypeError(
+            f"executor must be one of {OWN}, a concurrent.futures.Executor or a dask.distributed.Client, got {engine!r}"
+        )
 
 
 def _outcome(future):
@@ -99,26 +108,38 @@ def _outcome(future):
 
 
 def _threads(work, tasks, n_workers):
-    stop, pool = threading.Event(), concurrent.futures.ThreadPoolExecutor(n_workers)
+    stop = threading.Event()
+    pool = concurrent.futures.ThreadPoolExecutor(n_workers)
     futures = {pool.submit(work, task, stop): task for task in tasks}
     try:
         for future in concurrent.futures.as_completed(futures):
             yield futures[future], _outcome(future)
-    finally:  # also on Ctrl-C; who is at work gives up at the next occasion, and nobody waits for it
+    # also on Ctrl-C; who is at work gives up at the next occasion, and nobody waits for it
+    finally:
         stop.set()
         pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _processes(work, tasks, n_workers):
-    """Tasks are handed out one per worker, so that a dead worker takes only those in work with it."""
-    left, pool, running = list(reversed(tasks)), None, {}
+    """Tasks are handed out one per worker.
+
+    So that a dead worker takes only those in work with it.
+    """
+    left = list(reversed(tasks))
+    pool = None
+    running = {}
     try:
         while left or running:
             pool = pool or _pool(n_workers)
             whole = _hand_out(work, left, pool, running, n_workers)
-            done, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
-            if not whole or any(isinstance(future.exception(), BrokenProcessPool) for future in done):
-                done, pool = concurrent.futures.wait(running).done, _end(pool)
+            done, _ = concurrent.futures.wait(
+                running, return_when=concurrent.futures.FIRST_COMPLETED
+            )
+            if not whole or any(
+                isinstance(future.exception(), BrokenProcessPool) for future in done
+            ):
+                done = concurrent.futures.wait(running).done
+                pool = _end(pool)
             for future in done:
                 yield running.pop(future), _outcome(future)
         if pool is not None:
@@ -141,8 +162,12 @@ def _hand_out(work, left, pool, running, n_workers):
 
 
 def _pool(n_workers):
-    context = multiprocessing.get_context("spawn")  # forked workers would keep the folder's lock, and BLAS in an unknown state
-    return concurrent.futures.ProcessPoolExecutor(n_workers, mp_context=context, initializer=_watch_parent)
+    context = multiprocessing.get_context(
+        "spawn"
+    )  # forked workers would keep the folder's lock, and BLAS in an unknown state
+    return concurrent.futures.ProcessPoolExecutor(
+        n_workers, mp_context=context, initializer=_watch_parent
+    )
 
 
 def _watch_parent():
@@ -164,7 +189,8 @@ def _end(pool):
 
 def _lent(work, tasks, engine):
     executor = engine.get_executor(pure=False) if hasattr(engine, "get_executor") else engine
-    futures, done = {executor.submit(work, task, None): task for task in tasks}, queue.SimpleQueue()
+    futures = {executor.submit(work, task, None): task for task in tasks}
+    done = queue.SimpleQueue()
     for future in futures:  # as_completed would wait for ever for what a lost cluster has cancelled
         future.add_done_callback(done.put)
     try:
@@ -172,7 +198,9 @@ def _lent(work, tasks, engine):
             try:
                 future = done.get(timeout=SECONDS)
             except queue.Empty:
-                if getattr(engine, "status", None) == "closed":  # a client that has given up its scheduler
+                if (
+                    getattr(engine, "status", None) == "closed"
+                ):  # a client that has given up its scheduler
                     break
             else:
                 yield futures.pop(future), _outcome(future)

@@ -1,4 +1,7 @@
-"""Random-number generators as plain JSON, so that what draws from them goes on as if it had never stopped."""
+"""Random-number generators as plain JSON.
+
+So that what draws from them goes on as if it had never stopped.
+"""
 
 import zlib
 
@@ -31,8 +34,10 @@ def state_to_json(bit_generator):
     True
     """
     if type(bit_generator) not in [getattr(np.random, name) for name in BIT_GENERATORS]:
-        raise TypeError(f"bit_generator must be one of numpy.random's {BIT_GENERATORS}, "
-                        f"got {type(bit_generator).__name__}")
+        raise TypeError(
+            f"bit_generator must be one of numpy.random's {BIT_GENERATORS}, "
+            f"got {type(bit_generator).__name__}"
+        )
     if type(bit_generator.seed_seq) is not np.random.SeedSequence:
         raise TypeError("bit_generator must have been seeded by a numpy.random.SeedSequence")
     return _encoded(bit_generator.state | {"seed_sequence": bit_generator.seed_seq.state})
@@ -52,8 +57,14 @@ def from_json(state):
         if state_to_json(bit_generator) != state:
             raise ValueError("NumPy does not keep it as it is")
         _check_usable(bit_generator.state)
-    except (AttributeError, LookupError, OverflowError, RecursionError, TypeError,
-            ValueError) as error:
+    except (
+        AttributeError,
+        LookupError,
+        OverflowError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise ValueError(f"state is not one that state_to_json gave: {error}") from error
     return np.random.Generator(bit_generator)
 

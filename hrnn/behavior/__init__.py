@@ -1,11 +1,13 @@
-"""Behaviour of any agent or mouse from its trial table: fractions, curves, differences, history, regret.
+"""Behaviour of any agent or mouse from its trial table.
 
-Every function takes a trial table or what has one as `.trials`. Fractions correct divide by all trials, a timeout
-being wrong; P(right) by those with a choice. A table with a `subject` column is a mouse's: its no-go trials
-(choice 0) leave numerators and denominators and are counted as `no_go`. Measures whose columns are absent are left
-out. Intervals are 95 %, from resampled sessions (subjects, or runs of task blocks in one long session: `stats`);
-`n` is always the number of trials in the denominator. Psychometric fits live in `psychometric`, the history regression
-in `history`.
+Fractions, curves, differences, history, regret.
+
+Every function takes a trial table or what has one as `.trials`. Fractions correct divide by all
+trials, a timeout being wrong; P(right) by those with a choice. A table with a `subject` column is a
+mouse's: its no-go trials (choice 0) leave numerators and denominators and are counted as `no_go`.
+Measures whose columns are absent are left out. Intervals are 95 %, from resampled sessions
+(subjects, or runs of task blocks in one long session: `stats`); `n` is always the number of trials
+in the denominator. Psychometric fits live in `psychometric`, the history regression in `history`.
 """
 
 import lazy_loader

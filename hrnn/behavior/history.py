@@ -9,10 +9,16 @@ from hrnn.statistics.resampling import LEVEL
 
 
 def _history_trials(table):
-    """Row numbers of the usable trials and of those before them, in the order of session and trial."""
-    session, trial, choice = session_codes(table), trial_column(table, "trial"), trial_column(table, "choice")
+    """Row numbers of the usable trials and of those before them.
+
+    In the order of session and trial.
+    """
+    session = session_codes(table)
+    trial = trial_column(table, "trial")
+    choice = trial_column(table, "choice")
     order = np.lexsort((trial, session))
-    now, before = order[1:], order[:-1]
+    now = order[1:]
+    before = order[:-1]
     follows = (session[now] == session[before]) & (trial[now] == trial[before] + 1)
     usable = follows & (choice[now] != 0) & (choice[before] != 0)
     return now[usable], before[usable]
@@ -20,8 +26,10 @@ def _history_trials(table):
 
 def _history_design(table, log_odds, now, before):
     """Terms of the regression and their columns, {term: (n,)}; the strengths come first."""
-    strength, side = trial_column(table, "strength")[now], trial_column(table, "side")[now]
-    choice, correct = trial_column(table, "choice")[before], trial_column(table, "correct")[before]
+    strength = trial_column(table, "strength")[now]
+    side = trial_column(table, "side")[now]
+    choice = trial_column(table, "choice")[before]
+    correct = trial_column(table, "correct")[before]
     terms = {
         f"strength {value:g} {name}": (strength == value) & (side == sign)
         for value in np.unique(strength)[1:]
@@ -39,7 +47,9 @@ def _log_odds(prior, n_trials):
         raise ValueError(f"prior must have one entry per trial ({n_trials}), got {len(prior)}")
     bad = np.flatnonzero((prior <= 0) | (prior >= 1))
     if bad.size:
-        raise ValueError(f"prior must be between 0 and 1, excluded, but prior[{bad[0]}] is {prior[bad[0]]}")
+        raise ValueError(
+            f"prior must be between 0 and 1, excluded, but prior[{bad[0]}] is {prior[bad[0]]}"
+        )
     return np.log(prior) - np.log1p(-prior)
 
 
@@ -49,11 +59,15 @@ def _clusters(table):
 
 
 def _fit_history(terms, right, cluster):
-    """Weights and errors of the terms; the strengths on which only one side was chosen come out infinite.
+    """Weights and errors of the terms.
 
-    Such trials fix their own weight (±∞) and say nothing of the others, so the fit is that of the other trials.
+    The strengths on which only one side was chosen come out infinite.
+
+    Such trials fix their own weight (±∞) and say nothing of the others, so the fit is that of the
+    other trials.
     """
-    weight, se = {}, dict.fromkeys(terms, np.nan)
+    weight = {}
+    se = dict.fromkeys(terms, np.nan)
     kept = np.ones(len(right), dtype=bool)
     for name in [name for name in terms if name.startswith("strength")]:
         chosen = right[terms[name]]
@@ -63,7 +77,9 @@ def _fit_history(terms, right, cluster):
     if not kept.any():
         raise ValueError("trials must have both choices at some strength, got one choice at each")
     free = [name for name in terms if name not in weight]
-    fit = logistic(np.column_stack([terms[name][kept] for name in free]), right[kept], cluster[kept])
+    fit = logistic(
+        np.column_stack([terms[name][kept] for name in free]), right[kept], cluster[kept]
+    )
     weight |= zip(free, fit.weights, strict=True)
     se |= zip(free, fit.se, strict=True)
     return [weight[name] for name in terms], [se[name] for name in terms], int(kept.sum()), fit
@@ -128,5 +144,9 @@ def history_regression(trials, prior):
     half = stdtrit(freedom, (1 + LEVEL) / 2) * result["se"]
     p_value = 2 * stdtr(freedom, -np.abs(result["weight"] / result["se"]))
     return result.assign(
-        low=result["weight"] - half, high=result["weight"] + half, p_value=p_value, n=n, converged=fit.converged
+        low=result["weight"] - half,
+        high=result["weight"] + half,
+        p_value=p_value,
+        n=n,
+        converged=fit.converged,
     )

@@ -1,11 +1,13 @@
-"""Behaviour of any agent or mouse from its trial table: fractions, curves, differences, history, regret.
+"""Behaviour of any agent or mouse from its trial table.
 
-Every function takes a trial table or what has one as `.trials`. Fractions correct divide by all trials, a timeout
-being wrong; P(right) by those with a choice. A table with a `subject` column is a mouse's: its no-go trials
-(choice 0) leave numerators and denominators and are counted as `no_go`. Measures whose columns are absent are left
-out. Intervals are 95 %, from resampled sessions (subjects, or runs of task blocks in one long session: `stats`);
-`n` is always the number of trials in the denominator. Psychometric fits live in `psychometric`, the history regression
-in `history`.
+Fractions, curves, differences, history, regret.
+
+Every function takes a trial table or what has one as `.trials`. Fractions correct divide by all
+trials, a timeout being wrong; P(right) by those with a choice. A table with a `subject` column is a
+mouse's: its no-go trials (choice 0) leave numerators and denominators and are counted as `no_go`.
+Measures whose columns are absent are left out. Intervals are 95 %, from resampled sessions
+(subjects, or runs of task blocks in one long session: `stats`); `n` is always the number of trials
+in the denominator. Psychometric fits live in `psychometric`, the history regression in `history`.
 """
 
 from dataclasses import dataclass
@@ -24,7 +26,8 @@ CRITERIA = ("reward_per_trial", "reward_per_step")
 class _Choices:
     """What every measure starts from, each (R,) float64 of 0 and 1.
 
-    `counted` is 0 on the no-go trials of mice alone; `empty` is the name of a trial without a choice.
+    `counted` is 0 on the no-go trials of mice alone; `empty` is the name of a trial without a
+    choice.
     """
 
     chose: np.ndarray
@@ -37,13 +40,23 @@ class _Choices:
 def _choices(table):
     choice = trial_column(table, "choice", allowed=(-1, 0, 1))
     correct = trial_column(table, "correct", allowed=(0, 1))
-    chose, mouse = (choice != 0).astype(float), "subject" in table
+    chose = (choice != 0).astype(float)
+    mouse = "subject" in table
     counted = chose if mouse else np.ones(len(table))
-    return _Choices(chose, (choice > 0).astype(float), correct * chose, counted, "no_go" if mouse else "timeouts")
+    return _Choices(
+        chose,
+        (choice > 0).astype(float),
+        correct * chose,
+        counted,
+        "no_go" if mouse else "timeouts",
+    )
 
 
 def _concordance(table):
-    """Return 1 on concordant and 1 on discordant trials, (R,) each; both are 0 where that is undefined."""
+    """Return 1 on concordant and 1 on discordant trials, (R,) each.
+
+    Both are 0 where that is undefined.
+    """
     concordant = table["concordant"].astype("boolean").to_numpy(dtype=float, na_value=np.nan)
     return (concordant == 1).astype(float), (concordant == 0).astype(float)
 
@@ -58,7 +71,11 @@ def _fractions(table, c):
 
 
 def _per_trial(table, c):
-    names = {"steps_per_trial": "n_steps", "observations_per_trial": "n_obs", "reward_per_trial": "reward"}
+    names = {
+        "steps_per_trial": "n_steps",
+        "observations_per_trial": "n_obs",
+        "reward_per_trial": "reward",
+    }
     found = {name: trial_column(table, column) for name, column in names.items() if column in table}
     measures = {name: (values * c.counted, c.counted) for name, values in found.items()}
     if {"steps_per_trial", "reward_per_trial"} <= set(found):
@@ -85,8 +102,12 @@ def _measures(table):
 
 
 def _unit_sums(measures, unit, cell, n_cells):
-    """Sum numerators and denominators within units and cells; count trials. (U, M·n_cells) twice, (M·n_cells,)."""
-    inside, n_units = cell >= 0, unit.max() + 1
+    """Sum numerators and denominators within units and cells; count trials.
+
+    (U, M·n_cells) twice, (M·n_cells,).
+    """
+    inside = cell >= 0
+    n_units = unit.max() + 1
     index = (unit * n_cells + cell)[inside]
 
     def sums(values):
@@ -116,7 +137,9 @@ def _tabulate(table, measures, rng, by=None, cell=None):
     resamples = resample(int(unit.max()) + 1, run=run, rng=rng)
     if by is None:
         num, den, n = _unit_sums(measures, unit, np.zeros(len(table), dtype=int), 1)
-        return _frame(ratio_interval(num, den, resamples=resamples), n, pd.Index(measures, name="measure"))
+        return _frame(
+            ratio_interval(num, den, resamples=resamples), n, pd.Index(measures, name="measure")
+        )
     keys, cell = _cells(table, by, cell)
     num, den, n = _unit_sums(measures, unit, cell, len(keys))
     rows = pd.concat([keys.assign(measure=name) for name in measures], ignore_index=True)
@@ -124,7 +147,10 @@ def _tabulate(table, measures, rng, by=None, cell=None):
 
 
 def _cells(table, by, inside=None):
-    """Number the trials by the values of the columns `by`: keys (one row per cell) and cell (R,), −1 for none."""
+    """Number the trials by the values of the columns `by`.
+
+    Keys (one row per cell) and cell (R,), −1 for none.
+    """
     import pandas as pd
 
     columns = {name: table[name].to_numpy() for name in by}
@@ -156,10 +182,11 @@ def summary(trials, *, rng=0):
     Returns
     -------
     DataFrame
-        Index `measure`; columns `value, low, high, n` (trials in the denominator). `correct`, `timeouts` (mice:
-        `no_go`, of all trials), `correct_given_choice`, `p_right` (fraction of right among choices),
-        `steps_per_trial` (blanks included), `observations_per_trial`, `reward_per_trial`, `reward_per_step` = Σ reward / Σ steps,
-        `concordant_correct`, `discordant_correct`, `mu0_correct` (strength 0), `mu0_concordant`, `mu0_discordant`
+        Index `measure`; columns `value, low, high, n` (trials in the denominator). `correct`,
+        `timeouts` (mice: `no_go`, of all trials), `correct_given_choice`, `p_right` (fraction of
+        right among choices), `steps_per_trial` (blanks included), `observations_per_trial`,
+        `reward_per_trial`, `reward_per_step` = Σ reward / Σ steps, `concordant_correct`,
+        `discordant_correct`, `mu0_correct` (strength 0), `mu0_concordant`, `mu0_discordant`
         (fractions correct).
 
     Raises
@@ -179,7 +206,9 @@ def summary(trials, *, rng=0):
 
 
 def session_sums(trials):
-    """Numerator and denominator of every measure of `summary` in each session, to be joined over parts of a long evaluation.
+    """Numerator and denominator of every measure of `summary` in each session.
+
+    To be joined over parts of a long evaluation.
 
     Returns
     -------
@@ -194,11 +223,17 @@ def session_sums(trials):
     """
     table = trial_table(trials, "session", "choice", "correct")
     session = session_codes(table)
-    return {name: np.stack([np.bincount(session, values) for values in pair], 1) for name, pair in _measures(table).items()}
+    return {
+        name: np.stack([np.bincount(session, values) for values in pair], 1)
+        for name, pair in _measures(table).items()
+    }
 
 
 def _mismatch(tables):
-    """Return the first column, and the row in it, where two tables of equal length are not of the same trials."""
+    """Return the first column, and the row in it.
+
+    Where two tables of equal length are not of the same trials.
+    """
     for column in SAME_SESSIONS:
         differs = np.flatnonzero(tables[0][column].to_numpy() != tables[1][column].to_numpy())
         if differs.size:
@@ -207,8 +242,14 @@ def _mismatch(tables):
 
 
 def _same_sessions(a, b, names):
-    """Return both tables with their rows in one order, or say where they are not the same trials."""
-    tables = [trial_table(x, *SAME_SESSIONS, "choice", "correct", name=name) for x, name in zip((a, b), names, strict=True)]
+    """Return both tables with their rows in one order.
+
+    Or say where they are not the same trials.
+    """
+    tables = [
+        trial_table(x, *SAME_SESSIONS, "choice", "correct", name=name)
+        for x, name in zip((a, b), names, strict=True)
+    ]
     start = f"{names[0]} and {names[1]} must be of the same sessions"
     if len(tables[0]) != len(tables[1]):
         raise ValueError(f"{start}, got {len(tables[0])} and {len(tables[1])} trials")
@@ -232,8 +273,8 @@ def difference(a, b, *, rng=0):
     Returns
     -------
     DataFrame
-        As `summary`, of the measures that both have; the resampled sessions are the same for both, so what they
-        share cancels. `n` is the smaller number of trials of the two.
+        As `summary`, of the measures that both have; the resampled sessions are the same for both,
+        so what they share cancels. `n` is the smaller number of trials of the two.
 
     Raises
     ------
@@ -268,21 +309,22 @@ def _difference(a, b, names, rng):
 def by_strength(trials, *, by=("signed_strength",), rng=0):
     """Fraction correct, timeouts and right choices in cells, by default the signed strengths.
 
-    Strength 0 is one signed strength, whatever the side; `correct` still goes by the side. Trials where a column of
-    `by` is undefined (concordance in an unbiased block) are left out.
+    Strength 0 is one signed strength, whatever the side; `correct` still goes by the side. Trials
+    where a column of `by` is undefined (concordance in an unbiased block) are left out.
 
     Parameters
     ----------
     trials : DataFrame (R rows) or object with `.trials`
     by : sequence of str, optional
-        Columns that make the cells, e.g. ``["strength", "concordant"]``, ``["p_left", "signed_strength"]``.
+        Columns that make the cells, e.g. ``["strength", "concordant"]``, ``["p_left",
+        "signed_strength"]``.
     rng : int, SeedSequence or Generator, optional
 
     Returns
     -------
     DataFrame
-        Tidy: the columns `by`, `measure` (`correct`, `timeouts` or for mice `no_go`, `correct_given_choice`,
-        `p_right`), `value, low, high, n`.
+        Tidy: the columns `by`, `measure` (`correct`, `timeouts` or for mice `no_go`,
+        `correct_given_choice`, `p_right`), `value, low, high, n`.
 
     Raises
     ------
@@ -306,7 +348,8 @@ def by_strength(trials, *, by=("signed_strength",), rng=0):
 
 def _follows_change(table):
     """Mark the trials of blocks that follow a biased block of their session."""
-    session, block = session_codes(table), trial_column(table, "block")
+    session = session_codes(table)
+    block = trial_column(table, "block")
     biased = trial_column(table, "block_side") != 0
     first = np.full(session.max() + 1, np.inf)
     np.minimum.at(first, session[biased], block[biased])
@@ -316,8 +359,8 @@ def _follows_change(table):
 def after_block_change(trials, *, strength=None, min_n=30, rng=0):
     """P(correct) against the trials since the block changed sides.
 
-    A change is from one biased block to the next: the first biased block of a session and an unbiased block before
-    it are left out.
+    A change is from one biased block to the next: the first biased block of a session and an
+    unbiased block before it are left out.
 
     Parameters
     ----------
@@ -332,8 +375,8 @@ def after_block_change(trials, *, strength=None, min_n=30, rng=0):
     Returns
     -------
     DataFrame
-        Tidy: `trial_in_block` (0-based), `concordance` ("all", "concordant", "discordant"), `value, low, high, n`;
-        empty if no point has `min_n` trials.
+        Tidy: `trial_in_block` (0-based), `concordance` ("all", "concordant", "discordant"), `value,
+        low, high, n`; empty if no point has `min_n` trials.
 
     Raises
     ------
@@ -348,7 +391,15 @@ def after_block_change(trials, *, strength=None, min_n=30, rng=0):
     >>> after_block_change(trials, min_n=1)[["trial_in_block", "concordance", "value"]].to_dict("list")
     {'trial_in_block': [0, 0], 'concordance': ['all', 'concordant'], 'value': [0.5, 0.5]}
     """
-    columns = ("session", "block", "block_side", "trial_in_block", "concordant", "choice", "correct")
+    columns = (
+        "session",
+        "block",
+        "block_side",
+        "trial_in_block",
+        "concordant",
+        "choice",
+        "correct",
+    )
     table = trial_table(trials, *columns, *([] if strength is None else ["strength"]))
     min_n = whole_number(min_n, "min_n")
     strength = None if strength is None else real_number(strength, "strength", 0, np.inf, "[")
@@ -360,16 +411,21 @@ def after_block_change(trials, *, strength=None, min_n=30, rng=0):
         if not inside.any():
             raise ValueError(f"strength must occur after a block change, got {strength!r}")
     c = _choices(table)
-    subsets = dict(zip(("all", "concordant", "discordant"), (1.0, *_concordance(table)), strict=True))
+    subsets = dict(
+        zip(("all", "concordant", "discordant"), (1.0, *_concordance(table)), strict=True)
+    )
     measures = {name: (c.correct * subset, c.counted * subset) for name, subset in subsets.items()}
-    curve = _tabulate(table, measures, rng, ["trial_in_block"], inside).rename(columns={"measure": "concordance"})
+    curve = _tabulate(table, measures, rng, ["trial_in_block"], inside).rename(
+        columns={"measure": "concordance"}
+    )
     return curve[curve["n"] >= min_n].reset_index(drop=True)
 
 
 def chronometric(trials, *, rng=0):
     """Steps per trial, blanks included, by strength × correct × concordant.
 
-    A timeout is wrong and has the longest trial; for decisions alone give ``trials[~trials["timeout"]]``.
+    A timeout is wrong and has the longest trial; for decisions alone give
+    ``trials[~trials["timeout"]]``.
 
     Returns
     -------
@@ -398,8 +454,9 @@ def chronometric(trials, *, rng=0):
 def error_split(trials, *, rng=0):
     """Split the errors by what made them: why performance is not 100 %.
 
-    Each error belongs to the first that applies: `mu0` (strength 0, timeouts included), `discordant` (the side
-    against the block), `timeouts` (mice have none: a no-go is no error), `rest`. The fractions sum to 1.
+    Each error belongs to the first that applies: `mu0` (strength 0, timeouts included),
+    `discordant` (the side against the block), `timeouts` (mice have none: a no-go is no error),
+    `rest`. The fractions sum to 1.
 
     Returns
     -------
@@ -414,9 +471,13 @@ def error_split(trials, *, rng=0):
     {'mu0': 0.5, 'discordant': 0.0, 'timeouts': 0.0, 'rest': 0.5}
     """
     table = trial_table(trials, "session", "choice", "correct", "strength", "concordant")
-    c, left = _choices(table), np.ones(len(table))
+    c = _choices(table)
+    left = np.ones(len(table))
     error = c.counted - c.correct
-    causes = {"mu0": trial_column(table, "strength") == 0, "discordant": _concordance(table)[1] == 1}
+    causes = {
+        "mu0": trial_column(table, "strength") == 0,
+        "discordant": _concordance(table)[1] == 1,
+    }
     causes |= {"timeouts": c.chose == 0} if c.empty == "timeouts" else {}
     measures = {}
     for name, applies in causes.items():
@@ -433,7 +494,8 @@ def regret(agent, optimal, *, criterion="reward_per_trial", rng=0):
     Parameters
     ----------
     agent, optimal : DataFrame (R rows) or object with `.trials`
-        The same sessions, with `reward` and, per step, `n_steps`; `optimal` solved for the same criterion.
+        The same sessions, with `reward` and, per step, `n_steps`; `optimal` solved for the same
+        criterion.
     criterion : {"reward_per_trial", "reward_per_step"}, optional
     rng : int, SeedSequence or Generator, optional
 
@@ -464,7 +526,9 @@ def regret(agent, optimal, *, criterion="reward_per_trial", rng=0):
 
 
 def takes_new_side(trials):
-    """`after_block_change` at strength 0 with "correct" meaning a choice of the block's side, trials with a choice alone.
+    """`after_block_change` at strength 0 with "correct" meaning a choice of the block's side.
+
+    Trials with a choice alone.
 
     Empty where there is no such choice.
     """
@@ -473,7 +537,9 @@ def takes_new_side(trials):
     table = trial_table(trials, "choice", "block_side", "concordant", "strength", "block")
     table = table[table.choice != 0]
     if not ((table.strength == 0) & (table.block > 1)).any():
-        return pd.DataFrame({name: [] for name in ("trial_in_block", "concordance", "value", "low", "high", "n")})
+        return pd.DataFrame(
+            {name: [] for name in ("trial_in_block", "concordance", "value", "low", "high", "n")}
+        )
     follows = table.assign(correct=table.choice == table.block_side, concordant=True)
     found = after_block_change(follows, strength=0)
     return found[found.concordance == "all"].reset_index(drop=True)

@@ -1,7 +1,10 @@
-"""Psychometric functions: the right choices against signed strength, fitted by maximum likelihood per block side.
+"""Psychometric functions.
 
-P(right | c) = γ1 + (1 − γ1 − γ2) ½ [1 + erf((c − μ)/(√2 σ))], with two lapses (the IBL's `erf_psycho_2gammas`, whose
-own σ is √2 times this one). Fits use counts per strength; the fractions themselves come from `behavior.by_strength`.
+The right choices against signed strength, fitted by maximum likelihood per block side.
+
+P(right | c) = γ1 + (1 − γ1 − γ2) ½ [1 + erf((c − μ)/(√2 σ))], with two lapses (the IBL's
+`erf_psycho_2gammas`, whose own σ is √2 times this one). Fits use counts per strength; the fractions
+themselves come from `behavior.by_strength`.
 """
 
 import numpy as np
@@ -41,14 +44,16 @@ def psychometric_curve(c, *, mu, sigma, gamma1, gamma2):
     Raises
     ------
     TypeError, ValueError
-        If an argument is not a finite number, sigma not positive, or the lapses are negative or exceed 1 together.
+        If an argument is not a finite number, sigma not positive, or the lapses are negative or
+        exceed 1 together.
 
     Examples
     --------
     >>> float(psychometric_curve(0.0, mu=0.0, sigma=1.0, gamma1=0.1, gamma2=0.1))
     0.5
     """
-    c, mu = real_array(c, "c", range(9)), real_number(mu, "mu", -np.inf, np.inf, "")
+    c = real_array(c, "c", range(9))
+    mu = real_number(mu, "mu", -np.inf, np.inf, "")
     sigma = real_number(sigma, "sigma", 0, np.inf, "")
     gamma1 = real_number(gamma1, "gamma1", 0, 1, "[]")
     return _curve(c, mu, sigma, gamma1, real_number(gamma2, "gamma2", 0, 1 - gamma1, "[]"))
@@ -66,7 +71,8 @@ def _curve_and_slopes(theta, c):
 
     mu, sigma, gamma1, gamma2 = theta
     z = (c - mu) / sigma
-    phi, height = np.exp(-z * z / 2) / np.sqrt(2 * np.pi), 1 - gamma1 - gamma2
+    phi = np.exp(-z * z / 2) / np.sqrt(2 * np.pi)
+    height = 1 - gamma1 - gamma2
     cdf = ndtr(z)
     slope = -height * phi / sigma
     p = np.minimum(np.maximum(gamma1 + height * cdf, SMALLEST), 1 - SMALLEST)
@@ -85,7 +91,8 @@ def _curvature(theta, c):
     """Second derivatives of P(right), (4, 4, C)."""
     mu, sigma, gamma1, gamma2 = theta
     z = (c - mu) / sigma
-    phi, height = np.exp(-z * z / 2) / np.sqrt(2 * np.pi), 1 - gamma1 - gamma2
+    phi = np.exp(-z * z / 2) / np.sqrt(2 * np.pi)
+    height = 1 - gamma1 - gamma2
     second = np.zeros((4, 4, len(c)))
     second[0, 0] = -height * phi * z / sigma**2
     second[0, 1] = second[1, 0] = height * phi * (1 - z**2) / sigma**2
@@ -106,8 +113,8 @@ def _information(theta, c, n_right, n):
 def _standard_errors(theta, free, c, n_right, n):
     """Errors (4,) from the free parameters' information.
 
-    NaN for those at a bound, for all if the information is not positive definite, and for those whose error is
-    wider than the bounds: the data do not determine them.
+    NaN for those at a bound, for all if the information is not positive definite, and for those
+    whose error is wider than the bounds: the data do not determine them.
     """
     se = np.full(4, np.nan)
     information = _information(theta, c, n_right, n)[np.ix_(free, free)]
@@ -132,7 +139,8 @@ def _screen(candidates, c, n_right, n):
 def _fit(c, n_right, n, candidates):
     """Search from the best candidates within the bounds: (theta, loss, projected gradient).
 
-    Truncated Newton, because L-BFGS-B calls threaded LAPACK on 4 × 4 matrices, which is slow on a busy machine.
+    Truncated Newton, because L-BFGS-B calls threaded LAPACK on 4 × 4 matrices, which is slow on a
+    busy machine.
     """
     from scipy.optimize import minimize
 
@@ -142,11 +150,17 @@ def _fit(c, n_right, n, candidates):
         gradient[1] *= theta[1]
         return value, gradient
 
-    lower, upper = LOWER.copy(), UPPER.copy()
-    lower[1], upper[1] = np.log(LOWER[1]), np.log(UPPER[1])
-    bounds, options = np.column_stack([lower, upper]), {"ftol": 1e-15, "gtol": 1e-9, "xtol": 1e-12, "maxfun": 500}
+    lower = LOWER.copy()
+    upper = UPPER.copy()
+    lower[1] = np.log(LOWER[1])
+    upper[1] = np.log(UPPER[1])
+    bounds = np.column_stack([lower, upper])
+    options = {"ftol": 1e-15, "gtol": 1e-9, "xtol": 1e-12, "maxfun": 500}
     first = np.argsort(_screen(candidates, c, n_right, n), kind="stable")[:N_STARTS]
-    fits = [minimize(loss, candidates[i], jac=True, method="TNC", bounds=bounds, options=options) for i in first]
+    fits = [
+        minimize(loss, candidates[i], jac=True, method="TNC", bounds=bounds, options=options)
+        for i in first
+    ]
     best = min(fits, key=lambda fit: fit.fun)
     moved = np.clip(best.x - best.jac, lower, upper) - best.x
     return np.array([best.x[0], np.exp(best.x[1]), *best.x[2:]]), best.fun, np.abs(moved).max()
@@ -166,23 +180,33 @@ def _row(c, n_right, n, candidates):
         dict(zip(PARAMETERS, theta, strict=True))
         | {"sigma_ibl": root2 * theta[1]}
         | {f"se_{name}": value for name, value in zip(PARAMETERS, se, strict=True)}
-        | {"se_sigma_ibl": root2 * se[1], "log_likelihood": -loss * n.sum(), "n_trials": int(n.sum())}
+        | {
+            "se_sigma_ibl": root2 * se[1],
+            "log_likelihood": -loss * n.sum(),
+            "n_trials": int(n.sum()),
+        }
         | {"converged": bool(slope < MAX_SLOPE), "at_bound": bool(not free.all())}
     )
 
 
 def _counts(trials):
-    """Choices per (subject,) p_left and signed strength: a table with `n_right` and `n`, and the grouping columns."""
+    """Choices per (subject,) p_left and signed strength.
+
+    A table with `n_right` and `n`, and the grouping columns.
+    """
     import pandas as pd
 
     table = trial_table(trials, "session", "p_left", "signed_strength", "choice")
     session_codes(table)
     choice = trial_column(table, "choice", allowed=(-1, 0, 1))
     names = ("p_left", "signed_strength")
-    frame = pd.DataFrame({name: trial_column(table, name) for name in names} | {"n_right": choice > 0, "n": 1.0})
+    frame = pd.DataFrame(
+        {name: trial_column(table, name) for name in names} | {"n_right": choice > 0, "n": 1.0}
+    )
     by = ["p_left"]
     if "subject" in table:
-        frame, by = frame.assign(subject=table["subject"].to_numpy()), ["subject", "p_left"]
+        frame = frame.assign(subject=table["subject"].to_numpy())
+        by = ["subject", "p_left"]
     if not (choice != 0).any():
         raise ValueError("trials must have choices, got none")
     return frame[choice != 0].groupby([*by, "signed_strength"], sort=True, as_index=False).sum(), by
@@ -191,9 +215,10 @@ def _counts(trials):
 def psychometric(trials, *, rng=0):
     """Fit the psychometric function with two lapses to each block side of each subject.
 
-    Binomial maximum likelihood with the analytic gradient, from the best three of 200 starts that are the same for
-    every fit. With s the largest |signed strength|: μ in [−s, s], σ in [s/1000, 10 s], γ1 and γ2 in [0, ½]. Standard errors come from
-    the Hessian over the parameters that are not at a bound.
+    Binomial maximum likelihood with the analytic gradient, from the best three of 200 starts that
+    are the same for every fit. With s the largest |signed strength|: μ in [−s, s], σ in [s/1000, 10
+    s], γ1 and γ2 in [0, ½]. Standard errors come from the Hessian over the parameters that are not
+    at a bound.
 
     Parameters
     ----------
@@ -205,9 +230,10 @@ def psychometric(trials, *, rng=0):
     Returns
     -------
     DataFrame
-        One row per (`subject`,) `p_left`: `mu, sigma, gamma1, gamma2` and `sigma_ibl` = √2 σ, `se_` of each (NaN at
-        a bound or if the data do not determine it), `log_likelihood` (of the single choices, nats), `n_trials`,
-        `converged`, `at_bound`. mu and sigma are in the unit of the strengths.
+        One row per (`subject`,) `p_left`: `mu, sigma, gamma1, gamma2` and `sigma_ibl` = √2 σ, `se_`
+        of each (NaN at a bound or if the data do not determine it), `log_likelihood` (of the single
+        choices, nats), `n_trials`, `converged`, `at_bound`. mu and sigma are in the unit of the
+        strengths.
 
     Raises
     ------
@@ -228,6 +254,8 @@ def psychometric(trials, *, rng=0):
     candidates = _candidates(rng)
     rows = []
     for key, group in counts.groupby(by, sort=True):
-        columns = (group[name].to_numpy(dtype=float) for name in ("signed_strength", "n_right", "n"))
+        columns = (
+            group[name].to_numpy(dtype=float) for name in ("signed_strength", "n_right", "n")
+        )
         rows.append(dict(zip(by, key, strict=True)) | _row(*columns, candidates))
     return pd.DataFrame(rows)

@@ -1,6 +1,9 @@
-"""The trial table: its columns, checked once for everybody who reads it, and the units of resampling of its trials.
+"""The trial table: its columns, checked once for everybody who reads it.
 
-A trial table is a DataFrame with a row a trial (`Rollout.trials`, `mice.load`), or what carries one as `.trials`.
+And the units of resampling of its trials.
+
+A trial table is a DataFrame with a row a trial (`Rollout.trials`, `mice.load`), or what carries one
+as `.trials`.
 """
 
 import numpy as np
@@ -9,12 +12,17 @@ BLOCKS_PER_RUN = 4
 
 
 def trial_table(trials, *columns, name="trials"):
-    """Check a trial table: a DataFrame, or what carries one as `.trials`, with rows and these columns."""
+    """Check a trial table: a DataFrame, or what carries one as `.trials`.
+
+    With rows and these columns.
+    """
     import pandas as pd
 
     table = trials if isinstance(trials, pd.DataFrame) else getattr(trials, "trials", None)
     if not isinstance(table, pd.DataFrame):
-        raise TypeError(f"{name} must be a trial table or have one as .trials, got {type(trials).__name__}")
+        raise TypeError(
+            f"{name} must be a trial table or have one as .trials, got {type(trials).__name__}"
+        )
     if len(table) == 0:
         raise ValueError(f"{name} must have at least one row, got an empty table")
     missing = [column for column in columns if column not in table]
@@ -24,17 +32,24 @@ def trial_table(trials, *columns, name="trials"):
 
 
 def trial_column(table, name, *, allowed=None):
-    """Return a column of a trial table as finite float64 (R,), zeros without sign, each one of `allowed` if given."""
+    """Return a column of a trial table as finite float64 (R,), zeros without sign.
+
+    Each one of `allowed` if given.
+    """
     try:
         values = table[name].to_numpy(dtype=float, na_value=np.nan)
     except (TypeError, ValueError):
-        raise TypeError(f"trials[{name!r}] must hold numbers, got dtype {table[name].dtype}") from None
+        raise TypeError(
+            f"trials[{name!r}] must hold numbers, got dtype {table[name].dtype}"
+        ) from None
     bad = np.flatnonzero(~np.isfinite(values))
     if bad.size:
         raise ValueError(f"trials[{name!r}] must be finite, but row {bad[0]} is {values[bad[0]]}")
     bad = np.flatnonzero(~np.isin(values, allowed)) if allowed else bad
     if bad.size:
-        raise ValueError(f"trials[{name!r}] must be one of {allowed}, but row {bad[0]} is {values[bad[0]]}")
+        raise ValueError(
+            f"trials[{name!r}] must be one of {allowed}, but row {bad[0]} is {values[bad[0]]}"
+        )
     return values + 0.0
 
 
@@ -44,15 +59,18 @@ def session_codes(table):
     for key in keys:
         missing = np.flatnonzero(table[key].isna())
         if missing.size:
-            raise ValueError(f"trials[{key!r}] must not be missing, but row {missing[0]} is {table[key].iloc[missing[0]]}")
+            raise ValueError(
+                f"trials[{key!r}] must not be missing, but row {missing[0]} is {table[key].iloc[missing[0]]}"
+            )
     return table.groupby(keys, sort=True).ngroup().to_numpy()
 
 
 def trial_units(table):
     """Find the unit of resampling of each trial, by one rule for all measures.
 
-    Several subjects: the subject. Else several sessions: the session. One (long) session: the task block, to be
-    resampled in runs of four, so that both sides stay balanced and slow correlations stay whole.
+    Several subjects: the subject. Else several sessions: the session. One (long) session: the task
+    block, to be resampled in runs of four, so that both sides stay balanced and slow correlations
+    stay whole.
 
     Returns
     -------
@@ -66,4 +84,6 @@ def trial_units(table):
         return table.groupby("subject", sort=True).ngroup().to_numpy(), 1
     if session.max() > 0:
         return session, 1
-    return np.unique(trial_column(trial_table(table, "block"), "block"), return_inverse=True)[1], BLOCKS_PER_RUN
+    return np.unique(trial_column(trial_table(table, "block"), "block"), return_inverse=True)[
+        1
+    ], BLOCKS_PER_RUN

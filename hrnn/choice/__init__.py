@@ -1,6 +1,7 @@
 """Models of anybody's choices: mice, networks and Bayesian agents alike.
 
-`fit` fits a model, `compare` several, `recover` says how far to trust them, `simulate` chooses as a fitted model does.
+`fit` fits a model, `compare` several, `recover` says how far to trust them, `simulate` chooses as a
+fitted model does.
 """
 
 import lazy_loader

@@ -10,13 +10,36 @@ from hrnn.choice.fitting import Fit, cross_validate, fit, fit_units
 from hrnn.choice.models import PRIOR_MODELS
 from hrnn.statistics.resampling import mean_interval
 
-COMPARED = ("flat", "oracle", "semi_markov", "markov", "stimulus_kernel", "exponential", "action_kernel", "four_alpha", "history_glm")
+COMPARED = (
+    "flat",
+    "oracle",
+    "semi_markov",
+    "markov",
+    "stimulus_kernel",
+    "exponential",
+    "action_kernel",
+    "four_alpha",
+    "history_glm",
+)
 CONFUSED = ("flat", "semi_markov", "stimulus_kernel", "action_kernel")
 N_DRAWS = 100_000
 
 
-def compare(trials, models=COMPARED, *, by="subject", n_folds=5, n_starts=5, n_threads=1, progress=False, rng=0, **options):
-    """Compare models on the same trials, by what they predict of sessions that they were not fitted to.
+def compare(
+    trials,
+    models=COMPARED,
+    *,
+    by="subject",
+    n_folds=5,
+    n_starts=5,
+    n_threads=1,
+    progress=False,
+    rng=0,
+    **options,
+):
+    """Compare models on the same trials.
+
+    By what they predict of sessions that they were not fitted to.
 
     Parameters
     ----------
@@ -59,11 +82,15 @@ def compare(trials, models=COMPARED, *, by="subject", n_folds=5, n_starts=5, n_t
     """
     import pandas as pd
 
-    models, random = list(models), generator(rng)
+    models = list(models)
+    random = generator(rng)
     if not models or len(set(models)) < len(models):
         raise ValueError(f"models must be different names, at least one, got {models}")
-    seed, settings = int(random.integers(2**31)), {"by": by, "n_threads": n_threads, "progress": progress, "n_starts": n_starts}
-    rows, bits, value = [], {}, {}
+    seed = int(random.integers(2**31))
+    settings = {"by": by, "n_threads": n_threads, "progress": progress, "n_starts": n_starts}
+    rows = []
+    bits = {}
+    value = {}
     for model in models:
         own = options if model in PRIOR_MODELS else {}
         tested = cross_validate(trials, model, n_folds=n_folds, rng=seed, **own, **settings)
@@ -83,21 +110,32 @@ def compare(trials, models=COMPARED, *, by="subject", n_folds=5, n_starts=5, n_t
         )
     table = pd.DataFrame(rows)
     every = np.stack(list(bits.values()), 1)
-    mean, best = mean_interval(every), max(models, key=lambda m: bits[m].mean())
+    mean = mean_interval(every)
+    best = max(models, key=lambda m: bits[m].mean())
     gap = mean_interval(np.stack([bits[m] - bits[best] for m in models], 1))
     table = table.assign(
-        bits_per_trial=mean.value, low=mean.low, high=mean.high, difference=gap.value, difference_low=gap.low, difference_high=gap.high,
-        aic=table.aic - table.aic.min(), bic=table.bic - table.bic.min(),
+        bits_per_trial=mean.value,
+        low=mean.low,
+        high=mean.high,
+        difference=gap.value,
+        difference_low=gap.low,
+        difference_high=gap.high,
+        aic=table.aic - table.aic.min(),
+        bic=table.bic - table.bic.min(),
         n_best=np.bincount(every.argmax(1), minlength=len(models)),
-        exceedance=exceedance(np.stack(list(value.values()), 1), rng=random), n_subjects=len(bits[best]),
+        exceedance=exceedance(np.stack(list(value.values()), 1), rng=random),
+        n_subjects=len(bits[best]),
     )
     return table.sort_values("bits_per_trial", ascending=False, ignore_index=True)
 
 
 def exceedance(log_evidence, *, rng=0):
-    """Probability of each model to be the most frequent one, from the log evidence of each subject (M, K).
+    """Probability of each model to be the most frequent one.
 
-    Variational Bayes of Stephan, Penny, Daunizeau, Moran & Friston (2009), NeuroImage 46:1004, with a flat Dirichlet prior.
+    From the log evidence of each subject (M, K).
+
+    Variational Bayes of Stephan, Penny, Daunizeau, Moran & Friston (2009), NeuroImage 46:1004, with
+    a flat Dirichlet prior.
 
     Examples
     --------
@@ -118,13 +156,16 @@ def exceedance(log_evidence, *, rng=0):
     return np.bincount(draws.argmax(1), minlength=len(alpha)) / N_DRAWS
 
 
-# ---- recovery ------------------------------------------------------------------------------------------------------
+# ---- recovery ----
 
 
 def simulate(fitted, *, rng=0):
-    """Choices of simulated subjects, each with the parameters of a unit and in its trials: list of Choices.
+    """Choices of simulated subjects, each with the parameters of a unit and in its trials.
 
-    Where a subject gave no answer its double gives none. The double's own choices feed its history, not the subject's.
+    List of Choices.
+
+    Where a subject gave no answer its double gives none. The double's own choices feed its history,
+    not the subject's.
 
     Examples
     --------
@@ -135,8 +176,12 @@ def simulate(fitted, *, rng=0):
     """
     _check_fit(fitted)
     random = generator(rng)
-    return [choices.with_choice(fitted._model.simulate(choices, fitted.theta(k), random.random(len(choices.choice))))
-            for k, choices in enumerate(fitted.trials)]
+    return [
+        choices.with_choice(
+            fitted._model.simulate(choices, fitted.theta(k), random.random(len(choices.choice)))
+        )
+        for k, choices in enumerate(fitted.trials)
+    ]
 
 
 def _check_fit(fitted):
@@ -209,7 +254,8 @@ def recover(
     import pandas as pd
 
     _check_fit(fitted)
-    random, rows = generator(rng), []
+    random = generator(rng)
+    rows = []
     settings = {"n_starts": n_starts, "n_threads": n_threads, "progress": progress}
     differ = flag(between_sessions, "between_sessions")
     spreads = _spreads(fitted) if differ else None
@@ -218,7 +264,9 @@ def recover(
         made = _varied(fitted, spreads, random) if differ else simulate(fitted, rng=random)
         again = refit(fitted.model, made, fitted, rng=random, **settings)
         for name in fitted.params.columns:
-            truth, estimate, margin = truths[name], again.params[name], again.margin[name]
+            truth = truths[name]
+            estimate = again.params[name]
+            margin = again.margin[name]
             covered = pd.array((estimate - truth).abs() <= margin, dtype="boolean")
             covered[margin.isna().to_numpy()] = pd.NA
             rows.append(
@@ -252,8 +300,10 @@ def _spreads(fitted):
 
 def _varied(fitted, spreads, random):
     """Simulated choices of each unit, whose sessions differ: list of Choices."""
-    return [variation.varied(fitted._model, choices, fitted.theta(k), spread, random)
-            for k, (choices, spread) in enumerate(zip(fitted.trials, spreads, strict=True))]
+    return [
+        variation.varied(fitted._model, choices, fitted.theta(k), spread, random)
+        for k, (choices, spread) in enumerate(zip(fitted.trials, spreads, strict=True))
+    ]
 
 
 def _tendencies(fitted, spreads, n_threads, progress, random):
@@ -266,7 +316,9 @@ def _tendencies(fitted, spreads, n_threads, progress, random):
             fitted._model, choices, fitted.theta(k), spreads[k], own[k]
         )
 
-    found = parallel.run({k: one(k) for k in range(len(spreads))}, n_threads_of(n_threads), progress)
+    found = parallel.run(
+        {k: one(k) for k in range(len(spreads))}, n_threads_of(n_threads), progress
+    )
     truths = fitted.params.copy()
     for k, theta in found.items():
         names = [p.name for p in fitted._model.parameters(fitted.trials[k])]
@@ -275,7 +327,9 @@ def _tendencies(fitted, spreads, n_threads, progress, random):
 
 
 def confusion(trials, models=CONFUSED, *, n_starts=3, n_threads=1, progress=False, rng=0):
-    """Which model wins, by BIC, on choices that each model made: a table, rows the true model, columns the winner.
+    """Which model wins, by BIC, on choices that each model made.
+
+    A table, rows the true model, columns the winner.
 
     Parameters
     ----------
@@ -299,11 +353,15 @@ def confusion(trials, models=CONFUSED, *, n_starts=3, n_threads=1, progress=Fals
     """
     import pandas as pd
 
-    random, models, settings = generator(rng), list(models), {"n_starts": n_starts, "n_threads": n_threads, "progress": progress}
+    random = generator(rng)
+    models = list(models)
+    settings = {"n_starts": n_starts, "n_threads": n_threads, "progress": progress}
     table = np.zeros((len(models), len(models)))
     for i, true in enumerate(models):
         fitted = fit(trials, true, rng=random, **settings)
         made = simulate(fitted, rng=random)
         bic = np.stack([refit(model, made, fitted, rng=random, **settings).bic for model in models])
         table[i] = np.bincount(bic.argmin(0), minlength=len(models)) / bic.shape[1]
-    return pd.DataFrame(table, index=pd.Index(models, name="true"), columns=pd.Index(models, name="winner"))
+    return pd.DataFrame(
+        table, index=pd.Index(models, name="true"), columns=pd.Index(models, name="winner")
+    )

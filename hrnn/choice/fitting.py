@@ -32,14 +32,15 @@ class Fit:
     names : DataFrame (M rows)
         `subject` (and `session`).
     params, se : DataFrame (M rows)
-        A column per parameter; parameters that a unit does not have are NaN, as are errors at a bound, or that the data do not
-        determine: clustered ones need two sessions or more.
+        A column per parameter; parameters that a unit does not have are NaN, as are errors at a
+        bound, or that the data do not determine: clustered ones need two sessions or more.
     errors : str
         Which standard errors: 'session', 'hessian', or 'none'.
     n_sessions : (M,) int
         Those with a choice.
     log_likelihood, n_trials, bits_per_trial, aic, bic : (M,)
-        n_trials are those with a choice; bits per trial are relative to a coin of the unit's own rate of right choices.
+        n_trials are those with a choice; bits per trial are relative to a coin of the unit's own
+        rate of right choices.
     converged, at_bound : (M,) bool
     agreement : (M,)
         Fraction of the starts that ended within .01 nats of the best.
@@ -95,12 +96,16 @@ class Fit:
 
     def theta(self, unit):
         """Parameters of one unit in the order of its model, (P,)."""
-        return self.params.iloc[unit][[p.name for p in self._model.parameters(self.trials[unit])]].to_numpy(float)
+        return self.params.iloc[unit][
+            [p.name for p in self._model.parameters(self.trials[unit])]
+        ].to_numpy(float)
 
     @functools.cached_property
     def _model(self):
         if self.model not in MODELS:
-            raise ValueError(f"fitted must be of a model of hrnn.mice.fit, got one of {self.model!r}")
+            raise ValueError(
+                f"fitted must be of a model of hrnn.mice.fit, got one of {self.model!r}"
+            )
         return model_of(self.model, **self.options)
 
     def to_frame(self):
@@ -168,11 +173,13 @@ def fit(
     Parameters
     ----------
     trials : DataFrame or object with `.trials`
-        Of mice (`load`), a network or a Bayesian agent: `session, choice, side, signed_strength, block_side, p_left`, and
-        `subject` if there are several. Trials without a choice count nothing and freeze priors.
+        Of mice (`load`), a network or a Bayesian agent: `session, choice, side, signed_strength,
+        block_side, p_left`, and `subject` if there are several. Trials without a choice count
+        nothing and freeze priors.
     model : str
-        'action_kernel', 'stimulus_kernel', 'four_alpha', 'exponential', 'markov', 'markov_free', 'semi_markov', 'semi_markov_free',
-        'oracle', 'flat', 'exponential_with_current_trial' (as published code has it), 'history_glm', 'psychometric'.
+        'action_kernel', 'stimulus_kernel', 'four_alpha', 'exponential', 'markov', 'markov_free',
+        'semi_markov', 'semi_markov_free', 'oracle', 'flat', 'exponential_with_current_trial' (as
+        published code has it), 'history_glm', 'psychometric'.
     by : {'subject', 'session', 'pooled'}
         'session' needs ``errors="hessian"``.
     errors : {'session', 'hessian'}
@@ -223,7 +230,9 @@ def fit(
     names, found, rows = units(trials, by)
     for k, choices in enumerate(found):
         if not choices.n:
-            raise ValueError(f"trials must have choices of every unit, but {names.iloc[k].to_dict()} has none")
+            raise ValueError(
+                f"trials must have choices of every unit, but {names.iloc[k].to_dict()} has none"
+            )
     options = {"lapses": lapses, "zetas": zetas, "repetition": repetition, "bias": bias}
     return fit_units(
         model,
@@ -240,13 +249,19 @@ def fit(
 
 
 def fit_units(model, options, names, found, rows, *, errors, n_starts, n_threads, progress, rng):
-    """Fit a model to the choices of each unit, which have these names and rows of the table: a Fit."""
-    chosen, seed = checked(model, **options), int(generator(rng).integers(2**31))
+    """Fit a model to the choices of each unit, which have these names and rows of the table.
+
+    A Fit.
+    """
+    chosen = checked(model, **options)
+    seed = int(generator(rng).integers(2**31))
 
     def one(choices):
         return lambda stop: _fit_one(chosen, choices, errors, n_starts, seed)
 
-    done = parallel.run({k: one(choices) for k, choices in enumerate(found)}, n_threads_of(n_threads), progress)
+    done = parallel.run(
+        {k: one(choices) for k, choices in enumerate(found)}, n_threads_of(n_threads), progress
+    )
     return _assemble(model, options, chosen, names, found, rows, errors, list(done.values()))
 
 
@@ -270,7 +285,16 @@ def climb(model, choices, starts):
     low, high = bounds(model.parameters(choices))
     ends = []
     for start in starts:
-        ends.append(maximise(lambda theta: model.evaluate(choices, theta), start, low, high, exact=model.exact, known=ends))
+        ends.append(
+            maximise(
+                lambda theta: model.evaluate(choices, theta),
+                start,
+                low,
+                high,
+                exact=model.exact,
+                known=ends,
+            )
+        )
     return ends
 
 
@@ -309,7 +333,8 @@ def standard_errors(model, choices, best, free, low, high, errors):
     NaN at a bound, for all if the Hessian is not negative definite, where an error is as wide as
     the bounds, and, clustered, of what fewer than two sessions tell of.
     """
-    se, index = np.full(len(free), np.nan), np.flatnonzero(free)
+    se = np.full(len(free), np.nan)
+    index = np.flatnonzero(free)
     if not index.size or (errors == "session" and choices.n_sessions < 2):
         return se
     covariance = inverse(information_of(model, choices, best.theta, index))
@@ -374,9 +399,14 @@ def _assemble(model, options, chosen, names, found, rows, errors, done):
     import pandas as pd
 
     columns = list(dict.fromkeys(name for one in done for name in one.names))
-    params, se = (pd.DataFrame([dict(zip(one.names, getattr(one, part), strict=True)) for one in done], columns=columns)
-                  for part in ("theta", "se"))
-    value, n = np.array([one.value for one in done]), np.array([c.n for c in found])
+    params, se = (
+        pd.DataFrame(
+            [dict(zip(one.names, getattr(one, part), strict=True)) for one in done], columns=columns
+        )
+        for part in ("theta", "se")
+    )
+    value = np.array([one.value for one in done])
+    n = np.array([c.n for c in found])
     k = np.array([len(one.names) for one in done])
     prior, p_right = np.full((2, sum(map(len, rows))), np.nan)
     for one, choices, at in zip(done, found, rows, strict=True):
@@ -463,10 +493,12 @@ def cross_validate(
 
     chosen = checked(model, lapses, zetas, repetition, bias)
     one_of(by, "by", BY[::2])
-    n_folds, n_starts = whole_number(n_folds, "n_folds", 2), whole_number(n_starts, "n_starts")
+    n_folds = whole_number(n_folds, "n_folds", 2)
+    n_starts = whole_number(n_starts, "n_starts")
     names, found, table_rows = units(trials, by)
     random = generator(rng)
-    starts, work = int(random.integers(2**31)), {}
+    starts = int(random.integers(2**31))
+    work = {}
     for k, choices in enumerate(found):
         sessions = np.unique(choices.session[choices.responded])
         if len(sessions) < 2:
@@ -474,7 +506,11 @@ def cross_validate(
         folds = random.permutation(np.arange(len(sessions)) % n_folds)
         parts = [sessions[folds == fold] for fold in range(min(n_folds, len(sessions)))]
         work[k] = functools.partial(_folds, chosen, choices, parts, n_starts, starts)
-    done = parallel.run({key: lambda stop, job=job: job(stop) for key, job in work.items()}, n_threads_of(n_threads), progress)
+    done = parallel.run(
+        {key: lambda stop, job=job: job(stop) for key, job in work.items()},
+        n_threads_of(n_threads),
+        progress,
+    )
     if not done:
         raise ValueError("trials must have a unit with two sessions or more, got none")
     tables = []
@@ -513,4 +549,8 @@ def _predicted(model, fitted, choices, right):
     """Log likelihood of choices by parameters {name: value}, and by a coin of the rate `right`."""
     p = model.p_right(choices, np.array([fitted[p.name] for p in model.parameters(choices)]))
     chosen = np.where(choices.choice > 0, p, 1 - p)[choices.responded]
-    return {"log_likelihood": float(np.log(np.maximum(chosen, 1e-12)).sum()), "n_trials": choices.n, "coin": coin(choices, right)}
+    return {
+        "log_likelihood": float(np.log(np.maximum(chosen, 1e-12)).sum()),
+        "n_trials": choices.n,
+        "coin": coin(choices, right),
+    }

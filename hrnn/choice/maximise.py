@@ -1,18 +1,28 @@
 """Maximum of a smooth log likelihood within bounds: damped, projected Newton steps.
 
-Far from the maximum the information is the sum of outer products of the trials' gradients, which costs nothing more; where a full step
-promises little, it is the Hessian itself, from differences of the gradient, since the two agree only where the model is right.
+Far from the maximum the information is the sum of outer products of the trials' gradients, which
+costs nothing more; where a full step promises little, it is the Hessian itself, from differences of
+the gradient, since the two agree only where the model is right.
 """
 
 import dataclasses
 
 import numpy as np
 
-MAX_STEPS, REFRESH = 100, 5
-TOLERANCE, NEAR, STALLED = 1e-7, 2.0, 1e-4  # gain in log likelihood (nats) that a full step promises: done; near; done if none comes
-SAME = 25.0  # squared distance in standard errors within which a search has come to a maximum that is known
-LEAST, FIRST, LARGEST = 1e-12, 1e-3, 1e9  # damping
-NEARBY, MOST = 1e-4, 0.9  # of the distance between the bounds; of the way to a bound
+MAX_STEPS = 100
+REFRESH = 5
+TOLERANCE = 1e-7
+NEAR = 2.0
+STALLED = (
+    1e-4  # gain in log likelihood (nats) that a full step promises: done; near; done if none comes
+)
+# squared distance in standard errors within which a search has come to a maximum that is known
+SAME = 25.0
+LEAST = 1e-12
+FIRST = 1e-3
+LARGEST = 1e9  # damping
+NEARBY = 1e-4
+MOST = 0.9  # of the distance between the bounds; of the way to a bound
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -39,18 +49,28 @@ class Maximum:
     def is_near(self, theta):
         """Whether a point is within five standard errors."""
         gap = theta - self.theta
-        return self.converged and gap @ self.information @ gap < SAME and not gap[np.diag(self.information) == 0].any()
+        return (
+            self.converged
+            and gap @ self.information @ gap < SAME
+            and not gap[np.diag(self.information) == 0].any()
+        )
 
 
 def hessian(evaluate, theta, information, lower, upper, free):
-    """Second derivatives (P, P) by central differences of the gradient, steps .01 of a standard error; 0 where not free."""
-    found, index = np.zeros((len(theta), len(theta))), np.flatnonzero(free)
+    """Second derivatives (P, P) by central differences of the gradient.
+
+    Steps .01 of a standard error; 0 where not free.
+    """
+    found = np.zeros((len(theta), len(theta)))
+    index = np.flatnonzero(free)
     step = 0.01 / np.sqrt(np.maximum(np.diag(information), 1e-12))
     step = np.minimum(step, 0.5 * np.minimum(theta - lower, upper - theta))
     for i in index:
         shift = np.zeros(len(theta))
         shift[i] = step[i]
-        found[i, index] = (evaluate(theta + shift)[1] - evaluate(theta - shift)[1])[index] / (2 * step[i])
+        found[i, index] = (evaluate(theta + shift)[1] - evaluate(theta - shift)[1])[index] / (
+            2 * step[i]
+        )
     return (found + found.T) / 2
 
 
@@ -58,7 +78,11 @@ class _Search:
     """One climb: where it is, and what it knows of the curvature."""
 
     def __init__(self, evaluate, start, lower, upper):
-        self.evaluate, self.lower, self.upper, self.n, self.damping = evaluate, lower, upper, 0, FIRST
+        self.evaluate = evaluate
+        self.lower = lower
+        self.upper = upper
+        self.n = 0
+        self.damping = FIRST
         self.theta = np.clip(start, lower, upper)
         self.value, self.gradient, self.information = self.look(self.theta)
 
@@ -77,12 +101,16 @@ class _Search:
         return np.abs(self.outward - self.theta) > NEARBY * (self.upper - self.lower)
 
     def step(self, damping, reach=1.0):
-        """Where a damped step leads: free parameters at most most of their way to a bound, the others `reach` of theirs.
+        """Where a damped step leads.
 
-        A lapse of nearly 0, taken before the other parameters are right, makes some trials nearly impossible, and the likelihood
-        so steep that no step leads back. Parameters that are cut short are set, and the others solved for once more.
+        Free parameters at most most of their way to a bound, the others `reach` of theirs.
+
+        A lapse of nearly 0, taken before the other parameters are right, makes some trials nearly
+        impossible, and the likelihood so steep that no step leads back. Parameters that are cut
+        short are set, and the others solved for once more.
         """
-        open_, move = self.free.copy(), reach * (self.outward - self.theta)
+        open_ = self.free.copy()
+        move = reach * (self.outward - self.theta)
         scale = np.maximum(np.sqrt(np.abs(np.diag(self.information))), 1e-8)
         inner = self.information / np.outer(scale, scale) + damping * np.eye(len(scale))
         slope = self.gradient / scale
@@ -99,7 +127,10 @@ class _Search:
 
     @property
     def promised(self):
-        """The gain that a full step promises, or that of each parameter alone, whichever is more."""
+        """The gain that a full step promises, or that of each parameter alone.
+
+        Whichever is more.
+        """
         distance = np.abs(self.outward - self.theta)
         error = 1 / np.maximum(np.sqrt(np.abs(np.diag(self.information))), 1e-8)
         alone = np.minimum(0.5 * (self.gradient * error) ** 2, np.abs(self.gradient) * distance)
@@ -112,11 +143,14 @@ class _Search:
             there = self.step(self.damping, reach)
             found = self.look(there)
             if found[0] > self.value:
-                gain, promised = found[0] - self.value, self.gradient @ (there - self.theta) / 2
-                self.theta, (self.value, self.gradient, outer) = there, found
+                gain = found[0] - self.value
+                promised = self.gradient @ (there - self.theta) / 2
+                self.theta = there
+                (self.value, self.gradient, outer) = found
                 self.damping = max(self.damping / 10, LEAST)
                 return outer, gain > 0.5 * promised
-            self.damping, reach = 10 * max(self.damping, 1e-6), MOST * reach
+            self.damping = 10 * max(self.damping, 1e-6)
+            reach = MOST * reach
         return None
 
     def sharpen(self):
@@ -130,7 +164,9 @@ class _Search:
 
     def ended(self, converged):
         inside = (self.theta > self.lower) & (self.theta < self.upper)
-        return Maximum(self.theta, self.value, converged, self.information * np.outer(inside, inside), self.n)
+        return Maximum(
+            self.theta, self.value, converged, self.information * np.outer(inside, inside), self.n
+        )
 
 
 def maximise(evaluate, start, lower, upper, *, exact=False, known=()):
@@ -144,7 +180,8 @@ def maximise(evaluate, start, lower, upper, *, exact=False, known=()):
     exact : bool
         Whether it is minus the Hessian.
     known : sequence of Maximum
-        Where other searches ended: one that comes within five standard errors of such a point ends there, too.
+        Where other searches ended: one that comes within five standard errors of such a point ends
+        there, too.
 
     Returns
     -------
@@ -156,7 +193,8 @@ def maximise(evaluate, start, lower, upper, *, exact=False, known=()):
     >>> maximise(bowl, np.zeros(2), np.zeros(2), np.array([1.0, 5.0])).theta.tolist()
     [1.0, 2.0]
     """
-    search, since = _Search(evaluate, start, lower, upper), None if not exact else 0  # steps since the Hessian was taken
+    search = _Search(evaluate, start, lower, upper)
+    since = None if not exact else 0  # steps since the Hessian was taken
     for _ in range(MAX_STEPS):
         found = next((maximum for maximum in known if maximum.is_near(search.theta)), None)
         if found is not None:
@@ -173,7 +211,8 @@ def maximise(evaluate, start, lower, upper, *, exact=False, known=()):
             return search.ended(bool(promised < STALLED))
         outer, kept = moved
         if exact or since is None or not kept:
-            search.information, since = outer, 0 if exact else None
+            search.information = outer
+            since = 0 if exact else None
         else:
             since += 1
     return search.ended(False)

@@ -1,4 +1,6 @@
-"""Models of choice: their parameters, likelihood and gradient, prior, and simulation. docs/mice.md has every formula and source.
+"""Models of choice: their parameters, likelihood and gradient, prior, and simulation.
+
+Docs/mice.md has every formula and source.
 
 A model has `parameters(choices)`, `starts(choices, n, seed)`, `evaluate(choices, theta)` -> (log
 likelihood, gradient, information), `scores(choices, theta)` (G, P), the gradient of each session's
@@ -16,11 +18,19 @@ from hrnn.task import Task
 
 SIGMA = 0.49  # of the contrast, Findling et al.
 IBL_TASK = Task.preset("ibl").replace(block_max=100)  # the observer's block lengths: 20..100
-KERNELS = {  # name: number in csrc/core/choice.h, whether the present trial is left out of the past, parameters that are not fitted
-    "action_kernel": (0, 1, ()), "stimulus_kernel": (1, 1, ()), "four_alpha": (2, 1, ()), "exponential": (3, 1, ()),
-    "exponential_with_current_trial": (3, 0, ()), "markov": (4, 1, (IBL_TASK.p_block,)), "markov_free": (4, 1, ()),
+# name: number in csrc/core/choice.h, whether the present trial is left out of the past, parameters
+# that are not fitted
+KERNELS = {
+    "action_kernel": (0, 1, ()),
+    "stimulus_kernel": (1, 1, ()),
+    "four_alpha": (2, 1, ()),
+    "exponential": (3, 1, ()),
+    "exponential_with_current_trial": (3, 0, ()),
+    "markov": (4, 1, (IBL_TASK.p_block,)),
+    "markov_free": (4, 1, ()),
 }
-LEARNING, TAU = (1e-4, 0.999, 0.02, 0.6), (0.5, 100.0, 1.0, 20.0)
+LEARNING = (1e-4, 0.999, 0.02, 0.6)
+TAU = (0.5, 100.0, 1.0, 20.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,15 +44,31 @@ class Parameter:
     start_high: float
 
 
-ZETA, LAPSE, REPETITION = (0.01, 5.0, 0.05, 0.6), (0.0, 0.5, 0.01, 0.3), (0.0, 0.5, 0.0, 0.3)
+ZETA = (0.01, 5.0, 0.05, 0.6)
+LAPSE = (0.0, 0.5, 0.01, 0.3)
+REPETITION = (0.0, 0.5, 0.0, 0.3)
 BIAS = -3.0, 3.0, -0.3, 0.3
 PRIOR_PARAMETERS = {
-    "action_kernel": [Parameter("alpha", *LEARNING)], "stimulus_kernel": [Parameter("alpha", *LEARNING)],
-    "four_alpha": [Parameter(f"alpha_{which}", *LEARNING) for which in ("chosen_correct", "chosen_wrong", "other_correct", "other_wrong")],
-    "exponential": [Parameter("tau", *TAU), Parameter("beta_right", 0.01, 50.0, 0.2, 5.0), Parameter("beta_left", 0.01, 50.0, 0.2, 5.0)],
+    "action_kernel": [Parameter("alpha", *LEARNING)],
+    "stimulus_kernel": [Parameter("alpha", *LEARNING)],
+    "four_alpha": [
+        Parameter(f"alpha_{which}", *LEARNING)
+        for which in ("chosen_correct", "chosen_wrong", "other_correct", "other_wrong")
+    ],
+    "exponential": [
+        Parameter("tau", *TAU),
+        Parameter("beta_right", 0.01, 50.0, 0.2, 5.0),
+        Parameter("beta_left", 0.01, 50.0, 0.2, 5.0),
+    ],
     "markov": [Parameter("hazard", 1e-4, 0.5, 0.005, 0.2)],
-    "markov_free": [Parameter("hazard", 1e-4, 0.5, 0.005, 0.2), Parameter("p_block", 0.5, 0.999, 0.6, 0.9)],
-    "semi_markov_free": [Parameter("tau", 5.0, 1000.0, 20.0, 150.0), Parameter("p_block", 0.5, 0.999, 0.6, 0.9)],
+    "markov_free": [
+        Parameter("hazard", 1e-4, 0.5, 0.005, 0.2),
+        Parameter("p_block", 0.5, 0.999, 0.6, 0.9),
+    ],
+    "semi_markov_free": [
+        Parameter("tau", 5.0, 1000.0, 20.0, 150.0),
+        Parameter("p_block", 0.5, 0.999, 0.6, 0.9),
+    ],
 }
 
 
@@ -63,19 +89,18 @@ class PriorModel:
     exact = False  # whether `evaluate` gives the Hessian, not outer products of gradients
 
     def __init__(self, name, lapses=1, zetas=1, repetition=False, bias=False):
-        self.name, self.lapses, self.zetas, self.repetition, self.bias = (
-            name,
-            lapses,
-            zetas,
-            repetition,
-            bias,
-        )
+        self.name = name
+        self.lapses = lapses
+        self.zetas = zetas
+        self.repetition = repetition
+        self.bias = bias
 
     def parameters(self, _):
         zetas = ["zeta"] if self.zetas == 1 else ["zeta_left", "zeta_right"]
         lapses = ["lapse"] if self.lapses == 1 else ["lapse_left", "lapse_right"]
         return [
-            *(Parameter(name, *ZETA) for name in zetas), *(Parameter(name, *LAPSE) for name in lapses),
+            *(Parameter(name, *ZETA) for name in zetas),
+            *(Parameter(name, *LAPSE) for name in lapses),
             *([Parameter("repetition", *REPETITION)] if self.repetition else []),
             *([Parameter("bias", *BIAS)] if self.bias else []),
             *PRIOR_PARAMETERS.get(self.name.removesuffix("_with_current_trial"), []),
@@ -86,8 +111,10 @@ class PriorModel:
 
     def _split(self, theta):
         """The core's decision tuple, and the parameters of the prior."""
-        zeta, rest = theta[: self.zetas], theta[self.zetas :]
-        lapse, rest = rest[: self.lapses], rest[self.lapses :]
+        zeta = theta[: self.zetas]
+        rest = theta[self.zetas :]
+        lapse = rest[: self.lapses]
+        rest = rest[self.lapses :]
         rho, rest = (rest[0], rest[1:]) if self.repetition else (0.0, rest)
         bias, rest = (rest[0], rest[1:]) if self.bias else (0.0, rest)
         flags = self.zetas == 1, self.lapses == 1, self.repetition, self.bias
@@ -96,8 +123,10 @@ class PriorModel:
     def _prior(self, choices, parameters):
         """π before each trial and its derivatives by its parameters (K, R)."""
         model, shift, fixed = KERNELS[self.name]
-        every, n = np.array([*parameters, *fixed], float), len(choices.choice)
-        prior, dprior = np.empty(n), np.empty((len(every), n))
+        every = np.array([*parameters, *fixed], float)
+        n = len(choices.choice)
+        prior = np.empty(n)
+        dprior = np.empty((len(every), n))
         _core.choice_prior(model, choices._tuple, shift, every, prior, dprior)
         return prior, dprior[: len(parameters)]
 
@@ -107,8 +136,18 @@ class PriorModel:
     def evaluate(self, choices, theta):
         decision, parameters = self._split(theta)
         prior, dprior = self._prior(choices, parameters)
-        gradient, outer = np.empty(len(theta)), np.empty((len(theta), len(theta)))
-        value = _core.choice_likelihood(choices._tuple, decision, prior, dprior, gradient, outer, None, np.empty(_core.choice_scratch()))
+        gradient = np.empty(len(theta))
+        outer = np.empty((len(theta), len(theta)))
+        value = _core.choice_likelihood(
+            choices._tuple,
+            decision,
+            prior,
+            dprior,
+            gradient,
+            outer,
+            None,
+            np.empty(_core.choice_scratch()),
+        )
         return value, gradient, outer
 
     def scores(self, choices, theta):
@@ -176,13 +215,16 @@ def _in_order(choices, decision, fixed, name, parameters, uniforms):
 
     sigma, *four, rho, bias = decision[:7]
     rho, bias = (np.broadcast_to(value, len(choices.sessions)) for value in (rho, bias))
-    starts, choice = np.flatnonzero(choices.first), np.zeros(len(choices.choice), np.int8)
+    starts = np.flatnonzero(choices.first)
+    choice = np.zeros(len(choices.choice), np.int8)
     ends = np.r_[starts[1:], len(choice)]
-    p, previous = np.full(len(starts), 0.5), np.zeros(len(starts))
+    p = np.full(len(starts), 0.5)
+    previous = np.zeros(len(starts))
     for t in range((ends - starts).max()):
         live = np.flatnonzero(starts + t < ends)
         rows = starts[live] + t
-        side_of, c = np.sign(choices.contrast[rows]), choices.contrast[rows]
+        side_of = np.sign(choices.contrast[rows])
+        c = choices.contrast[rows]
         zeta, lapse = (
             _of_side(side_of, left[live], right[live]) for left, right in (four[:2], four[2:4])
         )
@@ -195,15 +237,19 @@ def _in_order(choices, decision, fixed, name, parameters, uniforms):
         again = np.where(previous[live] != 0, rho[live], 0.0)
         right = (1 - lapse - again) * ndtr(w) + lapse / 2 + again * (previous[live] > 0)
         drawn = np.where(uniforms[rows] < right, 1, -1) * choices.responded[rows]
-        choice[rows], did = drawn, live[drawn != 0]
+        choice[rows] = drawn
+        did = live[drawn != 0]
         previous[did] = drawn[drawn != 0]
-        came, chose = choices.side[rows][drawn != 0] > 0, drawn[drawn != 0] > 0
+        came = choices.side[rows][drawn != 0] > 0
+        chose = drawn[drawn != 0] > 0
         if name == "action_kernel":
             p[did] += parameters[0][did] * (chose - p[did])
         elif name == "four_alpha":
             wrong = (came != chose).astype(int)
-            chosen, other = parameters[wrong, did], parameters[2 + wrong, did]
-            a_right, a_left = np.where(chose, chosen, other), np.where(chose, other, chosen)
+            chosen = parameters[wrong, did]
+            other = parameters[2 + wrong, did]
+            a_right = np.where(chose, chosen, other)
+            a_left = np.where(chose, other, chosen)
             v_right = p[did] + a_right * (came - p[did])
             v_left = (1 - p[did]) + a_left * (p[did] - came)
             p[did] = v_right / (v_right + v_left)
@@ -216,7 +262,10 @@ def _of_side(side, left, right):
 
 
 class FixedPrior(PriorModel):
-    """A prior without parameters, computed once for each set of trials: semi_markov, oracle, flat."""
+    """A prior without parameters, computed once for each set of trials.
+
+    semi_markov, oracle, flat.
+    """
 
     def _prior(self, choices, parameters):
         if self.name not in choices.cache:
@@ -232,12 +281,18 @@ class FixedPrior(PriorModel):
 
 
 def semi_markov_prior(choices, task=IBL_TASK):
-    """π of the exact observer of the rig's blocks, told the side of every trial with a choice, frozen at the others; (R,)."""
+    """π of the exact observer of the rig's blocks, told the side of every trial with a choice.
+
+    Frozen at the others; (R,).
+    """
     told = choices.responded
     prior = np.full(len(told), np.nan)
     if told.any():
-        prior[told], _ = filter_sides(choices.side[told], choices.session[told], choices.block_side[told], task=task)
-    # a trial without a choice stands before the same prior as the next one with a choice in its session, or after the last
+        prior[told], _ = filter_sides(
+            choices.side[told], choices.session[told], choices.block_side[told], task=task
+        )
+    # a trial without a choice stands before the same prior as the next one with a choice in its
+    # session, or after the last
     following = np.minimum.accumulate(np.where(told, np.arange(len(told)), len(told))[::-1])[::-1]
     session = choices.session
     same = (following < len(told)) & (session[np.minimum(following, len(told) - 1)] == session)
@@ -247,13 +302,18 @@ def semi_markov_prior(choices, task=IBL_TASK):
 
 
 class FreeSemiMarkov(PriorModel):
-    """The semi-Markov observer with fitted τ and p_block; derivatives of the prior by central differences."""
+    """The semi-Markov observer with fitted τ and p_block.
+
+    Derivatives of the prior by central differences.
+    """
 
     STEP = 1e-4
 
     def _prior(self, choices, parameters):
         def at(tau, p_block):
-            return semi_markov_prior(choices, IBL_TASK.replace(block_hazard=1 / tau, p_block=min(p_block, 1.0)))
+            return semi_markov_prior(
+                choices, IBL_TASK.replace(block_hazard=1 / tau, p_block=min(p_block, 1.0))
+            )
 
         tau, p_block = map(float, parameters)
         h = self.STEP
@@ -267,14 +327,23 @@ def sobol(parameters, n, seed):
     """Starting points (n, P) of a Sobol sequence in the box of the starts."""
     from scipy.stats import qmc
 
-    low, high = (np.array([getattr(p, end) for p in parameters]) for end in ("start_low", "start_high"))
-    return low + qmc.Sobol(len(parameters), seed=seed).random(1 << (n - 1).bit_length())[:n] * (high - low)
+    low, high = (
+        np.array([getattr(p, end) for p in parameters]) for end in ("start_low", "start_high")
+    )
+    return low + qmc.Sobol(len(parameters), seed=seed).random(1 << (n - 1).bit_length())[:n] * (
+        high - low
+    )
 
 
 class HistoryGlm:
-    """Logistic regression on contrast × side (one-hot), previous choice × (correct, wrong), block side, intercept."""
+    """Logistic regression on contrast × side (one-hot), previous choice × (correct, wrong).
 
-    name, exact, blocks = "history_glm", True, True
+    Block side, intercept.
+    """
+
+    name = "history_glm"
+    exact = True
+    blocks = True
     WIDE = (-15.0, 15.0, -0.5, 0.5)
 
     def _levels(self, choices):
@@ -282,7 +351,9 @@ class HistoryGlm:
         return sizes[sizes > 0]
 
     def parameters(self, choices):
-        names = [f"{side}_{100 * c:.4g}" for c in self._levels(choices) for side in ("left", "right")]
+        names = [
+            f"{side}_{100 * c:.4g}" for c in self._levels(choices) for side in ("left", "right")
+        ]
         names += [
             "previous_correct",
             "previous_wrong",
@@ -295,7 +366,10 @@ class HistoryGlm:
         return sobol(self.parameters(choices), n, seed)
 
     def design(self, choices):
-        """Regressors (R, K); the previous trial is the one before in the session, 0 where it has no choice."""
+        """Regressors (R, K); the previous trial is the one before in the session.
+
+        0 where it has no choice.
+        """
         last = np.r_[0, choices.choice[:-1]] * ~choices.first
         correct = np.r_[False, choices.choice[:-1] == choices.side[:-1]]
         columns = [(choices.contrast == s * c) for c in self._levels(choices) for s in (-1, 1)]
@@ -310,10 +384,15 @@ class HistoryGlm:
     def _counts(self, choices):
         """Distinct regressors, how often each occurs with a choice, and with a right one."""
         if self.name not in choices.cache:
-            X, right = self.design(choices)[choices.responded], choices.choice[choices.responded] > 0
+            X = self.design(choices)[choices.responded]
+            right = choices.choice[choices.responded] > 0
             kind = X @ 3.0 ** np.arange(X.shape[1])  # entries are -1, 0, 1: the digits of a number
             _, first, code = np.unique(kind, return_index=True, return_inverse=True)
-            choices.cache[self.name] = X[first], np.bincount(code.ravel()).astype(float), np.bincount(code.ravel(), right)
+            choices.cache[self.name] = (
+                X[first],
+                np.bincount(code.ravel()).astype(float),
+                np.bincount(code.ravel(), right),
+            )
         return choices.cache[self.name]
 
     def evaluate(self, choices, theta):
@@ -345,7 +424,8 @@ class HistoryGlm:
             [X[rows] @ own for rows, own in zip(choices.sessions, thetas, strict=True)]
         )
         starts = np.flatnonzero(choices.first)
-        ends, history = np.r_[starts[1:], len(choice)], 2 * len(self._levels(choices))
+        ends = np.r_[starts[1:], len(choice)]
+        history = 2 * len(self._levels(choices))
         correct, wrong = thetas.T[history : history + 2]
         for t in range((ends - starts).max()):
             live = starts + t < ends
@@ -356,20 +436,24 @@ class HistoryGlm:
                 z = z + before * np.where(
                     before == choices.side[rows - 1], correct[live], wrong[live]
                 )
-            choice[rows] = np.where(uniforms[rows] < 1 / (1 + np.exp(-z)), 1, -1) * choices.responded[rows]
+            choice[rows] = (
+                np.where(uniforms[rows] < 1 / (1 + np.exp(-z)), 1, -1) * choices.responded[rows]
+            )
         return choice
 
 
 class Repeating(HistoryGlm):
     """The same without the block side: stimuli and the last trial alone; `nulls` simulates it."""
 
-    name, blocks = "repeating", False
+    name = "repeating"
+    blocks = False
 
 
 class Psychometric:
     """The function with two lapses (`psychometric`) in each block."""
 
-    name, exact = "psychometric", True
+    name = "psychometric"
+    exact = True
 
     def _blocks(self, choices):
         return np.unique(choices.p_right_block[choices.responded])
@@ -379,8 +463,11 @@ class Psychometric:
 
         boxes = [(-0.3, 0.3), (0.03, 0.8), (0.0, 0.3), (0.0, 0.3)]
         return [
-            Parameter(f"{name}_{1 - block:.2g}", low, high, *box) for block in self._blocks(choices)
-            for name, low, high, box in zip(("mu", "sigma", "gamma1", "gamma2"), LOWER, UPPER, boxes, strict=True)
+            Parameter(f"{name}_{1 - block:.2g}", low, high, *box)
+            for block in self._blocks(choices)
+            for name, low, high, box in zip(
+                ("mu", "sigma", "gamma1", "gamma2"), LOWER, UPPER, boxes, strict=True
+            )
         ]
 
     def _counts(self, choices):
@@ -396,10 +483,14 @@ class Psychometric:
         return choices.cache[self.name]
 
     def starts(self, choices, n, seed):
-        """The best of 200 candidates in each block: far from them the likelihood has other maxima, steps between two contrasts."""
+        """The best of 200 candidates in each block.
+
+        Far from them the likelihood has other maxima, steps between two contrasts.
+        """
         from hrnn.behavior.psychometric_function import _candidates, _screen
 
-        candidates, best = _candidates(seed), []
+        candidates = _candidates(seed)
+        best = []
         for counts in self._counts(choices):
             c, right, total = counts
             first = candidates[np.argsort(_screen(candidates, c, right, total), kind="stable")[:n]]
@@ -409,14 +500,18 @@ class Psychometric:
     def evaluate(self, choices, theta):
         from hrnn.behavior.psychometric_function import _curve_and_slopes
 
-        value, k = 0.0, len(theta)
-        gradient, information = np.empty(k), np.zeros((k, k))
+        value = 0.0
+        k = len(theta)
+        gradient = np.empty(k)
+        information = np.zeros((k, k))
         for i, (c, right, n) in enumerate(self._counts(choices)):
             own = slice(4 * i, 4 * i + 4)
             p, slopes = _curve_and_slopes(theta[own], c)
             value += float(right @ np.log(p) + (n - right) @ np.log1p(-p))
             gradient[own] = slopes @ (right / p - (n - right) / (1 - p))
-            information[own, own] = (slopes * (n / (p * (1 - p)))) @ slopes.T  # expected: positive everywhere
+            information[own, own] = (
+                slopes * (n / (p * (1 - p)))
+            ) @ slopes.T  # expected: positive everywhere
         return value, gradient, information
 
     def scores(self, choices, theta):
@@ -473,5 +568,11 @@ def model_of(name, *, lapses=1, zetas=1, repetition=False, bias=False):
                 f"lapses, zetas, repetition and bias must be left at their defaults for {name!r}"
             )
         return HistoryGlm() if name == "history_glm" else Psychometric()
-    kind = FixedPrior if name in _FIXED else FreeSemiMarkov if name == "semi_markov_free" else PriorModel
+    kind = (
+        FixedPrior
+        if name in _FIXED
+        else FreeSemiMarkov
+        if name == "semi_markov_free"
+        else PriorModel
+    )
     return kind(name, lapses, zetas, repetition, bias)

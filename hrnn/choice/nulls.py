@@ -22,8 +22,10 @@ def pseudo_blocks(n_trials, *, rng=0):
     >>> float(pseudo_blocks(200)[0])
     0.5
     """
-    n_trials, random = whole_number(n_trials, "n_trials"), generator(rng)
-    left, right = round(1 - RIG.p_block, 10), RIG.p_block  # P(left) in right and in left blocks
+    n_trials = whole_number(n_trials, "n_trials")
+    random = generator(rng)
+    left = round(1 - RIG.p_block, 10)
+    right = RIG.p_block  # P(left) in right and in left blocks
     return np.r_[
         np.full(RIG.n_unbiased, 0.5), np.where(_block_sides(n_trials, random) > 0, left, right)
     ][:n_trials]
@@ -79,7 +81,9 @@ def block_following(trials, *, n_pseudo=200, rng=0):
     """
     import pandas as pd
 
-    n_pseudo, random, rows = whole_number(n_pseudo, "n_pseudo"), generator(rng), []
+    n_pseudo = whole_number(n_pseudo, "n_pseudo")
+    random = generator(rng)
+    rows = []
     simulating = random.spawn(1)[0]
     names, found, _ = units(trials, "subject")
     for k, choices in enumerate(found):

@@ -1,4 +1,7 @@
-"""Mice beside networks and Bayesian agents: the same measures, and the same models fitted, for all of them."""
+"""Mice beside networks and Bayesian agents.
+
+The same measures, and the same models fitted, for all of them.
+"""
 
 import dataclasses
 import functools
@@ -15,16 +18,20 @@ from hrnn.statistics.resampling import mean_interval
 
 MODELS_FITTED = ("action_kernel", "semi_markov", "history_glm")
 MEASURES = {  # what `Beside.measures` holds of every unit
-    "shift_at_0": "P(right | contrast 0), right less left blocks", "alpha": "rate of the action kernel",
+    "shift_at_0": "P(right | contrast 0), right less left blocks",
+    "alpha": "rate of the action kernel",
     "bits_over_bayes": "bits per trial of the action kernel less those of the semi-Markov observer",
-    "previous_correct": "log odds of repeating a choice that was correct", "previous_wrong": "log odds of repeating one that was wrong",
+    "previous_correct": "log odds of repeating a choice that was correct",
+    "previous_wrong": "log odds of repeating one that was wrong",
     "bits_per_trial": "bits per trial of the action kernel",
 }
 
 
 @dataclasses.dataclass(eq=False)
 class Beside:
-    """Mice, and agents in their own task, each measured in the same way; every part is computed when it is first asked for.
+    """Mice, and agents in their own task, each measured in the same way.
+
+    Every part is computed when it is first asked for.
 
     Parameters
     ----------
@@ -63,13 +70,22 @@ class Beside:
         trial_table(self.mice, "subject")
         for name in ("n_starts", "n_pseudo"):
             whole_number(getattr(self, name), name)
-        self.settings = {"n_threads": self.n_threads, "n_starts": self.n_starts, "progress": self.progress, "rng": self.seed}
+        self.settings = {
+            "n_threads": self.n_threads,
+            "n_starts": self.n_starts,
+            "progress": self.progress,
+            "rng": self.seed,
+        }
 
     @functools.cached_property
     def fits(self):
         """Fits of MODELS_FITTED: {(population, model): Fit}."""
         tables = {"mice": self.mice, **self.agents}
-        return {(name, model): fit(table, model, **self.settings) for name, table in tables.items() for model in MODELS_FITTED}
+        return {
+            (name, model): fit(table, model, **self.settings)
+            for name, table in tables.items()
+            for model in MODELS_FITTED
+        }
 
     @functools.cached_property
     def measures(self):
@@ -113,20 +129,40 @@ class Beside:
 
     @functools.cached_property
     def changes(self):
-        """Fraction of choices of the new block's side at contrast 0 by trial since the change: {population: DataFrame}."""
-        return {name: behavior.takes_new_side(table) for name, table in {"mice": self.mice, **self.agents}.items()}
+        """Fraction of choices of the new block's side at contrast 0 by trial since the change.
+
+        {population: DataFrame}.
+        """
+        return {
+            name: behavior.takes_new_side(table)
+            for name, table in {"mice": self.mice, **self.agents}.items()
+        }
 
     def population(self, measure):
-        """Mean over mice with its interval, and the value of each agent: a table `population, value, low, high, n`."""
+        """Mean over mice with its interval, and the value of each agent.
+
+        A table `population, value, low, high, n`.
+        """
         import pandas as pd
 
         rows = []
-        for name, part in self.measures[self.measures.measure == measure].groupby("population", sort=False):
+        for name, part in self.measures[self.measures.measure == measure].groupby(
+            "population", sort=False
+        ):
             if name == "mice":
                 mean = mean_interval(part.value[np.isfinite(part.value)].to_numpy(), rng=self.seed)
-                rows.append({"population": name, "value": mean.value, "low": mean.low, "high": mean.high, "n": mean.n})
+                rows.append(
+                    {
+                        "population": name,
+                        "value": mean.value,
+                        "low": mean.low,
+                        "high": mean.high,
+                        "n": mean.n,
+                    }
+                )
             else:
-                value, margin = part.value.iloc[0], part.margin.iloc[0]
+                value = part.value.iloc[0]
+                margin = part.margin.iloc[0]
                 rows.append(
                     {
                         "population": name,
@@ -158,7 +194,10 @@ def of_fits(fits):
 
 
 def shift_at_zero(fitted):
-    """P(right | choice) at contrast 0 in right less left blocks, of each unit of a fit, (M,); NaN without such trials."""
+    """P(right | choice) at contrast 0 in right less left blocks, of each unit of a fit, (M,).
+
+    NaN without such trials.
+    """
     shift = np.full(len(fitted.trials), np.nan)
     for k, choices in enumerate(fitted.trials):
         zero = choices.responded & (choices.contrast == 0)

@@ -71,7 +71,14 @@ class Choices:
     @functools.cached_property
     def _tuple(self):
         """The form that the C core takes."""
-        return self.session, self.choice, self.side, self.previous, (self.block_side != 0).astype(np.int8), self.contrast
+        return (
+            self.session,
+            self.choice,
+            self.side,
+            self.previous,
+            (self.block_side != 0).astype(np.int8),
+            self.contrast,
+        )
 
     @property
     def n(self):
@@ -109,9 +116,12 @@ def session_labels(trials, choices, rows):
 
 
 def units(table, by):
-    """Split a trial table into units to fit: (DataFrame of their names, [Choices], [rows of the table (bool)]).
+    """Split a trial table into units to fit.
 
-    Strengths are divided by the largest of the table where that exceeds 1: contrasts stay, strengths of agents become at most 1.
+    (DataFrame of their names, [Choices], [rows of the table (bool)]).
+
+    Strengths are divided by the largest of the table where that exceeds 1: contrasts stay,
+    strengths of agents become at most 1.
     """
     import pandas as pd
 
@@ -122,20 +132,38 @@ def units(table, by):
         trial_column(table, name, allowed=(-1, 0, 1))
     unknown = np.flatnonzero((values["choice"] != 0) & (values["side"] == 0))
     if unknown.size:
-        raise ValueError(f"trials['side'] must be known where there is a choice, but row {unknown[0]} is 0")
+        raise ValueError(
+            f"trials['side'] must be known where there is a choice, but row {unknown[0]} is 0"
+        )
     contrast = values["signed_strength"] / max(np.abs(values["signed_strength"]).max(), 1.0)
     subject = table["subject"].to_numpy() if "subject" in table else np.full(len(table), "all")
     if by == "pooled":
-        names, code = pd.DataFrame({"subject": ["all"]}), np.zeros(len(table), int)
+        names = pd.DataFrame({"subject": ["all"]})
+        code = np.zeros(len(table), int)
     else:
-        keys = {"subject": subject} | ({"session": table["session"].to_numpy()} if by == "session" else {})
+        keys = {"subject": subject} | (
+            {"session": table["session"].to_numpy()} if by == "session" else {}
+        )
         groups = pd.DataFrame(keys).groupby(list(keys), sort=True)
-        code, names = groups.ngroup().to_numpy(), groups.size().reset_index()[list(keys)]
-    found, rows = [], []
+        code = groups.ngroup().to_numpy()
+        names = groups.size().reset_index()[list(keys)]
+    found = []
+    rows = []
     for k in range(len(names)):
         inside = np.flatnonzero(code == k)
         inside = inside[np.argsort(session[inside], kind="stable")]
-        choice, side, block_side = (values[name][inside].astype(np.int8) for name in ("choice", "side", "block_side"))
-        found.append(Choices(session[inside].astype(np.int64), choice, side, contrast[inside], block_side, 1 - values["p_left"][inside]))
+        choice, side, block_side = (
+            values[name][inside].astype(np.int8) for name in ("choice", "side", "block_side")
+        )
+        found.append(
+            Choices(
+                session[inside].astype(np.int64),
+                choice,
+                side,
+                contrast[inside],
+                block_side,
+                1 - values["p_left"][inside],
+            )
+        )
         rows.append(inside)
     return names, found, rows

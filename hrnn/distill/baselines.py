@@ -1,14 +1,18 @@
-"""Other ways to make a network of two units of a trained one: five baselines beside RADD, with one budget.
+"""Other ways to make a network of two units of a trained one.
 
-Each sees the training sessions of a `Radd` and its coordinates z, and starts from recurrent weights near a multiple of the
-identity (Le, Jaitly & Hinton 2015), without which most seeds of soft targets and sampled choices never learn to remember the
-block. The first three back-propagate through whole sessions of the teacher's own inputs, N_UPDATES times on a quarter of the
-sessions, by Adam with a rate that falls to 0 by a cosine and a gradient of norm at most 1:
+Five baselines beside RADD, with one budget.
+
+Each sees the training sessions of a `Radd` and its coordinates z, and starts from recurrent weights
+near a multiple of the identity (Le, Jaitly & Hinton 2015), without which most seeds of soft targets
+and sampled choices never learn to remember the block. The first three back-propagate through whole
+sessions of the teacher's own inputs, N_UPDATES times on a quarter of the sessions, by Adam with a
+rate that falls to 0 by a cosine and a gradient of norm at most 1:
 
 * soft_targets: cross entropy to the teacher's P(right), both softened by a temperature τ, times τ² (Bucilă, Caruana &
   Niculescu-Mizil 2006; Ba & Caruana 2014; Hinton, Vinyals & Dean 2015);
 * hidden_states: squared distance of the units to z at every step, the units being driven by themselves alone, plus cross entropy
-  to P(right) (the hidden and the prediction loss of TinyBERT, Jiao et al. 2020; z has two dimensions, so its map is the identity);
+  to P(right) (the hidden and the prediction loss of TinyBERT, Jiao et al. 2020; z has two
+  dimensions, so its map is the identity);
 * sampled_choices: -log p of one sequence of choices for each session, drawn from the teacher's P(right) (sequence-level
   distillation, Kim & Rush 2016).
 
@@ -16,7 +20,8 @@ The others:
 
 * from_scratch: trained on the task itself in closed loop with the teacher's loss, as many sessions in as many updates;
 * full_force: recursive least squares of the units' currents on the teacher's, in the directions of z, and of the log odds, while
-  the student runs freely (full-FORCE, DePasquale et al. 2018; Sussillo & Abbott 2009), once through the training sessions.
+  the student runs freely (full-FORCE, DePasquale et al. 2018; Sussillo & Abbott 2009), once through
+  the training sessions.
 """
 
 import dataclasses
@@ -36,10 +41,13 @@ from hrnn.sequence import LANES, Sequences, scratch_of
 from hrnn.training import Recipe, Trainer
 
 KINDS = ("from_scratch", "soft_targets", "hidden_states", "sampled_choices", "full_force")
-N_UPDATES, N_BATCHES = 600, 4
-LEARNING_RATE, LARGEST_GRADIENT = 0.1, 1.0
+N_UPDATES = 600
+N_BATCHES = 4
+LEARNING_RATE = 0.1
+LARGEST_GRADIENT = 1.0
 LEARNING_RATE_CLOSED_LOOP = 0.003
-FIRST_MEMORY, FIRST_SPREAD = 0.7, 0.5
+FIRST_MEMORY = 0.7
+FIRST_SPREAD = 0.5
 TEMPERATURE = 2.0
 FIRST_INVERSE = 1.0  # of the running inverse correlation matrices
 
@@ -68,7 +76,10 @@ class Student:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Lesson:
-    """One batch of sessions as the core wants it: inputs, probabilities q and their weights, states y and theirs."""
+    """One batch of sessions as the core wants it.
+
+    Inputs, probabilities q and their weights, states y and theirs.
+    """
 
     sequences: Sequences
     q: np.ndarray
@@ -81,12 +92,23 @@ class _Lesson:
         """The loss; its gradient goes to gradient (P,)."""
         gradient.fill(0)
         return _core.sequence_gradient(
-            theta, student.n_hidden, student.leak, self.sequences.x, self.q, self.weight, self.temperature, self.y,
-            self.state_weight, gradient, scratch,
+            theta,
+            student.n_hidden,
+            student.leak,
+            self.sequences.x,
+            self.q,
+            self.weight,
+            self.temperature,
+            self.y,
+            self.state_weight,
+            gradient,
+            scratch,
         )
 
 
-def student(kind, run, net, radd, *, n_updates=N_UPDATES, temperature=TEMPERATURE, rng=0, stop=None):
+def student(
+    kind, run, net, radd, *, n_updates=N_UPDATES, temperature=TEMPERATURE, rng=0, stop=None
+):
     """Make one small network of a trained one.
 
     Parameters
@@ -126,29 +148,42 @@ def student(kind, run, net, radd, *, n_updates=N_UPDATES, temperature=TEMPERATUR
     """
     one_of(kind, "kind", KINDS)
     run_of(run, net)
-    if not isinstance(radd, Radd) or radd.rows.shape[1] != net.n_hidden or radd.train_sessions.max() >= run.sessions.n_sessions:
+    if (
+        not isinstance(radd, Radd)
+        or radd.rows.shape[1] != net.n_hidden
+        or radd.train_sessions.max() >= run.sessions.n_sessions
+    ):
         raise ValueError("radd must be hrnn.distill.radd of this run")
-    n_updates, temperature = whole_number(n_updates, "n_updates"), real_number(temperature, "temperature", 0, np.inf, "")
-    began, random = time.perf_counter(), generator(rng)
+    n_updates = whole_number(n_updates, "n_updates")
+    temperature = real_number(temperature, "temperature", 0, np.inf, "")
+    began = time.perf_counter()
+    random = generator(rng)
     first = first_network(len(radd.rows), random)
     if kind == "from_scratch":
         theta, loss = _closed_loop(first, run, len(radd.train_sessions), n_updates, random, stop)
     elif kind == "full_force":
         theta, loss = _force(first, run, net, radd, random)
     else:
-        theta, loss = _descend(first, _lessons(kind, run, radd, temperature, random), n_updates, stop)
+        theta, loss = _descend(
+            first, _lessons(kind, run, radd, temperature, random), n_updates, stop
+        )
     network = first.with_theta(theta, metadata={"distilled": kind, "n_updates": n_updates})
     return Student(kind, network, np.asarray(loss), time.perf_counter() - began)
 
 
 def first_network(n_hidden, rng):
-    """Where students start: PyTorch's initial weights, the recurrent ones halved beside 0.7 times the identity, no biases."""
+    """Where students start.
+
+    PyTorch's initial weights, the recurrent ones halved beside 0.7 times the identity, no biases.
+    """
     net = Network.init("tanh", n_hidden=n_hidden, rng=rng)
     W = FIRST_MEMORY * np.eye(n_hidden) + FIRST_SPREAD * net.W
     return Network.from_arrays("tanh", W=W, U=net.U, b=np.zeros(n_hidden), V=net.V, c=np.zeros(2))
 
 
-def students(run, net, radds, *, kinds=KINDS, n_updates=N_UPDATES, n_threads=None, progress=True, rng=0):
+def students(
+    run, net, radds, *, kinds=KINDS, n_updates=N_UPDATES, n_threads=None, progress=True, rng=0
+):
     """Students of several kinds, one of each for every RADD, in parallel threads.
 
     Parameters
@@ -182,28 +217,36 @@ def students(run, net, radds, *, kinds=KINDS, n_updates=N_UPDATES, n_threads=Non
     streams = iter(generator(rng).spawn(len(radds) * len(kinds)))
 
     def job(kind, radd, stream):
-        return lambda stop: student(kind, run, net, radd, n_updates=n_updates, rng=stream, stop=stop)
+        return lambda stop: student(
+            kind, run, net, radd, n_updates=n_updates, rng=stream, stop=stop
+        )
 
-    work = {(kind, i): job(kind, radd, next(streams)) for kind in kinds for i, radd in enumerate(radds)}
+    work = {
+        (kind, i): job(kind, radd, next(streams)) for kind in kinds for i, radd in enumerate(radds)
+    }
     done = parallel.run(work, n_threads_of(n_threads), progress)
     return {kind: [done[kind, i] for i in range(len(radds))] for kind in kinds}
 
 
-# ---- open loop, by gradient ----------------------------------------------------------------------------------------
+# ---- open loop, by gradient ----
 
 
 def _lessons(kind, run, radd, temperature, random):
     """Batches of training sessions with what `kind` asks for."""
-    margin, observed = log_odds(run.p_right), run.observed
+    margin = log_odds(run.p_right)
+    observed = run.observed
     tau = temperature if kind == "soft_targets" else 1.0
     q = 1 / (1 + np.exp(-margin / tau))
     if kind == "sampled_choices":
         q = (random.random(len(q)) < q).astype(float)
     z = radd.project(run.hidden) if kind == "hidden_states" else None
     found = []
-    for part in np.array_split(random.permutation(radd.train_sessions), min(N_BATCHES, len(radd.train_sessions))):
+    for part in np.array_split(
+        random.permutation(radd.train_sessions), min(N_BATCHES, len(radd.train_sessions))
+    ):
         sequences = Sequences.of(run, np.sort(part))
-        weight, everywhere = sequences.lay(observed), (sequences.step >= 0).astype(float)
+        weight = sequences.lay(observed)
+        everywhere = (sequences.step >= 0).astype(float)
         states = (None, None) if z is None else (sequences.lay(z), everywhere / everywhere.sum())
         found.append(_Lesson(sequences, sequences.lay(q), weight / weight.sum(), tau, *states))
     return found
@@ -211,7 +254,9 @@ def _lessons(kind, run, radd, temperature, random):
 
 def _descend(first, lessons, n_updates, stop):
     """theta after Adam on the lessons in turn, and the loss before each update."""
-    theta, gradient, (mean, square) = first.theta.copy(), np.empty_like(first.theta), np.zeros((2, len(first.theta)))
+    theta = first.theta.copy()
+    gradient = np.empty_like(first.theta)
+    (mean, square) = np.zeros((2, len(first.theta)))
     scratch = [scratch_of(first.n_hidden, lesson.sequences) for lesson in lessons]
     loss = np.empty(n_updates)
     for update in range(n_updates):
@@ -225,31 +270,53 @@ def _descend(first, lessons, n_updates, stop):
     return theta, loss
 
 
-# ---- the others ----------------------------------------------------------------------------------------------------
+# ---- the others ----
 
 
 def _closed_loop(first, run, n_train, n_updates, random, stop):
     """theta after training on the task itself, a batch's number of sessions in each update."""
-    recipe = Recipe(optimizer="adam", learning_rate=LEARNING_RATE_CLOSED_LOOP, n_sessions=-(-n_train // N_BATCHES), n_steps=n_updates)
-    trained = Trainer.new(first, run.sessions.task, recipe, None, random, None).run(None, 1, False, stop)
+    recipe = Recipe(
+        optimizer="adam",
+        learning_rate=LEARNING_RATE_CLOSED_LOOP,
+        n_sessions=-(-n_train // N_BATCHES),
+        n_steps=n_updates,
+    )
+    trained = Trainer.new(first, run.sessions.task, recipe, None, random, None).run(
+        None, 1, False, stop
+    )
     return trained.network.theta, trained.loss
 
 
 def _force(first, run, net, radd, random):
     """theta after recursive least squares on the teacher's currents W h + U x + b in the coordinates of z, scaled as z is."""
     session = run.session
-    recurrent, train = before(run, run.hidden @ (radd.rows @ net.W).T), np.isin(session, radd.train_sessions)
-    current = recurrent + run.inputs @ (radd.rows @ net.U).T  # projected before they are shifted: the states are large
+    recurrent = before(run, run.hidden @ (radd.rows @ net.W).T)
+    train = np.isin(session, radd.train_sessions)
+    current = (
+        recurrent + run.inputs @ (radd.rows @ net.U).T
+    )  # projected before they are shifted: the states are large
     current -= current[train].mean(0)
     current *= np.arctanh(1 / MARGIN) / np.abs(current[train]).max()
-    margin, theta = log_odds(run.p_right), first.theta.copy()
+    margin = log_odds(run.p_right)
+    theta = first.theta.copy()
     k = first.n_hidden + 4
-    inverse, h = np.stack([FIRST_INVERSE * np.eye(k)] * 2), np.zeros(first.n_hidden)
+    inverse = np.stack([FIRST_INVERSE * np.eye(k)] * 2)
+    h = np.zeros(first.n_hidden)
     scratch = np.empty(_core.sequence_scratch(first.n_hidden, 1, LANES)[1])
     for part in random.permutation(radd.train_sessions):
         rows = session == part
         starts = np.zeros(rows.sum(), np.int8)
         starts[0] = 1
-        _core.sequence_force(theta, first.n_hidden, first.leak, np.ascontiguousarray(run.inputs[rows]), starts, current[rows],
-                             margin[rows], inverse, h, scratch)
+        _core.sequence_force(
+            theta,
+            first.n_hidden,
+            first.leak,
+            np.ascontiguousarray(run.inputs[rows]),
+            starts,
+            current[rows],
+            margin[rows],
+            inverse,
+            h,
+            scratch,
+        )
     return theta, []

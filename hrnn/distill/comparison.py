@@ -1,4 +1,7 @@
-"""How good a copy is a student? Behaviour in closed loop, agreement with the teacher, and how the states move."""
+"""How good a copy is a student? Behaviour in closed loop, agreement with the teacher.
+
+And how the states move.
+"""
 
 import dataclasses
 
@@ -13,7 +16,15 @@ from hrnn.rollout import rollout
 from hrnn.sequence import Sequences, respond
 from hrnn.statistics.resampling import mean_interval
 
-BEHAVIOUR = ("correct", "timeouts", "steps_per_trial", "reward_per_trial", "reward_per_step", "mu0_concordant", "mu0_discordant")
+BEHAVIOUR = (
+    "correct",
+    "timeouts",
+    "steps_per_trial",
+    "reward_per_trial",
+    "reward_per_step",
+    "mu0_concordant",
+    "mu0_discordant",
+)
 AGREEMENT = ("mu0_concordance", "same_choice", "p_difference", "trajectory_error")
 MEASURES = (*BEHAVIOUR, *AGREEMENT)
 ROWS_AT_ONCE = 20_000
@@ -26,11 +37,13 @@ class Examiner:
     Parameters
     ----------
     run : Rollout
-        Of the teacher, with its states: its inputs drive the students for what is compared step by step.
+        Of the teacher, with its states: its inputs drive the students for what is compared step by
+        step.
     net : Network
         The teacher.
     radd : Radd
-        Of this run: coordinates z; its training sessions fit the map from a student's states to z, the others measure.
+        Of this run: coordinates z; its training sessions fit the map from a student's states to z,
+        the others measure.
     master : Rollout
         Of the teacher, in the sessions in which students act for themselves.
     """
@@ -46,40 +59,57 @@ class Examiner:
             raise ValueError("master must be a rollout of net")
 
     def behaviour(self, student):
-        """BEHAVIOUR, and what the student does as the teacher does, in the master's sessions: {measure: value}.
+        """BEHAVIOUR, and what the student does as the teacher does, in the master's sessions.
 
-        `mu0_concordance` is the fraction of trials of strength 0 in which it takes the side of the block, a timeout not being it;
-        `same_choice` the fraction of all trials with the teacher's choice, timeouts being a choice.
+        {measure: value}.
+
+        `mu0_concordance` is the fraction of trials of strength 0 in which it takes the side of the
+        block, a timeout not being it; `same_choice` the fraction of all trials with the teacher's
+        choice, timeouts being a choice.
         """
         sessions = self.master.sessions
         run = self.master if student is self.net else rollout(student, sessions, hidden=False)
         found = behavior.summary(run)["value"].reindex(BEHAVIOUR).to_dict()
         zero = (sessions.strength == 0) & (sessions.block_side != 0)
-        found["mu0_concordance"] = float((run.choice == sessions.block_side)[zero].mean()) if zero.any() else np.nan
+        found["mu0_concordance"] = (
+            float((run.choice == sessions.block_side)[zero].mean()) if zero.any() else np.nan
+        )
         return found | {"same_choice": float((run.choice == self.master.choice).mean())}
 
     def likeness(self, student):
         """Under the teacher's inputs, in sessions that did not train: {measure: value}.
 
-        `p_difference` is the mean of |P(right) - the teacher's| at the last steps of trials; `trajectory_error` the root mean square
-        of z minus the best affine map of the student's states, which have another basis in every student, over that of z minus its
-        mean, the student running freely through whole sessions.
+        `p_difference` is the mean of |P(right) - the teacher's| at the last steps of trials;
+        `trajectory_error` the root mean square of z minus the best affine map of the student's
+        states, which have another basis in every student, over that of z minus its mean, the
+        student running freely through whole sessions.
         """
         from scipy.special import expit
 
         check_network(student)
         n = self.run.sessions.n_sessions
-        train, other = (Sequences.of(self.run, sessions) for sessions in
-                        (self.radd.train_sessions, np.setdiff1d(np.arange(n), self.radd.train_sessions)))
+        train, other = (
+            Sequences.of(self.run, sessions)
+            for sessions in (
+                self.radd.train_sessions,
+                np.setdiff1d(np.arange(n), self.radd.train_sessions),
+            )
+        )
         answers = [respond(student, sequences) for sequences in (train, other)]
-        design = [np.column_stack([s.flat(states), np.ones(len(s.rows))]) for s, (_, states) in zip((train, other), answers, strict=True)]
+        design = [
+            np.column_stack([s.flat(states), np.ones(len(s.rows))])
+            for s, (_, states) in zip((train, other), answers, strict=True)
+        ]
         z = [self.radd.project(self.run.hidden[sequences.rows]) for sequences in (train, other)]
         affine = np.linalg.lstsq(design[0], z[0], rcond=None)[0]
-        gap, spread = z[1] - design[1] @ affine, z[1] - z[1].mean(0)
+        gap = z[1] - design[1] @ affine
+        spread = z[1] - z[1].mean(0)
         last = np.isin(other.rows, self.run.last_step)
         p = expit(other.flat(answers[1][0])[last])
-        return {"p_difference": float(np.abs(p - self.run.p_right[other.rows[last]]).mean()),
-                "trajectory_error": float(np.sqrt((gap**2).sum() / (spread**2).sum()))}
+        return {
+            "p_difference": float(np.abs(p - self.run.p_right[other.rows[last]]).mean()),
+            "trajectory_error": float(np.sqrt((gap**2).sum() / (spread**2).sum())),
+        }
 
     def examine(self, student):
         """All MEASURES of one student: {measure: value}."""
@@ -113,15 +143,27 @@ def summarise(table, *, rng=0):
     rows = []
     for kind, group in table.groupby("kind", sort=False):
         estimate = mean_interval(group[names].to_numpy(float), rng=rng)
-        rows += [{"kind": kind, "measure": name, "value": estimate.value[i], "low": estimate.low[i], "high": estimate.high[i],
-                  "n": len(group)} for i, name in enumerate(names)]
+        rows += [
+            {
+                "kind": kind,
+                "measure": name,
+                "value": estimate.value[i],
+                "low": estimate.low[i],
+                "high": estimate.high[i],
+                "n": len(group),
+            }
+            for i, name in enumerate(names)
+        ]
     return pd.DataFrame(rows)
 
 
 def divergence(states, session, *, n_lags=20):
-    """How far states move in some steps: mean and sd of ‖x_{t+Δ} - x_t‖ against Δ, pairs within sessions.
+    """How far states move in some steps.
 
-    The ordinary lag. What the published code calls the same is a difference of order Δ: `defects.difference_order`.
+    Mean and sd of ‖x_{t+Δ} - x_t‖ against Δ, pairs within sessions.
+
+    The ordinary lag. What the published code calls the same is a difference of order Δ:
+    `defects.difference_order`.
 
     Parameters
     ----------
@@ -142,7 +184,9 @@ def divergence(states, session, *, n_lags=20):
     """
     import pandas as pd
 
-    states, session, n_lags = real_array(states, "states", (2,)), np.asarray(session), whole_number(n_lags, "n_lags")
+    states = real_array(states, "states", (2,))
+    session = np.asarray(session)
+    n_lags = whole_number(n_lags, "n_lags")
     if session.shape != (len(states),):
         raise ValueError(f"session must have shape ({len(states)},), got {session.shape}")
     rows = []
@@ -156,7 +200,8 @@ def divergence(states, session, *, n_lags=20):
 
 def _distances(states, lag):
     """‖x_{t+lag} - x_t‖, (T - lag,), some rows at a time: the states are large."""
-    n, found = len(states) - lag, np.empty(len(states) - lag)
+    n = len(states) - lag
+    found = np.empty(len(states) - lag)
     for first in range(0, n, ROWS_AT_ONCE):
         end = min(first + ROWS_AT_ONCE, n)
         step = states[first + lag : end + lag] - states[first:end]

@@ -6,7 +6,17 @@ from pathlib import Path
 
 from hrnn.figures.one_network import OneNetwork
 
-__all__ = ["FIGURES", "OF_MICE", "OF_SEVERAL", "OneNetwork", "about", "comparison", "draw", "drawable", "save"]
+__all__ = [
+    "FIGURES",
+    "OF_MICE",
+    "OF_SEVERAL",
+    "OneNetwork",
+    "about",
+    "comparison",
+    "draw",
+    "drawable",
+    "save",
+]
 FIGURES = {  # number: module
     "1": "task",
     "2": "behavior",
@@ -55,8 +65,13 @@ def draw(name, study):
 
 def drawable(study):
     """Names of the figures that a study has what they need for."""
-    mice, several = study.mice is not None, study.n_networks > 1
-    return [name for name in FIGURES if (mice or name not in OF_MICE) and (several or name not in OF_SEVERAL)]
+    mice = study.mice is not None
+    several = study.n_networks > 1
+    return [
+        name
+        for name in FIGURES
+        if (mice or name not in OF_MICE) and (several or name not in OF_SEVERAL)
+    ]
 
 
 def about(name):
@@ -77,15 +92,20 @@ def comparison(table):
         letter("a", ax=a)
         letter("b", ax=b)
         n = table.n_subjects.iloc[0]
-        note(figure, f"n = {n} subjects with at least two sessions. a: log likelihood of left-out sessions, "
-             "paired by subject with the best model; bars, 95 %, subjects resampled. b: probability that "
-             "the model is the most frequent one, left-out log likelihoods taken as log evidence.")
+        note(
+            figure,
+            f"n = {n} subjects with at least two sessions. a: log likelihood of left-out sessions, "
+            "paired by subject with the best model; bars, 95 %, subjects resampled. b: probability that "
+            "the model is the most frequent one, left-out log likelihoods taken as log evidence.",
+        )
         finish(figure)
     return figure, source
 
 
 def save(figure, source, folder, name):
-    """Write `name`.pdf, .png (300 dpi), .svg and .csv, each whole or not at all; the same figure gives the same bytes.
+    """Write `name`.pdf, .png (300 dpi), .svg and .csv, each whole or not at all.
+
+    The same figure gives the same bytes.
 
     Parameters
     ----------
@@ -104,7 +124,11 @@ def save(figure, source, folder, name):
     from hrnn.plot import style
 
     with style():
-        for kind, metadata in (("pdf", {"CreationDate": None}), ("png", {"Software": None}), ("svg", {"Date": None})):
+        for kind, metadata in (
+            ("pdf", {"CreationDate": None}),
+            ("png", {"Software": None}),
+            ("svg", {"Date": None}),
+        ):
             buffer = io.BytesIO()
             figure.savefig(buffer, format=kind, dpi=300, metadata=metadata)
             write_bytes(Path(folder) / f"{name}.{kind}", buffer.getvalue())

@@ -1,4 +1,7 @@
-"""Figure 2: behaviour beside every baseline. One column per kind of agent, so that no more than two overlap."""
+"""Figure 2: behaviour beside every baseline.
+
+One column per kind of agent, so that no more than two overlap.
+"""
 
 import numpy as np
 
@@ -7,16 +10,25 @@ from hrnn.figures.panels import counts, curve_of, join, measures, rows, singles,
 from hrnn.plot import BLOCKS, chance, dots, finish, letter, look, note, page, points, style
 
 COLUMNS = (
-    ("network",), ("semi_markov", "markov"), ("none", "oracle"), ("exponential", "published_actor"),
+    ("network",),
+    ("semi_markov", "markov"),
+    ("none", "oracle"),
+    ("exponential", "published_actor"),
     ("optimal_per_trial", "optimal_per_step"),
 )
 LABELS = {
-    "a": "fraction correct\n(all trials)", "b": "timeouts", "c": "fraction correct",
-    "d": "steps per trial,\ncorrect", "e": "steps per trial,\nwrong", "f": "P(right | choice)",
+    "a": "fraction correct\n(all trials)",
+    "b": "timeouts",
+    "c": "fraction correct",
+    "d": "steps per trial,\ncorrect",
+    "e": "steps per trial,\nwrong",
+    "f": "P(right | choice)",
 }
 SUMMARIES = {
-    "correct": "fraction correct, all trials", "timeouts": "timeouts",
-    "reward_per_trial": "reward per trial", "reward_per_step": "reward per step",
+    "correct": "fraction correct, all trials",
+    "timeouts": "timeouts",
+    "reward_per_trial": "reward per trial",
+    "reward_per_step": "reward per step",
 }
 # Of a guess at the first observation.
 GUESS = {"correct": 0.5, "timeouts": 0, "reward_per_trial": 0, "reward_per_step": 0}
@@ -35,9 +47,12 @@ def draw(study):
             source += behaviour(column, agent, study, second=k > 0)
     _label(top, grid, study)
     source += summaries(bottom.subplots(1, len(SUMMARIES), sharey=True), study)
-    note(bottom, counts(study) + " g–j: each agent. Dotted: chance (g–j: a guess at the first observation). "
-         "Black bars in a, dashed in g: exact bound, the ideal observer of all observations. A timeout is wrong "
-         "(a, c, g). The networks are not trained on reward.")
+    note(
+        bottom,
+        counts(study) + " g–j: each agent. Dotted: chance (g–j: a guess at the first observation). "
+        "Black bars in a, dashed in g: exact bound, the ideal observer of all observations. A timeout is wrong "
+        "(a, c, g). The networks are not trained on reward.",
+    )
     finish(figure)
     return figure, join(source)
 
@@ -48,10 +63,21 @@ def _head(ax, agents):
 
     looks = [look(agent) for agent in agents]
     keys = [
-        Line2D([], [], color=colour, marker=marker, ms=3.5, mew=0.6, lw=0, label=name.replace("\n", " "))
+        Line2D(
+            [],
+            [],
+            color=colour,
+            marker=marker,
+            ms=3.5,
+            mew=0.6,
+            lw=0,
+            label=name.replace("\n", " "),
+        )
         for colour, marker, name in looks
     ]
-    ax.legend(handles=keys, loc="lower center", bbox_to_anchor=(0.5, 1), handletextpad=0, borderpad=0)
+    ax.legend(
+        handles=keys, loc="lower center", bbox_to_anchor=(0.5, 1), handletextpad=0, borderpad=0
+    )
 
 
 def behaviour(column, agent, study, *, second):
@@ -93,8 +119,12 @@ def _keys():
     return [
         key("c–e: concordant with the block", color="k", marker="o"),
         key("discordant", color="k", marker="o", mfc="w", ls="--"),
-        *(key(f"{'f: ' if p == 0.2 else ''}P(left) = {p}", color=BLOCKS[p][0], marker=BLOCKS[p][1])
-          for p in (0.2, 0.8)),
+        *(
+            key(
+                f"{'f: ' if p == 0.2 else ''}P(left) = {p}", color=BLOCKS[p][0], marker=BLOCKS[p][1]
+            )
+            for p in (0.2, 0.8)
+        ),
         key("f: second of a column", color="k", marker="o", mfc="w", ls="--"),
     ]
 
@@ -125,7 +155,9 @@ def accuracy(ax, agent, study):
     import pandas as pd
 
     table = _by_strength(ax, agent, study, "accuracy")
-    bound = pd.Series(study.bound, name="value").groupby(study.sessions.strength).agg(["mean", "size"])
+    bound = (
+        pd.Series(study.bound, name="value").groupby(study.sessions.strength).agg(["mean", "size"])
+    )
     bound = pd.DataFrame(
         {"x": bound.index, "value": bound["mean"], "n": bound["size"], "condition": "exact bound"}
     )
@@ -166,13 +198,24 @@ def psychometrics(ax, agent, study, *, second):
     x = np.linspace(table["x"].min(), table["x"].max(), 101)
     line = "--" if second else "-"
     for fit in psychometric(study.runs[agent]).itertuples():
-        (colour, marker), condition = BLOCKS[round(fit.p_left, 6)], f"P(left) = {fit.p_left:g}"
+        (colour, marker) = BLOCKS[round(fit.p_left, 6)]
+        condition = f"P(left) = {fit.p_left:g}"
         shown = table[table.condition == condition]
-        points(shown, "x", ax=ax, colour=colour, marker=marker, line="-" if joined else "", hollow=second)
+        points(
+            shown,
+            "x",
+            ax=ax,
+            colour=colour,
+            marker=marker,
+            line="-" if joined else "",
+            hollow=second,
+        )
         if joined:
             thin(ax, study, "p_right", condition, colour=colour)
             continue
-        curve = psychometric_curve(x, mu=fit.mu, sigma=fit.sigma, gamma1=fit.gamma1, gamma2=fit.gamma2)
+        curve = psychometric_curve(
+            x, mu=fit.mu, sigma=fit.sigma, gamma1=fit.gamma1, gamma2=fit.gamma2
+        )
         ax.plot(x, curve, line, color=colour, lw=0.8)
         fitted = pd.DataFrame({"x": x, "value": curve, "condition": f"fit, {condition}"})
         parts.append(rows(fitted, "f", agent=agent, n=fit.n_trials))

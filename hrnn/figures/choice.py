@@ -1,20 +1,45 @@
-"""Figure 10: mice. Models of their choices compared and tested, and the same measures of networks and Bayesian agents."""
+"""Figure 10: mice. Models of their choices compared and tested.
+
+And the same measures of networks and Bayesian agents.
+"""
 
 import numpy as np
 
 from hrnn.figures.panels import join, rows, singles, strip
-from hrnn.plot import GREY, INK, MICE, band, chance, estimate, few, finish, letter, look, note, page, style
+from hrnn.plot import (
+    GREY,
+    INK,
+    MICE,
+    band,
+    chance,
+    estimate,
+    few,
+    finish,
+    letter,
+    look,
+    note,
+    page,
+    style,
+)
 from hrnn.populations import curves
 
 MODEL_NAMES = {
-    "action_kernel": "action kernel", "four_alpha": "four α", "history_glm": "history GLM", "exponential": "exponential",
-    "markov": "Markov", "stimulus_kernel": "stimulus kernel", "semi_markov": "Bayes, semi-Markov", "oracle": "block known",
+    "action_kernel": "action kernel",
+    "four_alpha": "four α",
+    "history_glm": "history GLM",
+    "exponential": "exponential",
+    "markov": "Markov",
+    "stimulus_kernel": "stimulus kernel",
+    "semi_markov": "Bayes, semi-Markov",
+    "oracle": "block known",
     "flat": "no prior",
 }
 MEASURES = {
-    "shift_at_0": "shift of P(right)\nat contrast 0", "alpha": "rate α of the\naction kernel",
+    "shift_at_0": "shift of P(right)\nat contrast 0",
+    "alpha": "rate α of the\naction kernel",
     "bits_over_bayes": "action kernel over\nBayes (bits/trial)",
-    "previous_correct": "repeats correct\nchoice (log odds)", "previous_wrong": "repeats wrong\nchoice (log odds)",
+    "previous_correct": "repeats correct\nchoice (log odds)",
+    "previous_wrong": "repeats wrong\nchoice (log odds)",
     "bits_per_trial": "action kernel\n(bits/trial)",
 }
 MOST_TRIALS = 40
@@ -28,26 +53,35 @@ def draw(study):
         raise ValueError("study.mice must be the mice's trial table, got None")
     figure = page(245)
     top, changes, measured, bottom = figure.subfigures(4, 1, height_ratios=[1.3, 0.9, 1.1, 1.6])
-    source = [*models(top, found), *after_change(changes, study), *measures(measured, study), *following(bottom, found)]
-    n_mice, n_trials = found.comparison.n_subjects[0], found.fits["mice", "action_kernel"].n_trials.sum()
+    source = [
+        *models(top, found),
+        *after_change(changes, study),
+        *measures(measured, study),
+        *following(bottom, found),
+    ]
+    n_mice = found.comparison.n_subjects[0]
+    n_trials = found.fits["mice", "action_kernel"].n_trials.sum()
     several = study.n_networks > 1
-    note(bottom, f"{n_mice} mice, {n_trials} choices; agents in their own task. a: left-out sessions, paired by mouse with the best "
-         "model (bars: 95 %, mice resampled). b: each mouse; named, where a model tells less than the mouse's own rate of right "
-         "choices (0 bits). c: parameters of simulated mice found again, 95 % intervals with errors clustered by session (Student's t). "
-         "d: per cent of simulated mice that the BIC gives to each model. e: choices of the new block's side at contrast 0 after a "
-         "change, in bins of at least "
-         f"{curves.MIN_N} trials "
-         f"(bands: 95 %{'; RNN, networks and their sessions resampled; others, sessions' if several else ', sessions resampled'}). "
-         f"f–k: small, each mouse{' and network' if several else ''}; bars, 95 % "
-         f"({'mice, and networks with their sessions,' if several else 'mice'} resampled; other agents: errors clustered by session, where "
-         "there are). l: P(right) at contrast 0 in right less left blocks, mice in order; grey bars, 95 % of "
-         f"{found.n_pseudo} pseudo-sessions of the rig, which any memory exceeds; black, of {found.n_pseudo} simulated mice that only "
-         "repeat their last choice.")
+    note(
+        bottom,
+        f"{n_mice} mice, {n_trials} choices; agents in their own task. a: left-out sessions, paired by mouse with the best "
+        "model (bars: 95 %, mice resampled). b: each mouse; named, where a model tells less than the mouse's own rate of right "
+        "choices (0 bits). c: parameters of simulated mice found again, 95 % intervals with errors clustered by session (Student's t). "
+        "d: per cent of simulated mice that the BIC gives to each model. e: choices of the new block's side at contrast 0 after a "
+        "change, in bins of at least "
+        f"{curves.MIN_N} trials "
+        f"(bands: 95 %{'; RNN, networks and their sessions resampled; others, sessions' if several else ', sessions resampled'}). "
+        f"f–k: small, each mouse{' and network' if several else ''}; bars, 95 % "
+        f"({'mice, and networks with their sessions,' if several else 'mice'} resampled; other agents: errors clustered by session, where "
+        "there are). l: P(right) at contrast 0 in right less left blocks, mice in order; grey bars, 95 % of "
+        f"{found.n_pseudo} pseudo-sessions of the rig, which any memory exceeds; black, of {found.n_pseudo} simulated mice that only "
+        "repeat their last choice.",
+    )
     finish(figure)
     return figure, join(source)
 
 
-# ---- models --------------------------------------------------------------------------------------------------------
+# ---- models ----
 
 
 def models(figure, found):
@@ -64,7 +98,10 @@ def models(figure, found):
 def compared(ax, table):
     """Bits per trial in left-out sessions less those of the best model."""
     renamed = table.assign(
-        value=table.difference, low=table.difference_low, high=table.difference_high, n=table.n_subjects,
+        value=table.difference,
+        low=table.difference_low,
+        high=table.difference_high,
+        n=table.n_subjects,
     )
     for y, row in enumerate(renamed.itertuples()):
         estimate(row, y, ax=ax)
@@ -82,7 +119,9 @@ def exceedance(ax, table):
     ax.hlines(y, 0, table.exceedance, color=GREY, lw=3)
     ax.plot(table.exceedance, y, "o", color=INK, ms=3, mew=0)
     for height, value in zip(y, table.exceedance, strict=True):
-        ax.annotate(f"{value:.3f}", (value, height), (5, 0), textcoords="offset points", va="center")
+        ax.annotate(
+            f"{value:.3f}", (value, height), (5, 0), textcoords="offset points", va="center"
+        )
     ax.set(xlabel="exceedance probability", xlim=(0, 1.25), xticks=(0, 0.5, 1))
     values = table.assign(value=table.exceedance, n=table.n_subjects)[["value", "n"]]
     return rows(values, "b", agent="mice", condition=table.model)
@@ -92,7 +131,9 @@ def scatter(ax, found):
     """Bits per trial of each mouse under the action kernel and the semi-Markov observer."""
     import pandas as pd
 
-    action, bayes = (found.fits["mice", model].bits_per_trial for model in ("action_kernel", "semi_markov"))
+    action, bayes = (
+        found.fits["mice", model].bits_per_trial for model in ("action_kernel", "semi_markov")
+    )
     names = found.fits["mice", "action_kernel"].names["subject"]
     ends = [min(bayes.min(), action.min()) - 0.03, max(bayes.max(), action.max()) + 0.03]
     ax.plot(ends, ends, color="0.8", lw=0.6, zorder=0)
@@ -111,7 +152,17 @@ def recovered(ax, found):
     ends = [0, 1.1 * max(table.truth.max(), table.estimate.max())]
     ax.plot(ends, ends, color="0.8", lw=0.6, zorder=0)
     ends_of = [table.estimate - table.low, table.high - table.estimate]
-    ax.errorbar(table.truth, table.estimate, yerr=ends_of, fmt="o", color=INK, mfc="w", ms=2.5, mew=0.6, elinewidth=1)
+    ax.errorbar(
+        table.truth,
+        table.estimate,
+        yerr=ends_of,
+        fmt="o",
+        color=INK,
+        mfc="w",
+        ms=2.5,
+        mew=0.6,
+        elinewidth=1,
+    )
     ax.set(xlabel="true α", ylabel="estimated α", xlim=ends, ylim=ends, aspect="equal")
     return rows(table.assign(x=table.truth, value=table.estimate), "c", agent="simulated")
 
@@ -146,7 +197,7 @@ def luminance(colour):
     return float(linear @ [0.2126, 0.7152, 0.0722])
 
 
-# ---- beside agents -------------------------------------------------------------------------------------------------
+# ---- beside agents ----
 
 
 def _look(population):
@@ -203,12 +254,20 @@ def _with_networks(table, study, measure):
     """The row of the first network replaced by the mean over networks, where there are several."""
     mean = study.over_networks.get(f"choices_{measure}")
     if mean is not None:
-        table.loc[table.population == "network", ["value", "low", "high", "n"]] = mean.value, mean.low, mean.high, mean.n
+        table.loc[table.population == "network", ["value", "low", "high", "n"]] = (
+            mean.value,
+            mean.low,
+            mean.high,
+            mean.n,
+        )
     return table
 
 
 def following(figure, found):
-    """Difference between blocks at contrast 0 of each mouse, the greatest first, and what pseudo-sessions give."""
+    """Difference between blocks at contrast 0 of each mouse, the greatest first.
+
+    And what pseudo-sessions give.
+    """
     ax = figure.subplots()
     letter("l", ax=ax)
     table = found.following.sort_values("value", ascending=False, ignore_index=True)
@@ -221,7 +280,14 @@ def following(figure, found):
     ax.set_xticks(x, table.subject, rotation=90)
     of_mice = table.assign(x=x)[["x", "value", "n"]]
     yield rows(of_mice, "l", agent=table.subject, condition="mouse")
-    for name, condition in (("null", "pseudo-sessions"), ("repeating", "mice that repeat themselves")):
-        columns = {"value": table[f"{name}_mean"], "low": table[f"{name}_low"], "high": table[f"{name}_high"]}
+    for name, condition in (
+        ("null", "pseudo-sessions"),
+        ("repeating", "mice that repeat themselves"),
+    ):
+        columns = {
+            "value": table[f"{name}_mean"],
+            "low": table[f"{name}_low"],
+            "high": table[f"{name}_high"],
+        }
         null = table.assign(x=x, **columns)[["x", "value", "low", "high", "n"]]
         yield rows(null, "l", agent=table.subject, condition=condition)

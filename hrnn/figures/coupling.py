@@ -18,17 +18,26 @@ def draw(study):
         letter(name, ax=ax)
     source = []
     for agent, first, second in (("network", "a", "c"), ("observer", "b", "d")):
-        source += [block_step(panels[first], study, agent, first), start(panels[second], study, agent, second)]
+        source += [
+            block_step(panels[first], study, agent, first),
+            start(panels[second], study, agent, second),
+        ]
     for pair in ("ab", "cd"):
         _same_scales([panels[name] for name in pair])
-    source += [effects(panels["e"], study, ("block step per evidence", "start per prior"), "e"),
-               effects(panels["f"], study, ("stimulus step per evidence", "evidence × block belief"), "f")]
-    note(figure, several(study) + "RNN and the semi-Markov observer of the same trials; beliefs are log odds: the network's those of "
-         "its readout and of its block decoder (all units), the observer's its posteriors. a, b: change of the block belief in one "
-         "observation step against the evidence of the step. c, d: belief in the side at the last blank step, before any evidence, "
-         "against the prior that the block belief implies (log odds; dashed: the exact relation, slope 1). Means in bins, line of least "
-         "squares of all steps or trials. e, f: slopes with 95 % intervals"
-         f"{'' if study.n_networks > 1 else f', {study.sessions.n_sessions} sessions resampled'}.")
+    source += [
+        effects(panels["e"], study, ("block step per evidence", "start per prior"), "e"),
+        effects(panels["f"], study, ("stimulus step per evidence", "evidence × block belief"), "f"),
+    ]
+    note(
+        figure,
+        several(study)
+        + "RNN and the semi-Markov observer of the same trials; beliefs are log odds: the network's those of "
+        "its readout and of its block decoder (all units), the observer's its posteriors. a, b: change of the block belief in one "
+        "observation step against the evidence of the step. c, d: belief in the side at the last blank step, before any evidence, "
+        "against the prior that the block belief implies (log odds; dashed: the exact relation, slope 1). Means in bins, line of least "
+        "squares of all steps or trials. e, f: slopes with 95 % intervals"
+        f"{'' if study.n_networks > 1 else f', {study.sessions.n_sessions} sessions resampled'}.",
+    )
     finish(figure)
     return figure, join(source)
 
@@ -52,7 +61,8 @@ def _binned(ax, study, agent, effect, panel):
     table = study.curve("coupling").query("condition == @condition")
     points(table, "x", ax=ax, colour=colour, marker=marker, line="")
     thin(ax, study, "coupling", condition)
-    slope, x = study.measures[coupling_name(agent, effect)].value, np.array([table["x"].min(), table["x"].max()])
+    slope = study.measures[coupling_name(agent, effect)].value
+    x = np.array([table["x"].min(), table["x"].max()])
     ax.plot(x, table.value.mean() + slope * (x - table["x"].mean()), color=INK, lw=0.8)
     ax.axhline(0, color="0.7", lw=0.6, zorder=0)
     ax.set_title(AGENTS[agent])
@@ -82,7 +92,8 @@ def effects(ax, study, names, panel):
     for k, agent in enumerate(AGENTS):
         colour, marker, _ = look("network" if agent == "network" else "semi_markov")
         for y, name in enumerate(names):
-            measure, at = coupling_name(agent, name), y + 0.3 * (k - 0.5)
+            measure = coupling_name(agent, name)
+            at = y + 0.3 * (k - 0.5)
             label = AGENTS[agent] if y == 0 else None
             estimate(study.measures[measure], at, ax=ax, colour=colour, marker=marker, label=label)
             singles(ax, study, measure, at + 0.12)

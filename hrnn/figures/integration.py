@@ -3,12 +3,31 @@
 import numpy as np
 
 from hrnn.figures.panels import join, rows, several, thin
-from hrnn.plot import GREY, INK, LEFT, PALE, RIGHT, band, finish, interval, letter, look, note, page, points, powers, style
+from hrnn.plot import (
+    GREY,
+    INK,
+    LEFT,
+    PALE,
+    RIGHT,
+    band,
+    finish,
+    interval,
+    letter,
+    look,
+    note,
+    page,
+    points,
+    powers,
+    style,
+)
 from hrnn.populations.claims import PUBLISHED
 
 SCATTER = 2000
-READOUTS = {  # in the plane of two components: name, marker, panels, limit of the ordinate of the first panel and of the second
-    "stimulus_in_plane": ("stimulus readout", "o", "ac", 3.8, 1.9), "block_in_plane": ("block readout", "s", "bd", 0.7, 0.7),
+# in the plane of two components: name, marker, panels, limit of the ordinate of the first panel and
+# of the second
+READOUTS = {
+    "stimulus_in_plane": ("stimulus readout", "o", "ac", 3.8, 1.9),
+    "block_in_plane": ("block readout", "s", "bd", 0.7, 0.7),
 }
 
 
@@ -23,19 +42,32 @@ def draw(study):
     source = [
         *(movement(panels[place[0]], study, name) for name, (_, _, place, *_) in READOUTS.items()),
         *(told(panels[place[1]], study, name) for name, (_, _, place, *_) in READOUTS.items()),
-        along(panels["e"], study), belief(panels["f"], study), updates(panels["g"], study), gradients(panels["h"], study),
+        along(panels["e"], study),
+        belief(panels["f"], study),
+        updates(panels["g"], study),
+        gradients(panels["h"], study),
     ]
-    scale, r2, one = study.measures["belief_scale"], study.measures["belief_r2"], study.n_networks == 1
-    note(figure, several(study, "f, g: dots of one of them. ") + "Readouts: those of the plane of two components. a, b: movement of the "
-         "state in one observation step against the evidence of that step, means in bins with the line of least squares of all steps "
-         "(dashed: the published slope). c, d: movement in the first step of a trial against the feedback that it brings, after a choice "
-         "of left and of right. An ideal learner learns from feedback × choice, the side that they tell: lines of opposite slopes. "
-         + _learnt(study)
-         + "e: belief towards the block's side at the last blank step before each trial, the observer's times the one fitted scale "
-         f"({interval(scale)}, R² {r2.value:.2f}); points with n < 30 dropped. f, g: {SCATTER} trials drawn at random, "
-         "means in bins of equally many trials, and one line through the origin. h: norm of the gradient of −p(correct) at "
-         f"a step with respect to the state k steps before; median {'and quartiles ' if one else ''}over 200 steps. "
-         + (f"n = {anatomy.run.sessions.n_sessions} sessions; brackets and bands of e: 95 % intervals, sessions resampled." if one else ""))
+    scale = study.measures["belief_scale"]
+    r2 = study.measures["belief_r2"]
+    one = study.n_networks == 1
+    note(
+        figure,
+        several(study, "f, g: dots of one of them. ")
+        + "Readouts: those of the plane of two components. a, b: movement of the "
+        "state in one observation step against the evidence of that step, means in bins with the line of least squares of all steps "
+        "(dashed: the published slope). c, d: movement in the first step of a trial against the feedback that it brings, after a choice "
+        "of left and of right. An ideal learner learns from feedback × choice, the side that they tell: lines of opposite slopes. "
+        + _learnt(study)
+        + "e: belief towards the block's side at the last blank step before each trial, the observer's times the one fitted scale "
+        f"({interval(scale)}, R² {r2.value:.2f}); points with n < 30 dropped. f, g: {SCATTER} trials drawn at random, "
+        "means in bins of equally many trials, and one line through the origin. h: norm of the gradient of −p(correct) at "
+        f"a step with respect to the state k steps before; median {'and quartiles ' if one else ''}over 200 steps. "
+        + (
+            f"n = {anatomy.run.sessions.n_sessions} sessions; brackets and bands of e: 95 % intervals, sessions resampled."
+            if one
+            else ""
+        ),
+    )
     finish(figure)
     return figure, join(source)
 
@@ -46,15 +78,20 @@ def _learnt(study):
     if None in weights:
         return ""
     observer, network = map(interval, weights)
-    return (f"By that, evidence and choice being the same, it moves its block belief by {observer} a trial (log odds), the network by "
-            f"{network}. ")
+    return (
+        f"By that, evidence and choice being the same, it moves its block belief by {observer} a trial (log odds), the network by "
+        f"{network}. "
+    )
 
 
 def movement(ax, study, name):
     """Movement along a readout against evidence."""
     title, marker, (panel, _), limit, _ = READOUTS[name]
-    condition, measure = f"{name}, evidence", name.replace("_in", "_slope_in")
-    table, slope, published = study.curve("movement").query("condition == @condition"), study.measures[measure], PUBLISHED[measure]
+    condition = f"{name}, evidence"
+    measure = name.replace("_in", "_slope_in")
+    table = study.curve("movement").query("condition == @condition")
+    slope = study.measures[measure]
+    published = PUBLISHED[measure]
     points(table, "x", ax=ax, colour=look("network")[0], marker=marker, line="")
     thin(ax, study, "movement", condition)
     _line(ax, table, slope.value, "-")
@@ -80,7 +117,13 @@ def told(ax, study, name):
         found.append(rows(table, panel))
     ax.axhline(0, color="0.7", lw=0.6, zorder=0)
     ax.set_title(f"{title},\nfeedback arrives")
-    ax.set(xlabel="feedback", ylabel="movement of the state", ylim=(-limit, limit), xlim=(-1.5, 1.5), xticks=(-1, 1))
+    ax.set(
+        xlabel="feedback",
+        ylabel="movement of the state",
+        ylim=(-limit, limit),
+        xlim=(-1.5, 1.5),
+        xticks=(-1, 1),
+    )
     if panel == "c":
         ax.legend(loc="lower right")
     return pd.concat(found)
@@ -96,7 +139,10 @@ def _line(ax, table, slope, line):
 def along(ax, study):
     """Belief towards the block's side by trial in block."""
     table = study.curve("belief")
-    for name, agent, line in (("network", "network", "-"), ("observer × scale", "semi_markov", "--")):
+    for name, agent, line in (
+        ("network", "network", "-"),
+        ("observer × scale", "semi_markov", "--"),
+    ):
         part = table[table.condition == name]
         band(part, "x", ax=ax, colour=look(agent)[0], line=line, label=name)
     thin(ax, study, "belief", "network")
@@ -118,10 +164,12 @@ def _scatter(ax, study, x, y, *, of, slope, correlation):
     line = np.array([x.min(), x.max()])
     ax.plot(line, slope * line, "--", color=INK, lw=0.8)
     ax.set_title(f"r = {interval(correlation)}")
-    return pd.concat([
-        rows(pd.DataFrame({"x": x, "value": y}), panel, condition="trials"),
-        rows(table, panel, condition="bins"),
-    ])
+    return pd.concat(
+        [
+            rows(pd.DataFrame({"x": x, "value": y}), panel, condition="trials"),
+            rows(table, panel, condition="bins"),
+        ]
+    )
 
 
 def _sample(anatomy, n):
@@ -131,10 +179,16 @@ def _sample(anatomy, n):
 def belief(ax, study):
     """Block belief of the network against the observer's, trial by trial."""
     anatomy = study.anatomy
-    b, shown = anatomy.belief, _sample(anatomy, anatomy.run.sessions.n_trials)
+    b = anatomy.belief
+    shown = _sample(anatomy, anatomy.run.sessions.n_trials)
     ax.set(xlabel="observer (log odds)", ylabel="network (log odds)")
     return _scatter(
-        ax, study, b.observer[shown], b.network[shown], of="belief", slope=b.scale.value,
+        ax,
+        study,
+        b.observer[shown],
+        b.network[shown],
+        of="belief",
+        slope=b.scale.value,
         correlation=study.measures["belief_correlation"],
     )
 
@@ -142,13 +196,19 @@ def belief(ax, study):
 def updates(ax, study):
     """Change of the belief from one trial to the next, network against observer."""
     anatomy = study.anatomy
-    b, s = anatomy.belief, anatomy.run.sessions
+    b = anatomy.belief
+    s = anatomy.run.sessions
     pair = np.flatnonzero(np.diff(s.session) == 0)
     pair = pair[_sample(anatomy, len(pair))]
     x, y = (values[pair + 1] - values[pair] for values in (b.observer, b.network))
     ax.set(xlabel="observer's update", ylabel="network's update")
     return _scatter(
-        ax, study, x, y, of="update", slope=b.update_scale.value,
+        ax,
+        study,
+        x,
+        y,
+        of="update",
+        slope=b.update_scale.value,
         correlation=study.measures["belief_update_correlation"],
     )
 

@@ -1,16 +1,40 @@
-"""Figure 7: mechanism. Populations, weights, vector fields with fixed points and manifold, drift along it, continuation."""
+"""Figure 7: mechanism. Populations, weights, vector fields with fixed points and manifold.
+
+Drift along it, continuation.
+"""
 
 import numpy as np
 
 from hrnn.analysis import dynamics
 from hrnn.figures.panels import join, rows, several, singles, thin
-from hrnn.plot import GREY, INK, PALE, band, estimate, finish, interval, letter, look, note, page, style
+from hrnn.plot import (
+    GREY,
+    INK,
+    PALE,
+    band,
+    estimate,
+    finish,
+    interval,
+    letter,
+    look,
+    note,
+    page,
+    style,
+)
 
-GRID, FINE, REAL_BINS, MIN_REAL = 17, 81, 9, 20
-N_ORBITS, N_ORBIT_STEPS = 6, 60
+GRID = 17
+FINE = 81
+REAL_BINS = 9
+MIN_REAL = 20
+N_ORBITS = 6
+N_ORBIT_STEPS = 60
 TITLES = {
-    "left": "left: (1.2, 0.2, −0.05)", "equal": "equal: (0.2, 0.2, −0.05)", "right": "right: (0.2, 1.2, −0.05)",
-    "feedback −1": "feedback −1", "no input": "no input", "feedback +1": "feedback +1",
+    "left": "left: (1.2, 0.2, −0.05)",
+    "equal": "equal: (0.2, 0.2, −0.05)",
+    "right": "right: (0.2, 1.2, −0.05)",
+    "feedback −1": "feedback −1",
+    "no input": "no input",
+    "feedback +1": "feedback +1",
 }
 SPEED_MAX = 3.0
 IN_DATA = {"angles": "xy", "scale_units": "xy"}  # arrows in the units of the axes
@@ -25,21 +49,25 @@ def draw(study):
     source = [*circuit(top, study), *fields(middle, anatomy), *memory(bottom, study)]
     found = anatomy.fixed_points
     residual = found.residual.max() if len(found.residual) else 0.0
-    note(bottom, several(study, "a, c–i, l, m (black): one of them. ") + f"b: of one, {len(anatomy.weights.within)} weights within, "
-         f"{len(anatomy.weights.between)} between populations; δ: Cliff's{'' if study.n_networks > 1 else ', units resampled'}. "
-         "d–i: inputs (left, right, feedback), both axes of one scale; arrows: displacement in one step of states in the "
-         "plane of PCs 1–2 (half its length, at most half a unit); orange: mean displacement observed under such inputs "
-         f"(bins of n ≥ {MIN_REAL} steps); grey lines: trajectories. "
-         "Filled: stable points, open: saddles, triangles: slow points; line: path between the outer stable points, whose drift is in k; "
-         "dashed: border of their basins in the plane. "
-         f"{len(found.points)} points, residuals ≤ {residual:.0e}; {100 * found.converged_fraction:.0f} % of {found.n_starts} searches "
-         f"ended at one, the others at slow points; {100 * anatomy.coverage:.0f} % of starts, iterated, end at a stable one. Without "
-         f"input: {anatomy.verdict.text}.")
+    note(
+        bottom,
+        several(study, "a, c–i, l, m (black): one of them. ")
+        + f"b: of one, {len(anatomy.weights.within)} weights within, "
+        f"{len(anatomy.weights.between)} between populations; δ: Cliff's{'' if study.n_networks > 1 else ', units resampled'}. "
+        "d–i: inputs (left, right, feedback), both axes of one scale; arrows: displacement in one step of states in the "
+        "plane of PCs 1–2 (half its length, at most half a unit); orange: mean displacement observed under such inputs "
+        f"(bins of n ≥ {MIN_REAL} steps); grey lines: trajectories. "
+        "Filled: stable points, open: saddles, triangles: slow points; line: path between the outer stable points, whose drift is in k; "
+        "dashed: border of their basins in the plane. "
+        f"{len(found.points)} points, residuals ≤ {residual:.0e}; {100 * found.converged_fraction:.0f} % of {found.n_starts} searches "
+        f"ended at one, the others at slow points; {100 * anatomy.coverage:.0f} % of starts, iterated, end at a stable one. Without "
+        f"input: {anatomy.verdict.text}.",
+    )
     finish(figure)
     return figure, join(source)
 
 
-# ---- populations and weights ---------------------------------------------------------------------------------------
+# ---- populations and weights ----
 
 
 def circuit(figure, study):
@@ -52,17 +80,29 @@ def circuit(figure, study):
     a, b, c, below = (panels[name] for name in "abcd")
     for name, ax in zip("abc", (a, b, c), strict=True):
         letter(name, ax=ax)
-    p, order = anatomy.populations["trained"], anatomy.populations["trained"].order
-    shown = a.imshow(p.correlation[np.ix_(order, order)], cmap=cm.vik, vmin=-1, vmax=1, rasterized=True)
+    p = anatomy.populations["trained"]
+    order = anatomy.populations["trained"].order
+    shown = a.imshow(
+        p.correlation[np.ix_(order, order)], cmap=cm.vik, vmin=-1, vmax=1, rasterized=True
+    )
     figure.colorbar(shown, ax=a, label="correlation", shrink=0.8)
     title = f"silhouette {interval(study.measures['silhouette'])},\n{p.n_clusters} clusters"
     a.set(xlabel="unit (ordered)", ylabel="unit (ordered)", title=title)
     yield from weights((b, below), study)
-    stimulus, block = (anatomy.readouts[name] / np.linalg.norm(anatomy.readouts[name]) for name in ("stimulus", "block_in_plane"))
+    stimulus, block = (
+        anatomy.readouts[name] / np.linalg.norm(anatomy.readouts[name])
+        for name in ("stimulus", "block_in_plane")
+    )
     for label, marker, face in ((0, "o", INK), (1, "s", "w")):
         inside = p.label == label
         c.plot(
-            stimulus[inside], block[inside], marker, color=INK, mfc=face, ms=3, mew=0.6,
+            stimulus[inside],
+            block[inside],
+            marker,
+            color=INK,
+            mfc=face,
+            ms=3,
+            mew=0.6,
             label=f"population {label + 1}",
         )
     c.axhline(0, color="0.8", lw=0.6, zorder=0)
@@ -73,10 +113,14 @@ def circuit(figure, study):
 
 
 def weights(axes, study):
-    """Distribution of the recurrent weights within and between populations, and the size of the difference."""
+    """Distribution of the recurrent weights within and between populations.
+
+    And the size of the difference.
+    """
     import pandas as pd
 
-    table, delta = study.curve("weights"), study.measures["cliffs_delta"]
+    table = study.curve("weights")
+    delta = study.measures["cliffs_delta"]
     density, effect = axes
     for name, colour, line in (("within", INK, "-"), ("between", GREY, "--")):
         band(table[table.condition == name], "x", ax=density, colour=colour, line=line, label=name)
@@ -91,7 +135,7 @@ def weights(axes, study):
     yield rows(pd.DataFrame([vars(delta)]), "b", condition="Cliff's δ")
 
 
-# ---- vector fields -------------------------------------------------------------------------------------------------
+# ---- vector fields ----
 
 
 def _grid(anatomy):
@@ -107,7 +151,9 @@ def _grid(anatomy):
 
 def _like(run, name):
     """Steps whose input is like that of a condition."""
-    blank, feedback, d = run.step < run.sessions.task.n_blank, run.inputs[:, 2], run.inputs[:, 1] - run.inputs[:, 0]
+    blank = run.step < run.sessions.task.n_blank
+    feedback = run.inputs[:, 2]
+    d = run.inputs[:, 1] - run.inputs[:, 0]
     if name in ("left", "equal", "right"):
         centre = {"left": -1, "equal": 0, "right": 1}[name]
         return ~blank & (np.abs(d - centre) < 0.5)
@@ -115,16 +161,25 @@ def _like(run, name):
 
 
 def _observed(anatomy, name):
-    """Mean displacement in bins of the plane over steps with such inputs: centres (n, 2), displacements (n, 2)."""
+    """Mean displacement in bins of the plane over steps with such inputs.
+
+    Centres (n, 2), displacements (n, 2).
+    """
     run = anatomy.run
     steps = np.flatnonzero(_like(run, name))
     first = run.session_starts
     steps = np.setdiff1d(steps, first)
     before, after = (anatomy.plane.project(run.hidden[at]) for at in (steps - 1, steps))
-    low, high = before.min(0), before.max(0)
-    index = np.minimum(((before - low) / (high - low + 1e-12) * REAL_BINS).astype(int), REAL_BINS - 1) @ [1, REAL_BINS]
+    low = before.min(0)
+    high = before.max(0)
+    index = np.minimum(
+        ((before - low) / (high - low + 1e-12) * REAL_BINS).astype(int), REAL_BINS - 1
+    ) @ [1, REAL_BINS]
     n = np.bincount(index, minlength=REAL_BINS**2)
-    mean = lambda v: np.stack([np.bincount(index, v[:, k], REAL_BINS**2) for k in (0, 1)], 1) / np.maximum(n, 1)[:, None]  # noqa: E731
+    mean = lambda v: (
+        np.stack([np.bincount(index, v[:, k], REAL_BINS**2) for k in (0, 1)], 1)
+        / np.maximum(n, 1)[:, None]
+    )  # noqa: E731
     keep = n >= MIN_REAL
     return mean(before)[keep], mean(after - before)[keep]
 
@@ -138,18 +193,29 @@ def speeds():
 
 
 def fields(figure, anatomy):
-    """Ideal and observed displacement for the six inputs, with fixed points, slow points and path."""
+    """Ideal and observed displacement for the six inputs, with fixed points.
+
+    Slow points and path.
+    """
     import pandas as pd
 
     grid, hull = _grid(anatomy)
-    axes, colours = figure.subplots(2, 3, sharex=True, sharey=True), speeds()
+    axes = figure.subplots(2, 3, sharex=True, sharey=True)
+    colours = speeds()
     for panel, ax, (name, x) in zip("defghi", axes.flat, dynamics.CONDITIONS.items(), strict=True):
         states = anatomy.plane.lift(grid)
         moved = anatomy.plane.project(dynamics.step(anatomy.network, states, x)) - grid
         speed = np.linalg.norm(moved, axis=1)
         drawn = 0.5 * moved / np.maximum(speed, 1)[:, None]
         arrows = ax.quiver(
-            *grid.T, *drawn.T, speed, cmap=colours, clim=(0, SPEED_MAX), width=0.004, **IN_DATA, scale=1,
+            *grid.T,
+            *drawn.T,
+            speed,
+            cmap=colours,
+            clim=(0, SPEED_MAX),
+            width=0.004,
+            **IN_DATA,
+            scale=1,
         )
         centres, shift = _observed(anatomy, name)
         ax.quiver(*centres.T, *shift.T, color=look("network")[0], width=0.005, **IN_DATA, scale=2)
@@ -158,7 +224,9 @@ def fields(figure, anatomy):
             ax.plot(*orbit.T, color=GREY, lw=0.6)
         _separatrix(ax, anatomy, hull, x)
         _points(ax, anatomy, name, x)
-        ax.set(title=TITLES[name], aspect="equal", xlim=_around(hull[:, 0]), ylim=_around(hull[:, 1]))
+        ax.set(
+            title=TITLES[name], aspect="equal", xlim=_around(hull[:, 0]), ylim=_around(hull[:, 1])
+        )
         letter(panel, ax=ax)
         yield rows(pd.DataFrame({"x": grid[:, 0], "value": speed, "condition": name}), panel)
     for ax in axes[1]:
@@ -176,7 +244,10 @@ def _around(values):
 
 
 def _orbits(anatomy, hull, x):
-    """Trajectories in the plane from N_ORBITS states on the hull, (N_ORBITS, N_ORBIT_STEPS + 1, 2)."""
+    """Trajectories in the plane from N_ORBITS states on the hull.
+
+    (N_ORBITS, N_ORBIT_STEPS + 1, 2).
+    """
     states = [anatomy.plane.lift(hull[np.linspace(0, len(hull) - 1, N_ORBITS).astype(int)])]
     for _ in range(N_ORBIT_STEPS):
         states.append(dynamics.step(anatomy.network, states[-1], x))
@@ -184,33 +255,51 @@ def _orbits(anatomy, hull, x):
 
 
 def _separatrix(ax, anatomy, hull, x):
-    """Border between the basins in the plane, where there are several: states on a grid, iterated to their attractors."""
+    """Border between the basins in the plane, where there are several.
+
+    States on a grid, iterated to their attractors.
+    """
     found = anatomy.fixed_points
     if found.stable[found.at(x)].sum() < 2:
         return
     axes = [np.linspace(*edge, FINE) for edge in zip(hull.min(0), hull.max(0), strict=True)]
     grid = np.stack(np.meshgrid(*axes), -1)
-    label = dynamics.attractor(anatomy.network, found, x, anatomy.plane.lift(grid.reshape(-1, 2))).reshape(FINE, FINE)
+    label = dynamics.attractor(
+        anatomy.network, found, x, anatomy.plane.lift(grid.reshape(-1, 2))
+    ).reshape(FINE, FINE)
     for row in np.unique(label)[1:]:
         ax.contour(*axes, label >= row, [0.5], colors="k", linestyles="dashed", linewidths=0.8)
 
 
 def _points(ax, anatomy, name, x):
-    found, plane, path = anatomy.fixed_points, anatomy.plane, anatomy.paths[name]
+    found = anatomy.fixed_points
+    plane = anatomy.plane
+    path = anatomy.paths[name]
     if path is not None and path.converged:
         ax.plot(*plane.project(path.states).T, color="k", lw=1)
     for row in found.at(x):
-        ax.plot(*plane.project(found.points[row]), "o", color="k", mfc="k" if found.stable[row] else "w", ms=5, mew=0.8, zorder=5)
+        ax.plot(
+            *plane.project(found.points[row]),
+            "o",
+            color="k",
+            mfc="k" if found.stable[row] else "w",
+            ms=5,
+            mew=0.8,
+            zorder=5,
+        )
     slow = found.slow_points[(found.slow_x == np.asarray(x)).all(1)]
     if len(slow):
         ax.plot(*plane.project(slow).T, "^", color="k", mfc="w", ms=4.5, mew=0.8, zorder=5)
 
 
-# ---- how the belief is held ----------------------------------------------------------------------------------------
+# ---- how the belief is held ----
 
 
 def memory(figure, study):
-    """Eigenvalues without input, drift along the path, and the fixed points as feedback and stimulus vary."""
+    """Eigenvalues without input, drift along the path.
+
+    And the fixed points as feedback and stimulus vary.
+    """
     panels = figure.subplot_mosaic("abcd;eeff", height_ratios=[1, 1.1])
     for name, place in zip("jklm", "acef", strict=True):
         letter(name, ax=panels[place])
@@ -275,10 +364,14 @@ def continuation(ax, anatomy, name, label, panel):
     for branch in anatomy.branches[name]:
         y = branch.points @ axis
         for stable, line in ((True, "-"), (False, ":")):
-            ax.plot(branch.value, np.where(branch.stable == stable, y, np.nan), line, color=INK, lw=1.2)
+            ax.plot(
+                branch.value, np.where(branch.stable == stable, y, np.nan), line, color=INK, lw=1.2
+            )
         for row in branch.bifurcations.itertuples():
             ax.plot(row.value, y[row.index], "D", color=INK, mfc="w", ms=4, mew=0.8, zorder=4)
             text = f"{row.kind} {row.value:.2f}".replace("-", "−")
-            ax.annotate(text, (row.value, y[row.index]), (4, 0), textcoords="offset points", va="center")
+            ax.annotate(
+                text, (row.value, y[row.index]), (4, 0), textcoords="offset points", va="center"
+            )
         yield rows(pd.DataFrame({"x": branch.value, "value": y}), panel, condition=name)
     ax.set(xlabel=label, ylabel="state on\nblock readout")

@@ -1,4 +1,7 @@
-"""The mice: psychometric functions per block, with two lapses and standard errors for each mouse."""
+"""The mice: psychometric functions per block.
+
+With two lapses and standard errors for each mouse.
+"""
 
 import numpy as np
 
@@ -8,7 +11,9 @@ from hrnn.figures.panels import join, rows
 from hrnn.plot import BLOCKS, chance, finish, letter, note, page, points, style
 
 LABELS = {
-    "mu": "bias μ\n(contrast)", "sigma": "width σ\n(contrast)", "gamma1": "lapse\non the left",
+    "mu": "bias μ\n(contrast)",
+    "sigma": "width σ\n(contrast)",
+    "gamma1": "lapse\non the left",
     "gamma2": "lapse\non the right",
 }
 Z = 1.96
@@ -24,13 +29,18 @@ def draw(study):
     blocks = sorted(fits["p_left"].unique())
     figure = page(200)
     top, bottom = figure.subfigures(2, 1, height_ratios=[1, 2.4])
-    source = curves(np.atleast_1d(top.subplots(1, len(blocks), sharey=True)), study.mice, fits, blocks)
+    source = curves(
+        np.atleast_1d(top.subplots(1, len(blocks), sharey=True)), study.mice, fits, blocks
+    )
     source += parameters(bottom.subplots(len(PARAMETERS), 1, sharex=True), fits)
     n_mice = fits["subject"].nunique()
-    note(bottom, f"a: thin lines are fits, one per mouse ({n_mice} mice); symbols: all their choices, 95 % intervals, mice "
-         f"resampled; contrasts of less than {MIN_SHARE:.0%} of the trials left out. "
-         "b–e: maximum likelihood, bars ± 1.96 standard errors; hollow: no standard error "
-         "(at a bound, or not determined by the data). No-go trials left out.")
+    note(
+        bottom,
+        f"a: thin lines are fits, one per mouse ({n_mice} mice); symbols: all their choices, 95 % intervals, mice "
+        f"resampled; contrasts of less than {MIN_SHARE:.0%} of the trials left out. "
+        "b–e: maximum likelihood, bars ± 1.96 standard errors; hollow: no standard error "
+        "(at a bound, or not determined by the data). No-go trials left out.",
+    )
     finish(figure)
     return figure, join(source)
 
@@ -41,19 +51,31 @@ def curves(axes, mice, fits, blocks):
 
     table = by_strength(mice, by=("p_left", "signed_strength")).query("measure == 'p_right'")
     table = table[table["n"] >= MIN_SHARE * table.groupby("p_left")["n"].transform("sum")]
-    x, source = np.linspace(-1, 1, 201), []
+    x = np.linspace(-1, 1, 201)
+    source = []
     letter("a", ax=axes[0])
     axes[0].set_ylabel("P(right | choice)")
     for ax, p_left in zip(axes, blocks, strict=True):
-        (colour, marker), name = BLOCKS[round(p_left, 6)], f"P(left) = {p_left:g}"
+        (colour, marker) = BLOCKS[round(p_left, 6)]
+        name = f"P(left) = {p_left:g}"
         for fit in fits[fits["p_left"] == p_left].itertuples():
             curve = psychometric_curve(x, **{key: getattr(fit, key) for key in PARAMETERS})
             ax.plot(x, curve, color=colour, lw=0.4, alpha=0.5)
-            source.append(rows(pd.DataFrame({"x": x, "value": curve}), "a", agent=fit.subject, condition=f"fit, {name}", n=fit.n_trials))
+            source.append(
+                rows(
+                    pd.DataFrame({"x": x, "value": curve}),
+                    "a",
+                    agent=fit.subject,
+                    condition=f"fit, {name}",
+                    n=fit.n_trials,
+                )
+            )
         part = table[table["p_left"] == p_left]
         points(part, "signed_strength", ax=ax, marker=marker, line="")
         chance(ax=ax)
-        ax.set(title=name, xlabel="signed contrast (right > 0)", xlim=(-1.05, 1.05), ylim=(-0.02, 1.02))
+        ax.set(
+            title=name, xlabel="signed contrast (right > 0)", xlim=(-1.05, 1.05), ylim=(-0.02, 1.02)
+        )
         source.append(rows(part, "a", x="signed_strength", agent="all mice", condition=name))
     return source
 
@@ -68,11 +90,32 @@ def parameters(axes, fits):
             colour, marker = BLOCKS[round(p_left, 6)]
             place = part["subject"].map(subjects.index) + 0.25 * (k - 1)
             half = Z * part[f"se_{name}"]
-            table = part.assign(x=place, value=part[name], low=part[name] - half, high=part[name] + half, n=part["n_trials"])
+            table = part.assign(
+                x=place,
+                value=part[name],
+                low=part[name] - half,
+                high=part[name] + half,
+                n=part["n_trials"],
+            )
             for bare, shown in table.groupby(half.isna()):
-                points(shown, "x", ax=ax, colour=colour, marker=marker, line="", hollow=bare,
-                       label=None if bare else f"P(left) = {p_left:g}")
-            source.append(rows(table, letter_, agent=table["subject"], condition=f"{name}, P(left) = {p_left:g}"))
+                points(
+                    shown,
+                    "x",
+                    ax=ax,
+                    colour=colour,
+                    marker=marker,
+                    line="",
+                    hollow=bare,
+                    label=None if bare else f"P(left) = {p_left:g}",
+                )
+            source.append(
+                rows(
+                    table,
+                    letter_,
+                    agent=table["subject"],
+                    condition=f"{name}, P(left) = {p_left:g}",
+                )
+            )
         ax.set(ylabel=LABELS[name], xlim=(-0.7, len(subjects) - 0.3))
         for between in np.arange(len(subjects) - 1) + 0.5:
             ax.axvline(between, color="0.9", lw=0.4, zorder=0)

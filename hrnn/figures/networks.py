@@ -1,22 +1,48 @@
-"""Figure 9: statistics over networks. Every claim, relations between measures, similarity of dynamics, what settings change."""
+"""Figure 9: statistics over networks.
+
+Every claim, relations between measures, similarity of dynamics, what settings change.
+"""
 
 import numpy as np
 
 from hrnn.analysis import similarity
 from hrnn.figures.panels import join, rows, strip
-from hrnn.plot import GREY, INK, PALE, estimate, few, finish, interval, letter, look, note, page, style
+from hrnn.plot import (
+    GREY,
+    INK,
+    PALE,
+    estimate,
+    few,
+    finish,
+    interval,
+    letter,
+    look,
+    note,
+    page,
+    style,
+)
 from hrnn.populations.claims import CLAIMS
 from hrnn.statistics.regression import correlation
 from hrnn.statistics.resampling import mean_interval
 
-SHOWN = tuple(claim for claim in CLAIMS if claim.name[:6] not in ("radd.A", "radd.B"))  # those are in figure 8
+SHOWN = tuple(
+    claim for claim in CLAIMS if claim.name[:6] not in ("radd.A", "radd.B")
+)  # those are in figure 8
 COLUMNS = 4
 RELATIONS = (  # abscissa and ordinate: name, label
-    (("radd.lambda_1", "slower eigenvalue\nof RADD, |λ|"), ("mu0_gap", "use of the prior\nat strength 0")),
+    (
+        ("radd.lambda_1", "slower eigenvalue\nof RADD, |λ|"),
+        ("mu0_gap", "use of the prior\nat strength 0"),
+    ),
     (("angle_plane", "angle, plane (°)"), ("coupling_start_per_prior", "side per\nprior")),
     (("participation_ratio", "participation\nratio"), ("correct", "fraction\ncorrect")),
 )
-CHANGED = {"correct": "correct", "mu0_gap": "prior", "variance_pc12": "variance", "angle_plane": "angle (°)"}
+CHANGED = {
+    "correct": "correct",
+    "mu0_gap": "prior",
+    "variance_pc12": "variance",
+    "angle_plane": "angle (°)",
+}
 SETTINGS = {"n_hidden": "units N", "threshold": "threshold", "loss": "loss", "recipe": "recipe"}
 LEVELS = {"nll_of_probability": "−p", "cross_entropy": "−log p"}
 KINDS = (("trained", "trained"), ("untrained", "untrained"), ("trained", "untrained"))
@@ -31,29 +57,40 @@ def draw(study):
     figure = page(247)
     n_rows = -(-len(SHOWN) // COLUMNS)
     top, middle, bottom = figure.subfigures(3, 1, height_ratios=[0.43 * n_rows, 0.95, 1.8])
-    source = [*claims(top, study), *relations_and_similarity(middle, study), *changes(bottom, study)]
+    source = [
+        *claims(top, study),
+        *relations_and_similarity(middle, study),
+        *changes(bottom, study),
+    ]
     n = study.variations.groupby(["setting", "level"])["index"].nunique()
-    note(bottom, f"a: dots, {study.n_networks} networks; bars, mean with its 95 % interval, networks and their sessions "
-         "resampled; ×, published (one network; +, Cosyne abstract); a claim holds where the background is white, up to "
-         "the criterion (vertical lines); k/K, networks in which it does. Weights of RADD: "
-         "figure 8a. b–d: one dot a network, Spearman's ρ. b: the block's time constant, −1/ln |λ| steps. "
-         "e, f: mean states by block, side, strength and step, compared for all pairs of networks (dots): linear CKA; correlation "
-         "after the best rotation. g: fraction correct, use of the prior at strength 0, variance in two components, angle in their "
-         f"plane; one setting changed at a time, fast recipe, {n.min()} networks (dots) at each value (paper's recipe: "
-         f"{n.max()}), {study.variations.attrs['n_blocks']} blocks; mean and 95 %.")
+    note(
+        bottom,
+        f"a: dots, {study.n_networks} networks; bars, mean with its 95 % interval, networks and their sessions "
+        "resampled; ×, published (one network; +, Cosyne abstract); a claim holds where the background is white, up to "
+        "the criterion (vertical lines); k/K, networks in which it does. Weights of RADD: "
+        "figure 8a. b–d: one dot a network, Spearman's ρ. b: the block's time constant, −1/ln |λ| steps. "
+        "e, f: mean states by block, side, strength and step, compared for all pairs of networks (dots): linear CKA; correlation "
+        "after the best rotation. g: fraction correct, use of the prior at strength 0, variance in two components, angle in their "
+        f"plane; one setting changed at a time, fast recipe, {n.min()} networks (dots) at each value (paper's recipe: "
+        f"{n.max()}), {study.variations.attrs['n_blocks']} blocks; mean and 95 %.",
+    )
     finish(figure)
     return figure, join(source)
 
 
 def claims(figure, study):
-    """Every claim in a row of its own column: networks, mean, published value, where the claim holds."""
+    """Every claim in a row of its own column.
+
+    Networks, mean, published value, where the claim holds.
+    """
     import pandas as pd
 
     table = study.verdicts.set_index("name")
     axes = figure.subplots(-(-len(SHOWN) // COLUMNS), COLUMNS)
     letter("a", ax=axes[0, 0])
     for ax, claim in zip(axes.flat, SHOWN, strict=False):
-        row, values = table.loc[claim.name], _values(study, claim.name)
+        row = table.loc[claim.name]
+        values = _values(study, claim.name)
         strip(ax, values, np.linspace(-0.4, 0.2, len(values)))
         estimate(row, 0.6, ax=ax, colour=COLOUR)
         for published, marker in ((claim.published, "x"), (claim.cosyne, "+")):
@@ -65,7 +102,7 @@ def claims(figure, study):
         ax.set(ylim=(-0.7, 1.1), yticks=[])
         yield rows(pd.DataFrame({"value": values}), "a", condition=claim.name, agent="network")
         yield rows(pd.DataFrame([row]), "a", condition=claim.name, agent="mean")
-    for ax in axes.flat[len(SHOWN):]:
+    for ax in axes.flat[len(SHOWN) :]:
         ax.axis("off")
     if axes.size > len(SHOWN):
         axes.flat[len(SHOWN)].legend(handles=_keys(), loc="center left", borderpad=0)
@@ -98,7 +135,9 @@ def _count(row):
 
 def _limits(ax, claim, values):
     """Abscissa around networks, published numbers and the criterion's edges; a few round ticks."""
-    others = [end for end in (claim.published, claim.cosyne, claim.low, claim.high) if end is not None]
+    others = [
+        end for end in (claim.published, claim.cosyne, claim.low, claim.high) if end is not None
+    ]
     shown = np.array([*values, *others], float)
     shown = shown[np.isfinite(shown)]
     margin = 0.12 * (shown.max() - shown.min()) or 0.1
@@ -141,19 +180,37 @@ def relation(ax, study, x, y, panel):
 
 
 def similar(ax, study, of, panel):
-    """Similarity of all pairs of networks: trained, untrained, and each trained one with the untrained others."""
+    """Similarity of all pairs of networks.
+
+    Trained, untrained, and each trained one with the untrained others.
+    """
     import pandas as pd
 
-    paths = {kind: [found.trajectories[kind] for found in study.population.members] for kind in ("trained", "untrained")}
+    paths = {
+        kind: [found.trajectories[kind] for found in study.population.members]
+        for kind in ("trained", "untrained")
+    }
     table = []
     for x, (first, second) in enumerate(KINDS):
         found = similarity.matrix(paths[first], paths[second], of=of)
-        values = found[np.triu_indices(len(found), 1)] if first == second else found[~np.eye(len(found), dtype=bool)]
+        values = (
+            found[np.triu_indices(len(found), 1)]
+            if first == second
+            else found[~np.eye(len(found), dtype=bool)]
+        )
         mean = similarity.mean_of_pairs(found)
         strip(ax, values, x + np.linspace(-0.25, 0.25, len(values)), vertical=True)
-        estimate(mean, x, ax=ax, vertical=True, colour=INK if first == second == "untrained" else COLOUR)
+        estimate(
+            mean, x, ax=ax, vertical=True, colour=INK if first == second == "untrained" else COLOUR
+        )
         table.append({"x": x, "condition": f"{first}, {second}", **vars(mean)})
-    ax.set_xticks(range(len(KINDS)), ["trained", "untrained", "one of each"], rotation=45, ha="right", rotation_mode="anchor")
+    ax.set_xticks(
+        range(len(KINDS)),
+        ["trained", "untrained", "one of each"],
+        rotation=45,
+        ha="right",
+        rotation_mode="anchor",
+    )
     ax.set(ylim=(0, 1.02), xlim=(-0.5, 2.5))
     return rows(pd.DataFrame(table), panel)
 
@@ -176,7 +233,9 @@ def changes(figure, study):
                 if len(values):
                     mean = mean_interval(values)
                     estimate(mean, x, ax=ax, vertical=True, colour=COLOUR)
-                    table.append({"x": x, "condition": f"{measure}, {setting} {level}", **vars(mean)})
+                    table.append(
+                        {"x": x, "condition": f"{measure}, {setting} {level}", **vars(mean)}
+                    )
             ax.set(xlim=(-0.5, len(levels) - 0.5), xticks=range(len(levels)))
             ax.tick_params(labelbottom=ax is column[-1])
             yield rows(pd.DataFrame(table), "g")

@@ -6,7 +6,9 @@ from hrnn.populations import curves
 
 
 class OneNetwork:
-    """What figures 4 to 8 and 10 need of a `study.Study`, from one network that was taken apart elsewhere.
+    """What figures 4 to 8 and 10 need of a `study.Study`.
+
+    From one network that was taken apart elsewhere.
 
     Parameters
     ----------
@@ -30,7 +32,9 @@ class OneNetwork:
     over_networks = {}
 
     def __init__(self, *, anatomy=None, distillation=None, beside=None):
-        self.anatomy, self.distillation, self.beside = anatomy, distillation, beside
+        self.anatomy = anatomy
+        self.distillation = distillation
+        self.beside = beside
 
     @property
     def sessions(self):
@@ -40,13 +44,20 @@ class OneNetwork:
     @functools.cached_property
     def measures(self):
         """Measures by name, with the intervals of the sessions."""
-        return {name: m for part in (self.anatomy, self.distillation) if part is not None for name, m in part.measures().items()}
+        return {
+            name: m
+            for part in (self.anatomy, self.distillation)
+            if part is not None
+            for name, m in part.measures().items()
+        }
 
     def curve(self, name):
         """A curve of the network."""
         if name in curves.OF_DISTILLATION:
             return curves.OF_DISTILLATION[name](self.distillation)
-        return next(functions[name] for functions in curves.OF_ANATOMY.values() if name in functions)(self.anatomy)
+        return next(
+            functions[name] for functions in curves.OF_ANATOMY.values() if name in functions
+        )(self.anatomy)
 
     def each(self, name):
         """No other networks."""

@@ -1,4 +1,7 @@
-"""What the panels of several figures share: source data, single networks beside their mean, words for the note."""
+"""What the panels of several figures share.
+
+Source data, single networks beside their mean, words for the note.
+"""
 
 import numpy as np
 
@@ -9,7 +12,10 @@ COLUMNS = ("panel", "agent", "condition", "x", "value", "low", "high", "n")
 
 
 def rows(table, panel, *, x=None, **constant):
-    """Source data of one panel: table (with `value`) in the columns of all figures, x being its abscissa."""
+    """Source data of one panel.
+
+    Table (with `value`) in the columns of all figures, x being its abscissa.
+    """
     renamed = table if x is None else table.rename(columns={x: "x"})
     return renamed.assign(panel=panel, **constant).reindex(columns=COLUMNS)
 
@@ -26,7 +32,10 @@ def measures(study, *names):
     """Measures of all agents, of `study.summaries`: agent, measure, value, low, high, n."""
     import pandas as pd
 
-    tables = [table.loc[list(names)].reset_index().assign(agent=agent) for agent, table in study.summaries.items()]
+    tables = [
+        table.loc[list(names)].reset_index().assign(agent=agent)
+        for agent, table in study.summaries.items()
+    ]
     return pd.concat(tables, ignore_index=True)
 
 
@@ -43,7 +52,9 @@ def thin(ax, study, name, condition="", *, colour="0.55"):
     found = found[found.condition == condition]
     lines = [part[["x", "value"]].to_numpy(float) for _, part in found.groupby("network")]
     if lines:
-        drawn = LineCollection(lines, colors=colour, linewidths=0.5, alpha=0.7, zorder=0.5, gid="each")
+        drawn = LineCollection(
+            lines, colors=colour, linewidths=0.5, alpha=0.7, zorder=0.5, gid="each"
+        )
         ax.add_collection(drawn)
 
 
@@ -73,7 +84,8 @@ def several(study, first=""):
 
 def counts(study):
     """Words that say what n is and what the bars are."""
-    sessions, n = study.sessions, study.n_networks
+    sessions = study.sessions
+    n = study.n_networks
     words = f"n = {sessions.n_sessions} sessions ({sessions.n_trials} trials) of each agent. "
     if n == 1:
         return words + "Bars and bands: 95 % intervals, sessions resampled."

@@ -1,4 +1,7 @@
-"""Figure 3: use of the prior. Zero-strength trials, changes of block, and sweeps of threshold and penalty."""
+"""Figure 3: use of the prior.
+
+Zero-strength trials, changes of block, and sweeps of threshold and penalty.
+"""
 
 from hrnn.figures.panels import counts, curve_of, join, measures, rows, singles, strip, thin
 from hrnn.plot import band, chance, dots, finish, letter, look, note, page, points, style
@@ -15,14 +18,20 @@ def draw(study):
     figure = page(215)
     top, middle, bottom = figure.subfigures(3, 1, height_ratios=[1, 1.35, 1.5])
     source = [
-        *zero(top.subplots(1, 2, sharey=True), study), *changes(middle, study), *sweeps(bottom, study),
+        *zero(top.subplots(1, 2, sharey=True), study),
+        *changes(middle, study),
+        *sweeps(bottom, study),
     ]
     networks = study.thresholds.loc[study.thresholds["agent"] == "network", "network"].nunique()
-    note(bottom, counts(study) + " Dotted: chance. b: means in bins of trials since the change, as wide as the gaps "
-         f"between points; first blocks left out, bins with n < {MIN_N} dropped (long blocks are rare). c, d: RNN, "
-         f"{networks} networks retrained at each value (small dots), mean with Student's 95 % interval, each in "
-         "sessions of its own; other agents: sessions resampled. Caution: networks are not trained on reward; the wait penalty "
-         "reaches them only as an input (d), while for the optimal policy it is the objective (e).")
+    note(
+        bottom,
+        counts(study)
+        + " Dotted: chance. b: means in bins of trials since the change, as wide as the gaps "
+        f"between points; first blocks left out, bins with n < {MIN_N} dropped (long blocks are rare). c, d: RNN, "
+        f"{networks} networks retrained at each value (small dots), mean with Student's 95 % interval, each in "
+        "sessions of its own; other agents: sessions resampled. Caution: networks are not trained on reward; the wait penalty "
+        "reaches them only as an input (d), while for the optimal policy it is the objective (e).",
+    )
     finish(figure)
     return figure, join(source)
 
@@ -62,11 +71,16 @@ def changes(figure, study):
         row[-1].plot(table["x"], table["n"], "o-", color="k", ms=2.5, mew=0, lw=0.8)
         row[-1].set(ylim=(0, None), ylabel="trials per bin, n")
     grid[0, -1].set_title("n of\none agent")
-    grid[1, len(AFTER_CHANGE) // 2].set_xlabel("trials since the block changed (0: the first of the new block)")
+    grid[1, len(AFTER_CHANGE) // 2].set_xlabel(
+        "trials since the block changed (0: the first of the new block)"
+    )
 
 
 def sweeps(figure, study):
-    """Accuracy and steps against threshold and penalty; networks and optimal policies never share a panel."""
+    """Accuracy and steps against threshold and penalty.
+
+    Networks and optimal policies never share a panel.
+    """
     columns = [("c", "threshold", agent) for agent in ("network", "semi_markov", "published_actor")]
     columns += [("d", "wait_penalty", "network")]
     columns += [("e", "wait_penalty", agent) for agent in ("optimal_per_trial", "optimal_per_step")]
@@ -93,7 +107,10 @@ def _each(ax, found, setting, measure):
 
 
 def _sweep(table, setting, agent, measure):
-    """One row per setting: value and interval, over (n) networks where there are several, else over sessions."""
+    """One row per setting: value and interval, over (n) networks where there are several.
+
+    Else over sessions.
+    """
     import pandas as pd
 
     found = []
@@ -112,7 +129,8 @@ def _share(grid, columns):
         for name in "cde":
             group = [ax for ax, column in zip(row, columns, strict=True) if column[0] == name]
             ends = [ax.dataLim.intervaly for ax in group]
-            low, high = min(end[0] for end in ends), max(end[1] for end in ends)
+            low = min(end[0] for end in ends)
+            high = max(end[1] for end in ends)
             margin = 0.08 * (high - low)
             for ax in group:
                 ax.set_ylim(low - margin, high + margin)

@@ -1,15 +1,37 @@
-"""Figure 4: representation. Variance, states in the plane of two components, decoders between floor and ceiling, angles."""
+"""Figure 4: representation.
+
+Variance, states in the plane of two components, decoders between floor and ceiling, angles.
+"""
 
 import numpy as np
 
 from hrnn.figures.panels import join, rows, several, singles, thin
-from hrnn.plot import GREY, INK, LEFT, PALE, RIGHT, chance, estimate, finish, interval, letter, look, note, page, points, powers, style
+from hrnn.plot import (
+    GREY,
+    INK,
+    LEFT,
+    PALE,
+    RIGHT,
+    chance,
+    estimate,
+    finish,
+    interval,
+    letter,
+    look,
+    note,
+    page,
+    points,
+    powers,
+    style,
+)
 from hrnn.populations.claims import PUBLISHED
 
 N_DOTS = 1500
 DECODERS = (  # label, end of the measure's name
-    ("untrained\nnetwork", "untrained"), ("shuffled\nlabels", "shuffled"),
-    ("trained network", ""), ("split by\ntime step", "by_step"),
+    ("untrained\nnetwork", "untrained"),
+    ("shuffled\nlabels", "shuffled"),
+    ("trained network", ""),
+    ("split by\ntime step", "by_step"),
 )
 SPACES = (("plane", "two components", GREY, "s"), ("full", "all units", INK, "o"))
 
@@ -24,19 +46,27 @@ def draw(study):
         letter(name, ax=ax)
     shown = _shown(anatomy)
     source = [
-        variance(panels["a"], study), states(panels["b"], anatomy, shown, "side"), states(panels["c"], anatomy, shown, "block_side"),
-        decoders(panels["d"], study), errors(panels["e"], anatomy, shown), angles(panels["f"], study),
+        variance(panels["a"], study),
+        states(panels["b"], anatomy, shown, "side"),
+        states(panels["c"], anatomy, shown, "block_side"),
+        decoders(panels["d"], study),
+        errors(panels["e"], anatomy, shown),
+        angles(panels["f"], study),
     ]
     trials = anatomy.run.trials.iloc[shown]
     n_test = len(anatomy.decoders["full"].test_sessions)
-    note(figure, several(study, "b, c, e: one of them. ") + f"b, c, e: state at the last step of {len(shown)} trials drawn at random, the "
-         f"step at which it acts ({(trials.side < 0).sum()} of side left, {(trials.side > 0).sum()} right; "
-         f"{(trials.block_side < 0).sum()} in left blocks, {(trials.block_side > 0).sum()} in right). Arrows: unit readouts of side (s) "
-         "and block (b). e: every error is of one kind, the first that applies. d: accuracy at all steps, trained on "
-         f"{anatomy.run.sessions.n_sessions - n_test} sessions and tested on {n_test} others, but for the split by time step, which leaks. "
-         "Crosses: published (one network). f: the plane's angles stand anywhere on the abscissa; that of a decoder of all units has no "
-         "published number. In b, c, e both axes have the same scale."
-         + (" Bars: 95 % intervals, sessions resampled." if study.n_networks == 1 else ""))
+    note(
+        figure,
+        several(study, "b, c, e: one of them. ")
+        + f"b, c, e: state at the last step of {len(shown)} trials drawn at random, the "
+        f"step at which it acts ({(trials.side < 0).sum()} of side left, {(trials.side > 0).sum()} right; "
+        f"{(trials.block_side < 0).sum()} in left blocks, {(trials.block_side > 0).sum()} in right). Arrows: unit readouts of side (s) "
+        "and block (b). e: every error is of one kind, the first that applies. d: accuracy at all steps, trained on "
+        f"{anatomy.run.sessions.n_sessions - n_test} sessions and tested on {n_test} others, but for the split by time step, which leaks. "
+        "Crosses: published (one network). f: the plane's angles stand anywhere on the abscissa; that of a decoder of all units has no "
+        "published number. In b, c, e both axes have the same scale."
+        + (" Bars: 95 % intervals, sessions resampled." if study.n_networks == 1 else ""),
+    )
     finish(figure)
     return figure, join(source)
 
@@ -48,28 +78,42 @@ def _shown(anatomy):
 
 def variance(ax, study):
     """Cumulative variance of the first components."""
-    table, ratio = study.curve("variance"), study.measures["participation_ratio"]
+    table = study.curve("variance")
+    ratio = study.measures["participation_ratio"]
     points(table, "x", ax=ax)
     thin(ax, study, "variance")
     ax.plot(2, PUBLISHED["variance_pc12"], "x", color=INK, ms=5, mew=0.8, zorder=5)
-    ax.annotate(f"participation ratio\n{interval(ratio)}", (0.97, 0.1), xycoords="axes fraction", ha="right")
+    ax.annotate(
+        f"participation ratio\n{interval(ratio)}", (0.97, 0.1), xycoords="axes fraction", ha="right"
+    )
     ax.set(xlabel="number of components", ylabel="fraction of variance", ylim=(0.5, 1.02))
     ax.set_xticks(range(1, int(table.x.max()) + 1, 3))
     return rows(table, "a")
 
 
 def _plane(ax, anatomy, scores):
-    """Arrows of the readouts, in axes of one scale: an angle on the page is the angle in the plane."""
+    """Arrows of the readouts, in axes of one scale.
+
+    An angle on the page is the angle in the plane.
+    """
     plane = anatomy.plane
     size = 0.65 * np.abs(scores).max()
     box = {"facecolor": "w", "alpha": 0.8, "lw": 0, "pad": 0.5}
     pair = ((plane.stimulus, plane.block, "s"), (plane.block, plane.stimulus, "b"))
     for axis, other, name in pair:
-        ax.annotate("", size * axis, (0, 0), arrowprops={"arrowstyle": "->", "lw": 1.2, "shrinkB": 0})
+        ax.annotate(
+            "", size * axis, (0, 0), arrowprops={"arrowstyle": "->", "lw": 1.2, "shrinkB": 0}
+        )
         away = 4 * _unit(axis) + 5 * _unit(axis - other)
         ax.annotate(
-            name, size * axis, away, textcoords="offset points", fontweight="bold", ha="center",
-            va="center", bbox=box,
+            name,
+            size * axis,
+            away,
+            textcoords="offset points",
+            fontweight="bold",
+            ha="center",
+            va="center",
+            bbox=box,
         )
     ax.set(xlabel="PC 1", ylabel="PC 2")
     ax.set_aspect("equal", adjustable="datalim")
@@ -91,7 +135,10 @@ def states(ax, anatomy, shown, of):
         ax.plot(*part.T, marker, color=colour, ms=2, mew=0, alpha=0.5, rasterized=True, label=label)
     _plane(ax, anatomy, scores)
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, markerscale=2, handletextpad=0)
-    return rows(pd.DataFrame({"x": scores[:, 0], "value": scores[:, 1], "condition": sign}), "b" if of == "side" else "c")
+    return rows(
+        pd.DataFrame({"x": scores[:, 0], "value": scores[:, 1], "condition": sign}),
+        "b" if of == "side" else "c",
+    )
 
 
 def errors(ax, anatomy, shown):
@@ -103,32 +150,62 @@ def errors(ax, anatomy, shown):
     wrong = ~trials.correct.to_numpy()
     zero = wrong & (trials.strength == 0).to_numpy()
     against = wrong & ~zero & (trials.side * trials.block_side < 0).to_numpy()
-    ax.plot(*scores[~wrong].T, ".", color=PALE, ms=2, mew=0, rasterized=True, label=f"correct ({(~wrong).sum()})")
+    ax.plot(
+        *scores[~wrong].T,
+        ".",
+        color=PALE,
+        ms=2,
+        mew=0,
+        rasterized=True,
+        label=f"correct ({(~wrong).sum()})",
+    )
     kinds = (
-        ("strength 0", zero, INK, "w", "s"), ("discordant", against, GREY, GREY, "D"),
+        ("strength 0", zero, INK, "w", "s"),
+        ("discordant", against, GREY, GREY, "D"),
         ("other", wrong & ~zero & ~against, INK, INK, "x"),
     )
     for name, inside, colour, face, marker in kinds:
         label = f"{name} ({inside.sum()})"
         ax.plot(
-            *scores[inside].T, marker, color=colour, mfc=face, ms=2.5, mew=0.6, rasterized=True,
+            *scores[inside].T,
+            marker,
+            color=colour,
+            mfc=face,
+            ms=2.5,
+            mew=0.6,
+            rasterized=True,
             label=label,
         )
     _plane(ax, anatomy, scores)
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, markerscale=1.5, handletextpad=0, columnspacing=0.8)
+    ax.legend(
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1),
+        ncols=2,
+        markerscale=1.5,
+        handletextpad=0,
+        columnspacing=0.8,
+    )
     kind = np.where(zero, "strength 0", np.where(against, "discordant", "other"))
-    return rows(pd.DataFrame({"x": scores[wrong, 0], "value": scores[wrong, 1], "condition": kind[wrong]}), "e")
+    return rows(
+        pd.DataFrame({"x": scores[wrong, 0], "value": scores[wrong, 1], "condition": kind[wrong]}),
+        "e",
+    )
 
 
 def decoders(ax, study):
-    """Accuracy of the block decoders, from two components and from all units, between floor and ceiling."""
+    """Accuracy of the block decoders, from two components and from all units.
+
+    Between floor and ceiling.
+    """
     import pandas as pd
 
     table = []
     for k, (space, name, colour, marker) in enumerate(SPACES):
         for y, (label, kind) in enumerate(DECODERS):
-            measure, at = f"block_decoder_{space}_{kind}".rstrip("_"), y + 0.4 * (k - 0.5)
-            found, shown = study.measures[measure], name if y == 0 else None
+            measure = f"block_decoder_{space}_{kind}".rstrip("_")
+            at = y + 0.4 * (k - 0.5)
+            found = study.measures[measure]
+            shown = name if y == 0 else None
             estimate(found, at, ax=ax, colour=colour, marker=marker, label=shown)
             singles(ax, study, measure, at + 0.14)
             if measure in PUBLISHED:
@@ -140,7 +217,9 @@ def decoders(ax, study):
     ax.set_yticks(range(len(DECODERS)), [label for label, _ in DECODERS])
     ax.set(xlabel="fraction of steps with the\nblock decoded correctly", xlim=(0.4, 1))
     ax.set_ylim(-0.5, len(DECODERS) - 0.5)
-    ax.legend(loc="lower right", bbox_to_anchor=(1.05, 1.06), ncols=2, handletextpad=0.2, borderpad=0)
+    ax.legend(
+        loc="lower right", bbox_to_anchor=(1.05, 1.06), ncols=2, handletextpad=0.2, borderpad=0
+    )
     return rows(pd.DataFrame(table), "d", x="x")
 
 
@@ -154,16 +233,31 @@ def _ceiling(ax, observer):
 
 
 def angles(ax, study):
-    """Angle between the readouts: the plane's, there and in all units, and that of a decoder of all units, which turns with its C."""
+    """Angle between the readouts.
+
+    The plane's, there and in all units, and that of a decoder of all units, which turns with its C.
+    """
     import pandas as pd
 
     decoder = study.curve("angle_decoder")
     points(decoder, "x", ax=ax, colour=GREY, label="decoder of all units")
     thin(ax, study, "angle_decoder")
-    measured = (("angle_plane", "readouts in the plane", 3e-6, "o"), ("angle_full", "the same in all units", 3e-5, "s"))
+    measured = (
+        ("angle_plane", "readouts in the plane", 3e-6, "o"),
+        ("angle_full", "the same in all units", 3e-5, "s"),
+    )
     for name, label, x, marker in measured:
         found = pd.DataFrame([{"x": x, **vars(study.measures[name])}])
-        points(found, "x", ax=ax, colour=look("network")[0], marker=marker, line="", hollow=True, label=label)
+        points(
+            found,
+            "x",
+            ax=ax,
+            colour=look("network")[0],
+            marker=marker,
+            line="",
+            hollow=True,
+            label=label,
+        )
         ax.plot(1.8 * x, PUBLISHED[name], "x", color=INK, ms=5, mew=1, zorder=5)
     ax.set(xscale="log", ylabel="angle between readouts (°)", ylim=(25, 95))
     ax.set_xlabel("power of ten of the decoder's C\n(small: strong regularisation)")

@@ -1,4 +1,7 @@
-"""Figure 1: the task. A sampled session, its first trials step by step, the lengths of blocks, and one trial."""
+"""Figure 1: the task. A sampled session, its first trials step by step, the lengths of blocks.
+
+And one trial.
+"""
 
 import numpy as np
 
@@ -13,20 +16,27 @@ PLAYER = "semi_markov"  # waits for evidence, so that trials differ in length
 def draw(study):
     """Draw the figure: (Figure, source data)."""
     figure = page(155)
-    panels = figure.subplot_mosaic("aa;bb;cc;de", height_ratios=[1, 1.25, 0.8, 1.25], width_ratios=[1, 1.25])
+    panels = figure.subplot_mosaic(
+        "aa;bb;cc;de", height_ratios=[1, 1.25, 0.8, 1.25], width_ratios=[1, 1.25]
+    )
     for name, ax in panels.items():
         letter(name, ax=ax)
     shown = _shown(study)
     source = [
-        session(panels["a"], study.sessions), inputs(panels["b"], study, shown), belief(panels["c"], study, shown),
+        session(panels["a"], study.sessions),
+        inputs(panels["b"], study, shown),
+        belief(panels["c"], study, shown),
         lengths(panels["d"], study),
     ]
     panels["b"].sharex(panels["c"])
     timeline(panels["e"], study.task)
-    note(figure, "a: one session, n = 1; b, c: its first trials, played by the exact Bayesian actor. Violet squares: left, gold "
-         "circles: right. Grey lines: a trial begins (the agent is not told). Above each trial: its side and strength; "
-         f"strength 0 has a side too, which decides the feedback. Feedback while waiting ({_minus(study.task.wait_penalty)}) "
-         "is too small to see.")
+    note(
+        figure,
+        "a: one session, n = 1; b, c: its first trials, played by the exact Bayesian actor. Violet squares: left, gold "
+        "circles: right. Grey lines: a trial begins (the agent is not told). Above each trial: its side and strength; "
+        f"strength 0 has a side too, which decides the feedback. Feedback while waiting ({_minus(study.task.wait_penalty)}) "
+        "is too small to see.",
+    )
     finish(figure)
     return figure, join(source)
 
@@ -36,13 +46,26 @@ def session(ax, sessions):
     import pandas as pd
 
     n = sessions.offsets[1]
-    trials, signed, block = np.arange(n), sessions.side[:n] * sessions.strength[:n], sessions.block[:n]
+    trials = np.arange(n)
+    signed = sessions.side[:n] * sessions.strength[:n]
+    block = sessions.block[:n]
     for number in np.unique(block):
         inside = np.flatnonzero(block == number)
         side = sessions.block_side[inside[0]]
-        colour, name = {-1: (LEFT[0], "left block"), 0: (NO_SIDE[0], "no side"), 1: (RIGHT[0], "right block")}[side]
+        colour, name = {
+            -1: (LEFT[0], "left block"),
+            0: (NO_SIDE[0], "no side"),
+            1: (RIGHT[0], "right block"),
+        }[side]
         ax.axvspan(inside[0] - 0.5, inside[-1] + 0.5, color=colour, alpha=0.15, lw=0)
-        ax.annotate(name, (inside.mean(), 1), (0, 2), xycoords=("data", "axes fraction"), textcoords="offset points", ha="center")
+        ax.annotate(
+            name,
+            (inside.mean(), 1),
+            (0, 2),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            ha="center",
+        )
     for sign, (colour, marker) in ((-1, LEFT), (1, RIGHT)):
         of_side = sessions.side[:n] == sign
         ax.plot(trials[of_side], signed[of_side], marker, color=colour, ms=2.5, mew=0)
@@ -53,7 +76,9 @@ def session(ax, sessions):
 def _shown(study):
     """Steps of the first trials that fit in N_STEPS_SHOWN."""
     run = study.runs[PLAYER]
-    n_trials = np.searchsorted(np.cumsum(run.n_obs + study.task.n_blank), N_STEPS_SHOWN, side="right")
+    n_trials = np.searchsorted(
+        np.cumsum(run.n_obs + study.task.n_blank), N_STEPS_SHOWN, side="right"
+    )
     return np.arange(np.count_nonzero(run.trial < n_trials))
 
 
@@ -70,20 +95,38 @@ def inputs(ax, study, shown):
     """Observations and feedback, as the agent gets them."""
     import pandas as pd
 
-    run, sessions = study.runs[PLAYER], study.sessions
-    x, observed = run.inputs[shown], run.step[shown] >= study.task.n_blank
+    run = study.runs[PLAYER]
+    sessions = study.sessions
+    x = run.inputs[shown]
+    observed = run.step[shown] >= study.task.n_blank
     ax.bar(shown, x[:, 2], width=0.8, color="0.45", label="feedback")
     for column, (colour, marker), name in ((0, LEFT, "left"), (1, RIGHT, "right")):
-        ax.plot(shown[observed], x[observed, column], marker, color=colour, ms=3, mew=0, label=f"{name} observation")
+        ax.plot(
+            shown[observed],
+            x[observed, column],
+            marker,
+            color=colour,
+            ms=3,
+            mew=0,
+            label=f"{name} observation",
+        )
     for step in _trial_lines(ax, run, shown):
         trial = run.trial[step]
         text = f"{'L' if sessions.side[trial] < 0 else 'R'} {sessions.strength[trial]:g}"
-        ax.annotate(text, (step - 0.3, 1), (0, 1), xycoords=("data", "axes fraction"), textcoords="offset points")
+        ax.annotate(
+            text,
+            (step - 0.3, 1),
+            (0, 1),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+        )
     ax.axhline(0, color="k", lw=0.4)
     ax.tick_params(labelbottom=False)
     ax.set(ylabel="input (sd)", ylim=(min(x.min(), -1) - 0.3, x.max() + 0.3))
     ax.legend(ncols=3, loc="lower right", bbox_to_anchor=(1, 1.06), borderpad=0)
-    table = pd.DataFrame(x, columns=["left observation", "right observation", "feedback"]).assign(x=shown)
+    table = pd.DataFrame(x, columns=["left observation", "right observation", "feedback"]).assign(
+        x=shown
+    )
     return rows(table.melt("x", var_name="condition"), "b", agent=PLAYER)
 
 
@@ -91,8 +134,10 @@ def belief(ax, study, shown):
     """P(right) of the agent, and where it acts."""
     import pandas as pd
 
-    run, threshold = study.runs[PLAYER], study.task.threshold
-    p, choice = run.p_right[shown], run.choice[run.trial[shown]]
+    run = study.runs[PLAYER]
+    threshold = study.task.threshold
+    p = run.p_right[shown]
+    choice = run.choice[run.trial[shown]]
     _trial_lines(ax, run, shown)
     ax.plot(shown, p, "-", color="k", lw=0.8)
     last = np.append(run.step[shown][1:] == 0, True)
@@ -103,8 +148,11 @@ def belief(ax, study, shown):
     ax.plot(shown[timeouts], p[timeouts], "kx", ms=4)
     for level in (threshold, 1 - threshold):
         ax.axhline(level, color="0.5", lw=0.6, ls="--")
-    ax.set(xlabel=f"step (symbols: choices; cross: timeout; dashed: thresholds {1 - threshold:g} and {threshold:g})",
-           ylabel="P(right)", ylim=(-0.06, 1.06))
+    ax.set(
+        xlabel=f"step (symbols: choices; cross: timeout; dashed: thresholds {1 - threshold:g} and {threshold:g})",
+        ylabel="P(right)",
+        ylim=(-0.06, 1.06),
+    )
     return rows(pd.DataFrame({"x": shown, "value": p, "condition": "P(right)"}), "c", agent=PLAYER)
 
 
@@ -112,17 +160,29 @@ def lengths(ax, study):
     """Sampled block lengths against their law."""
     import pandas as pd
 
-    sampled, pmf = study.sessions.block_lengths, study.task.block_length_pmf()
-    n, width = np.arange(study.task.block_min, study.task.block_max + 1), 9
+    sampled = study.sessions.block_lengths
+    pmf = study.task.block_length_pmf()
+    n = np.arange(study.task.block_min, study.task.block_max + 1)
+    width = 9
     heights, edges = np.histogram(sampled, np.arange(n[0], n[-1] + width + 1, width) - 0.5)
-    expected = np.add.reduceat(pmf[n[0]:], np.arange(0, len(n), width))
-    middles, fraction = (edges[:-1] + edges[1:]) / 2, heights / len(sampled)
-    ax.bar(middles, fraction, width - 0.6, color="0.8", label=f"sampled: {sampled.mean():.1f} ± {sampled.std():.1f}")
+    expected = np.add.reduceat(pmf[n[0] :], np.arange(0, len(n), width))
+    middles = (edges[:-1] + edges[1:]) / 2
+    fraction = heights / len(sampled)
+    ax.bar(
+        middles,
+        fraction,
+        width - 0.6,
+        color="0.8",
+        label=f"sampled: {sampled.mean():.1f} ± {sampled.std():.1f}",
+    )
     mean = pmf @ np.arange(len(pmf))
     sd = np.sqrt(pmf @ (np.arange(len(pmf)) - mean) ** 2)
     ax.plot(middles, expected, "ko-", ms=3, label=f"analytic: {mean:.1f} ± {sd:.1f}")
-    ax.set(xlabel="block length (trials)", ylabel=f"fraction of blocks\n(bins of {width} trials)",
-           ylim=(0, 1.25 * max(fraction.max(), expected.max())))
+    ax.set(
+        xlabel="block length (trials)",
+        ylabel=f"fraction of blocks\n(bins of {width} trials)",
+        ylim=(0, 1.25 * max(fraction.max(), expected.max())),
+    )
     ax.legend(title=f"mean ± sd, n = {len(sampled)} blocks", title_fontsize=7)
     table = pd.DataFrame({"x": middles, "sampled": fraction, "analytic": expected})
     return rows(table.melt("x", var_name="condition"), "d", n=len(sampled))
@@ -133,18 +193,31 @@ def timeline(ax, task):
     ax.axis("off")
     boxes = [(1, "0.9", "blank")] * task.n_blank
     boxes += [(1, "w", "obs. 1"), (1, "w", "…"), (1.1, "w", f"obs. {task.n_obs_max}")]
-    x, arrow = 0, {"arrowstyle": "->", "lw": 0.6}
+    x = 0
+    arrow = {"arrowstyle": "->", "lw": 0.6}
     for width, colour, text in [*boxes, (1, "0.9", "blank")]:
         ax.add_patch(_box(x, width, colour))
         ax.text(x + width / 2, 0.5, text, ha="center", va="center")
         x += width
     ax.annotate("feedback ±1", (x - 0.5, 1), (x - 0.5, 1.75), ha="center", arrowprops=arrow)
-    ax.annotate("acts here, or waits", (task.n_blank + 1.5, 1), (task.n_blank + 1.5, 1.75), ha="center", arrowprops=arrow)
+    ax.annotate(
+        "acts here, or waits",
+        (task.n_blank + 1.5, 1),
+        (task.n_blank + 1.5, 1.75),
+        ha="center",
+        arrowprops=arrow,
+    )
     ax.plot([x - 1, x - 1], [-0.2, 1.3], color="0.5", lw=0.8)
     ax.text(x - 0.5, -0.15, "next trial", ha="center", va="top")
-    ax.text(0, -0.75, f"acts when P(right) or P(left) exceeds {task.threshold:g}: +1 if correct, −1 if wrong\n"
-            f"waits: {_minus(task.wait_penalty)} at each observation; at observation {task.n_obs_max}: timeout, −1\n"
-            f"feedback is an input of the step after; P(side = block) = {task.p_block:g}", va="top", linespacing=1.4)
+    ax.text(
+        0,
+        -0.75,
+        f"acts when P(right) or P(left) exceeds {task.threshold:g}: +1 if correct, −1 if wrong\n"
+        f"waits: {_minus(task.wait_penalty)} at each observation; at observation {task.n_obs_max}: timeout, −1\n"
+        f"feedback is an input of the step after; P(side = block) = {task.p_block:g}",
+        va="top",
+        linespacing=1.4,
+    )
     ax.set(xlim=(-0.1, x + 0.1), ylim=(-2.6, 2.3))
 
 

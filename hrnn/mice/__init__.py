@@ -1,14 +1,20 @@
 """Mice in the same trial table as the agents; the models of `choice` are offered here, too.
 
-`load` reads a folder of CSV files, one per mouse; `fetch` downloads the 54 published mice; `fit` fits a model of choice,
-`compare` several; `recover` says how far to trust them. pandas, SciPy and pooch are imported only when called.
+`load` reads a folder of CSV files, one per mouse; `fetch` downloads the 54 published mice; `fit`
+fits a model of choice, `compare` several; `recover` says how far to trust them. pandas, SciPy and
+pooch are imported only when called.
 """
 
 import lazy_loader
 
 from hrnn import choice
 
-_OWN = {"alf": ["to_alf"], "fetching": ["fetch", "registry"], "inclusion": ["include"], "loading": ["from_one", "load"]}
+_OWN = {
+    "alf": ["to_alf"],
+    "fetching": ["fetch", "registry"],
+    "inclusion": ["include"],
+    "loading": ["from_one", "load"],
+}
 _own, _, __all__ = lazy_loader.attach(__name__, submod_attrs=_OWN)
 __all__ = sorted([*__all__, *choice.__all__])
 

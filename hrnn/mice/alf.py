@@ -1,7 +1,9 @@
-"""Sessions in the IBL's ALF convention: trials objects of ONE, folders of `_ibl_trials.*` files, and the way back.
+"""Sessions in the IBL's ALF convention.
 
-In ALF the contrast stands in the column of its side, NaN in the other, and a choice of -1 is a report of the *right* side (the wheel
-is turned counter-clockwise); in hrnn right is +1 everywhere.
+Trials objects of ONE, folders of `_ibl_trials.*` files, and the way back.
+
+In ALF the contrast stands in the column of its side, NaN in the other, and a choice of -1 is a
+report of the *right* side (the wheel is turned counter-clockwise); in hrnn right is +1 everywhere.
 """
 
 from collections.abc import Mapping
@@ -21,26 +23,43 @@ def is_session(path):
 
 def sessions_in(path):
     """ALF folders at or under a folder, in the order of their names."""
-    return [path] if is_session(path) else sorted({file.parent for file in path.rglob("_ibl_trials.*") if is_session(file.parent)})
+    return (
+        [path]
+        if is_session(path)
+        else sorted(
+            {file.parent for file in path.rglob("_ibl_trials.*") if is_session(file.parent)}
+        )
+    )
 
 
 def subject_of(folder):
     """Subject of a folder …/<subject>/<date>/<number>/alf, else the name of the folder."""
     parts = [part for part in folder.resolve().parts if part != "alf"]
-    dated = [i for i, part in enumerate(parts) if len(part) == 10 and part[4] == part[7] == "-" and part[:4].isdigit()]
+    dated = [
+        i
+        for i, part in enumerate(parts)
+        if len(part) == 10 and part[4] == part[7] == "-" and part[:4].isdigit()
+    ]
     return parts[dated[-1] - 1] if dated else parts[-1]
 
 
 def read(folder):
-    """Trials object of a folder: its aggregated table, which needs pyarrow, and single arrays beside it, which win."""
+    """Trials object of a folder.
+
+    Its aggregated table, which needs pyarrow, and single arrays beside it, which win.
+    """
     found = {}
     if (folder / TABLE).is_file():
         import pandas as pd
 
         try:
-            found = {name: column.to_numpy() for name, column in pd.read_parquet(folder / TABLE).items()}
+            found = {
+                name: column.to_numpy() for name, column in pd.read_parquet(folder / TABLE).items()
+            }
         except ImportError as error:
-            raise ImportError(f"{folder / TABLE} needs pyarrow, which comes with pip install 'hrnn[ibl]'") from error
+            raise ImportError(
+                f"{folder / TABLE} needs pyarrow, which comes with pip install 'hrnn[ibl]'"
+            ) from error
     for file in sorted(folder.glob("_ibl_trials.*.npy")):
         name = file.name.split(".")[1]
         if name in (*ATTRIBUTES, *TIMES):
@@ -49,41 +68,80 @@ def read(folder):
 
 
 def rows_of(trials, name="trials"):
-    """Rows of one session as the CSV files have them, from a trials object: a mapping or DataFrame of arrays.
+    """Rows of one session as the CSV files have them, from a trials object.
+
+    A mapping or DataFrame of arrays.
 
     Raises
     ------
     TypeError, ValueError
-        If attributes are missing, of different lengths, or hold what no session can, naming the first such rows.
+        If attributes are missing, of different lengths, or hold what no session can, naming the
+        first such rows.
     """
     import pandas as pd
 
     if not isinstance(trials, (Mapping, pd.DataFrame)):
-        raise TypeError(f"{name} must be a trials object (a dict or DataFrame), got {type(trials).__name__}")
+        raise TypeError(
+            f"{name} must be a trials object (a dict or DataFrame), got {type(trials).__name__}"
+        )
     missing = [attribute for attribute in ATTRIBUTES if attribute not in trials]
     if missing:
-        raise ValueError(f"{name} must have {', '.join(ATTRIBUTES)}, but lacks {', '.join(missing)}")
-    arrays = {key: _numbers(trials[key], f"{name}[{key!r}]") for key in (*ATTRIBUTES, *TIMES) if key in trials}
+        raise ValueError(
+            f"{name} must have {', '.join(ATTRIBUTES)}, but lacks {', '.join(missing)}"
+        )
+    arrays = {
+        key: _numbers(trials[key], f"{name}[{key!r}]")
+        for key in (*ATTRIBUTES, *TIMES)
+        if key in trials
+    }
     n = len(arrays["choice"])
     wrong = [key for key, values in arrays.items() if values.shape != (n,)]
     if wrong or not n:
-        raise ValueError(f"{name} must have arrays of one length, at least 1: choice has {n}, {', '.join(wrong) or 'all others too'}")
-    left, right = arrays["contrastLeft"], arrays["contrastRight"]
+        raise ValueError(
+            f"{name} must have arrays of one length, at least 1: choice has {n}, {', '.join(wrong) or 'all others too'}"
+        )
+    left = arrays["contrastLeft"]
+    right = arrays["contrastRight"]
     side = np.where(np.isnan(left), 1, -1)
-    contrast, choice = np.where(side > 0, right, left), -arrays["choice"]
+    contrast = np.where(side > 0, right, left)
+    choice = -arrays["choice"]
     correct = (choice == side) & (choice != 0)
-    _refuse(name, [
-        (np.isnan(left) == np.isnan(right), "exactly one of contrastLeft and contrastRight must be a number"),
-        (~((contrast >= 0) & (contrast <= 1)), "contrasts must be in [0, 1]"),
-        (~np.isin(choice, (-1, 0, 1)), "choice must be -1, 0 or 1"),
-        (~((arrays["probabilityLeft"] > 0) & (arrays["probabilityLeft"] < 1)), "probabilityLeft must be in (0, 1)"),
-        (arrays["feedbackType"] != np.where(correct, 1, -1), "feedbackType must be 1 where the choice is the side, else -1"),
-    ])
-    waited = arrays["response_times"] - arrays["stimOn_times"] if all(key in arrays for key in TIMES) else np.full(n, np.nan)
-    return pd.DataFrame({
-        "trial_num": np.arange(1, n + 1), "session_num": 1, "stim_probability_left": arrays["probabilityLeft"], "contrast": contrast,
-        "position": 35.0 * side, "response_choice": choice, "trial_correct": correct.astype(float), "reaction_time": waited,
-    })
+    _refuse(
+        name,
+        [
+            (
+                np.isnan(left) == np.isnan(right),
+                "exactly one of contrastLeft and contrastRight must be a number",
+            ),
+            (~((contrast >= 0) & (contrast <= 1)), "contrasts must be in [0, 1]"),
+            (~np.isin(choice, (-1, 0, 1)), "choice must be -1, 0 or 1"),
+            (
+                ~((arrays["probabilityLeft"] > 0) & (arrays["probabilityLeft"] < 1)),
+                "probabilityLeft must be in (0, 1)",
+            ),
+            (
+                arrays["feedbackType"] != np.where(correct, 1, -1),
+                "feedbackType must be 1 where the choice is the side, else -1",
+            ),
+        ],
+    )
+    waited = (
+        arrays["response_times"] - arrays["stimOn_times"]
+        if all(key in arrays for key in TIMES)
+        else np.full(n, np.nan)
+    )
+    return pd.DataFrame(
+        {
+            "trial_num": np.arange(1, n + 1),
+            "session_num": 1,
+            "stim_probability_left": arrays["probabilityLeft"],
+            "contrast": contrast,
+            "position": 35.0 * side,
+            "response_choice": choice,
+            "trial_correct": correct.astype(float),
+            "reaction_time": waited,
+        }
+    )
 
 
 def _numbers(values, name):
@@ -105,9 +163,12 @@ def _refuse(name, problems):
 
 
 def to_alf(trials):
-    """Trials objects of a trial table, one for each subject and session: {(subject, session): dict of arrays}.
+    """Trials objects of a trial table, one for each subject and session.
 
-    Times are in seconds from the stimulus of the first trial, trials following each other at once: the table holds no others.
+    {(subject, session): dict of arrays}.
+
+    Times are in seconds from the stimulus of the first trial, trials following each other at once:
+    the table holds no others.
 
     Parameters
     ----------
@@ -128,18 +189,33 @@ def to_alf(trials):
     """
     from hrnn.behavior.trials import trial_table
 
-    columns = ("subject", "session", "side", "strength", "choice", "correct", "p_left", "reaction_time")
+    columns = (
+        "subject",
+        "session",
+        "side",
+        "strength",
+        "choice",
+        "correct",
+        "p_left",
+        "reaction_time",
+    )
     found = {}
     for key, table in trial_table(trials, *columns).groupby(["subject", "session"], sort=True):
-        side, strength = table.side.to_numpy(), table.strength.to_numpy(float)
+        side = table.side.to_numpy()
+        strength = table.strength.to_numpy(float)
         if (side == 0).any():
-            raise ValueError(f"trials['side'] must be known, but row {table.index[(side == 0).argmax()]} is 0")
+            raise ValueError(
+                f"trials['side'] must be known, but row {table.index[(side == 0).argmax()]} is 0"
+            )
         waited = table.reaction_time.to_numpy(float)
         shown = np.r_[0.0, np.cumsum(np.nan_to_num(waited, nan=0.0))[:-1]]
         found[key] = {
-            "contrastLeft": np.where(side < 0, strength, np.nan), "contrastRight": np.where(side > 0, strength, np.nan),
-            "probabilityLeft": table.p_left.to_numpy(float), "choice": -table.choice.to_numpy(float),
-            "feedbackType": np.where(table.correct, 1.0, -1.0), "stimOn_times": shown, "response_times": shown + waited,
+            "contrastLeft": np.where(side < 0, strength, np.nan),
+            "contrastRight": np.where(side > 0, strength, np.nan),
+            "probabilityLeft": table.p_left.to_numpy(float),
+            "choice": -table.choice.to_numpy(float),
+            "feedbackType": np.where(table.correct, 1.0, -1.0),
+            "stimOn_times": shown,
+            "response_times": shown + waited,
         }
     return found
-

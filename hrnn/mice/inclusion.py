@@ -1,4 +1,7 @@
-"""Which sessions and trials to keep: rules by name, applied only when asked, with counts of what each dropped."""
+"""Which sessions and trials to keep.
+
+Rules by name, applied only when asked, with counts of what each dropped.
+"""
 
 import numpy as np
 
@@ -19,10 +22,11 @@ def include(trials, rules="proficient"):
     ----------
     trials : DataFrame or object with `.trials`
     rules : str or dict
-        A preset (of `PRESETS`) or rules, applied in their order: `min_trials` (n: sessions of at least n trials), `easy_correct` (p:
-        sessions with at least a fraction p correct among trials of contrast 0.5 and more), `both_blocks` (sessions with
-        blocks of both sides), `biased_blocks` (trials in biased blocks), `responded` (trials with a choice), `min_sessions` (n:
-        subjects of at least n sessions).
+        A preset (of `PRESETS`) or rules, applied in their order: `min_trials` (n: sessions of at
+        least n trials), `easy_correct` (p: sessions with at least a fraction p correct among trials
+        of contrast 0.5 and more), `both_blocks` (sessions with blocks of both sides),
+        `biased_blocks` (trials in biased blocks), `responded` (trials with a choice),
+        `min_sessions` (n: subjects of at least n sessions).
 
     Returns
     -------
@@ -47,7 +51,9 @@ def include(trials, rules="proficient"):
     table = trial_table(trials, "session", "choice", "correct", "strength", "block_side")
     if isinstance(rules, str):
         if rules not in PRESETS:
-            raise ValueError(f"rules must be one of {tuple(PRESETS)} or a dict of rules, got {rules!r}")
+            raise ValueError(
+                f"rules must be one of {tuple(PRESETS)} or a dict of rules, got {rules!r}"
+            )
         rules = PRESETS[rules]
     unknown = [rule for rule in rules if rule not in RULES]
     if unknown or not rules:
@@ -57,7 +63,14 @@ def include(trials, rules="proficient"):
         code = session_codes(table)
         keep = RULES[rule](table, code, number)
         n = len(np.unique(code)) - len(np.unique(code[keep]))
-        counts.append({"rule": rule, "number": number, "sessions_dropped": n, "trials_dropped": int((~keep).sum())})
+        counts.append(
+            {
+                "rule": rule,
+                "number": number,
+                "sessions_dropped": n,
+                "trials_dropped": int((~keep).sum()),
+            }
+        )
         table = table[keep]
         if not len(table):
             raise ValueError(f"rules must leave something, but {rule} = {number} leaves nothing")
@@ -80,15 +93,20 @@ def _min_trials(table, code, number):
 
 
 def _easy_correct(table, code, number):
-    easy, n = table.strength.to_numpy() >= EASY, code.max() + 1
-    right, all_ = (np.bincount(code[rows], minlength=n) for rows in (easy & table.correct.to_numpy(bool), easy))
+    easy = table.strength.to_numpy() >= EASY
+    n = code.max() + 1
+    right, all_ = (
+        np.bincount(code[rows], minlength=n) for rows in (easy & table.correct.to_numpy(bool), easy)
+    )
     return (right >= _number(number, "easy_correct", 0, 1) * np.maximum(all_, 1))[code]
 
 
 def _both_blocks(table, code, number):
     _wanted(number, "both_blocks")
     side = table.block_side.to_numpy()
-    return np.all([np.bincount(code[side == s], minlength=code.max() + 1) > 0 for s in (-1, 1)], axis=0)[code]
+    return np.all(
+        [np.bincount(code[side == s], minlength=code.max() + 1) > 0 for s in (-1, 1)], axis=0
+    )[code]
 
 
 def _biased_blocks(table, code, number):
@@ -109,6 +127,10 @@ def _min_sessions(table, code, number):
 
 
 RULES = {
-    "min_trials": _min_trials, "easy_correct": _easy_correct, "both_blocks": _both_blocks, "biased_blocks": _biased_blocks,
-    "responded": _responded, "min_sessions": _min_sessions,
+    "min_trials": _min_trials,
+    "easy_correct": _easy_correct,
+    "both_blocks": _both_blocks,
+    "biased_blocks": _biased_blocks,
+    "responded": _responded,
+    "min_sessions": _min_sessions,
 }

@@ -1,4 +1,6 @@
-"""From mouse CSV files and ALF sessions to the trial table: read, check every row, add what can be derived.
+"""From mouse CSV files and ALF sessions to the trial table.
+
+Read, check every row, add what can be derived.
 
 Nothing is dropped here: a file is taken whole, or refused with the lines that are wrong.
 """
@@ -41,11 +43,11 @@ def load(path=None, *, subjects=None):
     Parameters
     ----------
     path : str, path-like, dict or DataFrame, optional
-        A folder, all CSV files directly in it being mice; one CSV file; a folder without CSV files in or
-        under which there are ALF sessions (``_ibl_trials.*.npy`` or ``_ibl_trials.table.pqt``), by subject
-        and date; or the trials object of one session, as ``one.load_object(eid, 'trials')`` and
-        SessionLoader give it. By default ``$HRNN_DATA_DIR`` or, if that is not set, the files that
-        `hrnn.mice.fetch` downloaded.
+        A folder, all CSV files directly in it being mice; one CSV file; a folder without CSV files
+        in or under which there are ALF sessions (``_ibl_trials.*.npy`` or
+        ``_ibl_trials.table.pqt``), by subject and date; or the trials object of one session, as
+        ``one.load_object(eid, 'trials')`` and SessionLoader give it. By default ``$HRNN_DATA_DIR``
+        or, if that is not set, the files that `hrnn.mice.fetch` downloaded.
     subjects : list of str, optional
         Mice to read (file names without ``.csv``); by default all.
 
@@ -53,12 +55,13 @@ def load(path=None, *, subjects=None):
     -------
     pandas.DataFrame
         ``subject``; ``session, block, trial, trial_in_block`` counted from 0 (blocks and trials
-        within the session; an unbiased start is block 0); ``p_left``; ``block_side`` (0 in
-        unbiased blocks) and ``side`` of the stimulus, -1 left and +1 right (0 where the file
-        does not tell: zero-contrast no-go trials); ``strength`` (the contrast, 0 to 1) and
-        ``signed_strength`` = side * strength; ``concordant`` (missing where one of the two sides
-        is 0); ``choice`` (-1, 0 for no-go, +1, right positive also where ALF has -1 for it); ``correct``; ``timeout`` (no-go); ``reward``
-        (+1 or -1); ``reaction_time`` in seconds (of ALF: response - stimulus on); the file's own ``session_num, trial_num``.
+        within the session; an unbiased start is block 0); ``p_left``; ``block_side`` (0 in unbiased
+        blocks) and ``side`` of the stimulus, -1 left and +1 right (0 where the file does not tell:
+        zero-contrast no-go trials); ``strength`` (the contrast, 0 to 1) and ``signed_strength`` =
+        side * strength; ``concordant`` (missing where one of the two sides is 0); ``choice`` (-1, 0
+        for no-go, +1, right positive also where ALF has -1 for it); ``correct``; ``timeout``
+        (no-go); ``reward`` (+1 or -1); ``reaction_time`` in seconds (of ALF: response - stimulus
+        on); the file's own ``session_num, trial_num``.
 
     Raises
     ------
@@ -113,7 +116,9 @@ def _mouse_files(path):
         for folder in alf.sessions_in(source):
             found.setdefault(alf.subject_of(folder), []).append(folder)
     if not found:
-        raise FileNotFoundError(f"there is no CSV file in the folder {source}, and no ALF session under it")
+        raise FileNotFoundError(
+            f"there is no CSV file in the folder {source}, and no ALF session under it"
+        )
     return found
 
 
@@ -139,9 +144,14 @@ def _select(files, subjects):
     """Keep the files of the named mice."""
     if subjects is None:
         return files
-    if isinstance(subjects, str) or not np.iterable(subjects) or not all(isinstance(name, str) for name in subjects):
+    if (
+        isinstance(subjects, str)
+        or not np.iterable(subjects)
+        or not all(isinstance(name, str) for name in subjects)
+    ):
         raise TypeError(f"subjects must be a list of names, got {subjects!r}")
-    wanted, there = list(subjects), list(files)
+    wanted = list(subjects)
+    there = list(files)
     unknown = [name for name in wanted if name not in there]
     if unknown or not wanted:
         raise ValueError(
@@ -151,11 +161,17 @@ def _select(files, subjects):
 
 
 def _read(file):
-    """Return the checked rows of one file, or of ALF folders, as numbers, in the order of session and trial."""
+    """Return the checked rows of one file, or of ALF folders, as numbers.
+
+    In the order of session and trial.
+    """
     import pandas as pd
 
     if isinstance(file, list):
-        parts = [alf.rows_of(alf.read(folder), str(folder)).assign(session_num=k + 1) for k, folder in enumerate(file)]
+        parts = [
+            alf.rows_of(alf.read(folder), str(folder)).assign(session_num=k + 1)
+            for k, folder in enumerate(file)
+        ]
         return pd.concat(parts, ignore_index=True)
 
     data, starts = _lines(file)
@@ -179,7 +195,9 @@ def _read(file):
 
 
 def _lines(file):
-    """Return the bytes of a file and where its lines start, each of which has a field for each column.
+    """Return the bytes of a file and where its lines start.
+
+    Each of which has a field for each column.
 
     Lines are not cut out, which would take more memory than the table.
     """
@@ -210,11 +228,14 @@ def _lines(file):
 
 def _commas(text, starts):
     """Return the number of commas in each line but the first, some lines at a time."""
-    ends, counts = np.r_[starts[1:], len(text)], []
+    ends = np.r_[starts[1:], len(text)]
+    counts = []
     for first in range(1, len(starts), LINES_AT_ONCE):
         part = starts[first : first + LINES_AT_ONCE]
         last = ends[first + len(part) - 1]
-        counts.append(np.add.reduceat(text[part[0] : last] == ord(","), part - part[0], dtype=np.int64))
+        counts.append(
+            np.add.reduceat(text[part[0] : last] == ord(","), part - part[0], dtype=np.int64)
+        )
     return np.concatenate(counts)
 
 
@@ -239,7 +260,8 @@ def _numbers(column):
 
 def _impossible(rows):
     """Return (which rows, what must hold instead) for all that no session can contain."""
-    side, choice = np.sign(rows.position), rows.response_choice
+    side = np.sign(rows.position)
+    choice = rows.response_choice
     no_side = (rows.position == 0) & ~((rows.contrast == 0) & (choice == 0))
     right = (choice == side) & (choice != 0)
     same = rows.duplicated(["session_num", "trial_num"])
@@ -281,14 +303,17 @@ def _refuse(file, data, starts, problems):
 
 def _line(data, starts, number):
     """Return the first 100 bytes of a line as text."""
-    return data[starts[number] : starts[number] + 100].partition(b"\n")[0].decode("utf-8", "replace")
+    return (
+        data[starts[number] : starts[number] + 100].partition(b"\n")[0].decode("utf-8", "replace")
+    )
 
 
 def _trial_table(subject, rows):
     """Return the trial table of one mouse from its checked and ordered rows."""
     import pandas as pd
 
-    session_num, p_left = rows.session_num.to_numpy(), rows.stim_probability_left.to_numpy()
+    session_num = rows.session_num.to_numpy()
+    p_left = rows.stim_probability_left.to_numpy()
     new_session = np.diff(session_num, prepend=-1) != 0
     new_block = new_session | (np.diff(p_left, prepend=0) != 0)
     n_blocks = np.cumsum(new_block)
@@ -367,6 +392,13 @@ def from_one(one, eids):
         subject = str(one.get_details(eid)["subject"])
         rows = alf.rows_of(dict(one.load_object(eid, "trials")), str(eid))
         sessions.setdefault(subject, []).append(rows)
-    tables = [_trial_table(subject, pd.concat([rows.assign(session_num=k + 1) for k, rows in enumerate(parts)], ignore_index=True))
-              for subject, parts in sorted(sessions.items())]
+    tables = [
+        _trial_table(
+            subject,
+            pd.concat(
+                [rows.assign(session_num=k + 1) for k, rows in enumerate(parts)], ignore_index=True
+            ),
+        )
+        for subject, parts in sorted(sessions.items())
+    ]
     return pd.concat(tables, ignore_index=True)

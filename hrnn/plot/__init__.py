@@ -1,6 +1,7 @@
 """Drawing on axes: the style of all figures, and functions that take `ax=None` and return the Axes.
 
-What they draw are tidy tables with the columns `value, low, high` of `behavior`. Whole figures are in `figures`.
+What they draw are tidy tables with the columns `value, low, high` of `behavior`. Whole figures are
+in `figures`.
 """
 
 import contextlib
@@ -16,10 +17,15 @@ MM = 1 / 25.4
 WIDTH_MM = 183
 N_CHARACTERS = 122  # of 7 pt in a line of full width
 
-# The palette. A colour is an agent or a side, in every figure the same; a marker goes with each of them, for readers who
-# see no colours. All else is ink and grey, filled and hollow, solid and dashed: published numbers are black crosses.
-# Agents have the colours of Okabe & Ito, safe for colour-blind readers; sides have violet and gold, which no agent has.
-INK, GREY, PALE = "#000000", "#7F7F7F", "#C4C4C4"
+# The palette. A colour is an agent or a side, in every figure the same; a marker goes with each of
+# them, for readers who
+# see no colours. All else is ink and grey, filled and hollow, solid and dashed: published numbers
+# are black crosses.
+# Agents have the colours of Okabe & Ito, safe for colour-blind readers; sides have violet and gold,
+# which no agent has.
+INK = "#000000"
+GREY = "#7F7F7F"
+PALE = "#C4C4C4"
 LOOKS = {
     "network": ("#D55E00", "o", "RNN"),
     "semi_markov": ("#0072B2", "s", "Bayes,\nsemi-Markov"),
@@ -33,7 +39,9 @@ LOOKS = {
 }
 MICE = ("#7A4B12", "h", "mice")
 RADD = ("#882255", "d", "RADD")
-LEFT, NO_SIDE, RIGHT = ("#5E3C99", "s"), ("#595959", "D"), ("#A69500", "o")
+LEFT = ("#5E3C99", "s")
+NO_SIDE = ("#595959", "D")
+RIGHT = ("#A69500", "o")
 BLOCKS = {0.2: RIGHT, 0.5: NO_SIDE, 0.8: LEFT}  # by P(left)
 
 
@@ -48,7 +56,9 @@ def look(agent):
 
 @contextlib.contextmanager
 def style():
-    """Matplotlib settings of a printed figure, whatever the user's own are, for the block (or function) inside.
+    """Matplotlib settings of a printed figure, whatever the user's own are.
+
+    For the block (or function) inside.
 
     Examples
     --------
@@ -83,8 +93,14 @@ def letter(text, *, ax=None):
     """Panel letter, bold, left above the Axes."""
     ax = _axes(ax)
     ax.annotate(
-        text, (0, 1), xytext=(-22, 5), xycoords="axes fraction", textcoords="offset points", fontsize=8,
-        fontweight="bold", ha="right",
+        text,
+        (0, 1),
+        xytext=(-22, 5),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=8,
+        fontweight="bold",
+        ha="right",
     )
     return ax
 
@@ -127,8 +143,18 @@ def points(table, x, *, ax=None, colour="k", marker="o", line="-", hollow=False,
     ax = _axes(ax)
     face = "w" if hollow else colour
     ax.errorbar(
-        table[x], table["value"], yerr=_error(table), color=colour, marker=marker, ls=line,
-        label=label, ms=2.5, mew=0.6, mfc=face, lw=0.8, elinewidth=1.2,
+        table[x],
+        table["value"],
+        yerr=_error(table),
+        color=colour,
+        marker=marker,
+        ls=line,
+        label=label,
+        ms=2.5,
+        mew=0.6,
+        mfc=face,
+        lw=0.8,
+        elinewidth=1.2,
     )
     return ax
 
@@ -177,19 +203,29 @@ def estimate(found, y, *, ax=None, colour="k", marker="o", vertical=False, label
     ([0.84, 0.86], [0.85])
     """
     ax = _axes(ax)
-    ends, level = [found.low, found.high], [y, y]
+    ends = [found.low, found.high]
+    level = [y, y]
     bar = (level, ends) if vertical else (ends, level)
     at = (y, found.value) if vertical else (found.value, y)
     ax.plot(*bar, color=colour, lw=1.8, solid_capstyle="butt", zorder=3, gid="interval")
     ax.plot(
-        *([number] for number in at), marker, color=colour, mfc="none", ms=4.5, mew=0.8, zorder=4,
+        *([number] for number in at),
+        marker,
+        color=colour,
+        mfc="none",
+        ms=4.5,
+        mew=0.8,
+        zorder=4,
         label=label,
     )
     return ax
 
 
 def dots(table, *, ax=None):
-    """One row per agent, the first on top, with its 95 % interval; table has `agent, value, low, high`."""
+    """One row per agent, the first on top, with its 95 % interval.
+
+    Table has `agent, value, low, high`.
+    """
     ax = _axes(ax)
     for y, row in enumerate(table.itertuples()):
         colour, marker, _ = look(row.agent)
@@ -203,7 +239,9 @@ def dots(table, *, ax=None):
 
 
 def powers(axis):
-    """Label the ticks of a logarithmic Axis, `ax.xaxis` or `ax.yaxis`, by their power of ten: nothing is set small.
+    """Label the ticks of a logarithmic Axis, `ax.xaxis` or `ax.yaxis`, by their power of ten.
+
+    Nothing is set small.
 
     Examples
     --------

@@ -1,4 +1,7 @@
-"""Many networks: trained from seeds or a grid of settings, taken apart, and held against what was claimed of one."""
+"""Many networks: trained from seeds or a grid of settings, taken apart.
+
+And held against what was claimed of one.
+"""
 
 import lazy_loader
 

@@ -1,7 +1,10 @@
-"""Many networks, trained and taken apart: seeds, or a grid of settings, on threads, processes or a cluster.
+"""Many networks, trained and taken apart.
 
-Every network is one piece of work that depends on its settings alone (`member`), and one file named by a hash of them: whichever
-engine runs it, in whatever order, the bits are the same, and an interrupted population goes on where it was.
+Seeds, or a grid of settings, on threads, processes or a cluster.
+
+Every network is one piece of work that depends on its settings alone (`member`), and one file named
+by a hash of them: whichever engine runs it, in whatever order, the bits are the same, and an
+interrupted population goes on where it was.
 """
 
 import contextlib
@@ -33,10 +36,12 @@ class Population:
     Attributes
     ----------
     table : DataFrame
-        One row per network and measure: `key` (of its file), `index` (seed), the settings of the grid, `measure, value`, and `low, high`,
-        the 95 % interval over sessions given the network; NaN where a network does not define a measure that others do.
+        One row per network and measure: `key` (of its file), `index` (seed), the settings of the
+        grid, `measure, value`, and `low, high`, the 95 % interval over sessions given the network;
+        NaN where a network does not define a measure that others do.
     failures : DataFrame
-        One row per network that failed: `key, index`, the settings of the grid, `error` (its traceback).
+        One row per network that failed: `key, index`, the settings of the grid, `error` (its
+        traceback).
     folder : Path
         `<key>.npz` holds everything about a network.
     """
@@ -58,9 +63,25 @@ class Population:
         """
         folder = as_path(folder, "folder")
         _check_version(folder)
-        configs = {path.stem: files.load_archive(path, kind="member", with_arrays=False).config for path in folder.glob("*.npz")}
-        points = dict(zip(configs, differences([config["settings"] for config in configs.values()]), strict=True))
-        order = sorted(configs, key=lambda key: (json.dumps(list(points[key].values())), configs[key]["settings"]["index"], key))
+        configs = {
+            path.stem: files.load_archive(path, kind="member", with_arrays=False).config
+            for path in folder.glob("*.npz")
+        }
+        points = dict(
+            zip(
+                configs,
+                differences([config["settings"] for config in configs.values()]),
+                strict=True,
+            )
+        )
+        order = sorted(
+            configs,
+            key=lambda key: (
+                json.dumps(list(points[key].values())),
+                configs[key]["settings"]["index"],
+                key,
+            ),
+        )
         about = [(key, configs[key]["settings"]["index"], points[key]) for key in order]
         return cls._of(about, [configs[key] for key in order], [], folder)
 
@@ -69,7 +90,9 @@ class Population:
         """`about` and the file's config of each network, and (about, error) of each that failed."""
         import pandas as pd
 
-        names = list(dict.fromkeys(itertools.chain.from_iterable(config["measures"] for config in configs)))
+        names = list(
+            dict.fromkeys(itertools.chain.from_iterable(config["measures"] for config in configs))
+        )
         settings = list(about[0][2]) if about else list(failed[0][0][2]) if failed else []
 
         def columns(rows, repeat):
@@ -81,9 +104,18 @@ class Population:
         values = [config["measures"].get(name) for config in configs for name in names]
         ends = [config["intervals"].get(name, none) for config in configs for name in names]
         low, high = np.array(ends, float).reshape(-1, 2).T
-        table = pd.DataFrame({**columns(about, len(names)), "measure": names * len(about), "value": np.array(values, float),
-                              "low": low, "high": high})
-        failures = pd.DataFrame({**columns([row for row, _ in failed], 1), "error": [error for _, error in failed]})
+        table = pd.DataFrame(
+            {
+                **columns(about, len(names)),
+                "measure": names * len(about),
+                "value": np.array(values, float),
+                "low": low,
+                "high": high,
+            }
+        )
+        failures = pd.DataFrame(
+            {**columns([row for row, _ in failed], 1), "error": [error for _, error in failed]}
+        )
         return cls(table, failures, folder)
 
     @property
@@ -92,7 +124,10 @@ class Population:
         return self.table.key.unique().tolist()
 
     def wide(self, values="value"):
-        """One row per network, one column per measure: index `key`; or the ends 'low', 'high' of their intervals."""
+        """One row per network, one column per measure.
+
+        Index `key`; or the ends 'low', 'high' of their intervals.
+        """
         one_of(values, "values", ("value", "low", "high"))
         return self.table.pivot(index="key", columns="measure", values=values).loc[self.keys]
 
@@ -106,8 +141,24 @@ class Population:
         return [self.member(key) for key in self.keys]
 
 
-def population(folder, *, n_networks=N_NETWORKS, grid=None, task=None, recipe="paper", n_hidden=50, cell="tanh", n_blocks=N_BLOCKS,
-               parts=PARTS, n_updates=N_UPDATES, seed=0, executor="threads", n_threads=None, tensorboard=False, progress=True):
+def population(
+    folder,
+    *,
+    n_networks=N_NETWORKS,
+    grid=None,
+    task=None,
+    recipe="paper",
+    n_hidden=50,
+    cell="tanh",
+    n_blocks=N_BLOCKS,
+    parts=PARTS,
+    n_updates=N_UPDATES,
+    seed=0,
+    executor="threads",
+    n_threads=None,
+    tensorboard=False,
+    progress=True,
+):
     """Train networks, evaluate each, and take each apart.
 
     Parameters
@@ -117,23 +168,25 @@ def population(folder, *, n_networks=N_NETWORKS, grid=None, task=None, recipe="p
     n_networks : int
         Seeds at every point of the grid.
     grid : dict of str to sequence, or list of such dicts, optional
-        Values of `n_hidden, cell, leak, gain` (of the first recurrent weights), `recipe`, of the recipe's fields or of the task's,
-        every combination of which is a point. The points of several grids are joined.
+        Values of `n_hidden, cell, leak, gain` (of the first recurrent weights), `recipe`, of the
+        recipe's fields or of the task's, every combination of which is a point. The points of
+        several grids are joined.
     task : Task, optional
     recipe : {'paper', 'fast'} or Recipe
     n_hidden : int
     cell : {'tanh', 'leaky'}
     n_blocks : int
-        In which behaviour is measured, in sessions of each network's own, so that an interval over networks is one of new networks in
-        new sessions; everything else is measured in the first 1000 of them.
+        In which behaviour is measured, in sessions of each network's own, so that an interval over
+        networks is one of new networks in new sessions; everything else is measured in the first
+        1000 of them.
     parts : sequence of {'representation', 'integration', 'mechanism', 'distillation', 'choices'}
         What is found out beside behaviour.
     n_updates : int
         Of the students that learn by gradient.
     seed : int
     executor : {'threads', 'processes'}, concurrent.futures.Executor or dask.distributed.Client
-        Where to work. Processes and clusters import the main script anew, which must then guard its work with
-        ``if __name__ == "__main__":``.
+        Where to work. Processes and clusters import the main script anew, which must then guard its
+        work with ``if __name__ == "__main__":``.
     n_threads : int or None
         Threads or processes of this machine; None means all cores.
     tensorboard : bool
@@ -143,12 +196,14 @@ def population(folder, *, n_networks=N_NETWORKS, grid=None, task=None, recipe="p
     Returns
     -------
     Population
-        A network that failed is in `failures`, and is tried again by the next call; the others are not held up.
+        A network that failed is in `failures`, and is tried again by the next call; the others are
+        not held up.
 
     Raises
     ------
     ValueError
-        If a key of the grid is not known, the grid has an empty axis, or the folder is of another version.
+        If a key of the grid is not known, the grid has an empty axis, or the folder is of another
+        version.
     BlockingIOError
         If another process works in the folder.
 
@@ -163,23 +218,40 @@ def population(folder, *, n_networks=N_NETWORKS, grid=None, task=None, recipe="p
     """
     folder = as_path(folder, "folder")
     parallel.check(executor)
-    members = plan(n_networks=n_networks, grid=grid, task=task, recipe=recipe, n_hidden=n_hidden, cell=cell, n_blocks=n_blocks,
-                   parts=parts, n_updates=n_updates, seed=seed)
-    errors, n_threads = {}, n_threads_of(n_threads)
+    members = plan(
+        n_networks=n_networks,
+        grid=grid,
+        task=task,
+        recipe=recipe,
+        n_hidden=n_hidden,
+        cell=cell,
+        n_blocks=n_blocks,
+        parts=parts,
+        n_updates=n_updates,
+        seed=seed,
+    )
+    errors = {}
+    n_threads = n_threads_of(n_threads)
     with _folder(folder, shared=False), one_blas_thread():
         left = [settings for _, settings in members if not _path(folder, settings).exists()]
         job = functools.partial(work, folder=str(folder.resolve()), tensorboard=tensorboard)
-        with bar(progress, len(members), initial=len(members) - len(left), unit="network") as shown, \
-                contextlib.closing(parallel.each(job, left, executor, n_threads)) as done:
+        with (
+            bar(progress, len(members), initial=len(members) - len(left), unit="network") as shown,
+            contextlib.closing(parallel.each(job, left, executor, n_threads)) as done,
+        ):
             for settings, error in done:
-                if error and not _path(folder, settings).exists():  # else its worker died, or was lost, when all was done
+                if (
+                    error and not _path(folder, settings).exists()
+                ):  # else its worker died, or was lost, when all was done
                     errors[key_of(settings)] = error
                 shown.update()
     return _gather(members, folder, errors)
 
 
 def run_one(folder, number, **settings):
-    """One network of a population, for the tasks of a job array; they may share the folder, which `population` then reads.
+    """One network of a population, for the tasks of a job array.
+
+    They may share the folder, which `population` then reads.
 
     Parameters
     ----------
@@ -194,11 +266,18 @@ def run_one(folder, number, **settings):
     str
         Its key.
     """
-    members, folder = plan(**settings), as_path(folder, "folder")
+    members = plan(**settings)
+    folder = as_path(folder, "folder")
     if whole_number(number, "number", 0) >= len(members):
-        raise ValueError(f"number must be less than the number of networks, {len(members)}, got {number}")
+        raise ValueError(
+            f"number must be less than the number of networks, {len(members)}, got {number}"
+        )
     settings = members[number][1]
-    with _folder(folder, shared=True), files.lock(folder / f".{key_of(settings)}.lock"), one_blas_thread():
+    with (
+        _folder(folder, shared=True),
+        files.lock(folder / f".{key_of(settings)}.lock"),
+        one_blas_thread(),
+    ):
         if not _path(folder, settings).exists():
             work(settings, None, folder=folder)
     return key_of(settings)
@@ -209,18 +288,27 @@ def _path(folder, settings):
 
 
 def work(settings, stop, *, folder, tensorboard=False):
-    """One network into its file: what every engine runs. Its training goes on from a checkpoint, if it was interrupted."""
+    """One network into its file: what every engine runs.
+
+    Its training goes on from a checkpoint, if it was interrupted.
+    """
     path = _path(folder, settings)
     checkpoint = path.with_suffix(".checkpoint")
     one_blas_thread()
-    with _writer(Path(folder) / "tensorboard" / path.stem, settings) if tensorboard else contextlib.nullcontext() as callback:
+    with (
+        _writer(Path(folder) / "tensorboard" / path.stem, settings)
+        if tensorboard
+        else contextlib.nullcontext() as callback
+    ):
         make(settings, checkpoint=checkpoint, stop=stop, callback=callback).save(path)
     for leftover in (checkpoint, checkpoint.with_name(checkpoint.name + ".previous")):
         leftover.unlink(missing_ok=True)
 
 
 def one_blas_thread():
-    """Let NumPy work on one thread: workers would get in each other's way, and sums would depend on their number.
+    """Let NumPy work on one thread.
+
+    Workers would get in each other's way, and sums would depend on their number.
 
     For good, or for the length of a `with` block.
     """
@@ -234,7 +322,8 @@ def _writer(folder, settings):
     """A callback that writes N_SCALARS means of the loss for TensorBoard."""
     from tensorboardX import SummaryWriter
 
-    every, losses = max(settings["recipe"]["n_steps"] // N_SCALARS, 1), []
+    every = max(settings["recipe"]["n_steps"] // N_SCALARS, 1)
+    losses = []
 
     def callback(step, loss, network):
         losses.append(loss)
@@ -264,17 +353,25 @@ def _check_version(folder):
     except FileNotFoundError:
         raise FileNotFoundError(f"{folder} holds no population: it has no {RECORD}") from None
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{folder / RECORD} must be the record of a population: {error}") from error
+        raise ValueError(
+            f"{folder / RECORD} must be the record of a population: {error}"
+        ) from error
     if version != __version__:
-        raise ValueError(f"folder must hold networks of this hrnn, {__version__}, got those of {version} in {folder}")
+        raise ValueError(
+            f"folder must hold networks of this hrnn, {__version__}, got those of {version} in {folder}"
+        )
 
 
 def _gather(members, folder, errors):
-    made, failed = [], []
+    made = []
+    failed = []
     for point, settings in members:
         about = key_of(settings), settings["index"], point
         (failed if about[0] in errors else made).append(about)
-    configs = [files.load_archive(folder / f"{key}.npz", kind="member", with_arrays=False).config for key, _, _ in made]
+    configs = [
+        files.load_archive(folder / f"{key}.npz", kind="member", with_arrays=False).config
+        for key, _, _ in made
+    ]
     return Population._of(made, configs, [(about, errors[about[0]]) for about in failed], folder)
 
 

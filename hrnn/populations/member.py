@@ -1,4 +1,7 @@
-"""One network of a population, from its settings to its file: trained, evaluated, taken apart, distilled, its choices fitted."""
+"""One network of a population, from its settings to its file.
+
+Trained, evaluated, taken apart, distilled, its choices fitted.
+"""
 
 import dataclasses
 import functools
@@ -25,13 +28,19 @@ from hrnn.training import Recipe, Trainer
 
 PARTS = ("representation", "integration", "mechanism", "distillation", "choices")
 BLOCKS_AT_ONCE = 1000  # bounds the memory, however many blocks are evaluated
-STATES_AT_ONCE = 8_500_000  # numbers; a network that acts has fewer in 1000 blocks, one that always times out four times as many
+# numbers; a network that acts has fewer in 1000 blocks, one that always times out four times as
+# many
+STATES_AT_ONCE = 8_500_000
 FEWEST_SESSIONS = 8
 N_LOSSES = 100  # points of the loss curve
 N_STUDENTS = 1  # seeds of every kind of student
 HISTORY_TERMS = ("logit_prior", "previous_correct", "previous_wrong")
 N_STARTS = 5  # of every fit of choices
-OVER_UNITS = ("cliffs_delta", "silhouette", "silhouette_untrained")  # whose intervals resample units of the network, not sessions
+OVER_UNITS = (
+    "cliffs_delta",
+    "silhouette",
+    "silhouette_untrained",
+)  # whose intervals resample units of the network, not sessions
 MOST_UNITS = 1000  # sessions resampled one by one; of more, neighbours are drawn together
 
 
@@ -71,13 +80,36 @@ class Member:
         """Write everything into one file, whole or not at all."""
         tables = {name: table for name, table in self.curves.items() if len(table)}
         conditions = {name: table.condition.unique().tolist() for name, table in tables.items()}
-        config = {"settings": self.settings, "measures": self.measures, "intervals": self.intervals, "undefined": self.undefined,
-                  "curves": conditions, "network": self.network._config(), "cpu": self.cpu}
-        parts = [np.column_stack([np.full(len(table), i), table.condition.map(conditions[name].index), table[list(curves.COLUMNS[1:])]])
-                 for i, (name, table) in enumerate(tables.items())]
+        config = {
+            "settings": self.settings,
+            "measures": self.measures,
+            "intervals": self.intervals,
+            "undefined": self.undefined,
+            "curves": conditions,
+            "network": self.network._config(),
+            "cpu": self.cpu,
+        }
+        parts = [
+            np.column_stack(
+                [
+                    np.full(len(table), i),
+                    table.condition.map(conditions[name].index),
+                    table[list(curves.COLUMNS[1:])],
+                ]
+            )
+            for i, (name, table) in enumerate(tables.items())
+        ]
         rows = np.concatenate(parts) if parts else np.empty((0, 1 + len(curves.COLUMNS)))
-        files.save_archive(path, kind="member", config=config, arrays={
-            "theta": self.network.theta, "curves": rows.astype(float), **{f"{k}_trajectories": v for k, v in self.trajectories.items()}})
+        files.save_archive(
+            path,
+            kind="member",
+            config=config,
+            arrays={
+                "theta": self.network.theta,
+                "curves": rows.astype(float),
+                **{f"{k}_trajectories": v for k, v in self.trajectories.items()},
+            },
+        )
 
     @classmethod
     def load(cls, path):
@@ -85,13 +117,29 @@ class Member:
         import pandas as pd
 
         archive = files.load_archive(path, kind="member")
-        config, rows, found = archive.config, archive.arrays["curves"], {}
+        config = archive.config
+        rows = archive.arrays["curves"]
+        found = {}
         for i, (name, conditions) in enumerate(config["curves"].items()):
             table = pd.DataFrame(rows[rows[:, 0] == i, 1:], columns=curves.COLUMNS)
-            found[name] = table.assign(condition=np.array(conditions, object)[table.condition.astype(int)])
-        paths = {name.removesuffix("_trajectories"): v for name, v in archive.arrays.items() if name.endswith("_trajectories")}
-        return cls(config["settings"], Network._from_archive(path, archive), config["measures"], config["intervals"], config["undefined"],
-                   found, paths, config["cpu"])
+            found[name] = table.assign(
+                condition=np.array(conditions, object)[table.condition.astype(int)]
+            )
+        paths = {
+            name.removesuffix("_trajectories"): v
+            for name, v in archive.arrays.items()
+            if name.endswith("_trajectories")
+        }
+        return cls(
+            config["settings"],
+            Network._from_archive(path, archive),
+            config["measures"],
+            config["intervals"],
+            config["undefined"],
+            found,
+            paths,
+            config["cpu"],
+        )
 
 
 def make(settings, *, checkpoint=None, stop=None, callback=None):
@@ -112,7 +160,10 @@ def make(settings, *, checkpoint=None, stop=None, callback=None):
     -------
     Member
     """
-    task, recipe, seed, index = Task(**settings["task"]), Recipe(**settings["recipe"]), settings["seed"], settings["index"]
+    task = Task(**settings["task"])
+    recipe = Recipe(**settings["recipe"])
+    seed = settings["seed"]
+    index = settings["index"]
     first = Network.init(**settings["network"], rng=stream(seed, "network", index))
     trainer = Trainer.new(first, task, recipe, None, stream(seed, "training", index), checkpoint)
     training = trainer.caught_up().run(callback, 1, False, stop)
@@ -123,8 +174,20 @@ def make(settings, *, checkpoint=None, stop=None, callback=None):
     shared = sessions_of(task, settings["n_blocks"], seed)
     few = shared.select(np.arange(min(N_SESSIONS_UNTRAINED, shared.n_sessions)))
     trained = with_states(act, act(shared, hidden=False))
-    paths = {"trained": similarity.trajectories(trained), "untrained": similarity.trajectories(rollout(first, few))}
-    return Member(settings, training.network, found.measures, found.intervals, found.undefined, found.curves, paths, _core.info()["cpu"])
+    paths = {
+        "trained": similarity.trajectories(trained),
+        "untrained": similarity.trajectories(rollout(first, few)),
+    }
+    return Member(
+        settings,
+        training.network,
+        found.measures,
+        found.intervals,
+        found.undefined,
+        found.curves,
+        paths,
+        _core.info()["cpu"],
+    )
 
 
 def examine(act, task, settings, found, first=None):
@@ -157,7 +220,10 @@ class Findings:
     """Measures and curves, with the reasons of those that are missing."""
 
     def __init__(self, stop):
-        self.measures, self.intervals, self.undefined, self.curves = {}, {}, {}, {}
+        self.measures = {}
+        self.intervals = {}
+        self.undefined = {}
+        self.curves = {}
         self.stop = stop
 
     def attempt(self, name, work):
@@ -194,37 +260,66 @@ def loss_curve(loss):
 
     edges = np.unique(np.linspace(0, len(loss), N_LOSSES + 1).astype(int))
     mean = np.add.reduceat(loss, edges[:-1]) / np.diff(edges)
-    table = pd.DataFrame({"condition": "", "point": np.arange(len(mean)), "x": (edges[1:] + edges[:-1]) / 2, "value": mean})
+    table = pd.DataFrame(
+        {
+            "condition": "",
+            "point": np.arange(len(mean)),
+            "x": (edges[1:] + edges[:-1]) / 2,
+            "value": mean,
+        }
+    )
     return table.reindex(columns=curves.COLUMNS)
 
 
 def sessions_of(task, n_blocks, seed, *name):
-    """At most BLOCKS_AT_ONCE blocks: those of a network (its index, then the part of its evaluation), or those that all share."""
+    """At most BLOCKS_AT_ONCE blocks.
+
+    Those of a network (its index, then the part of its evaluation), or those that all share.
+    """
     return task.sample(n_blocks=min(n_blocks, BLOCKS_AT_ONCE), rng=stream(seed, "sessions", *name))
 
 
 def _behaviour(act, task, settings, found):
-    """Behaviour in all blocks, part by part; returns the rollout of the first part, without states."""
-    n_blocks, parts, first = settings["n_blocks"], [], None
+    """Behaviour in all blocks, part by part.
+
+    Returns the rollout of the first part, without states.
+    """
+    n_blocks = settings["n_blocks"]
+    parts = []
+    first = None
     for part in range(-(-n_blocks // BLOCKS_AT_ONCE)):
         name = (settings["index"], *([part] if part else []))
         sessions = sessions_of(task, n_blocks - part * BLOCKS_AT_ONCE, settings["seed"], *name)
         run = act(sessions, hidden=False)
         first = run if first is None else first
-        right = [np.bincount(sessions.session, values) for values in (accuracy_bound(sessions), np.ones(sessions.n_trials))]
+        right = [
+            np.bincount(sessions.session, values)
+            for values in (accuracy_bound(sessions), np.ones(sessions.n_trials))
+        ]
         parts.append(session_sums(run) | {"bound": np.stack(right, 1)})
     found.group("behaviour", functools.partial(_estimates, parts))
     return first
 
 
 def _estimates(parts):
-    """Estimates of behaviour from sums in the sessions of each part, and of two differences within the same sessions."""
-    sums = {name: np.concatenate([part[name] for part in parts]) for name in parts[0] if all(name in part for part in parts)}
+    """Estimates of behaviour from sums in the sessions of each part.
+
+    And of two differences within the same sessions.
+    """
+    sums = {
+        name: np.concatenate([part[name] for part in parts])
+        for name in parts[0]
+        if all(name in part for part in parts)
+    }
     n_sessions = len(sums["correct"])
     together = np.arange(0, n_sessions, -(-n_sessions // MOST_UNITS))
     sums = {name: tuple(np.add.reduceat(values, together).T) for name, values in sums.items()}
     draws = resample(len(together))
-    values = {name: ratio_interval(*pair, resamples=draws) for name, pair in sums.items() if name != "bound"}
+    values = {
+        name: ratio_interval(*pair, resamples=draws)
+        for name, pair in sums.items()
+        if name != "bound"
+    }
     values["gap_to_bound"] = paired(sums["bound"], sums["correct"], resamples=draws)
     if {"mu0_concordant", "mu0_discordant"} <= sums.keys():
         values["mu0_gap"] = paired(sums["mu0_concordant"], sums["mu0_discordant"], resamples=draws)
@@ -232,7 +327,10 @@ def _estimates(parts):
 
 
 def with_states(act, run):
-    """The rollout `run` again, with states, in the first of its sessions, as many as have STATES_AT_ONCE numbers."""
+    """The rollout `run` again, with states, in the first of its sessions.
+
+    As many as have STATES_AT_ONCE numbers.
+    """
     sessions = run.sessions
     steps = (run.last_step + 1)[sessions.offsets[1:] - 1]
     n = max(np.searchsorted(steps * run.agent.n_hidden, STATES_AT_ONCE, "right"), FEWEST_SESSIONS)
@@ -241,7 +339,10 @@ def with_states(act, run):
 
 def _rows(table, prefix):
     """Estimates of the rows of a table with `value, low, high, n`."""
-    return {f"{prefix}{name}": Estimate(*table.loc[name, ["value", "low", "high", "n"]]) for name in table.index}
+    return {
+        f"{prefix}{name}": Estimate(*table.loc[name, ["value", "low", "high", "n"]])
+        for name in table.index
+    }
 
 
 def _errors(run):
@@ -249,7 +350,11 @@ def _errors(run):
 
 
 def _history(run):
-    table = history_regression(run, observe(run).prior).set_index("term").rename(columns={"weight": "value"})
+    table = (
+        history_regression(run, observe(run).prior)
+        .set_index("term")
+        .rename(columns={"weight": "value"})
+    )
     return _rows(table.loc[list(HISTORY_TERMS)], "history_")
 
 
@@ -262,7 +367,10 @@ def _published_actor(run):
 def _regrets(run):
     """What the optimal policies earn more in the same sessions."""
     best = {criterion: rollout(OptimalPolicy(criterion), run.sessions) for criterion in CRITERIA}
-    return {f"regret_{criterion}": regret(run, policy, criterion=criterion) for criterion, policy in best.items()}
+    return {
+        f"regret_{criterion}": regret(run, policy, criterion=criterion)
+        for criterion, policy in best.items()
+    }
 
 
 def _long_session(act, run, settings):
@@ -272,7 +380,9 @@ def _long_session(act, run, settings):
 
 def long_session(sessions, seed, *name):
     """One session without reset, of as many blocks as all these have."""
-    return sessions.task.replace(n_blocks=len(sessions.block_lengths)).sample(n_sessions=1, rng=stream(seed, "long session", *name))
+    return sessions.task.replace(n_blocks=len(sessions.block_lengths)).sample(
+        n_sessions=1, rng=stream(seed, "long session", *name)
+    )
 
 
 def _anatomy(anatomy, parts, found):
@@ -285,18 +395,30 @@ def _anatomy(anatomy, parts, found):
 
 def _choices(run, seed):
     fits = {model: fit(run, model, n_starts=N_STARTS, rng=seed) for model in MODELS_FITTED}
-    found, n = {}, run.sessions.n_sessions
+    found = {}
+    n = run.sessions.n_sessions
     for measure, (value, margin) in of_fits(fits).items():
-        value, half = float(np.asarray(value)[0]), float(np.broadcast_to(margin, 1)[0])
+        value = float(np.asarray(value)[0])
+        half = float(np.broadcast_to(margin, 1)[0])
         found[f"choices_{measure}"] = Estimate(value, value - half, value + half, n)
     return found
 
 
 def _distillation(act, master, settings, found):
-    seed, index = settings["seed"], settings["index"]
-    sessions = master.sessions.task.sample(n_blocks=len(master.sessions.block_lengths), rng=stream(seed, "distillation", index))
+    seed = settings["seed"]
+    index = settings["index"]
+    sessions = master.sessions.task.sample(
+        n_blocks=len(master.sessions.block_lengths), rng=stream(seed, "distillation", index)
+    )
     taught = with_states(act, act(sessions, hidden=False))
-    made = Distillation(taught, master, n_seeds=N_STUDENTS, n_updates=settings["n_updates"], seed=seed + index, n_threads=1,
-                        progress=False)  # a seed of its own: some students do not depend on their teacher
+    made = Distillation(
+        taught,
+        master,
+        n_seeds=N_STUDENTS,
+        n_updates=settings["n_updates"],
+        seed=seed + index,
+        n_threads=1,
+        progress=False,
+    )  # a seed of its own: some students do not depend on their teacher
     found.table(curves.OF_DISTILLATION, made)
     return made.measures()

@@ -1,8 +1,11 @@
-"""Regressions along readouts that are themselves estimated: every resample of sessions has its own readout.
+"""Regressions along readouts that are themselves estimated.
 
-An interval that resamples the regression alone treats the readout as known, and is too narrow: by a factor of six for the ratio
-of the slopes along side and block. Here everything is a combination of columns (states, their movement, evidence, ...) whose
-second moments within each session are kept, so that a resample costs one weighted sum of moments and a small linear system.
+Every resample of sessions has its own readout.
+
+An interval that resamples the regression alone treats the readout as known, and is too narrow: by a
+factor of six for the ratio of the slopes along side and block. Here everything is a combination of
+columns (states, their movement, evidence, ...) whose second moments within each session are kept,
+so that a resample costs one weighted sum of moments and a small linear system.
 """
 
 import dataclasses
@@ -74,10 +77,17 @@ def resampled_together(axes, n_sessions, rng):
     if not counts:
         counts = [resample(n_sessions, rng=rng, n_resamples=N_RESAMPLES).weights]
     if any(not np.array_equal(other, counts[0]) for other in counts[1:]):
-        raise ValueError("axes must be decoders of the same sessions, made with one rng, so that they are resampled together")
+        raise ValueError(
+            "axes must be decoders of the same sessions, made with one rng, so that they are resampled together"
+        )
     if counts[0].shape[1] != n_sessions:
-        raise ValueError(f"axes must be decoders of run, of {n_sessions} sessions, got {counts[0].shape[1]}")
-    return {name: axis if isinstance(axis, Readout) else known(axis, counts[0]) for name, axis in axes.items()}
+        raise ValueError(
+            f"axes must be decoders of run, of {n_sessions} sessions, got {counts[0].shape[1]}"
+        )
+    return {
+        name: axis if isinstance(axis, Readout) else known(axis, counts[0])
+        for name, axis in axes.items()
+    }
 
 
 class Moments:
@@ -100,21 +110,33 @@ class Moments:
     """
 
     def __init__(self, session, counts, **columns):
-        parts = {name: np.asarray(values, float).reshape(len(session), -1) for name, values in columns.items()}
+        parts = {
+            name: np.asarray(values, float).reshape(len(session), -1)
+            for name, values in columns.items()
+        }
         parts["one"] = np.ones((len(session), 1))
         ends = np.cumsum([part.shape[1] for part in parts.values()])
-        self.where = {name: slice(end - part.shape[1], end) for (name, part), end in zip(parts.items(), ends, strict=True)}
+        self.where = {
+            name: slice(end - part.shape[1], end)
+            for (name, part), end in zip(parts.items(), ends, strict=True)
+        }
         self.counts = np.vstack([np.ones(counts.shape[1]), counts])
-        self.size, self._kept = int(ends[-1]), None
+        self.size = int(ends[-1])
+        self._kept = None
         self.moments = np.zeros((counts.shape[1], self.size, self.size))
         order = np.argsort(session, kind="stable")
         names, first = np.unique(np.asarray(session)[order], return_index=True)
         for name, rows in zip(names, np.split(order, first[1:]), strict=True):
-            Z = np.hstack([part[rows] for part in parts.values()])  # session by session: the columns are large
+            Z = np.hstack(
+                [part[rows] for part in parts.values()]
+            )  # session by session: the columns are large
             self.moments[name] = Z.T @ Z
 
     def of(self, name, weights=1.0):
-        """A combination of the columns `name` as coefficients of all columns, (1 + B, size); weights (C,) or (1 + B, C)."""
+        """A combination of the columns `name` as coefficients of all columns, (1 + B, size).
+
+        Weights (C,) or (1 + B, C).
+        """
         one_of(name, "name", tuple(self.where))
         weights = np.atleast_2d(weights)
         found = np.zeros((len(self.counts), self.size))
@@ -142,9 +164,16 @@ class Moments:
             1 - SS_res / SS_tot, with SS_tot about the mean.
         """
         Z = np.stack([*design, target, self.of("one")], -1)
-        inner = np.concatenate([Z[rows].transpose(0, 2, 1) @ sums @ Z[rows] for rows, sums in self._sums()])
+        inner = np.concatenate(
+            [Z[rows].transpose(0, 2, 1) @ sums @ Z[rows] for rows, sums in self._sums()]
+        )
         k = len(design)
-        weights = np.array([_solve(gram, cross) for gram, cross in zip(inner[:, :k, :k], inner[:, :k, k], strict=True)])
+        weights = np.array(
+            [
+                _solve(gram, cross)
+                for gram, cross in zip(inner[:, :k, :k], inner[:, :k, k], strict=True)
+            ]
+        )
         spread = inner[:, k, k] - inner[:, k, k + 1] ** 2 / inner[:, k + 1, k + 1]
         left = inner[:, k, k] - (weights * inner[:, :k, k]).sum(1)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -152,7 +181,8 @@ class Moments:
 
     def _sums(self):
         """Moments of the data and of each resample, some at a time: (rows, (n, size, size))."""
-        flat, size = self.moments.reshape(len(self.moments), -1), self.size
+        flat = self.moments.reshape(len(self.moments), -1)
+        size = self.size
         if self._kept is None and len(self.counts) * size**2 <= MOST_NUMBERS:
             self._kept = (self.counts @ flat).reshape(-1, size, size)
         if self._kept is not None:
@@ -164,13 +194,19 @@ class Moments:
             yield rows, (self.counts[rows] @ flat).reshape(-1, size, size)
 
     def correlate(self, first, second):
-        """Correlation of two combinations of columns, of the data and of each resample, (1 + B,)."""
+        """Correlation of two combinations of columns, of the data and of each resample.
+
+        (1 + B,).
+        """
         slope, r2 = self.regress([first, self.of("one")], second)
         return np.sign(slope[:, 0]) * np.sqrt(np.maximum(r2, 0))
 
 
 def _solve(gram, cross):
-    """Least squares from normal equations, in columns of one length; NaN where a column follows from the others."""
+    """Least squares from normal equations, in columns of one length.
+
+    NaN where a column follows from the others.
+    """
     scale = np.sqrt(np.diag(gram))
     if not (scale > 0).all():
         return np.full(len(cross), np.nan)
@@ -181,6 +217,9 @@ def _solve(gram, cross):
 
 
 def estimate(values, n):
-    """The first of values (1 + B,) with the interval of the others, as an Estimate of n sessions."""
+    """The first of values (1 + B,) with the interval of the others.
+
+    As an Estimate of n sessions.
+    """
     low, high = percentiles(values[None, 1:], n)[:, 0]
     return Estimate(float(values[0]), float(low), float(high), n)

@@ -1,9 +1,9 @@
 """Uncertainty: 95 % intervals from resampled units.
 
-The trials of a session are not independent, so trials are never resampled; the units are sessions, subjects,
-networks, or (one long session) runs of task blocks. Everything works on sums per unit: a resample is a row of
-integer weights, and all resampled ratios come out of two matrix products. What is measured lives in `behavior`; regressions
-in `regression`.
+The trials of a session are not independent, so trials are never resampled; the units are sessions,
+subjects, networks, or (one long session) runs of task blocks. Everything works on sums per unit: a
+resample is a row of integer weights, and all resampled ratios come out of two matrix products. What
+is measured lives in `behavior`; regressions in `regression`.
 """
 
 from dataclasses import dataclass
@@ -74,8 +74,8 @@ def resample(n_units, *, run=1, rng=0, n_resamples=N_RESAMPLES):
     n_units : int
         Number of units; their order matters only if ``run > 1``.
     run : int, optional
-        1: units are drawn one by one. More: runs of this many consecutive units are drawn, the last unit being
-        followed by the first (circular moving blocks: Politis & Romano 1992).
+        1: units are drawn one by one. More: runs of this many consecutive units are drawn, the last
+        unit being followed by the first (circular moving blocks: Politis & Romano 1992).
     rng : int, SeedSequence or Generator, optional
     n_resamples : int, optional
 
@@ -88,12 +88,15 @@ def resample(n_units, *, run=1, rng=0, n_resamples=N_RESAMPLES):
     >>> resample(5, n_resamples=3).weights.sum(axis=1)
     array([5., 5., 5.])
     """
-    n_units, run = whole_number(n_units, "n_units"), whole_number(run, "run")
+    n_units = whole_number(n_units, "n_units")
+    run = whole_number(run, "run")
     n_resamples = whole_number(n_resamples, "n_resamples")
     refuse_size("n_units and n_resamples", f"{n_units}, {n_resamples}", 24 * n_units * n_resamples)
     drawn = generator(rng).integers(n_units, size=(n_resamples, -(-n_units // run)))
     drawn += n_units * np.arange(n_resamples)[:, None]
-    weights = np.bincount(drawn.ravel(), minlength=n_resamples * n_units).reshape(n_resamples, n_units)
+    weights = np.bincount(drawn.ravel(), minlength=n_resamples * n_units).reshape(
+        n_resamples, n_units
+    )
     return Resamples(weights.astype(float), run, n_units // run)
 
 
@@ -105,9 +108,10 @@ def _ratio(numerators, denominators):
 def percentiles(draws, n):
     """Ends of the expanded percentile interval of draws (K, n_resamples).
 
-    The percentile interval of n units is too narrow by √((n−1)/n) and by using the normal for Student's t; its tail
-    probability becomes Φ(−√(n/(n−1)) t_{n−1}), which tends to 2.5 % (Hesterberg 2015, The American Statistician
-    69:371, section 4.2). Undefined resamples are left out.
+    The percentile interval of n units is too narrow by √((n−1)/n) and by using the normal for
+    Student's t; its tail probability becomes Φ(−√(n/(n−1)) t_{n−1}), which tends to 2.5 %
+    (Hesterberg 2015, The American Statistician 69:371, section 4.2). Undefined resamples are left
+    out.
     """
     from scipy.special import ndtr, stdtrit
 
@@ -127,7 +131,9 @@ def _sums(numerators, denominators, name=""):
     num = real_array(numerators, f"numerators{name}", (1, 2))
     den = real_array(denominators, f"denominators{name}", (1, 2))
     if num.shape != den.shape:
-        raise ValueError(f"denominators{name} must have the shape of numerators{name} {num.shape}, got {den.shape}")
+        raise ValueError(
+            f"denominators{name} must have the shape of numerators{name} {num.shape}, got {den.shape}"
+        )
     return (num[:, None], den[:, None]) if num.ndim == 1 else (num, den)
 
 
@@ -162,8 +168,8 @@ def ratio_interval(numerators, denominators, *, resamples=None, rng=0, n_resampl
     Returns
     -------
     Estimate
-        The expanded percentile interval (Hesterberg 2015). `n` is the number of units. A ratio with no denominator
-        is NaN, and so is the interval of fewer than two independent units.
+        The expanded percentile interval (Hesterberg 2015). `n` is the number of units. A ratio with
+        no denominator is NaN, and so is the interval of fewer than two independent units.
 
     Raises
     ------
@@ -208,10 +214,15 @@ def paired(a, b, *, resamples=None, rng=0, n_resamples=N_RESAMPLES):
     """
     for pair, name in ((a, "a"), (b, "b")):
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-            raise TypeError(f"{name} must be a pair of numerators and denominators, got {type(pair).__name__}")
-    sums_a, sums_b = _sums(*a, name=" of a"), _sums(*b, name=" of b")
+            raise TypeError(
+                f"{name} must be a pair of numerators and denominators, got {type(pair).__name__}"
+            )
+    sums_a = _sums(*a, name=" of a")
+    sums_b = _sums(*b, name=" of b")
     if sums_a[0].shape != sums_b[0].shape:
-        raise ValueError(f"b must have the units and measures of a {sums_a[0].shape}, got {sums_b[0].shape}")
+        raise ValueError(
+            f"b must have the units and measures of a {sums_a[0].shape}, got {sums_b[0].shape}"
+        )
     draws = _resamples(resamples, len(sums_a[0]), rng, n_resamples)
     value = _ratio(*(s.sum(0) for s in sums_a)) - _ratio(*(s.sum(0) for s in sums_b))
     gap = np.subtract(*(_ratio(draws.sums(num), draws.sums(den)) for num, den in (sums_a, sums_b)))
@@ -222,9 +233,10 @@ def paired(a, b, *, resamples=None, rng=0, n_resamples=N_RESAMPLES):
 def mean_interval(values, *, rng=0, n_resamples=N_RESAMPLES):
     """Mean over networks or subjects with its 95 % interval.
 
-    From FEW units on they are resampled, as everywhere; the interval may then be asymmetric. Fewer say too little of their own
-    spread for that: a resample cannot be wider than their range, and of three it covers 76 % instead of 95 %. They get Student's t,
-    which is right where the units are normal, and wide.
+    From FEW units on they are resampled, as everywhere; the interval may then be asymmetric. Fewer
+    say too little of their own spread for that: a resample cannot be wider than their range, and of
+    three it covers 76 % instead of 95 %. They get Student's t, which is right where the units are
+    normal, and wide.
 
     Parameters
     ----------
@@ -244,17 +256,25 @@ def mean_interval(values, *, rng=0, n_resamples=N_RESAMPLES):
     4
     """
     values = real_array(values, "values", (1, 2))
-    rng, n_resamples, n_units = generator(rng), whole_number(n_resamples, "n_resamples"), len(values)
+    rng = generator(rng)
+    n_resamples = whole_number(n_resamples, "n_resamples")
+    n_units = len(values)
     if n_units >= FEW:
         return ratio_interval(values, np.ones_like(values), rng=rng, n_resamples=n_resamples)
     columns = values.reshape(n_units, -1)
     mean = columns.mean(0)
-    half = student(n_units) * columns.std(0, ddof=1) / np.sqrt(n_units) if n_units > 1 else np.full(len(mean), np.nan)
+    half = (
+        student(n_units) * columns.std(0, ddof=1) / np.sqrt(n_units)
+        if n_units > 1
+        else np.full(len(mean), np.nan)
+    )
     return _estimate(mean, np.stack([mean - half, mean + half]), n_units, values.ndim == 1)
 
 
 def student(n):
-    """Half width, in standard errors, of a 95 % interval whose standard error is estimated from n units.
+    """Half width, in standard errors.
+
+    Of a 95 % interval whose standard error is estimated from n units.
 
     Examples
     --------
@@ -276,7 +296,8 @@ def wilson(k, n):
     >>> wilson(20, 20).high
     1.0
     """
-    k, n = whole_number(k, "k", 0), whole_number(n, "n")
+    k = whole_number(k, "k", 0)
+    n = whole_number(n, "n")
     if k > n:
         raise ValueError(f"k must be <= n = {n}, got {k}")
     z = NormalDist().inv_cdf((1 + LEVEL) / 2)

@@ -1,4 +1,7 @@
-"""One command: everything the figures and the report are made of, computed once and written into a folder."""
+"""One command: everything the figures and the report are made of.
+
+Computed once and written into a folder.
+"""
 
 import lazy_loader
 

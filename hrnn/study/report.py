@@ -15,12 +15,20 @@ PUBLISHED = {claims.report_name(name): value for name, value in claims.PUBLISHED
 POLICIES = (("optimal_per_trial", "reward_per_trial"), ("optimal_per_step", "reward_per_step"))
 OVER_NETWORKS = "populations.population: mean over networks, each in sessions of its own"
 GIVEN = {  # what the interval of one network takes as known, by the beginning of the measure's name
-    "block_decoder_": "the decoder", "radd.r2": "projection and scale", "radd.message": "the units of z",
+    "block_decoder_": "the decoder",
+    "radd.r2": "projection and scale",
+    "radd.message": "the units of z",
 }
 CLAIM_COLUMNS = {  # of the table of claims: heading and cell
-    "claim": lambda row: row.claim, "published": lambda row: _number(row.published), "criterion": lambda row: row.criterion,
-    "mean [95 %]": lambda row: _number(row.value) + (f" [{_number(row.low)}, {_number(row.high)}]" if np.isfinite(row.low) else ""),
-    "sd": lambda row: _number(row.sd), "range": lambda row: f"{_number(row.least)} … {_number(row.most)}",
+    "claim": lambda row: row.claim,
+    "published": lambda row: _number(row.published),
+    "criterion": lambda row: row.criterion,
+    "mean [95 %]": lambda row: (
+        _number(row.value)
+        + (f" [{_number(row.low)}, {_number(row.high)}]" if np.isfinite(row.low) else "")
+    ),
+    "sd": lambda row: _number(row.sd),
+    "range": lambda row: f"{_number(row.least)} … {_number(row.most)}",
     "holds in": claims.counted,
 }
 NOTE = (
@@ -41,22 +49,43 @@ def rows(study):
         for quantity, row in table.iterrows():
             numbers = row[["value", "low", "high", "n"]]
             found.append(_row(f"{agent}.{quantity}", *numbers, f"behavior.summary of {agent}"))
-    found.append(_row("bound.correct", study.bound.mean(), None, None, len(study.bound), "inference.accuracy_bound"))
+    found.append(
+        _row(
+            "bound.correct",
+            study.bound.mean(),
+            None,
+            None,
+            len(study.bound),
+            "inference.accuracy_bound",
+        )
+    )
     parts = (_errors, _long_session, _anatomy, _distillation, _regrets, _history, _mice_rows)
     every = {row["name"]: row for row in found + [row for part in parts for row in part(study)]}
     return list((every | _over_networks(study)).values())
 
 
 def _over_networks(study):
-    """Rows of all networks, in the place of those of the first: {name: row}; none for one network."""
+    """Rows of all networks, in the place of those of the first.
+
+    {name: row}; none for one network.
+    """
     named = {claims.report_name(measure): m for measure, m in study.over_networks.items()}
-    return {name: _row(name, m.value, m.low, m.high, m.n, OVER_NETWORKS) for name, m in named.items()}
+    return {
+        name: _row(name, m.value, m.low, m.high, m.n, OVER_NETWORKS) for name, m in named.items()
+    }
 
 
 def _row(name, value, low, high, n, source):
     low, high = (None if x is None or not np.isfinite(x) else float(x) for x in (low, high))
-    return {"name": name, "value": float(value) if np.isfinite(value) else None, "low": low, "high": high, "n": int(n),
-            "published": PUBLISHED.get(name), "source": source}
+    return {
+        "name": name,
+        "value": float(value) if np.isfinite(value) else None,
+        "low": low,
+        "high": high,
+        "n": int(n),
+        "published": PUBLISHED.get(name),
+        "source": source,
+    }
 
 
 def _given(name):
@@ -65,40 +94,87 @@ def _given(name):
 
 
 def _anatomy(study):
-    """Representation, integration, coupling and mechanism of the networks, and what the published code's defects do to them."""
+    """Representation, integration, coupling and mechanism of the networks.
+
+    And what the published code's defects do to them.
+    """
     measures = {} if study.over_networks else study.anatomy.measures()
-    rows = [_row(f"network.{name}", m.value, m.low, m.high, m.n, f"analysis.Anatomy.measures{_given(name)}") for name, m in measures.items()]
-    return rows + [_row(row.name, row.value, None, None, row.n, "published.consequences")
-                   for row in study.anatomy.consequences.itertuples(index=False)]
+    rows = [
+        _row(
+            f"network.{name}",
+            m.value,
+            m.low,
+            m.high,
+            m.n,
+            f"analysis.Anatomy.measures{_given(name)}",
+        )
+        for name, m in measures.items()
+    ]
+    return rows + [
+        _row(row.name, row.value, None, None, row.n, "published.consequences")
+        for row in study.anatomy.consequences.itertuples(index=False)
+    ]
 
 
 def _distillation(study):
     """Students of the first network, and what links the two units to the Bayesian observer."""
-    return [_row(name, m.value, m.low, m.high, m.n, f"distill.Distillation.measures{_given(name)}")
-            for name, m in study.distillation.measures().items()]
+    return [
+        _row(name, m.value, m.low, m.high, m.n, f"distill.Distillation.measures{_given(name)}")
+        for name, m in study.distillation.measures().items()
+    ]
 
 
 def _errors(study):
-    """Why performance is not perfect: errors by what made them, and the paired gap to the bound on accuracy."""
-    rows, session = [], study.sessions.session
+    """Why performance is not perfect.
+
+    Errors by what made them, and the paired gap to the bound on accuracy.
+    """
+    rows = []
+    session = study.sessions.session
     n = np.bincount(session).astype(float)
     for agent in ("network", "semi_markov", "optimal_per_trial"):
         run = study.runs[agent]
         split = behavior.error_split(run)
-        rows += [_row(f"{agent}.errors_{cause}", *split.loc[cause, ["value", "low", "high", "n"]], "behavior.error_split")
-                 for cause in split.index]
+        rows += [
+            _row(
+                f"{agent}.errors_{cause}",
+                *split.loc[cause, ["value", "low", "high", "n"]],
+                "behavior.error_split",
+            )
+            for cause in split.index
+        ]
         right = np.bincount(session, run.choice == study.sessions.side)
         gap = resampling.paired((np.bincount(session, study.bound), n), (right, n))
-        rows.append(_row(f"{agent}.gap_to_bound", gap.value, gap.low, gap.high, len(session), "accuracy_bound, paired by session"))
+        rows.append(
+            _row(
+                f"{agent}.gap_to_bound",
+                gap.value,
+                gap.low,
+                gap.high,
+                len(session),
+                "accuracy_bound, paired by session",
+            )
+        )
     return rows
 
 
 def _long_session(study):
-    """The first network in one session without reset, as many blocks as all sessions have; runs of four blocks are resampled."""
+    """The first network in one session without reset, as many blocks as all sessions have.
+
+    Runs of four blocks are resampled.
+    """
     sessions = long_session(study.sessions, study.seed)
-    table = behavior.summary(rollout(study.runs["network"].agent, sessions, hidden=False)).loc[list(QUANTITIES)]
-    return [_row(f"network.long_session_{q}", *table.loc[q, ["value", "low", "high", "n"]], "behavior.summary, one long session")
-            for q in QUANTITIES]
+    table = behavior.summary(rollout(study.runs["network"].agent, sessions, hidden=False)).loc[
+        list(QUANTITIES)
+    ]
+    return [
+        _row(
+            f"network.long_session_{q}",
+            *table.loc[q, ["value", "low", "high", "n"]],
+            "behavior.summary, one long session",
+        )
+        for q in QUANTITIES
+    ]
 
 
 def _regrets(study):
@@ -107,15 +183,22 @@ def _regrets(study):
     for agent in ("network", "semi_markov", "published_actor"):
         for policy, criterion in POLICIES:
             r = behavior.regret(study.runs[agent], study.runs[policy], criterion=criterion)
-            rows.append(_row(f"{agent}.regret_{criterion}", r.value, r.low, r.high, r.n, "behavior.regret"))
+            rows.append(
+                _row(f"{agent}.regret_{criterion}", r.value, r.low, r.high, r.n, "behavior.regret")
+            )
     for policy, _ in POLICIES:
         solution = BASELINES[policy]().solution(study.task)
-        rows.append(_row(f"{policy}.expected", solution.value, None, None, 0, "policy.Solution.value"))
+        rows.append(
+            _row(f"{policy}.expected", solution.value, None, None, 0, "policy.Solution.value")
+        )
     return rows
 
 
 def _history(study):
-    """How the previous choice bears on the next beyond the exact prior; the exact actor is the negative control."""
+    """How the previous choice bears on the next beyond the exact prior.
+
+    The exact actor is the negative control.
+    """
     rows = []
     for agent in ("network", "semi_markov"):
         run = study.runs[agent]
@@ -126,7 +209,16 @@ def _history(study):
         for term in HISTORY_TERMS:
             row = table.loc[term]
             source = "behavior.history_regression"
-            rows.append(_row(f"{agent}.history_{term}", row["weight"], row["low"], row["high"], row["n"], source))
+            rows.append(
+                _row(
+                    f"{agent}.history_{term}",
+                    row["weight"],
+                    row["low"],
+                    row["high"],
+                    row["n"],
+                    source,
+                )
+            )
     return rows
 
 
@@ -135,34 +227,77 @@ def _mice_rows(study):
         return []
     table = behavior.summary(study.mice)
     names = [q for q in ("correct", "concordant_correct", "discordant_correct") if q in table.index]
-    found = [_row(f"mice.{q}", *table.loc[q, ["value", "low", "high", "n"]], "behavior.summary of mice") for q in names]
+    found = [
+        _row(f"mice.{q}", *table.loc[q, ["value", "low", "high", "n"]], "behavior.summary of mice")
+        for q in names
+    ]
     for row in study.beside.comparison.itertuples():
-        numbers = {"bits_per_trial": (row.bits_per_trial, row.low, row.high), "bits_less_best": (row.difference, row.difference_low,
-                   row.difference_high), "exceedance": (row.exceedance, np.nan, np.nan)}
-        found += [_row(f"{row.model}.{name}", *values, row.n_subjects, "mice.compare") for name, values in numbers.items()]
+        numbers = {
+            "bits_per_trial": (row.bits_per_trial, row.low, row.high),
+            "bits_less_best": (row.difference, row.difference_low, row.difference_high),
+            "exceedance": (row.exceedance, np.nan, np.nan),
+        }
+        found += [
+            _row(f"{row.model}.{name}", *values, row.n_subjects, "mice.compare")
+            for name, values in numbers.items()
+        ]
     action = study.beside.fits["mice", "action_kernel"]
     for name in action.params:
         mean = resampling.mean_interval(action.params[name].to_numpy(float))
-        found.append(_row(f"action_kernel.{name}", mean.value, mean.low, mean.high, mean.n, "mice.fit"))
+        found.append(
+            _row(f"action_kernel.{name}", mean.value, mean.low, mean.high, mean.n, "mice.fit")
+        )
     for measure in MEASURES:
-        found += [_row(f"{row.population}.choices_{measure}", row.value, row.low, row.high, row.n, "choice.Beside.measures")
-                  for row in study.beside.population(measure).itertuples()]
+        found += [
+            _row(
+                f"{row.population}.choices_{measure}",
+                row.value,
+                row.low,
+                row.high,
+                row.n,
+                "choice.Beside.measures",
+            )
+            for row in study.beside.population(measure).itertuples()
+        ]
     return found
 
 
 def markdown(study, rows):
-    """report.md: behaviour of all agents in one table, then every number beside the published one."""
-    lengths, found = study.sessions.block_lengths, {row["name"]: row for row in rows}
+    """report.md: behaviour of all agents in one table.
+
+    Then every number beside the published one.
+    """
+    lengths = study.sessions.block_lengths
+    found = {row["name"]: row for row in rows}
     lines = [
-        "# hrnn: measured and published", "", "## Behaviour of every agent", "", _markdown_row(["agent", *QUANTITIES]),
+        "# hrnn: measured and published",
+        "",
+        "## Behaviour of every agent",
+        "",
+        _markdown_row(["agent", *QUANTITIES]),
         _markdown_row(["---"] * (1 + len(QUANTITIES))),
     ]
-    lines += [_markdown_row([f"`{agent}`", *(_cell(found[f"{agent}.{q}"]) for q in QUANTITIES)]) for agent in study.summaries]
-    lines += ["", f"{study.sessions.n_sessions} sessions of {study.task.n_blocks} blocks, the same for every agent; block length "
-              f"{lengths.mean():.2f} ± {lengths.std():.2f} trials (mean ± sd). A timeout is wrong.", "", *claims_table(study.verdicts), "",
-              *controls_table(study.controls), *_failures(study.population), "", *_students(study.distillation),
-              "", "## Every number", "",
-              "| quantity | measured | 95 % interval | n | published |", "|---|---|---|---|---|"]
+    lines += [
+        _markdown_row([f"`{agent}`", *(_cell(found[f"{agent}.{q}"]) for q in QUANTITIES)])
+        for agent in study.summaries
+    ]
+    lines += [
+        "",
+        f"{study.sessions.n_sessions} sessions of {study.task.n_blocks} blocks, the same for every agent; block length "
+        f"{lengths.mean():.2f} ± {lengths.std():.2f} trials (mean ± sd). A timeout is wrong.",
+        "",
+        *claims_table(study.verdicts),
+        "",
+        *controls_table(study.controls),
+        *_failures(study.population),
+        "",
+        *_students(study.distillation),
+        "",
+        "## Every number",
+        "",
+        "| quantity | measured | 95 % interval | n | published |",
+        "|---|---|---|---|---|",
+    ]
     for row in rows:
         name, *others = number_cells(row)
         lines.append(_markdown_row([f"`{name}`", *others]))
@@ -174,38 +309,76 @@ def number_cells(row):
     """A row as it is printed: name, value, interval, n, published."""
     value = "–" if row["value"] is None else f"{row['value']:.4f}"
     interval = "–" if row["low"] is None else f"{row['low']:.4f} … {row['high']:.4f}"
-    return [row["name"], value, interval, row["n"], "–" if row["published"] is None else f"{row['published']:g}"]
+    return [
+        row["name"],
+        value,
+        interval,
+        row["n"],
+        "–" if row["published"] is None else f"{row['published']:g}",
+    ]
 
 
 def claims_table(verdicts):
     """Every published claim, and in how many networks it holds, as lines of markdown."""
-    lines = ["## Claims, network by network", "", _markdown_row(CLAIM_COLUMNS), _markdown_row(["---"] * len(CLAIM_COLUMNS))]
-    lines += [_markdown_row([cell(row) for cell in CLAIM_COLUMNS.values()]) for row in verdicts.itertuples()]
-    return [*lines, "", "A claim holds in a network if the measure of that network meets the criterion, which is ours (docs/claims.md). "
-            "It turns on the sessions where more than a tenth of the networks have an edge of the criterion in their own interval over "
-            "sessions."]
+    lines = [
+        "## Claims, network by network",
+        "",
+        _markdown_row(CLAIM_COLUMNS),
+        _markdown_row(["---"] * len(CLAIM_COLUMNS)),
+    ]
+    lines += [
+        _markdown_row([cell(row) for cell in CLAIM_COLUMNS.values()])
+        for row in verdicts.itertuples()
+    ]
+    return [
+        *lines,
+        "",
+        "A claim holds in a network if the measure of that network meets the criterion, which is ours (docs/claims.md). "
+        "It turns on the sessions where more than a tenth of the networks have an edge of the criterion in their own interval over "
+        "sessions.",
+    ]
 
 
 def controls_table(found):
     """How every claim fares on the controls, as lines of markdown."""
     kinds = list(controls.CONTROLS)
-    lines = ["## Claims on controls", "", "Each claim on what must not always meet it: mean, and in how many it holds. "
-             + "; ".join(f"{kind}: {text}" for kind, text in controls.CONTROLS.items()) + ".", "",
-             _markdown_row(["measure", "criterion", *kinds, "all fail"]), _markdown_row(["---"] * (3 + len(kinds)))]
-    return [*lines, *(_markdown_row([f"`{name}`", *others]) for name, *others in control_cells(found))]
+    lines = [
+        "## Claims on controls",
+        "",
+        "Each claim on what must not always meet it: mean, and in how many it holds. "
+        + "; ".join(f"{kind}: {text}" for kind, text in controls.CONTROLS.items())
+        + ".",
+        "",
+        _markdown_row(["measure", "criterion", *kinds, "all fail"]),
+        _markdown_row(["---"] * (3 + len(kinds))),
+    ]
+    return [
+        *lines,
+        *(_markdown_row([f"`{name}`", *others]) for name, *others in control_cells(found)),
+    ]
 
 
 def control_cells(found):
-    """The rows of the table of controls as they are printed: measure, criterion, each kind of control, which kinds all fail."""
+    """The rows of the table of controls as they are printed.
+
+    Measure, criterion, each kind of control, which kinds all fail.
+    """
     cells = []
     for row in controls.verdicts(found).to_dict("records"):
-        each = [f"{_number(row[kind])} ({row[f'{kind}_k']} of {row[f'{kind}_of']})" for kind in controls.CONTROLS]
+        each = [
+            f"{_number(row[kind])} ({row[f'{kind}_k']} of {row[f'{kind}_of']})"
+            for kind in controls.CONTROLS
+        ]
         cells.append([row["name"], row["criterion"], *each, row["failed_by"] or "–"])
     return cells
 
 
 def _failures(population):
-    return [f"\n{len(population.failures)} networks failed; their errors are in manifest.json."] if len(population.failures) else []
+    return (
+        [f"\n{len(population.failures)} networks failed; their errors are in manifest.json."]
+        if len(population.failures)
+        else []
+    )
 
 
 def _number(value):
@@ -216,14 +389,30 @@ def _number(value):
 def _students(found):
     """The students of the first network in one table."""
     measures = [name for name in found.table.columns if name not in ("kind", "seed")]
-    lines = ["## Students of two units", "", _markdown_row(["student", *measures]), _markdown_row(["---"] * (1 + len(measures)))]
+    lines = [
+        "## Students of two units",
+        "",
+        _markdown_row(["student", *measures]),
+        _markdown_row(["---"] * (1 + len(measures))),
+    ]
     teacher = [f"{found.teacher[name]:.3f}" if name in found.teacher else "–" for name in measures]
     lines.append(_markdown_row(["the teacher", *teacher]))
     for kind, group in found.summary.groupby("kind", sort=False):
         rows = group.set_index("measure").loc[measures]
-        lines.append(_markdown_row([f"`{kind}`", *(f"{r.value:.3f} [{r.low:.3f}, {r.high:.3f}]" for r in rows.itertuples())]))
-    return [*lines, "", f"Mean over {found.n_seeds} seeds with its 95 % interval over them, in the sessions of the table above; "
-            "`seconds` is the wall time to make one, all cores being busy (docs/distillation.md)."]
+        lines.append(
+            _markdown_row(
+                [
+                    f"`{kind}`",
+                    *(f"{r.value:.3f} [{r.low:.3f}, {r.high:.3f}]" for r in rows.itertuples()),
+                ]
+            )
+        )
+    return [
+        *lines,
+        "",
+        f"Mean over {found.n_seeds} seeds with its 95 % interval over them, in the sessions of the table above; "
+        "`seconds` is the wall time to make one, all cores being busy (docs/distillation.md).",
+    ]
 
 
 def _markdown_row(cells):

@@ -1,4 +1,7 @@
-"""Does a folder still hold what its record says, and does the record come out again? Hashes, tables, and networks made anew."""
+"""Does a folder still hold what its record says, and does the record come out again? Hashes.
+
+Tables, and networks made anew.
+"""
 
 import hashlib
 import json
@@ -17,7 +20,9 @@ TOLERANCE = 1e-9  # of numbers that are computed again from others, relative
 
 
 def verify(folder, *, n_networks=1, rng=0, progress=True):
-    """Check a folder of `hrnn reproduce` or `hrnn population`: make some of its networks anew and compare.
+    """Check a folder of `hrnn reproduce` or `hrnn population`.
+
+    Make some of its networks anew and compare.
 
     Parameters
     ----------
@@ -30,9 +35,9 @@ def verify(folder, *, n_networks=1, rng=0, progress=True):
     Returns
     -------
     DataFrame
-        One row per check: `what` ('file', 'table', 'network'), `name`, `same` (bool), `detail` (what differs). Files of a study are
-        compared with the SHA-256 in its manifest, its tables with the networks' files, networks bit for bit with what their
-        settings give.
+        One row per check: `what` ('file', 'table', 'network'), `name`, `same` (bool), `detail`
+        (what differs). Files of a study are compared with the SHA-256 in its manifest, its tables
+        with the networks' files, networks bit for bit with what their settings give.
 
     Raises
     ------
@@ -50,10 +55,13 @@ def verify(folder, *, n_networks=1, rng=0, progress=True):
     """
     import pandas as pd
 
-    folder, n_networks = as_path(folder, "folder"), whole_number(n_networks, "n_networks", 0)
+    folder = as_path(folder, "folder")
+    n_networks = whole_number(n_networks, "n_networks", 0)
     study = (folder / MANIFEST).exists()
     if not study and not (folder / RECORD).exists():
-        raise FileNotFoundError(f"{folder} must be of `hrnn reproduce` or `hrnn population`: it has neither {MANIFEST} nor {RECORD}")
+        raise FileNotFoundError(
+            f"{folder} must be of `hrnn reproduce` or `hrnn population`: it has neither {MANIFEST} nor {RECORD}"
+        )
     population = Population.load(folder / "networks" if study else folder)
     checks = []
     if study:
@@ -73,7 +81,12 @@ def _files(folder, manifest):
         path = folder / name
         there = path.is_file()
         same = there and hashlib.sha256(path.read_bytes()).hexdigest() == expected
-        yield "file", name, same, "" if same else "other bytes than in the manifest" if there else "missing"
+        yield (
+            "file",
+            name,
+            same,
+            "" if same else "other bytes than in the manifest" if there else "missing",
+        )
 
 
 def _tables(folder, population):
@@ -86,21 +99,41 @@ def _tables(folder, population):
     values = {row["name"]: row["value"] for row in json.loads((folder / "report.json").read_text())}
     means = {report_name(name): value for name, value in wide.mean().items() if np.isfinite(value)}
     if len(wide) > 1:
-        yield "table", "report.json", *_close(np.array([values.get(name, np.nan) for name in means], float), np.array(list(means.values())))
+        yield (
+            "table",
+            "report.json",
+            *_close(
+                np.array([values.get(name, np.nan) for name in means], float),
+                np.array(list(means.values())),
+            ),
+        )
 
 
 def _close(stored, again):
     differ = ~np.isclose(stored, again, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)
-    return not differ.any(), f"{differ.sum()} of {differ.size} numbers differ" if differ.any() else ""
+    return (
+        not differ.any(),
+        f"{differ.sum()} of {differ.size} numbers differ" if differ.any() else "",
+    )
 
 
 def _network(population, key):
     """One network made anew from its settings."""
-    stored, now = population.member(key), _core.info()["cpu"]
+    stored = population.member(key)
+    now = _core.info()["cpu"]
     if stored.cpu != now:
-        return "network", key, False, f"made with kernel {stored.cpu}, this is {now}: set HRNN_CPU={stored.cpu} where the processor has it"
+        return (
+            "network",
+            key,
+            False,
+            f"made with kernel {stored.cpu}, this is {now}: set HRNN_CPU={stored.cpu} where the processor has it",
+        )
     again = make(stored.settings)
-    differ = [name for name in stored.measures.keys() | again.measures.keys() if stored.measures.get(name) != again.measures.get(name)]
+    differ = [
+        name
+        for name in stored.measures.keys() | again.measures.keys()
+        if stored.measures.get(name) != again.measures.get(name)
+    ]
     if not np.array_equal(stored.network.theta, again.network.theta):
         differ.insert(0, "weights")
     return "network", key, not differ, f"other {', '.join(differ[:5])}" if differ else ""

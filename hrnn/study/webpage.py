@@ -1,4 +1,7 @@
-"""The report as one self-contained page: claims, figures with their source data, every number, provenance."""
+"""The report as one self-contained page.
+
+Claims, figures with their source data, every number, provenance.
+"""
 
 import base64
 import html
@@ -56,21 +59,33 @@ def page(study, rows, manifest, folder, figures):
     figures : dict of str to str
         Their names, and what each shows.
     """
-    n, links = study.n_networks, [("claims", "Claims"), *((f"figure-{name}", _title(name)) for name in figures)]
+    n = study.n_networks
+    links = [("claims", "Claims"), *((f"figure-{name}", _title(name)) for name in figures)]
     links += [("numbers", "Every number"), ("provenance", "Provenance")]
     body = [
         f"<h1>hrnn: {n} network{'s' if n > 1 else ''}, measured and published</h1>",
-        "<nav aria-label='Contents'>" + "".join(f"<a href='#{anchor}'>{html.escape(title)}</a>" for anchor, title in links) + "</nav>",
-        "<h2 id='claims'>Claims, network by network</h2>", _claims(study, figures), _controls(study),
+        "<nav aria-label='Contents'>"
+        + "".join(f"<a href='#{anchor}'>{html.escape(title)}</a>" for anchor, title in links)
+        + "</nav>",
+        "<h2 id='claims'>Claims, network by network</h2>",
+        _claims(study, figures),
+        _controls(study),
         *(_figure(name, about, folder) for name, about in figures.items()),
         "<h2 id='numbers'>Every number</h2>",
-        _table("Every number", ("quantity", "measured", "95 % interval", "n", "published"), [number_cells(row) for row in rows]),
+        _table(
+            "Every number",
+            ("quantity", "measured", "95 % interval", "n", "published"),
+            [number_cells(row) for row in rows],
+        ),
         f"<p>{html.escape(NOTE)}</p>",
-        "<h2 id='provenance'>Provenance</h2>", f"<pre tabindex='0'>{html.escape(json.dumps(manifest, indent=1))}</pre>",
+        "<h2 id='provenance'>Provenance</h2>",
+        f"<pre tabindex='0'>{html.escape(json.dumps(manifest, indent=1))}</pre>",
     ]
-    return (f"<!doctype html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n<meta name='viewport' "
-            f"content='width=device-width, initial-scale=1'>\n<title>hrnn report</title>\n<link rel='icon' href='data:,'>\n"
-            f"<style>{STYLE}</style>\n</head>\n<body>\n<main>\n{chr(10).join(body)}\n</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n")
+    return (
+        f"<!doctype html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n<meta name='viewport' "
+        f"content='width=device-width, initial-scale=1'>\n<title>hrnn report</title>\n<link rel='icon' href='data:,'>\n"
+        f"<style>{STYLE}</style>\n</head>\n<body>\n<main>\n{chr(10).join(body)}\n</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n"
+    )
 
 
 def _claims(study, figures):
@@ -86,7 +101,9 @@ def _claims(study, figures):
 def _controls(study):
     """How the claims fare where they must be able to fail."""
     kinds = "; ".join(f"{kind}: {text}" for kind, text in CONTROLS.items())
-    table = _table("Controls", ("measure", "criterion", *CONTROLS, "all fail"), control_cells(study.controls))
+    table = _table(
+        "Controls", ("measure", "criterion", *CONTROLS, "all fail"), control_cells(study.controls)
+    )
     return f"<p>Each claim on what must not always meet it: mean, and in how many it holds. {html.escape(kinds)}.</p>\n{table}"
 
 
@@ -95,10 +112,20 @@ def _table(label, headings, rows, *, escaped=False):
     head = "".join(f"<th scope='col'>{html.escape(heading)}</th>" for heading in headings)
     body = []
     for first, *others in rows:
-        first, others = (first, others) if escaped else (html.escape(str(first)), [html.escape(str(cell)) for cell in others])
-        body.append(f"<tr><th scope='row'>{first}</th>" + "".join(f"<td class='number'>{cell}</td>" for cell in others) + "</tr>")
-    return (f"<div class='table' role='region' aria-label='{label}'>\n<table><thead><tr>{head}</tr></thead>\n"
-            f"<tbody>\n{chr(10).join(body)}\n</tbody></table>\n</div>")
+        first, others = (
+            (first, others)
+            if escaped
+            else (html.escape(str(first)), [html.escape(str(cell)) for cell in others])
+        )
+        body.append(
+            f"<tr><th scope='row'>{first}</th>"
+            + "".join(f"<td class='number'>{cell}</td>" for cell in others)
+            + "</tr>"
+        )
+    return (
+        f"<div class='table' role='region' aria-label='{label}'>\n<table><thead><tr>{head}</tr></thead>\n"
+        f"<tbody>\n{chr(10).join(body)}\n</tbody></table>\n</div>"
+    )
 
 
 def _title(name):
@@ -107,9 +134,14 @@ def _title(name):
 
 def _figure(name, about, folder):
     """A figure as an image inside the page, what it shows, and its source data as a download."""
-    image, source = (_data(folder / f"figure_{name}.{kind}", mime) for kind, mime in (("svg", "image/svg+xml"), ("csv", "text/csv")))
-    return (f"<figure id='figure-{name}'>\n<img alt='{html.escape(about, quote=True)}' src='{image}'>\n<figcaption>{html.escape(about)} "
-            f"<a class='download' download='figure_{name}.csv' href='{source}'>Source data</a></figcaption>\n</figure>")
+    image, source = (
+        _data(folder / f"figure_{name}.{kind}", mime)
+        for kind, mime in (("svg", "image/svg+xml"), ("csv", "text/csv"))
+    )
+    return (
+        f"<figure id='figure-{name}'>\n<img alt='{html.escape(about, quote=True)}' src='{image}'>\n<figcaption>{html.escape(about)} "
+        f"<a class='download' download='figure_{name}.csv' href='{source}'>Source data</a></figcaption>\n</figure>"
+    )
 
 
 def _data(path, mime):

@@ -23,22 +23,37 @@ def manifest(study, settings):
 
     lengths = study.sessions.block_lengths
     return {
-        "hrnn": __version__, "core": _core.info(), "settings": settings, "python": platform.python_version(),
-        "numpy": np.__version__, "scipy": scipy.__version__, "machine": platform.machine(), "system": platform.system(),
-        "cpus": os.cpu_count(), "seconds": study.seconds, "task": study.task.to_dict(),
-        "block_length_mean": float(lengths.mean()), "block_length_sd": float(lengths.std()),
-        "networks": {found.settings["index"]: key for key, found in zip(study.population.keys, study.population.members, strict=True)},
+        "hrnn": __version__,
+        "core": _core.info(),
+        "settings": settings,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "cpus": os.cpu_count(),
+        "seconds": study.seconds,
+        "task": study.task.to_dict(),
+        "block_length_mean": float(lengths.mean()),
+        "block_length_sd": float(lengths.std()),
+        "networks": {
+            found.settings["index"]: key
+            for key, found in zip(study.population.keys, study.population.members, strict=True)
+        },
         "failures": study.population.failures.to_dict("records"),
     }
 
 
 def write(study, folder, *, figures=None, settings=None):
-    """Write figures, networks, report.md, report.html, report.json, networks.csv and manifest.json; returns the paths of the figures.
+    """Write figures, networks, report.md, report.html, report.json, networks.csv and manifest.json.
 
-    Figures that are in the folder from an earlier call, of the same networks and version, stay on the page. The manifest holds
-    the SHA-256 of every other file; `verify` checks them.
+    Returns the paths of the figures.
+
+    Figures that are in the folder from an earlier call, of the same networks and version, stay on
+    the page. The manifest holds the SHA-256 of every other file; `verify` checks them.
     """
-    folder, clock = Path(folder), Clock()
+    folder = Path(folder)
+    clock = Clock()
     folder.mkdir(parents=True, exist_ok=True)
     if study.population.folder.resolve() != (folder / "networks").resolve():
         shutil.copytree(study.population.folder, folder / "networks", dirs_exist_ok=True)
@@ -56,11 +71,20 @@ def write(study, folder, *, figures=None, settings=None):
     files.write_json(folder / "report.json", rows)
     files.write_text(folder / "networks.csv", study.wide.to_csv())
     files.write_text(folder / "controls.csv", study.controls.to_csv(index=False))
-    files.write_text(folder / "report.html", webpage.page(study, rows, found, folder, {name: drawn.about(name) for name in shown}))
-    made = [folder / f"{name}" for name in ("report.md", "report.json", "report.html", "networks.csv", "controls.csv")]
+    files.write_text(
+        folder / "report.html",
+        webpage.page(study, rows, found, folder, {name: drawn.about(name) for name in shown}),
+    )
+    made = [
+        folder / f"{name}"
+        for name in ("report.md", "report.json", "report.html", "networks.csv", "controls.csv")
+    ]
     made += [folder / file for name in names for file in _files(name)]
     made += [folder / "networks" / f"{key}.npz" for key in study.population.keys]
-    hashes = {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in made}
+    hashes = {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in made
+    }
     files.write_json(folder / "manifest.json", found | {"sha256": kept | hashes})
     return [folder / f"figure_{name}.pdf" for name in names]
 
@@ -71,11 +95,14 @@ def _files(name):
 
 
 def _kept_hashes(folder, found, others):
-    """SHA-256 of the files of figures that an earlier manifest has, if it is of the same networks and version as this one.
+    """SHA-256 of the files of figures that an earlier manifest has.
+
+    If it is of the same networks and version as this one.
 
     They are those of the earlier manifest, so that `verify` still sees a change since.
     """
-    path, kept = folder / "manifest.json", {}
+    path = folder / "manifest.json"
+    kept = {}
     before = json.loads(path.read_text()) if path.exists() else {}
     networks = {str(index): key for index, key in found["networks"].items()}
     if before.get("hrnn") != found["hrnn"] or before.get("networks") != networks:

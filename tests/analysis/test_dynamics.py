@@ -1,4 +1,7 @@
-"""Fixed points of networks that have known ones, and of networks that have not, against NumPy and the iterated map."""
+"""Fixed points of networks that have known ones, and of networks that have not.
+
+Against NumPy and the iterated map.
+"""
 
 import numpy as np
 import pytest
@@ -14,8 +17,15 @@ def network(W, *, U=None, b=None, leak=None, V=None):
     W = np.atleast_2d(np.asarray(W, float))
     n = len(W)
     V = np.zeros((2, n)) if V is None else V
-    return hrnn.Network.from_arrays("tanh" if leak is None else "leaky", W=W, U=np.zeros((n, 3)) if U is None else U,
-                                    b=np.zeros(n) if b is None else b, V=V, c=np.zeros(2), leak=leak)
+    return hrnn.Network.from_arrays(
+        "tanh" if leak is None else "leaky",
+        W=W,
+        U=np.zeros((n, 3)) if U is None else U,
+        b=np.zeros(n) if b is None else b,
+        V=V,
+        c=np.zeros(2),
+        leak=leak,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -36,17 +46,30 @@ def test_one_unit_has_its_pitchfork(leak):
     starts = np.linspace(-1.5, 1.5, 31)[:, None]
     for w, n in ((0.7, 1), (1.5, 3), (3.0, 3)):
         found = hrnn.fixed_points(network([[w]], leak=leak), x=NO_INPUT, starts=starts)
-        assert len(found.points) == n and found.converged_fraction == 1 and found.residual.max() <= 1e-12
+        assert (
+            len(found.points) == n
+            and found.converged_fraction == 1
+            and found.residual.max() <= 1e-12
+        )
         assert found.stable.sum() == (1 if n == 1 else 2)
         at = found.points[:, 0]
         np.testing.assert_allclose(np.tanh(w * at), at, atol=1e-11)
         factor = w * (1 - at**2)
-        np.testing.assert_allclose(found.eigenvalues[:, 0], factor if leak is None else 0.7 + 0.3 * factor, atol=1e-10)
+        np.testing.assert_allclose(
+            found.eigenvalues[:, 0], factor if leak is None else 0.7 + 0.3 * factor, atol=1e-10
+        )
 
 
 def test_two_units_have_an_analytic_saddle():
-    """Mutual inhibition w: the symmetric point is a saddle with eigenvalues ±w(1 - h²), the others mirror images."""
-    found = hrnn.fixed_points(network([[0, -2.0], [-2.0, 0]]), x=NO_INPUT, starts=np.random.default_rng(0).uniform(-1, 1, (60, 2)))
+    """Mutual inhibition w: the symmetric point is a saddle with eigenvalues ±w(1 - h²).
+
+    The others mirror images.
+    """
+    found = hrnn.fixed_points(
+        network([[0, -2.0], [-2.0, 0]]),
+        x=NO_INPUT,
+        starts=np.random.default_rng(0).uniform(-1, 1, (60, 2)),
+    )
     assert len(found.points) == 3 and found.stable.sum() == 2
     saddle = np.flatnonzero(~found.stable)[0]
     np.testing.assert_allclose(found.points[saddle], 0, atol=1e-12)
@@ -58,36 +81,52 @@ def test_an_unstable_spiral_is_unstable_by_its_modulus():
     """Eigenvalues 1.2 e^{±i}: real part .65, modulus 1.2."""
     turn = 1.2 * np.array([[np.cos(1.0), -np.sin(1.0)], [np.sin(1.0), np.cos(1.0)]])
     found = hrnn.fixed_points(network(turn), x=NO_INPUT, starts=[[0.01, 0.0]])
-    assert not found.stable[0] and abs(found.eigenvalues[0].real).max() < 1 < abs(found.eigenvalues[0, 0])
-    assert found.n_unstable[0] == 2 and found.time_constants[0, 0] == pytest.approx(-1 / np.log(1.2))
+    assert not found.stable[0] and abs(found.eigenvalues[0].real).max() < 1 < abs(
+        found.eigenvalues[0, 0]
+    )
+    assert found.n_unstable[0] == 2 and found.time_constants[0, 0] == pytest.approx(
+        -1 / np.log(1.2)
+    )
 
 
 def test_a_nearly_linear_network_has_the_point_of_linear_algebra():
     rng = np.random.default_rng(1)
-    W, b = 0.3 * rng.normal(size=(12, 12)) / np.sqrt(12), 1e-5 * rng.normal(size=12)
+    W = 0.3 * rng.normal(size=(12, 12)) / np.sqrt(12)
+    b = 1e-5 * rng.normal(size=12)
     found = hrnn.fixed_points(network(W, b=b), x=NO_INPUT, starts=0.1 * rng.normal(size=(5, 12)))
     assert len(found.points) == 1
     np.testing.assert_allclose(found.points[0], np.linalg.solve(np.eye(12) - W, b), atol=1e-13)
 
 
 def test_a_ghost_is_a_slow_point():
-    """Just past the fold of h = tanh(w h + b) the two points are gone; a slow point, where dq/dh = 0, is left."""
+    """Just past the fold of h = tanh(w h + b) the two points are gone.
+
+    A slow point, where dq/dh = 0, is left.
+    """
     w = 1.5
     h = np.sqrt(1 - 1 / w)
     fold = np.arctanh(h) - w * h
-    found = hrnn.fixed_points(network([[w]], b=[fold - 0.02]), x=NO_INPUT, starts=np.linspace(-1.2, 1.2, 25)[:, None])
+    found = hrnn.fixed_points(
+        network([[w]], b=[fold - 0.02]), x=NO_INPUT, starts=np.linspace(-1.2, 1.2, 25)[:, None]
+    )
     assert len(found.points) == 1 and len(found.slow_points) == 1 and found.converged_fraction < 1
     grid = np.linspace(-1, 1, 200001)
     q = 0.5 * (np.tanh(w * grid + fold - 0.02) - grid) ** 2
     inner = grid[1:-1][(q[1:-1] < q[:-2]) & (q[1:-1] < q[2:]) & (q[1:-1] > 1e-6)]
     assert found.slow_points[0, 0] == pytest.approx(inner[0], abs=2e-5)
-    assert found.slow_speed[0] == pytest.approx(q.min(where=abs(grid - inner[0]) < 0.05, initial=1), rel=1e-6)
+    assert found.slow_speed[0] == pytest.approx(
+        q.min(where=abs(grid - inner[0]) < 0.05, initial=1), rel=1e-6
+    )
 
 
 def test_all_points_are_those_of_scipy(trained, starts):
     found = hrnn.fixed_points(trained, x=[[0, 0, 0], [0.2, 0.2, -0.05]], starts=starts)
     assert found.residual.max() <= 1e-12
-    np.testing.assert_allclose(np.linalg.norm(dynamics.step(trained, found.points, found.x) - found.points, axis=1), 0, atol=2e-12)
+    np.testing.assert_allclose(
+        np.linalg.norm(dynamics.step(trained, found.points, found.x) - found.points, axis=1),
+        0,
+        atol=2e-12,
+    )
     for x in np.unique(found.x, axis=0):
         gap = lambda h, x=x: dynamics.step(trained, h, x) - h  # noqa: E731
         theirs = [root(gap, h, tol=1e-13) for h in starts[::3]]
@@ -98,9 +137,19 @@ def test_all_points_are_those_of_scipy(trained, starts):
 
 
 def test_jacobian_meets_finite_differences(trained, starts):
-    for net in (trained, hrnn.Network.from_arrays("leaky", **{k: getattr(trained, k) for k in "WUbVc"}, leak=0.4)):
-        h, x = starts[7], np.array([1.2, 0.2, -0.05])
-        numeric = np.stack([(dynamics.step(net, h + e, x) - dynamics.step(net, h - e, x)) / 2e-6 for e in 1e-6 * np.eye(20)], 1)
+    for net in (
+        trained,
+        hrnn.Network.from_arrays("leaky", **{k: getattr(trained, k) for k in "WUbVc"}, leak=0.4),
+    ):
+        h = starts[7]
+        x = np.array([1.2, 0.2, -0.05])
+        numeric = np.stack(
+            [
+                (dynamics.step(net, h + e, x) - dynamics.step(net, h - e, x)) / 2e-6
+                for e in 1e-6 * np.eye(20)
+            ],
+            1,
+        )
         np.testing.assert_allclose(dynamics.jacobian(net, h, x), numeric, atol=1e-8)
 
 
@@ -114,8 +163,10 @@ def test_stability_is_that_of_the_iterated_map(trained, starts):
 
 
 def test_iterate_equals_its_twin(trained, starts):
-    states, x = starts[:13], [0.3, -0.2, 0.1]
-    expected, moved_at = states.copy(), np.full(13, 40)
+    states = starts[:13]
+    x = [0.3, -0.2, 0.1]
+    expected = states.copy()
+    moved_at = np.full(13, 40)
     for t in range(40):
         new = dynamics.step(trained, expected, x)
         stop = (np.linalg.norm(new - expected, axis=1) < 1e-2) & (moved_at == 40)
@@ -141,22 +192,42 @@ def test_the_ball_is_contracted_into_itself(trained, starts):
     for row in np.flatnonzero(found.stable):
         root_, radius = dynamics._ball(trained, found.points[row], found.x[row])
         direction = rng.normal(size=(200, 20))
-        inside = direction / np.linalg.norm(direction @ root_, axis=1, keepdims=True) * radius * 0.999
+        inside = (
+            direction / np.linalg.norm(direction @ root_, axis=1, keepdims=True) * radius * 0.999
+        )
         after = dynamics.step(trained, found.points[row] + inside, found.x[row]) - found.points[row]
-        assert (np.linalg.norm(after @ root_, axis=1) < np.linalg.norm(inside @ root_, axis=1)).all()
+        assert (
+            np.linalg.norm(after @ root_, axis=1) < np.linalg.norm(inside @ root_, axis=1)
+        ).all()
 
 
 def test_permuted_and_mirrored_networks_have_permuted_and_mirrored_points(trained, starts):
     found = hrnn.fixed_points(trained, x=[[1.2, 0.2, -0.05], NO_INPUT], starts=starts)
     order = np.random.default_rng(2).permutation(20)
-    shuffled = hrnn.Network.from_arrays("tanh", W=trained.W[np.ix_(order, order)], U=trained.U[order], b=trained.b[order],
-                                        V=trained.V[:, order], c=trained.c)
+    shuffled = hrnn.Network.from_arrays(
+        "tanh",
+        W=trained.W[np.ix_(order, order)],
+        U=trained.U[order],
+        b=trained.b[order],
+        V=trained.V[:, order],
+        c=trained.c,
+    )
     again = hrnn.fixed_points(shuffled, x=[[1.2, 0.2, -0.05], NO_INPUT], starts=starts[:, order])
-    mirror = hrnn.Network.from_arrays("tanh", W=trained.W, U=trained.U[:, [1, 0, 2]], b=trained.b, V=trained.V[::-1], c=trained.c[::-1])
+    mirror = hrnn.Network.from_arrays(
+        "tanh",
+        W=trained.W,
+        U=trained.U[:, [1, 0, 2]],
+        b=trained.b,
+        V=trained.V[::-1],
+        c=trained.c[::-1],
+    )
     swapped = hrnn.fixed_points(mirror, x=[[0.2, 1.2, -0.05], NO_INPUT], starts=starts)
     for x, y in (([1.2, 0.2, -0.05], [0.2, 1.2, -0.05]), (NO_INPUT, NO_INPUT)):
         mine = found.points[found.at(x)]
-        for other, at in ((again.points[again.at(x)], mine[:, order]), (swapped.points[swapped.at(y)], mine)):
+        for other, at in (
+            (again.points[again.at(x)], mine[:, order]),
+            (swapped.points[swapped.at(y)], mine),
+        ):
             gaps = np.linalg.norm(other[:, None] - at, axis=2)
             assert len(other) == len(at) and gaps.min(0).max() < 1e-6 and gaps.min(1).max() < 1e-6
 
@@ -169,7 +240,10 @@ def test_an_untrained_network_has_one_stable_point():
 
 
 def test_the_result_does_not_depend_on_threads(trained, starts):
-    one, two = (hrnn.fixed_points(trained, x=list(dynamics.CONDITIONS.values()), starts=starts, n_threads=k) for k in (1, 3))
+    one, two = (
+        hrnn.fixed_points(trained, x=list(dynamics.CONDITIONS.values()), starts=starts, n_threads=k)
+        for k in (1, 3)
+    )
     np.testing.assert_array_equal(one.points, two.points)
     np.testing.assert_array_equal(one.slow_points, two.slow_points)
     assert one.to_frame().equals(two.to_frame())
@@ -185,18 +259,35 @@ def test_no_converged_point_is_an_empty_result():
     w = 1.5
     fold = np.arctanh(np.sqrt(1 - 1 / w)) - w * np.sqrt(1 - 1 / w)
     found = hrnn.fixed_points(network([[w]], b=[fold - 0.02]), x=NO_INPUT, starts=[[0.55]])
-    assert found.points.shape == (0, 1) and found.converged_fraction == 0 and len(found.to_frame()) == 0
+    assert (
+        found.points.shape == (0, 1)
+        and found.converged_fraction == 0
+        and len(found.to_frame()) == 0
+    )
     assert len(found.slow_points) == 1 and dynamics.coverage(network([[w]]), found, [[0.1]]) == 0.0
-    assert dynamics.attractor(network([[w]], b=[fold - 0.02]), found, NO_INPUT, [[0.1]]).tolist() == [-1]
+    assert dynamics.attractor(
+        network([[w]], b=[fold - 0.02]), found, NO_INPUT, [[0.1]]
+    ).tolist() == [-1]
 
 
-@pytest.mark.parametrize("change, error, message", [
-    ({"net": None}, TypeError, "net must"), ({"x": [0, 0]}, ValueError, "x must have shape"),
-    ({"x": [0, 0, np.nan]}, ValueError, "x must be finite"), ({"starts": np.zeros(3)}, ValueError, "starts must"),
-    ({"starts": np.zeros((3, 4))}, ValueError, r"starts must have shape \(n, 1\), got \(3, 4\)"),
-    ({"starts": [[np.inf]]}, ValueError, "starts must be finite"), ({"starts": np.zeros((0, 1))}, ValueError, "starts must"),
-    ({"n_threads": 0}, ValueError, "n_threads"), ({"starts": np.ma.array([[1.0]], mask=[[1]])}, TypeError, "starts must"),
-])
+@pytest.mark.parametrize(
+    "change, error, message",
+    [
+        ({"net": None}, TypeError, "net must"),
+        ({"x": [0, 0]}, ValueError, "x must have shape"),
+        ({"x": [0, 0, np.nan]}, ValueError, "x must be finite"),
+        ({"starts": np.zeros(3)}, ValueError, "starts must"),
+        (
+            {"starts": np.zeros((3, 4))},
+            ValueError,
+            r"starts must have shape \(n, 1\), got \(3, 4\)",
+        ),
+        ({"starts": [[np.inf]]}, ValueError, "starts must be finite"),
+        ({"starts": np.zeros((0, 1))}, ValueError, "starts must"),
+        ({"n_threads": 0}, ValueError, "n_threads"),
+        ({"starts": np.ma.array([[1.0]], mask=[[1]])}, TypeError, "starts must"),
+    ],
+)
 def test_bad_arguments_are_named(change, error, message):
     with pytest.raises(error, match=message):
         hrnn.fixed_points(**{"net": network([[0.5]]), "x": NO_INPUT, "starts": [[0.0]]} | change)
@@ -219,14 +310,31 @@ def test_a_search_that_stops_at_a_known_point_would_have_gone_there(trained, sta
 def test_searches_end_quickly_also_at_slow_points(trained, starts):
     """The exact Hessian makes the way down the speed quadratic; a wrong one creeps or gives up."""
     for x in dynamics.CONDITIONS.values():
-        points, n = starts.copy(), len(starts)
-        residual, outcome, n_iterations = np.empty(n), np.empty(n, np.int8), np.empty(n, np.int64)
+        points = starts.copy()
+        n = len(starts)
+        residual = np.empty(n)
+        outcome = np.empty(n, np.int8)
+        n_iterations = np.empty(n, np.int64)
         scratch = np.empty(hrnn._core.fixedpoint_scratch(20)[0])
-        hrnn._core.fixedpoint_search(trained.theta, 20, 1.0, np.array(x), 200, 1e-12, points, residual, outcome, n_iterations, scratch)
+        hrnn._core.fixedpoint_search(
+            trained.theta,
+            20,
+            1.0,
+            np.array(x),
+            200,
+            1e-12,
+            points,
+            residual,
+            outcome,
+            n_iterations,
+            scratch,
+        )
         assert set(outcome) <= {dynamics.FOUND, dynamics.SLOW} and n_iterations.max() <= 30
         for point in points[outcome == dynamics.SLOW]:
             gap = dynamics.step(trained, point, x) - point
-            slope = np.linalg.norm(gap @ (dynamics.jacobian(trained, point, x) - np.eye(20))) / np.linalg.norm(gap)
+            slope = np.linalg.norm(
+                gap @ (dynamics.jacobian(trained, point, x) - np.eye(20))
+            ) / np.linalg.norm(gap)
             assert slope < 1e-6
 
 
@@ -234,7 +342,9 @@ def test_coverage_counts_inputs_without_a_point():
     w = 1.5
     h = np.sqrt(1 - 1 / w)
     net = network([[w]], U=[[1.0, 0, 0]])
-    found = hrnn.fixed_points(net, x=[[np.arctanh(h) - w * h - 0.02, 0, 0], NO_INPUT], starts=[[0.55]])
+    found = hrnn.fixed_points(
+        net, x=[[np.arctanh(h) - w * h - 0.02, 0, 0], NO_INPUT], starts=[[0.55]]
+    )
     assert len(found.points) == 1 and dynamics.coverage(net, found, [[0.55]]) == 0.5
 
 

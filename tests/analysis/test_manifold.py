@@ -15,7 +15,9 @@ def inhibition(w=2.0, U=None, leak=None):
 
 
 def found_of(net, x=NO_INPUT, seed=0):
-    return hrnn.fixed_points(net, x=x, starts=np.random.default_rng(seed).uniform(-1, 1, (80, net.n_hidden)))
+    return hrnn.fixed_points(
+        net, x=x, starts=np.random.default_rng(seed).uniform(-1, 1, (80, net.n_hidden))
+    )
 
 
 def test_the_path_between_two_inhibiting_units_is_the_antidiagonal():
@@ -26,14 +28,22 @@ def test_the_path_between_two_inhibiting_units_is_the_antidiagonal():
     np.testing.assert_allclose(np.diff(path.arclength), np.diff(path.arclength)[0], rtol=1e-6)
     across = path.states[:, 0]
     drift = 0.3 * (np.tanh(2 * across) - across)
-    np.testing.assert_allclose(path.drift, np.sqrt(2) * drift * np.sign(path.states[-1, 0]), atol=1e-6)
+    np.testing.assert_allclose(
+        path.drift, np.sqrt(2) * drift * np.sign(path.states[-1, 0]), atol=1e-6
+    )
     diagonal = np.abs(0.7 - 0.3 * 2 * (1 - np.tanh(2 * across) ** 2))
     np.testing.assert_allclose(path.contraction, diagonal, atol=1e-6)
     assert path.angles([[1, -1], [1, 1]]) == pytest.approx([0, 90], abs=1e-5)
 
 
 def test_the_path_runs_along_the_unstable_manifold():
-    net = hrnn.train(hrnn.Network.init("tanh", n_hidden=20, rng=0), hrnn.Task(), "fast", n_steps=600, progress=False).network
+    net = hrnn.train(
+        hrnn.Network.init("tanh", n_hidden=20, rng=0),
+        hrnn.Task(),
+        "fast",
+        n_steps=600,
+        progress=False,
+    ).network
     run = hrnn.rollout(net, hrnn.Task().sample(n_blocks=8, rng=0))
     found = hrnn.fixed_points(net, x=NO_INPUT, starts=run.hidden[:: len(run.hidden) // 200])
     saddles = np.flatnonzero(found.n_unstable == 1)
@@ -43,12 +53,18 @@ def test_the_path_runs_along_the_unstable_manifold():
     verdict = manifold.verdict(net, found)
     assert verdict.kind == "two stable states" and verdict.numbers["kept_simulated"] < 0.01
     for orbit in manifold.unstable_manifold(net, found, saddles[0]):
-        assert np.linalg.norm(orbit[:, None] - path.states, axis=2).min(1).max() < 0.02 * path.arclength[-1]
+        assert (
+            np.linalg.norm(orbit[:, None] - path.states, axis=2).min(1).max()
+            < 0.02 * path.arclength[-1]
+        )
         assert np.linalg.norm(orbit[-1] - found.points[found.stable], axis=1).min() < 1e-6
 
 
 def test_a_chain_on_a_repeller_is_no_path():
-    """The straight chain stands still where by symmetry nothing moves it off, but states leave it."""
+    """The straight chain stands still where by symmetry nothing moves it off.
+
+    But states leave it.
+    """
     flip = inhibition()  # at 0 the diagonal grows too, by -2 a step
     corners = network(np.diag([1.5, 1.5]))  # four stable corners, 0 repels every way
     for net, n_stable in ((flip, 2), (corners, 4), (ring(20, 2.5), 20), (ring(60, 1.5), 2)):
@@ -141,9 +157,12 @@ def untrained():
 
 
 SPAN = (16, 40, 80, 160, 320)
-ONE, CONTINUUM = "line attractor", "continuous attractor"
-TWO, SEVERAL = "two stable states", "several stable states"
-SLOW, FAST = "slow decay", "fast decay"
+ONE = "line attractor"
+CONTINUUM = "continuous attractor"
+TWO = "two stable states"
+SEVERAL = "several stable states"
+SLOW = "slow decay"
+FAST = "fast decay"
 KNOWN = {  # what it is: how to make it with its points, and the right word for each of SPAN
     "line, w = 1.0005": (lambda: of_random(network([[1.0005]])), [ONE] * 5),
     "line in 30 units": (lambda: of_random(line()), [ONE] * 5),
@@ -155,16 +174,16 @@ KNOWN = {  # what it is: how to make it with its points, and the right word for 
     "ring of 60, g = 1.1, random starts": (lambda: of_random(ring(60, 1.1)), [CONTINUUM] * 5),
     "ring of 20, one point found": (lambda: of_random(ring(20, 1.5)), [CONTINUUM] * 5),
     "ring of 20, weak bumps": (lambda: of_visited(ring(20, 2.5)), [CONTINUUM] * 5),
-    "ring of 20, bumps": (
-        lambda: of_visited(ring(20, 3.0)), [CONTINUUM] * 2 + [SEVERAL] * 3),
+    "ring of 20, bumps": (lambda: of_visited(ring(20, 3.0)), [CONTINUUM] * 2 + [SEVERAL] * 3),
     "bistable, w = 1.05": (lambda: of_random(network([[1.05]])), [ONE] + [TWO] * 4),
     "bistable, w = 1.5, leak .1": (
-        lambda: of_random(network([[1.5]], leak=0.1)), [ONE] + [TWO] * 4),
+        lambda: of_random(network([[1.5]], leak=0.1)),
+        [ONE] + [TWO] * 4,
+    ),
     "mutual inhibition": (lambda: of_random(inhibition()), [TWO] * 5),
     "three states in a row": (staircase, [SEVERAL] * 5),
     "four corners": (lambda: of_random(network(np.diag([1.5, 1.5]))), [SEVERAL] * 5),
-    "one slow state, w = .9977": (
-        lambda: of_random(network([[0.9977]])), [SLOW] * 4 + [FAST]),
+    "one slow state, w = .9977": (lambda: of_random(network([[0.9977]])), [SLOW] * 4 + [FAST]),
     "one state, w = .9": (lambda: of_random(network([[0.9]])), [FAST] * 5),
     "untrained": (untrained, [FAST] * 5),
 }
@@ -255,10 +274,13 @@ def test_a_search_that_found_nothing_has_a_verdict():
     assert verdict.numbers["n_stable"] == verdict.numbers["n_saddles"] == 0
 
 
-@pytest.mark.parametrize("task, rel", [
-    (hrnn.Task(), 0.01),
-    (hrnn.Task.preset("ibl"), 0.05),  # unbiased trials are of no block, but of another length
-])
+@pytest.mark.parametrize(
+    "task, rel",
+    [
+        (hrnn.Task(), 0.01),
+        (hrnn.Task.preset("ibl"), 0.05),  # unbiased trials are of no block, but of another length
+    ],
+)
 def test_a_belief_has_to_last_for_a_block_of_mean_length(task, rel):
     run = hrnn.rollout(hrnn.BayesianActor("semi_markov"), task.sample(n_blocks=40, rng=0))
     trials = run.trials
@@ -272,21 +294,35 @@ def test_continuation_finds_the_folds_of_one_unit():
     w = 1.5
     net = network([[w]], U=[[1.0, 0, 0]])
     start = found_of(net).points
-    branch = manifold.continuation(net, start[np.argmax(start[:, 0])], x=NO_INPUT, along=[1, 0, 0], low=-1, high=1)
+    branch = manifold.continuation(
+        net, start[np.argmax(start[:, 0])], x=NO_INPUT, along=[1, 0, 0], low=-1, high=1
+    )
     h = np.sqrt(1 - 1 / w)
     fold = w * h - np.arctanh(h)
     assert branch.bifurcations.kind.tolist() == ["fold", "fold"]
     np.testing.assert_allclose(np.sort(branch.bifurcations.value), [-fold, fold], atol=1e-7)
-    np.testing.assert_allclose(np.tanh(w * branch.points[:, 0] + branch.value), branch.points[:, 0], atol=1e-10)
-    assert branch.passes(start[0]) and branch.passes(start[1]) and branch.passes(start[2]) and not branch.passes(np.array([0.3]))
+    np.testing.assert_allclose(
+        np.tanh(w * branch.points[:, 0] + branch.value), branch.points[:, 0], atol=1e-10
+    )
+    assert (
+        branch.passes(start[0])
+        and branch.passes(start[1])
+        and branch.passes(start[2])
+        and not branch.passes(np.array([0.3]))
+    )
 
 
 def test_continuation_finds_a_pitchfork():
-    """Two inhibiting units under a common drive s: the symmetric state turns into a saddle where w (1 - h²) = 1."""
+    """Two inhibiting units under a common drive s.
+
+    The symmetric state turns into a saddle where w (1 - h²) = 1.
+    """
     w = 1.6
     net = inhibition(w, U=[[1.0, 0, 0], [1.0, 0, 0]])
     start = next(p for p in found_of(net, x=[3.0, 0, 0]).points if abs(p[0] - p[1]) < 1e-8)
-    branch = manifold.continuation(net, start, x=[3.0, 0, 0], along=[1, 0, 0], low=-6, high=0, step_size=0.02)
+    branch = manifold.continuation(
+        net, start, x=[3.0, 0, 0], along=[1, 0, 0], low=-6, high=0, step_size=0.02
+    )
     h = np.sqrt(1 - 1 / w)
     at = np.arctanh(h) + w * h
     pitchforks = branch.bifurcations[branch.bifurcations.kind == "branch point"]
@@ -295,13 +331,20 @@ def test_continuation_finds_a_pitchfork():
 
 
 def test_continuation_finds_a_flip_and_a_hopf():
-    """tanh(-w h + s) flips where w (1 - h²) = 1; a rotation loses its spiral where r (1 - h²) passes 1."""
+    """tanh(-w h + s) flips where w (1 - h²) = 1.
+
+    A rotation loses its spiral where r (1 - h²) passes 1.
+    """
     w = 1.5
     net = network([[-w]], U=[[1.0, 0, 0]])
     start = found_of(net, x=[3.0, 0, 0]).points[0]
-    flips = manifold.continuation(net, start, x=[3.0, 0, 0], along=[1, 0, 0], low=-3, high=0).bifurcations
+    flips = manifold.continuation(
+        net, start, x=[3.0, 0, 0], along=[1, 0, 0], low=-3, high=0
+    ).bifurcations
     h = np.sqrt(1 - 1 / w)
-    assert flips.kind.tolist() == ["flip"] and flips.value[0] + 3 == pytest.approx(np.arctanh(h) + w * h, abs=1e-6)
+    assert flips.kind.tolist() == ["flip"] and flips.value[0] + 3 == pytest.approx(
+        np.arctanh(h) + w * h, abs=1e-6
+    )
     turn = 1.2 * np.array([[np.cos(1.0), -np.sin(1.0)], [np.sin(1.0), np.cos(1.0)]])
     net = network(turn, U=[[2.0, 0, 0], [2.0, 0, 0]])
     start = found_of(net, x=[2.0, 0, 0]).points[0]
@@ -325,21 +368,26 @@ def test_each_of_several_flips_is_found():
     flips = follow(np.diag([-1.5, -2.5]), [[1.0, 0, 0]] * 2, 6.0).bifurcations
     h = np.sqrt(1 - 1 / np.array([1.5, 2.5]))
     assert (flips.kind == "flip").all()
-    np.testing.assert_allclose(np.sort(flips.value), np.sort(np.arctanh(h) + np.array([1.5, 2.5]) * h - 6), atol=1e-6)
+    np.testing.assert_allclose(
+        np.sort(flips.value), np.sort(np.arctanh(h) + np.array([1.5, 2.5]) * h - 6), atol=1e-6
+    )
 
 
 def test_each_of_several_spirals_is_found():
     """Two pairs of units, each losing its spiral where its own modulus passes 1."""
     turn = lambda r, a: r * np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])  # noqa: E731
     W = np.zeros((4, 4))
-    W[:2, :2], W[2:, 2:] = turn(1.2, 1.0), turn(1.6, 2.0)
+    W[:2, :2] = turn(1.2, 1.0)
+    W[2:, 2:] = turn(1.6, 2.0)
     branch = follow(W, [[2.0, 0, 0]] * 4, 4.0, low=-4)
     hopf = branch.bifurcations[branch.bifurcations.kind == "Neimark-Sacker"]
     crossings = []
     for part in (slice(0, 2), slice(2, 4)):
         gain = 1 - np.tanh(branch.points @ W.T + 2 * (4 + branch.value)[:, None]) ** 2
         moduli = np.abs(np.linalg.eigvals(gain[:, part, None] * W[part, part])).max(1)
-        crossings += [branch.value[i] for i in np.flatnonzero((moduli[1:] - 1) * (moduli[:-1] - 1) < 0)]
+        crossings += [
+            branch.value[i] for i in np.flatnonzero((moduli[1:] - 1) * (moduli[:-1] - 1) < 0)
+        ]
     np.testing.assert_allclose(np.sort(hopf.value), np.sort(crossings), atol=0.06)
     assert len(hopf) == 2
 
@@ -347,13 +395,21 @@ def test_each_of_several_spirals_is_found():
 def test_eigenvalues_that_merge_are_no_bifurcation():
     """A complex pair left of -1 becomes two real eigenvalues: nothing crosses -1 there."""
     rng = np.random.default_rng(9)
-    W, U, b = rng.normal(size=(4, 4)) * 1.5, rng.normal(size=(4, 3)), rng.normal(size=4) * 0.3
+    W = rng.normal(size=(4, 4)) * 1.5
+    U = rng.normal(size=(4, 3))
+    b = rng.normal(size=4) * 0.3
     net = network(W, U=U, b=b)
-    start = hrnn.fixed_points(net, x=[3.0, 0, 0], starts=np.random.default_rng(0).uniform(-1, 1, (80, 4))).points[0]
+    start = hrnn.fixed_points(
+        net, x=[3.0, 0, 0], starts=np.random.default_rng(0).uniform(-1, 1, (80, 4))
+    ).points[0]
     branch = manifold.continuation(net, start, x=[3.0, 0, 0], along=[1, 0, 0], low=-3, high=0)
     for row in branch.bifurcations[branch.bifurcations.kind == "flip"].itertuples():
-        values = [np.linalg.eigvals(hrnn.dynamics.jacobian(net, branch.points[i], np.array([3 + branch.value[i], 0, 0])))
-                  for i in (row.index, row.index + 1)]
+        values = [
+            np.linalg.eigvals(
+                hrnn.dynamics.jacobian(net, branch.points[i], np.array([3 + branch.value[i], 0, 0]))
+            )
+            for i in (row.index, row.index + 1)
+        ]
         real = [v[np.abs(v.imag) < 1e-9].real for v in values]
         assert (real[0] < -1).sum() != (real[1] < -1).sum()
 
@@ -363,19 +419,34 @@ def test_a_closed_branch_is_followed_once():
     w = 1.5
     h = np.sqrt(1 - 1 / w)
     fold = w * h - np.arctanh(h)
-    net = network([[w, 0.5, -0.5], [0, 0, 0], [0, 0, 0]], U=[[0, 0, 0], [1, 0, 0], [1, 0, 0]], b=[-fold - 0.55, 1, -1])
+    net = network(
+        [[w, 0.5, -0.5], [0, 0, 0], [0, 0, 0]],
+        U=[[0, 0, 0], [1, 0, 0], [1, 0, 0]],
+        b=[-fold - 0.55, 1, -1],
+    )
     found = found_of(net)
-    branch = manifold.continuation(net, found.points[np.argmax(found.points[:, 0])], x=NO_INPUT, along=[1, 0, 0], low=-5, high=5)
+    branch = manifold.continuation(
+        net,
+        found.points[np.argmax(found.points[:, 0])],
+        x=NO_INPUT,
+        along=[1, 0, 0],
+        low=-5,
+        high=5,
+    )
     assert branch.bifurcations.kind.tolist() == ["fold", "fold"]
     np.testing.assert_allclose(np.sort(branch.bifurcations.value), [-0.850714, 0.850714], atol=1e-5)
     np.testing.assert_allclose(branch.points[0], branch.points[-1], atol=1e-12)
 
 
 def test_a_chain_that_does_not_stand_still_is_no_path():
-    """Without a saddle of one direction between the outer points the chain wanders, and the verdict says so."""
+    """Without a saddle of one direction between the outer points the chain wanders.
+
+    And the verdict says so.
+    """
     rng = np.random.default_rng(34)
     n = int(rng.integers(2, 8))
-    W, b = rng.normal(size=(n, n)) * 2 / np.sqrt(n) * rng.uniform(0.7, 1.5), rng.normal(size=n) * 0.1
+    W = rng.normal(size=(n, n)) * 2 / np.sqrt(n) * rng.uniform(0.7, 1.5)
+    b = rng.normal(size=n) * 0.1
     net = network(W, b=b)
     found = hrnn.fixed_points(net, x=NO_INPUT, starts=rng.uniform(-1, 1, (60, n)))
     assert not manifold.path_between(net, found, x=NO_INPUT).converged
@@ -397,16 +468,40 @@ def test_eigenvectors_are_those_of_scipy():
     assert (np.diff(np.abs(values)) <= 1e-12).all()
 
 
-@pytest.mark.parametrize("call, message", [
-    (lambda net, f: manifold.unstable_manifold(net, f, int(np.flatnonzero(f.stable)[0])), "row must be of a saddle"),
-    (lambda net, f: manifold.continuation(net, [0.3, 0.3], x=NO_INPUT, along=[1, 0, 0], low=-1, high=1), "start must be a fixed point"),
-    (lambda net, f: manifold.continuation(net, [0.3], x=NO_INPUT, along=[1, 0, 0], low=-1, high=1), "start must have shape"),
-    (lambda net, f: manifold.continuation(net, [0, 0], x=NO_INPUT, along=[1, 0, 0], low=1, high=2), "low must"),
-    (lambda net, f: manifold.path_between(net, f, x=NO_INPUT, n_states=2), "n_states"),
-    (lambda net, f: manifold.verdict(net, f, n_steps=0), "n_steps must be >= 1, got 0"),
-    (lambda net, f: manifold.verdict(net, f, x=[1, 0, 0]), "x must be an input under which found"),
-    (lambda net, f: manifold.verdict(net, f, x=[0, 0]), "x must be an input under which found"),
-])
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (
+            lambda net, f: manifold.unstable_manifold(net, f, int(np.flatnonzero(f.stable)[0])),
+            "row must be of a saddle",
+        ),
+        (
+            lambda net, f: manifold.continuation(
+                net, [0.3, 0.3], x=NO_INPUT, along=[1, 0, 0], low=-1, high=1
+            ),
+            "start must be a fixed point",
+        ),
+        (
+            lambda net, f: manifold.continuation(
+                net, [0.3], x=NO_INPUT, along=[1, 0, 0], low=-1, high=1
+            ),
+            "start must have shape",
+        ),
+        (
+            lambda net, f: manifold.continuation(
+                net, [0, 0], x=NO_INPUT, along=[1, 0, 0], low=1, high=2
+            ),
+            "low must",
+        ),
+        (lambda net, f: manifold.path_between(net, f, x=NO_INPUT, n_states=2), "n_states"),
+        (lambda net, f: manifold.verdict(net, f, n_steps=0), "n_steps must be >= 1, got 0"),
+        (
+            lambda net, f: manifold.verdict(net, f, x=[1, 0, 0]),
+            "x must be an input under which found",
+        ),
+        (lambda net, f: manifold.verdict(net, f, x=[0, 0]), "x must be an input under which found"),
+    ],
+)
 def test_bad_arguments_are_named(call, message):
     net = inhibition()
     with pytest.raises(ValueError, match=message):

@@ -1,4 +1,7 @@
-"""Components, decoders and angles on states that were made to have known ones, and controls on networks."""
+"""Components, decoders and angles on states that were made to have known ones.
+
+And controls on networks.
+"""
 
 import dataclasses
 
@@ -12,12 +15,20 @@ from hrnn.analysis import representation as rep
 
 @pytest.fixture(scope="module")
 def untrained():
-    return hrnn.rollout(hrnn.Network.init("tanh", n_hidden=16, rng=0), hrnn.Task().sample(n_blocks=160, rng=0))
+    return hrnn.rollout(
+        hrnn.Network.init("tanh", n_hidden=16, rng=0), hrnn.Task().sample(n_blocks=160, rng=0)
+    )
 
 
 @pytest.fixture(scope="module")
 def trained():
-    net = hrnn.train(hrnn.Network.init("tanh", n_hidden=16, rng=0), hrnn.Task(), "fast", n_steps=600, progress=False).network
+    net = hrnn.train(
+        hrnn.Network.init("tanh", n_hidden=16, rng=0),
+        hrnn.Task(),
+        "fast",
+        n_steps=600,
+        progress=False,
+    ).network
     return hrnn.rollout(net, hrnn.Task().sample(n_blocks=160, rng=0))
 
 
@@ -26,7 +37,9 @@ def planted(run, gain=1.0, seed=0, n_hidden=5):
     rng = np.random.default_rng(seed)
     axes = np.linalg.qr(rng.normal(size=(n_hidden, n_hidden)))[0]
     block = run.sessions.block_side[run.trial] * gain
-    states = np.column_stack([block, 2 * rng.normal(size=len(block)), 0.5 * rng.normal(size=(len(block), n_hidden - 2))])
+    states = np.column_stack(
+        [block, 2 * rng.normal(size=len(block)), 0.5 * rng.normal(size=(len(block), n_hidden - 2))]
+    )
     states[:, 0] += 0.5 * rng.normal(size=len(block))
     return dataclasses.replace(run, hidden=states @ axes), axes
 
@@ -45,7 +58,8 @@ def test_components_are_those_of_the_singular_values(untrained):
 
 def test_intervals_of_the_components_are_of_sessions(untrained):
     """Refit on resampled sessions by brute force."""
-    found, rng = rep.pca(untrained), np.random.default_rng(5)
+    found = rep.pca(untrained)
+    rng = np.random.default_rng(5)
     ends = np.searchsorted(untrained.sessions.session[untrained.trial], np.arange(41))
     ratios = []
     for _ in range(60):
@@ -62,24 +76,41 @@ def test_a_planted_block_is_decoded_along_its_axis(untrained):
     assert rep.angle(decoder.weights, axes[0]) < 3
     assert decoder.accuracy.value == pytest.approx(ndtr(1 / 0.5), abs=0.005)
     states = run.hidden[:5]
-    np.testing.assert_allclose(decoder.log_odds(states), states @ decoder.weights + decoder.intercept)
+    np.testing.assert_allclose(
+        decoder.log_odds(states), states @ decoder.weights + decoder.intercept
+    )
     in_plane = rep.block_decoder(run, axes=axes[:1], regularisation=1.0)
-    np.testing.assert_allclose(in_plane.weights / np.linalg.norm(in_plane.weights), axes[0], atol=1e-12)
+    np.testing.assert_allclose(
+        in_plane.weights / np.linalg.norm(in_plane.weights), axes[0], atol=1e-12
+    )
 
 
 def test_angles_of_planted_readouts(untrained):
     run, axes = planted(untrained)
     V = np.stack([np.zeros(5), axes[0] * np.cos(0.6) + axes[1] * np.sin(0.6)])
-    net = hrnn.Network.from_arrays("tanh", W=np.zeros((5, 5)), U=np.zeros((5, 3)), b=np.zeros(5), V=V, c=np.zeros(2))
+    net = hrnn.Network.from_arrays(
+        "tanh", W=np.zeros((5, 5)), U=np.zeros((5, 3)), b=np.zeros(5), V=V, c=np.zeros(2)
+    )
     decoder = rep.block_decoder(run, regularisation=1.0)
     found = rep.readout_angle(net, decoder)
-    assert found.value == pytest.approx(np.degrees(0.6), abs=2) and found.low < found.value < found.high
+    assert (
+        found.value == pytest.approx(np.degrees(0.6), abs=2)
+        and found.low < found.value < found.high
+    )
     components = rep.pca(run)
-    plane = rep.task_plane(net, components, rep.block_decoder(run, axes=components.axes[:2], regularisation=1.0))
-    assert np.degrees(np.arccos(plane.stimulus @ plane.block)) == pytest.approx(np.degrees(0.6), abs=3)
+    plane = rep.task_plane(
+        net, components, rep.block_decoder(run, axes=components.axes[:2], regularisation=1.0)
+    )
+    assert np.degrees(np.arccos(plane.stimulus @ plane.block)) == pytest.approx(
+        np.degrees(0.6), abs=3
+    )
     scores = np.random.default_rng(0).normal(size=(4, 2))
     np.testing.assert_allclose(plane.project(plane.lift(scores)), scores, atol=1e-12)
-    np.testing.assert_allclose(plane.align(plane.lift(scores)), scores @ np.stack([plane.stimulus, plane.block]).T, atol=1e-12)
+    np.testing.assert_allclose(
+        plane.align(plane.lift(scores)),
+        scores @ np.stack([plane.stimulus, plane.block]).T,
+        atol=1e-12,
+    )
 
 
 def test_resampled_weights_are_near_those_of_refits(untrained):
@@ -87,11 +118,16 @@ def test_resampled_weights_are_near_those_of_refits(untrained):
     decoder = rep.block_decoder(run, regularisation=0.1)
     refits = []
     names = np.setdiff1d(np.arange(40), decoder.test_sessions)
-    session, rng = run.sessions.session[run.trial], np.random.default_rng(1)
-    rows_of = {name: np.flatnonzero((session == name) & (run.sessions.block_side[run.trial] != 0)) for name in names}
+    session = run.sessions.session[run.trial]
+    rng = np.random.default_rng(1)
+    rows_of = {
+        name: np.flatnonzero((session == name) & (run.sessions.block_side[run.trial] != 0))
+        for name in names
+    }
     for _ in range(40):
         rows = np.concatenate([rows_of[name] for name in rng.choice(names, len(names))])
-        X, y = run.hidden[rows], run.sessions.block_side[run.trial[rows]] > 0
+        X = run.hidden[rows]
+        y = run.sessions.block_side[run.trial[rows]] > 0
         w, _ = rep._fit(rep._model(0.1), (X - X.mean(0)) / X.std(0), y)
         refits.append(w / X.std(0))
     ratio = decoder.weights_resampled.std(0)[:2] / np.std(refits, axis=0)[:2]
@@ -100,39 +136,66 @@ def test_resampled_weights_are_near_those_of_refits(untrained):
 
 def test_training_beats_the_floor_and_neither_beats_the_observer(trained, untrained):
     """Paired over the same test sessions; shuffled labels are at chance."""
-    full, floor = rep.block_decoder(trained), rep.block_decoder(untrained)
+    full = rep.block_decoder(trained)
+    floor = rep.block_decoder(untrained)
     assert floor.accuracy.value == pytest.approx(0.73, abs=0.03)
     assert full.minus(floor).low > 0
     ceiling = rep.observer_accuracy(trained, hrnn.observe(trained), full)
     assert ceiling.low > full.accuracy.high
-    shuffled = rep.block_decoder(trained, labels=rep.shuffled_blocks(trained), regularisation=full.regularisation)
+    shuffled = rep.block_decoder(
+        trained, labels=rep.shuffled_blocks(trained), regularisation=full.regularisation
+    )
     assert shuffled.accuracy.low < 0.5 < shuffled.accuracy.high
 
 
 def test_the_split_by_time_step_leaks():
-    """States that know only in which session they are: nothing to learn across sessions, everything within."""
-    run = hrnn.rollout(hrnn.Network.init("tanh", n_hidden=4, rng=0), hrnn.Task(n_blocks=1).sample(n_sessions=24, rng=0))
-    label = np.eye(24)[run.sessions.session[run.trial]] + 0.01 * np.random.default_rng(0).normal(size=(len(run.trial), 24))
+    """States that know only in which session they are.
+
+    Nothing to learn across sessions, everything within.
+    """
+    run = hrnn.rollout(
+        hrnn.Network.init("tanh", n_hidden=4, rng=0),
+        hrnn.Task(n_blocks=1).sample(n_sessions=24, rng=0),
+    )
+    label = np.eye(24)[run.sessions.session[run.trial]] + 0.01 * np.random.default_rng(0).normal(
+        size=(len(run.trial), 24)
+    )
     run = dataclasses.replace(run, hidden=label)
     assert rep.block_decoder(run, split="time_step", regularisation=1.0).accuracy.value > 0.99
     assert rep.block_decoder(run, regularisation=1.0).accuracy.value < 0.8
 
 
 def test_shuffling_keeps_blocks_whole(untrained):
-    labels, s = rep.shuffled_blocks(untrained), untrained.sessions
-    block = np.cumsum(np.r_[True, (np.diff(s.session) != 0) | (np.diff(s.block) != 0)])[untrained.trial]
+    labels = rep.shuffled_blocks(untrained)
+    s = untrained.sessions
+    block = np.cumsum(np.r_[True, (np.diff(s.session) != 0) | (np.diff(s.block) != 0)])[
+        untrained.trial
+    ]
     assert all(len(np.unique(labels[block == k])) == 1 for k in np.unique(block))
     sides = np.array([labels[block == k][0] for k in np.unique(block)])
     assert sides.sum() == 0 or abs(sides.sum()) <= 8
 
 
-@pytest.mark.parametrize("call, error, message", [
-    (lambda run: rep.pca(run.sessions), TypeError, "run must be a Rollout"),
-    (lambda run: rep.pca(dataclasses.replace(run, hidden=None)), ValueError, "run must hold the states"),
-    (lambda run: rep.block_decoder(run, split="random"), ValueError, "split"),
-    (lambda run: rep.block_decoder(run, labels=[1, 2]), ValueError, "labels must have shape"),
-    (lambda run: rep.block_decoder(hrnn.rollout(run.agent, hrnn.Task().sample(n_sessions=3, rng=0))), ValueError, "at least 4 sessions"),
-])
+@pytest.mark.parametrize(
+    "call, error, message",
+    [
+        (lambda run: rep.pca(run.sessions), TypeError, "run must be a Rollout"),
+        (
+            lambda run: rep.pca(dataclasses.replace(run, hidden=None)),
+            ValueError,
+            "run must hold the states",
+        ),
+        (lambda run: rep.block_decoder(run, split="random"), ValueError, "split"),
+        (lambda run: rep.block_decoder(run, labels=[1, 2]), ValueError, "labels must have shape"),
+        (
+            lambda run: rep.block_decoder(
+                hrnn.rollout(run.agent, hrnn.Task().sample(n_sessions=3, rng=0))
+            ),
+            ValueError,
+            "at least 4 sessions",
+        ),
+    ],
+)
 def test_bad_arguments_are_named(untrained, call, error, message):
     with pytest.raises(error, match=message):
         call(untrained)

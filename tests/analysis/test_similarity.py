@@ -1,4 +1,7 @@
-"""Similarity of trajectories: invariances, an independent library, a slow twin, pairs of networks."""
+"""Similarity of trajectories.
+
+Invariances, an independent library, a slow twin, pairs of networks.
+"""
 
 import numpy as np
 import pytest
@@ -9,38 +12,63 @@ from hypothesis import strategies as st
 import hrnn
 from hrnn.analysis import similarity
 
-RUN = hrnn.rollout(hrnn.Network.init("tanh", n_hidden=6, rng=0), hrnn.Task(threshold=0.55).sample(n_sessions=12, rng=0))
+RUN = hrnn.rollout(
+    hrnn.Network.init("tanh", n_hidden=6, rng=0),
+    hrnn.Task(threshold=0.55).sample(n_sessions=12, rng=0),
+)
 
 
 def slow_trajectories(run):
     """The definition, trial by trial."""
-    s, states = run.sessions, {}
+    s = run.sessions
+    states = {}
     for step in range(len(run.p_right)):
-        trial, t = run.trial[step], run.step[step]
+        trial = run.trial[step]
+        t = run.step[step]
         if t < s.task.n_blank + similarity.N_OBSERVED:
-            states.setdefault((s.block_side[trial], s.side[trial], s.strength[trial], t), []).append(run.hidden[step])
-    rows = [(b, side, x, t) for b in (-1, 1) for side in (-1, 1) for x in sorted(s.task.strengths)
-            for t in range(s.task.n_blank + similarity.N_OBSERVED)]
+            states.setdefault(
+                (s.block_side[trial], s.side[trial], s.strength[trial], t), []
+            ).append(run.hidden[step])
+    rows = [
+        (b, side, x, t)
+        for b in (-1, 1)
+        for side in (-1, 1)
+        for x in sorted(s.task.strengths)
+        for t in range(s.task.n_blank + similarity.N_OBSERVED)
+    ]
     nothing = np.full(run.hidden.shape[1], np.nan)
-    return np.array([np.mean(states[row], axis=0) if len(states.get(row, ())) >= similarity.MIN_TRIALS else nothing for row in rows])
+    return np.array(
+        [
+            np.mean(states[row], axis=0)
+            if len(states.get(row, ())) >= similarity.MIN_TRIALS
+            else nothing
+            for row in rows
+        ]
+    )
 
 
 def test_trajectories_are_means_by_condition():
-    found, slow = similarity.trajectories(RUN), slow_trajectories(RUN)
+    found = similarity.trajectories(RUN)
+    slow = slow_trajectories(RUN)
     np.testing.assert_allclose(found, slow, rtol=1e-12, atol=1e-14)
-    assert np.isfinite(found).any() and np.isnan(found).any(), "some conditions are rare in so few sessions"
+    assert np.isfinite(found).any() and np.isnan(found).any(), (
+        "some conditions are rare in so few sessions"
+    )
 
 
 def test_trajectories_of_unbiased_blocks_are_left_out():
     sessions = hrnn.Task.preset("ibl").sample(n_sessions=4, rng=0)
     run = hrnn.rollout(hrnn.Network.init("tanh", n_hidden=3, rng=0), sessions)
-    np.testing.assert_allclose(similarity.trajectories(run), slow_trajectories(run), rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(
+        similarity.trajectories(run), slow_trajectories(run), rtol=1e-12, atol=1e-14
+    )
 
 
 @given(seed=st.integers(0, 10**6))
 def test_rotation_scale_and_shift_do_not_matter(seed):
     rng = np.random.default_rng(seed)
-    a, rotation = rng.normal(size=(20, 5)), np.linalg.qr(rng.normal(size=(5, 5)))[0]
+    a = rng.normal(size=(20, 5))
+    rotation = np.linalg.qr(rng.normal(size=(5, 5)))[0]
     for of in (similarity.cka, similarity.procrustes):
         assert of(a, 2.5 * a @ rotation + rng.normal(size=5)) == pytest.approx(1)
         b = rng.normal(size=(20, 3))
@@ -55,10 +83,13 @@ def test_procrustes_is_that_of_scipy():
 
 def test_cka_is_the_correlation_of_centred_gram_matrices():
     rng = np.random.default_rng(0)
-    a, b = rng.normal(size=(30, 4)), rng.normal(size=(30, 7))
+    a = rng.normal(size=(30, 4))
+    b = rng.normal(size=(30, 7))
     centre = np.eye(30) - 1 / 30
     K, L = (centre @ x @ x.T @ centre for x in (a, b))
-    assert similarity.cka(a, b) == pytest.approx((K * L).sum() / np.sqrt((K * K).sum() * (L * L).sum()))
+    assert similarity.cka(a, b) == pytest.approx(
+        (K * L).sum() / np.sqrt((K * K).sum() * (L * L).sum())
+    )
 
 
 def test_conditions_that_one_lacks_are_left_out_of_both():
@@ -85,10 +116,15 @@ def test_pairs_leave_out_a_network_with_itself():
     assert similarity.mean_of_pairs(similar).value == 0.5
 
 
-@pytest.mark.parametrize("a, b, message", [
-    (np.ones((4, 2)), np.ones((5, 2)), "same conditions"), (np.ones(4), np.ones((4, 2)), "same conditions"),
-    (np.full((4, 2), np.nan), np.ones((4, 2)), "share at least 3 conditions, got 0"), (np.ones((4, 2)), np.eye(4), "must vary"),
-])
+@pytest.mark.parametrize(
+    "a, b, message",
+    [
+        (np.ones((4, 2)), np.ones((5, 2)), "same conditions"),
+        (np.ones(4), np.ones((4, 2)), "same conditions"),
+        (np.full((4, 2), np.nan), np.ones((4, 2)), "share at least 3 conditions, got 0"),
+        (np.ones((4, 2)), np.eye(4), "must vary"),
+    ],
+)
 def test_bad_trajectories_are_named(a, b, message):
     with pytest.raises(ValueError, match=message):
         similarity.cka(a, b)
@@ -122,8 +158,14 @@ def test_dsa_tells_dynamics_apart_and_not_bases():
     rng = np.random.default_rng(0)
 
     def states(angle):
-        A, x = 0.98 * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]), rng.normal(size=(10, 2))
-        return np.stack([x := x @ A.T for _ in range(100)], axis=1) @ np.linalg.qr(rng.normal(size=(4, 4)))[0][:2]
+        A = 0.98 * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        x = rng.normal(size=(10, 2))
+        return (
+            np.stack([x := x @ A.T for _ in range(100)], axis=1)
+            @ np.linalg.qr(rng.normal(size=(4, 4)))[0][:2]
+        )
 
-    same, other = (similarity.dsa(states(0.2), states(angle), n_delays=2, rank=4) for angle in (0.2, 0.8))
+    same, other = (
+        similarity.dsa(states(0.2), states(angle), n_delays=2, rank=4) for angle in (0.2, 0.8)
+    )
     assert same < 0.2 * other

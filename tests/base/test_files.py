@@ -43,23 +43,36 @@ def names(folder):
 
 
 def python(code, *arguments, **more):
-    return subprocess.run([sys.executable, "-c", code, *map(str, arguments)], text=True,
-                          capture_output=True, timeout=60, **more)
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        text=True,
+        capture_output=True,
+        timeout=60,
+        **more,
+    )
 
 
 def npy(array, *, header=None):
     """A member's bytes, with any header in front of the array's own bytes."""
     buffer = stdio.BytesIO()
     np.lib.format.write_array_header_1_0(
-        buffer, header or np.lib.format.header_data_from_array_1_0(array))
+        buffer, header or np.lib.format.header_data_from_array_1_0(array)
+    )
     return buffer.getvalue() + array.tobytes()
 
 
 def forge(path, members, *, compression=zipfile.ZIP_STORED, **header):
     """An archive with right hashes and anything else in it: what an attacker would write."""
-    fields = {"format": "hrnn", "schema": 1, "kind": "network", "hrnn_version": "0", "config": {},
-              "sha256": {name.removesuffix(".npy"): hashlib.sha256(data).hexdigest()
-                         for name, data in members}} | header
+    fields = {
+        "format": "hrnn",
+        "schema": 1,
+        "kind": "network",
+        "hrnn_version": "0",
+        "config": {},
+        "sha256": {
+            name.removesuffix(".npy"): hashlib.sha256(data).hexdigest() for name, data in members
+        },
+    } | header
     text = json.dumps(fields, indent=2, sort_keys=True)
     fields["sha256"]["config.json"] = hashlib.sha256(text.encode()).hexdigest()
     with zipfile.ZipFile(path, "w", compression) as archive:
@@ -70,6 +83,7 @@ def forge(path, members, *, compression=zipfile.ZIP_STORED, **header):
 
 
 # Round trips --------------------------------------------------------------------------------------
+
 
 def test_round_trip_of_config_and_arrays_at_exactly_the_path_given(tmp_path):
     archive = load(save(tmp_path / "net"))
@@ -122,7 +136,9 @@ def test_equal_contents_give_equal_bytes(tmp_path):
 def test_config_comes_back_as_json_gives_it(tmp_path):
     config = {"strengths": (0.0, 0.5), "names": {10: "a", 9: "b"}}
     assert load(save(tmp_path / "a", config=config)).config == {
-        "strengths": [0.0, 0.5], "names": {"10": "a", "9": "b"}}
+        "strengths": [0.0, 0.5],
+        "names": {"10": "a", "9": "b"},
+    }
 
 
 def test_text_and_json(tmp_path):
@@ -143,9 +159,20 @@ def test_a_symbolic_link_is_written_through(tmp_path):
 
 # What cannot be saved -----------------------------------------------------------------------------
 
-@pytest.mark.parametrize("array", [
-    np.array([object()]), np.array(["a"]), np.zeros(2, "f4"), np.zeros(2, complex),
-    np.zeros(2, "f8,i8"), np.zeros(2, "M8[s]"), np.ma.zeros(2)], ids=str)
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.array([object()]),
+        np.array(["a"]),
+        np.zeros(2, "f4"),
+        np.zeros(2, complex),
+        np.zeros(2, "f8,i8"),
+        np.zeros(2, "M8[s]"),
+        np.ma.zeros(2),
+    ],
+    ids=str,
+)
 def test_arrays_of_other_kinds_are_refused(tmp_path, array):
     with pytest.raises(TypeError, match=r"arrays\['x'\] must"):
         save(tmp_path / "a", arrays={"x": array})
@@ -171,11 +198,20 @@ def endless():
     return config
 
 
-@pytest.mark.parametrize(("config", "error"), [
-    ({"a": np.nan}, ValueError), ({"a": [np.inf]}, ValueError), ({"a": np.arange(2)}, TypeError),
-    ({"a": 1j}, TypeError), ([], TypeError), ({"a": "x" * (1 << 20)}, ValueError),
-    (endless(), ValueError), (deep(), ValueError)],
-    ids=["nan", "inf", "array", "complex", "list", "long", "endless", "deep"])
+@pytest.mark.parametrize(
+    ("config", "error"),
+    [
+        ({"a": np.nan}, ValueError),
+        ({"a": [np.inf]}, ValueError),
+        ({"a": np.arange(2)}, TypeError),
+        ({"a": 1j}, TypeError),
+        ([], TypeError),
+        ({"a": "x" * (1 << 20)}, ValueError),
+        (endless(), ValueError),
+        (deep(), ValueError),
+    ],
+    ids=["nan", "inf", "array", "complex", "list", "long", "endless", "deep"],
+)
 def test_config_must_be_strict_json(tmp_path, config, error):
     with pytest.raises(error, match="config must"):
         save(tmp_path / "a", config=config)
@@ -209,6 +245,7 @@ def test_more_than_the_cap_is_refused_on_both_sides(tmp_path, monkeypatch):
 
 # Damage -------------------------------------------------------------------------------------------
 
+
 def test_truncation_is_noticed_wherever_it_happens(tmp_path):
     data = save(tmp_path / "a").read_bytes()
     path = tmp_path / "cut"
@@ -222,11 +259,13 @@ def test_a_flipped_byte_is_noticed_or_changes_nothing(tmp_path):
     path = save(tmp_path / "a", config={"n": 2})
     data = path.read_bytes()
     with zipfile.ZipFile(path) as archive:
-        starts = [(info.header_offset + 30 + len(info.filename), info.file_size)
-                  for info in archive.infolist()]
+        starts = [
+            (info.header_offset + 30 + len(info.filename), info.file_size)
+            for info in archive.infolist()
+        ]
     contents = {position for start, size in starts for position in range(start, start + size)}
     for position in range(len(data)):
-        path.write_bytes(data[:position] + bytes([data[position] ^ 0x41]) + data[position + 1:])
+        path.write_bytes(data[:position] + bytes([data[position] ^ 0x41]) + data[position + 1 :])
         if position in contents:
             with pytest.raises(files.DamagedFileError, match=f"{path} is not a whole hrnn file"):
                 load(path)
@@ -285,12 +324,21 @@ def header(descr="<f8", shape=(3,), *, fortran_order=False):
 
 
 LYING = {
-    "64 GiB": header(shape=(1 << 33,)), "overflow": header(shape=(1 << 61, 8)),
-    "huge and empty": header(shape=(0, 1 << 70)), "negative": header(shape=(-1, -3)),
-    "short": header(shape=(2,)), "long": header(shape=(4,)), "fortran": header(fortran_order=True),
-    "object": header("|O"), "big-endian": header(">f8"), "string": header("|S8"),
-    "record": header([("a", "<f8")]), "void": header("|V8"), "complex": header("<c16"),
-    "float shape": header(shape=(3.0,)), "list shape": header(shape=[3]),
+    "64 GiB": header(shape=(1 << 33,)),
+    "overflow": header(shape=(1 << 61, 8)),
+    "huge and empty": header(shape=(0, 1 << 70)),
+    "negative": header(shape=(-1, -3)),
+    "short": header(shape=(2,)),
+    "long": header(shape=(4,)),
+    "fortran": header(fortran_order=True),
+    "object": header("|O"),
+    "big-endian": header(">f8"),
+    "string": header("|S8"),
+    "record": header([("a", "<f8")]),
+    "void": header("|V8"),
+    "complex": header("<c16"),
+    "float shape": header(shape=(3.0,)),
+    "list shape": header(shape=[3]),
     "no such type": header("<f3"),
     "65 dimensions": header(shape=(1,) * 64 + (3,)),
 }
@@ -408,10 +456,23 @@ def test_path_like_names_are_refused(tmp_path, name):
         load(forge(tmp_path / "a", [(f"{name}.npy", X[0][1])]))
 
 
-@pytest.mark.parametrize("change", [
-    {"format": "other"}, {"schema": True}, {"schema": "1"}, {"schema": 0}, {"kind": 3},
-    {"kind": None}, {"config": []}, {"config": None}, {"sha256": {}}, {"sha256": {"x": None}},
-    {"sha256": {"x": "0" * 64}}], ids=str)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": "other"},
+        {"schema": True},
+        {"schema": "1"},
+        {"schema": 0},
+        {"kind": 3},
+        {"kind": None},
+        {"config": []},
+        {"config": None},
+        {"sha256": {}},
+        {"sha256": {"x": None}},
+        {"sha256": {"x": "0" * 64}},
+    ],
+    ids=str,
+)
 def test_wrong_headers_are_refused(tmp_path, change):
     path = forge(tmp_path / "a", X, **copy.deepcopy(change))
     with pytest.raises(files.DamagedFileError, match=f"{path} is not a whole hrnn file"):
@@ -445,14 +506,16 @@ def test_a_long_config_is_refused(tmp_path):
 
 @pytest.mark.parametrize("zip64", [False, True])
 def test_a_directory_of_a_million_entries_is_refused_unread(tmp_path, zip64):
-    n, size = 1_000_000, 46_000_000
+    n = 1_000_000
+    size = 46_000_000
     data = (b"PK\1\2" + bytes(42)) * n
     if zip64:
         data += struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, n, n, size, 0)
         data += struct.pack("<4sLQL", b"PK\6\7", 0, size, 1)
-        n, size = 0xffff, 0
+        n = 0xFFFF
+        size = 0
     path = tmp_path / "a"
-    n &= 0xffff
+    n &= 0xFFFF
     path.write_bytes(data + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, n, n, size, 0, 0))
     with pytest.raises(ValueError, match="directory is too large"):
         load(path)
@@ -520,6 +583,7 @@ def test_permissions(tmp_path):
 
 # Atomic writing -----------------------------------------------------------------------------------
 
+
 def interrupt(monkeypatch, step, error, *, call=1):
     """Raise `error` in place of the call-th use of one of the steps of writing."""
     owner = files if step == "open" else files.os
@@ -535,11 +599,14 @@ def interrupt(monkeypatch, step, error, *, call=1):
     monkeypatch.setattr(owner, step, raising, raising=False)
 
 
-@pytest.mark.parametrize(("step", "call"), [
-    ("open", 1), ("fsync", 1), ("link", 1), ("replace", 1), ("fsync", 2), ("replace", 2)])
+@pytest.mark.parametrize(
+    ("step", "call"),
+    [("open", 1), ("fsync", 1), ("link", 1), ("replace", 1), ("fsync", 2), ("replace", 2)],
+)
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError(), SystemExit()], ids=repr)
-def test_an_interruption_leaves_whole_files_and_nothing_else(tmp_path, monkeypatch, step, call,
-                                                             error):
+def test_an_interruption_leaves_whole_files_and_nothing_else(
+    tmp_path, monkeypatch, step, call, error
+):
     path = save(tmp_path / "a", config={"version": 0})
     save(path, config={"version": 1}, keep_previous=True)
     with monkeypatch.context() as patch:
@@ -551,8 +618,10 @@ def test_an_interruption_leaves_whole_files_and_nothing_else(tmp_path, monkeypat
     assert load(tmp_path / "a.previous").config["version"] == 0
 
 
-@pytest.mark.parametrize("write", [
-    lambda path: files.write_text(path, "new"), lambda path: files.write_json(path, "new"), save])
+@pytest.mark.parametrize(
+    "write",
+    [lambda path: files.write_text(path, "new"), lambda path: files.write_json(path, "new"), save],
+)
 def test_every_writer_is_atomic(tmp_path, monkeypatch, write):
     path = tmp_path / "a"
     path.write_text("old")
@@ -565,7 +634,8 @@ def test_every_writer_is_atomic(tmp_path, monkeypatch, write):
 
 def test_bytes_and_names_are_synced_in_order(tmp_path, monkeypatch):
     events = []
-    fsync, replace = os.fsync, os.replace
+    fsync = os.fsync
+    replace = os.replace
 
     def record_fsync(descriptor):
         is_folder = os.path.isdir(f"/proc/self/fd/{descriptor}")
@@ -668,8 +738,9 @@ def end(process, number):
 def test_a_process_ended_while_it_writes_leaves_a_whole_file(tmp_path, number):
     path = tmp_path / "a"
     for delay in (0.0, 0.003, 0.011):
-        process = subprocess.Popen([sys.executable, "-c", SAVE_FOREVER, path],
-                                   stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [sys.executable, "-c", SAVE_FOREVER, path], stderr=subprocess.DEVNULL
+        )
         try:
             deadline = time.monotonic() + 30
             before = path.read_bytes() if path.exists() else b""
@@ -687,6 +758,7 @@ def test_a_process_ended_while_it_writes_leaves_a_whole_file(tmp_path, number):
 
 # The previous file --------------------------------------------------------------------------------
 
+
 def test_the_previous_file_is_kept(tmp_path):
     path = tmp_path / "a"
     for version in range(3):
@@ -703,8 +775,9 @@ def test_without_hard_links_the_previous_file_is_copied(tmp_path, monkeypatch):
     assert load(tmp_path / "a.previous").config["version"] == 0
 
 
-@pytest.mark.parametrize("ruin", [
-    Path.unlink, lambda path: path.write_bytes(b""), lambda path: os.truncate(path, 700)])
+@pytest.mark.parametrize(
+    "ruin", [Path.unlink, lambda path: path.write_bytes(b""), lambda path: os.truncate(path, 700)]
+)
 def test_fallback_warns_and_returns_the_previous_file(tmp_path, ruin):
     path = save(tmp_path / "a", config={"version": 0})
     save(path, config={"version": 1}, keep_previous=True)
@@ -753,8 +826,9 @@ with files.lock(sys.argv[1]):
 
 def test_a_lock_is_held_by_one_process_and_dies_with_it(tmp_path):
     path = tmp_path / "lock"
-    process = subprocess.Popen([sys.executable, "-c", HOLD, path], stdin=subprocess.PIPE,
-                               stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     try:
         assert process.stdout.readline() == "held\n"
         with pytest.raises(BlockingIOError, match=f"in use by another process: '{path}'"):

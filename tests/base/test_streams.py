@@ -21,8 +21,12 @@ def generator(name, seed=5):
 
 
 def draws(rng):
-    return [rng.integers(0, 9, 3, dtype=np.uint32).tolist(), rng.normal(size=3).tolist(),
-            rng.spawn(1)[0].random(), rng.random()]
+    return [
+        rng.integers(0, 9, 3, dtype=np.uint32).tolist(),
+        rng.normal(size=3).tolist(),
+        rng.spawn(1)[0].random(),
+        rng.random(),
+    ]
 
 
 @pytest.mark.parametrize("name", BIT_GENERATORS)
@@ -33,12 +37,20 @@ def test_a_generator_goes_on_where_it_was_and_so_do_its_children(name):
     assert draws(states.from_json(json.loads(text))) == draws(rng) != draws(fresh)
 
 
-@given(st.integers(0, 2**128 - 1), st.integers(0, 2**128 - 1), st.integers(0, 1),
-       st.integers(0, 2**32 - 1))
+@given(
+    st.integers(0, 2**128 - 1),
+    st.integers(0, 2**128 - 1),
+    st.integers(0, 1),
+    st.integers(0, 2**32 - 1),
+)
 def test_every_state_of_pcg64_survives(state, increment, has_uint32, uinteger):
     bit_generator = np.random.PCG64(0)
-    bit_generator.state = {"bit_generator": "PCG64", "has_uint32": has_uint32, "uinteger": uinteger,
-                           "state": {"state": state, "inc": increment | 1}}
+    bit_generator.state = {
+        "bit_generator": "PCG64",
+        "has_uint32": has_uint32,
+        "uinteger": uinteger,
+        "state": {"state": state, "inc": increment | 1},
+    }
     back = states.from_json(states.state_to_json(bit_generator))
     assert back.bit_generator.state == bit_generator.state
 
@@ -57,26 +69,43 @@ def test_only_numpys_own_bit_generators_are_saved():
 
 
 HOSTILE = [
-    ("PCG64", ("bit_generator",), "default_rng"), ("PCG64", ("bit_generator",), "__class__"),
-    ("PCG64", ("bit_generator",), "MT19937"), ("PCG64", ("bit_generator",), ["PCG64"]),
-    ("PCG64", ("state",), None), ("PCG64", ("state",), {}), ("PCG64", ("state", "state"), 3),
-    ("PCG64", ("state", "state"), "-1"), ("PCG64", ("state", "state"), str(2**128)),
-    ("PCG64", ("state", "state"), "1" * 5000), ("PCG64", ("state", "state"), "0x1"),
-    ("PCG64", ("state", "state"), "٣"), ("PCG64", ("state", "state"), "01"),
-    ("PCG64", ("state", "inc"), "2"), ("PCG64", ("has_uint32",), None),
-    ("PCG64", ("uinteger",), str(2**32)), ("PCG64", ("has_uint32",), str(2**70)),
-    ("PCG64", ("extra",), "1"), ("PCG64", ("seed_sequence",), None),
+    ("PCG64", ("bit_generator",), "default_rng"),
+    ("PCG64", ("bit_generator",), "__class__"),
+    ("PCG64", ("bit_generator",), "MT19937"),
+    ("PCG64", ("bit_generator",), ["PCG64"]),
+    ("PCG64", ("state",), None),
+    ("PCG64", ("state",), {}),
+    ("PCG64", ("state", "state"), 3),
+    ("PCG64", ("state", "state"), "-1"),
+    ("PCG64", ("state", "state"), str(2**128)),
+    ("PCG64", ("state", "state"), "1" * 5000),
+    ("PCG64", ("state", "state"), "0x1"),
+    ("PCG64", ("state", "state"), "٣"),
+    ("PCG64", ("state", "state"), "01"),
+    ("PCG64", ("state", "inc"), "2"),
+    ("PCG64", ("has_uint32",), None),
+    ("PCG64", ("uinteger",), str(2**32)),
+    ("PCG64", ("has_uint32",), str(2**70)),
+    ("PCG64", ("extra",), "1"),
+    ("PCG64", ("seed_sequence",), None),
     ("PCG64", ("seed_sequence", "pool_size"), str(2**40)),
     ("PCG64", ("seed_sequence", "pool_size"), "1"),
     ("PCG64", ("seed_sequence", "entropy"), {"a": "1"}),
-    ("PCG64", ("seed_sequence", "spawn_key"), "a"), ("PCG64", ("seed_sequence", "extra"), "1"),
+    ("PCG64", ("seed_sequence", "spawn_key"), "a"),
+    ("PCG64", ("seed_sequence", "extra"), "1"),
     ("PCG64", ("seed_sequence", "n_children_spawned"), str(2**40)),
-    ("MT19937", ("state", "pos"), "625"), ("MT19937", ("state", "pos"), "2147483647"),
-    ("MT19937", ("state", "key"), ["0"] * 624), ("MT19937", ("state", "key"), ["1"] * 623),
-    ("MT19937", ("state", "key"), ["1"] * 625), ("MT19937", ("state", "key"), [str(2**32)] * 624),
-    ("Philox", ("buffer_pos",), "5"), ("Philox", ("buffer_pos",), "-1"),
-    ("Philox", ("buffer",), ["1"] * 3), ("Philox", ("state", "counter"), []),
-    ("SFC64", ("state", "state"), ["1"] * 3), ("SFC64", ("state", "state"), "1"),
+    ("MT19937", ("state", "pos"), "625"),
+    ("MT19937", ("state", "pos"), "2147483647"),
+    ("MT19937", ("state", "key"), ["0"] * 624),
+    ("MT19937", ("state", "key"), ["1"] * 623),
+    ("MT19937", ("state", "key"), ["1"] * 625),
+    ("MT19937", ("state", "key"), [str(2**32)] * 624),
+    ("Philox", ("buffer_pos",), "5"),
+    ("Philox", ("buffer_pos",), "-1"),
+    ("Philox", ("buffer",), ["1"] * 3),
+    ("Philox", ("state", "counter"), []),
+    ("SFC64", ("state", "state"), ["1"] * 3),
+    ("SFC64", ("state", "state"), "1"),
 ]
 
 

@@ -17,13 +17,20 @@ def run():
 
 
 def test_summary_is_what_pandas_says(run):
-    table, t = behavior.summary(run), run.trials
+    table = behavior.summary(run)
+    t = run.trials
     expected = {
-        "correct": t.correct.mean(), "timeouts": t.timeout.mean(), "steps_per_trial": t.n_steps.mean(),
-        "reward_per_trial": t.reward.mean(), "reward_per_step": t.reward.sum() / t.n_steps.sum(),
-        "correct_given_choice": t.correct[t.choice != 0].mean(), "p_right": (t.choice[t.choice != 0] > 0).mean(),
-        "concordant_correct": t.correct[t.concordant].mean(), "discordant_correct": t.correct[~t.concordant].mean(),
-        "mu0_correct": t.correct[t.strength == 0].mean(), "mu0_concordant": t.correct[(t.strength == 0) & t.concordant].mean(),
+        "correct": t.correct.mean(),
+        "timeouts": t.timeout.mean(),
+        "steps_per_trial": t.n_steps.mean(),
+        "reward_per_trial": t.reward.mean(),
+        "reward_per_step": t.reward.sum() / t.n_steps.sum(),
+        "correct_given_choice": t.correct[t.choice != 0].mean(),
+        "p_right": (t.choice[t.choice != 0] > 0).mean(),
+        "concordant_correct": t.correct[t.concordant].mean(),
+        "discordant_correct": t.correct[~t.concordant].mean(),
+        "mu0_correct": t.correct[t.strength == 0].mean(),
+        "mu0_concordant": t.correct[(t.strength == 0) & t.concordant].mean(),
     }
     for name, value in expected.items():
         assert table.loc[name, "value"] == pytest.approx(value), name
@@ -65,19 +72,37 @@ def test_history_weights_equal_a_plain_likelihood_fit():
     """Independent check: the same design built by hand, maximised by SciPy."""
     rng = np.random.default_rng(0)
     n = 4000
-    side, previous, prior = rng.choice([-1, 1], n), np.zeros(n), np.full(n, 0.5)
+    side = rng.choice([-1, 1], n)
+    previous = np.zeros(n)
+    prior = np.full(n, 0.5)
     choice = np.zeros(n, int)
     for i in range(n):
         logit = 1.5 * side[i] + (0.8 * choice[i - 1] if i % 200 else 0)
         choice[i] = 1 if rng.random() < 1 / (1 + np.exp(-logit)) else -1
         previous[i] = choice[i - 1] if i % 200 else 0
-    table = pd.DataFrame({"session": np.arange(n) // 200, "trial": np.arange(n) % 200, "side": side, "strength": 1.0,
-                          "signed_strength": 1.0 * side, "choice": choice, "correct": choice == side, "timeout": False})
+    table = pd.DataFrame(
+        {
+            "session": np.arange(n) // 200,
+            "trial": np.arange(n) % 200,
+            "side": side,
+            "strength": 1.0,
+            "signed_strength": 1.0 * side,
+            "choice": choice,
+            "correct": choice == side,
+            "timeout": False,
+        }
+    )
     prior = np.clip(0.5 + 0.2 * rng.normal(size=n), 0.05, 0.95)
     fit = behavior.history_regression(table, prior).set_index("term")
     use = np.arange(n) % 200 > 0
     was_right = np.r_[False, (choice == side)[:-1]]
-    X = np.c_[side > 0, np.ones(n), np.log(prior / (1 - prior)), previous * was_right, previous * ~was_right][use].astype(float)
+    X = np.c_[
+        side > 0,
+        np.ones(n),
+        np.log(prior / (1 - prior)),
+        previous * was_right,
+        previous * ~was_right,
+    ][use].astype(float)
     y = choice[use] > 0
 
     def loss(w):
@@ -94,7 +119,9 @@ def test_exact_actor_without_threshold_has_no_history_weight():
     """Negative control, free of selection: the actor always acts at its only observation."""
     sessions = hrnn.Task(n_obs_max=1, threshold=0.5, n_blocks=8).sample(n_blocks=1600, rng=1)
     run = hrnn.rollout(hrnn.BayesianActor(), sessions)
-    prior, _ = filter_sides(sessions.side, sessions.session, sessions.block_side, task=sessions.task)
+    prior, _ = filter_sides(
+        sessions.side, sessions.session, sessions.block_side, task=sessions.task
+    )
     fit = behavior.history_regression(run, prior).set_index("term")
     for term in ("previous_correct", "previous_wrong"):
         assert abs(fit.loc[term, "weight"]) < 4 * fit.loc[term, "se"]
@@ -103,7 +130,9 @@ def test_exact_actor_without_threshold_has_no_history_weight():
 
 def test_regret_and_error_split(run):
     best = hrnn.rollout(hrnn.OptimalPolicy(), run.sessions)
-    assert behavior.regret(run, best).value == pytest.approx(best.trials.reward.mean() - run.trials.reward.mean())
+    assert behavior.regret(run, best).value == pytest.approx(
+        best.trials.reward.mean() - run.trials.reward.mean()
+    )
     split = behavior.error_split(run)
     assert split["value"].sum() == pytest.approx(1)
 
@@ -116,18 +145,33 @@ def test_psychometric_recovers_what_was_simulated():
     p = 0.05 + 0.85 * 0.5 * (1 + erf((c - 0.03) / (np.sqrt(2) * 0.15)))
     choice = np.where(rng.random(c.size) < p, 1, -1)
     side = np.where(c > 0, 1, -1)
-    table = pd.DataFrame({"session": 0, "trial": np.arange(c.size), "p_left": 0.5, "signed_strength": c, "side": side,
-                          "strength": abs(c), "choice": choice, "correct": choice == side})
+    table = pd.DataFrame(
+        {
+            "session": 0,
+            "trial": np.arange(c.size),
+            "p_left": 0.5,
+            "signed_strength": c,
+            "side": side,
+            "strength": abs(c),
+            "choice": choice,
+            "correct": choice == side,
+        }
+    )
     row = psychometric(table).reset_index().iloc[0]
     for name, truth in (("mu", 0.03), ("sigma", 0.15), ("gamma1", 0.05), ("gamma2", 0.10)):
         assert abs(row[name] - truth) < 4 * row[f"se_{name}"], name
     assert row["converged"] and not row["at_bound"]
 
 
-@pytest.mark.parametrize("table, message", [
-    (3, "trials"), (pd.DataFrame({"session": [], "choice": [], "correct": []}), "empty|rows"),
-    (pd.DataFrame({"session": [0]}), "columns"), (pd.DataFrame({"session": [0.0], "choice": [np.nan], "correct": [True]}), "choice"),
-])
+@pytest.mark.parametrize(
+    "table, message",
+    [
+        (3, "trials"),
+        (pd.DataFrame({"session": [], "choice": [], "correct": []}), "empty|rows"),
+        (pd.DataFrame({"session": [0]}), "columns"),
+        (pd.DataFrame({"session": [0.0], "choice": [np.nan], "correct": [True]}), "choice"),
+    ],
+)
 def test_bad_tables_are_refused(table, message):
     with pytest.raises((TypeError, ValueError), match=message):
         behavior.summary(table)
@@ -148,12 +192,27 @@ def made_up(n_sessions=30, n_trials=120, *, rng=0, lapse=0.0):
     choice[rng.random(session.size) < lapse] = 0
     n_obs = rng.integers(1, 11, session.size)
     correct = choice == side
-    return pd.DataFrame({
-        "session": session, "block": block, "trial": trial, "trial_in_block": within, "p_left": np.where(block_side > 0, 0.2, 0.8),
-        "block_side": block_side, "side": side, "strength": strength, "signed_strength": side * strength,
-        "concordant": side == block_side, "choice": choice, "correct": correct, "timeout": choice == 0, "n_obs": n_obs,
-        "n_steps": n_obs + 2, "reward": np.where(correct, 1.0, -1.0) - 0.05 * (n_obs - 1), "p_right": 0.5,
-    })
+    return pd.DataFrame(
+        {
+            "session": session,
+            "block": block,
+            "trial": trial,
+            "trial_in_block": within,
+            "p_left": np.where(block_side > 0, 0.2, 0.8),
+            "block_side": block_side,
+            "side": side,
+            "strength": strength,
+            "signed_strength": side * strength,
+            "concordant": side == block_side,
+            "choice": choice,
+            "correct": correct,
+            "timeout": choice == 0,
+            "n_obs": n_obs,
+            "n_steps": n_obs + 2,
+            "reward": np.where(correct, 1.0, -1.0) - 0.05 * (n_obs - 1),
+            "p_right": 0.5,
+        }
+    )
 
 
 def as_mouse(table, *, subjects=1):
@@ -165,32 +224,50 @@ def as_mouse(table, *, subjects=1):
 def test_simulated_fractions_are_the_known_ones():
     table = made_up(200, rng=1, lapse=0.1)
     s = behavior.summary(table)
-    truth = {"timeouts": 0.1, "correct": 0.9 * 0.75, "correct_given_choice": 0.75, "mu0_correct": 0.9 * 0.6,
-             "mu0_concordant": 0.54, "mu0_discordant": 0.54, "discordant_correct": 0.675, "p_right": 0.5}
+    truth = {
+        "timeouts": 0.1,
+        "correct": 0.9 * 0.75,
+        "correct_given_choice": 0.75,
+        "mu0_correct": 0.9 * 0.6,
+        "mu0_concordant": 0.54,
+        "mu0_discordant": 0.54,
+        "discordant_correct": 0.675,
+        "p_right": 0.5,
+    }
     for name, p in truth.items():
         assert abs(s.loc[name, "value"] - p) < 4 * np.sqrt(p * (1 - p) / s.loc[name, "n"]), name
     assert s.loc["mu0_discordant", "n"] == ((table.strength == 0) & ~table.concordant).sum()
     assert s.loc["p_right", "n"] == s.loc["correct_given_choice", "n"] == (table.choice != 0).sum()
-    assert s.loc["observations_per_trial", "value"] == pytest.approx(s.loc["steps_per_trial", "value"] - 2)
+    assert s.loc["observations_per_trial", "value"] == pytest.approx(
+        s.loc["steps_per_trial", "value"] - 2
+    )
     assert s.loc["reward_per_step", "n"] == len(table)
 
 
 def test_intervals_of_the_summary_cover():
-    """200 fixed seeds; sessions differ in their ability, which an interval over trials would miss."""
+    """200 fixed seeds; sessions differ in their ability.
+
+    Which an interval over trials would miss.
+    """
     hits = 0
     for seed in range(200):
         rng = np.random.default_rng(seed)
         session = np.repeat(np.arange(40), 25)
         correct = rng.random(1000) < np.clip(rng.normal(0.7, 0.1, 40), 0, 1)[session]
-        row = behavior.summary(pd.DataFrame({"session": session, "choice": 1, "correct": correct}), rng=seed).loc["correct"]
+        row = behavior.summary(
+            pd.DataFrame({"session": session, "choice": 1, "correct": correct}), rng=seed
+        ).loc["correct"]
         hits += row["low"] <= 0.7 <= row["high"]
     assert abs(hits / 200 - 0.95) < 4 * np.sqrt(0.95 * 0.05 / 200)
 
 
 def test_mirrored_sides_mirror_only_the_side():
     table = made_up(lapse=0.1)
-    mirrored = table.assign(**{name: -table[name] for name in ("side", "block_side", "choice", "signed_strength")})
-    a, b = behavior.summary(table)["value"], behavior.summary(mirrored)["value"]
+    mirrored = table.assign(
+        **{name: -table[name] for name in ("side", "block_side", "choice", "signed_strength")}
+    )
+    a = behavior.summary(table)["value"]
+    b = behavior.summary(mirrored)["value"]
     assert b["p_right"] == pytest.approx(1 - a["p_right"])
     pd.testing.assert_series_equal(a.drop("p_right"), b.drop("p_right"))
 
@@ -198,13 +275,23 @@ def test_mirrored_sides_mirror_only_the_side():
 def test_absent_columns_leave_their_measures_out():
     few = made_up().drop(columns=["n_obs", "reward", "concordant"])
     names = set(behavior.summary(few).index)
-    assert names == {"correct", "timeouts", "correct_given_choice", "p_right", "steps_per_trial", "mu0_correct"}
+    assert names == {
+        "correct",
+        "timeouts",
+        "correct_given_choice",
+        "p_right",
+        "steps_per_trial",
+        "mu0_correct",
+    }
 
 
 def test_no_go_trials_of_mice_are_counted_apart():
     table = made_up(lapse=0.2)
-    mouse, went = behavior.summary(as_mouse(table)), behavior.summary(as_mouse(table[table.choice != 0]))
-    assert mouse.loc["no_go", "value"] == pytest.approx((table.choice == 0).mean()) and mouse.loc["no_go", "n"] == len(table)
+    mouse = behavior.summary(as_mouse(table))
+    went = behavior.summary(as_mouse(table[table.choice != 0]))
+    assert mouse.loc["no_go", "value"] == pytest.approx((table.choice == 0).mean()) and mouse.loc[
+        "no_go", "n"
+    ] == len(table)
     assert "timeouts" not in mouse.index and "steps_per_trial" not in mouse.index
     pd.testing.assert_series_equal(mouse["value"].drop("no_go"), went["value"].drop("no_go"))
     assert mouse.loc["correct", "n"] == (table.choice != 0).sum()
@@ -216,7 +303,10 @@ def test_no_go_trials_of_mice_are_counted_apart():
 def test_subjects_are_resampled_when_there_are_several():
     table = made_up(40)
     table.loc[table.session % 4 == 0, "correct"] = False
-    width = {n: np.ptp(behavior.summary(as_mouse(table, subjects=n)).loc["correct", ["low", "high"]]) for n in (1, 4)}
+    width = {
+        n: np.ptp(behavior.summary(as_mouse(table, subjects=n)).loc["correct", ["low", "high"]])
+        for n in (1, 4)
+    }
     assert width[4] > 3 * width[1]
 
 
@@ -225,7 +315,10 @@ def test_strength_zero_is_one_row_and_concordance_may_be_missing():
     cells = behavior.by_strength(table)
     assert cells[cells.measure == "correct"]["signed_strength"].to_list() == [-2, -1, 0, 1, 2]
     zero = cells[(cells.measure == "correct") & (cells.signed_strength == 0)].iloc[0]
-    assert zero["value"] == pytest.approx(table.correct[table.strength == 0].mean()) and zero["n"] == (table.strength == 0).sum()
+    assert (
+        zero["value"] == pytest.approx(table.correct[table.strength == 0].mean())
+        and zero["n"] == (table.strength == 0).sum()
+    )
     table["concordant"] = table["concordant"].astype("boolean").mask(table["block"] == 0)
     cells = behavior.by_strength(table, by=["strength", "concordant"])
     known = table[table["block"] > 0]
@@ -244,7 +337,9 @@ def test_a_change_is_between_two_biased_blocks():
     assert biased[biased.concordance == "all"]["n"].sum() == (table.block > 0).sum()
     assert later[later.concordance == "all"]["n"].sum() == (table.block > 1).sum()
     zero = behavior.after_block_change(table, strength=0, min_n=1)
-    part = table[(table.block > 0) & (table.strength == 0) & (table.trial_in_block == 3) & ~table.concordant]
+    part = table[
+        (table.block > 0) & (table.strength == 0) & (table.trial_in_block == 3) & ~table.concordant
+    ]
     row = zero[(zero.trial_in_block == 3) & (zero.concordance == "discordant")].iloc[0]
     assert row["value"] == pytest.approx(part.correct.mean()) and row["n"] == len(part)
     assert behavior.after_block_change(table, min_n=10**6).empty
@@ -261,11 +356,18 @@ def test_chronometric_is_what_pandas_says():
 def test_each_error_has_one_cause():
     table = made_up(lapse=0.1)
     wrong = table[~table.correct]
-    zero, against = wrong.strength == 0, ~wrong.concordant
-    expected = {"mu0": zero, "discordant": ~zero & against, "timeouts": ~zero & ~against & wrong.timeout,
-                "rest": ~zero & ~against & ~wrong.timeout}
+    zero = wrong.strength == 0
+    against = ~wrong.concordant
+    expected = {
+        "mu0": zero,
+        "discordant": ~zero & against,
+        "timeouts": ~zero & ~against & wrong.timeout,
+        "rest": ~zero & ~against & ~wrong.timeout,
+    }
     split = behavior.error_split(table)
-    assert split["value"].to_dict() == pytest.approx({name: part.mean() for name, part in expected.items()})
+    assert split["value"].to_dict() == pytest.approx(
+        {name: part.mean() for name, part in expected.items()}
+    )
     assert (split["n"] == len(wrong)).all()
     assert "timeouts" not in behavior.error_split(as_mouse(table)).index
 
@@ -274,9 +376,13 @@ def test_regret_is_paired_and_of_both_kinds():
     optimal = made_up()
     agent = optimal.assign(reward=optimal.reward - 0.2, n_steps=optimal.n_steps + 1)
     per_trial = behavior.regret(agent, optimal)
-    assert (per_trial.value, per_trial.low, per_trial.high) == pytest.approx((0.2, 0.2, 0.2)) and per_trial.n == len(agent)
+    assert (per_trial.value, per_trial.low, per_trial.high) == pytest.approx(
+        (0.2, 0.2, 0.2)
+    ) and per_trial.n == len(agent)
     per_step = behavior.regret(agent, optimal, criterion="reward_per_step")
-    expected = optimal.reward.sum() / optimal.n_steps.sum() - agent.reward.sum() / agent.n_steps.sum()
+    expected = (
+        optimal.reward.sum() / optimal.n_steps.sum() - agent.reward.sum() / agent.n_steps.sum()
+    )
     assert per_step.value == pytest.approx(expected) and per_step.low < expected < per_step.high
     shuffled = behavior.regret(agent.sample(frac=1, random_state=0), optimal)
     assert shuffled.value == pytest.approx(0.2) and shuffled.high - shuffled.low < 1e-9
@@ -292,37 +398,58 @@ def prior_of(table):
 
 @pytest.fixture(scope="module")
 def ideal():
-    """Choices by exactly the regressed model: log-odds = 1.2 side × strength + 2 logit prior, no history."""
+    """Choices by exactly the regressed model.
+
+    Log-odds = 1.2 side × strength + 2 logit prior, no history.
+    """
     table = made_up(150, rng=5)
     prior = prior_of(table)
     log_odds = 1.2 * table.signed_strength.to_numpy() + 2 * np.log(prior / (1 - prior))
-    choice = np.where(np.random.default_rng(6).random(len(table)) < 1 / (1 + np.exp(-log_odds)), 1, -1)
+    choice = np.where(
+        np.random.default_rng(6).random(len(table)) < 1 / (1 + np.exp(-log_odds)), 1, -1
+    )
     return table.assign(choice=choice, correct=choice == table.side, timeout=False), prior
 
 
 def test_history_regression_recovers_the_model(ideal):
     fit = behavior.history_regression(*ideal).set_index("term")
-    truth = {"strength 1 left": -1.2, "strength 2 right": 2.4, "intercept": 0, "logit_prior": 2, "previous_correct": 0, "previous_wrong": 0}
+    truth = {
+        "strength 1 left": -1.2,
+        "strength 2 right": 2.4,
+        "intercept": 0,
+        "logit_prior": 2,
+        "previous_correct": 0,
+        "previous_wrong": 0,
+    }
     for term, weight in truth.items():
         assert abs(fit.loc[term, "weight"] - weight) < 4 * fit.loc[term, "se"], term
-    assert fit["converged"].all() and fit.loc["logit_prior", "p_value"] < 1e-6 < fit.loc["previous_correct", "p_value"]
+    assert (
+        fit["converged"].all()
+        and fit.loc["logit_prior", "p_value"] < 1e-6 < fit.loc["previous_correct", "p_value"]
+    )
 
 
 def test_the_true_block_leaves_a_spurious_history_effect(ideal):
     """Why the prior is the observer's: the same choices, the wrong regressor."""
     table, _ = ideal
-    fit = behavior.history_regression(table, np.where(table.block_side > 0, 0.8, 0.2)).set_index("term")
+    fit = behavior.history_regression(table, np.where(table.block_side > 0, 0.8, 0.2)).set_index(
+        "term"
+    )
     assert fit.loc["previous_correct", "weight"] > 4 * fit.loc["previous_correct", "se"]
 
 
 def test_history_regression_mirrored_and_shuffled(ideal):
     table, prior = ideal
     fit = behavior.history_regression(table, prior).set_index("term")
-    mirrored = table.assign(**{name: -table[name] for name in ("side", "block_side", "choice", "signed_strength")})
+    mirrored = table.assign(
+        **{name: -table[name] for name in ("side", "block_side", "choice", "signed_strength")}
+    )
     other = behavior.history_regression(mirrored, 1 - prior).set_index("term")
     for term in ("logit_prior", "previous_correct", "previous_wrong"):
         assert other.loc[term, "weight"] == pytest.approx(fit.loc[term, "weight"])
-    assert other.loc["strength 2 left", "weight"] == pytest.approx(-fit.loc["strength 2 right", "weight"])
+    assert other.loc["strength 2 left", "weight"] == pytest.approx(
+        -fit.loc["strength 2 right", "weight"]
+    )
     order = np.random.default_rng(0).permutation(len(table))
     shuffled = behavior.history_regression(table.iloc[order], prior[order]).set_index("term")
     pd.testing.assert_frame_equal(shuffled, fit)
@@ -341,16 +468,29 @@ def test_history_regression_leaves_out_what_has_no_history(ideal):
     assert behavior.history_regression(through, prior)["n"].iloc[0] == len(table) - 150
 
 
-@pytest.mark.parametrize("columns", [
-    lambda i: {"session": i // 100, "block": i // 50 % 2}, lambda i: {"session": 0, "block": i // 25},
-])
+@pytest.mark.parametrize(
+    "columns",
+    [
+        lambda i: {"session": i // 100, "block": i // 50 % 2},
+        lambda i: {"session": 0, "block": i // 25},
+    ],
+)
 def test_history_errors_are_clustered(columns):
     """Each hundred trials (a session, or four blocks of the only one) has a preference of its own."""
     i = np.arange(6000)
     rng = np.random.default_rng(8)
     choice = np.where(rng.random(6000) < np.where(rng.random(60) < 0.5, 0.2, 0.8)[i // 100], 1, -1)
     side = rng.choice([-1, 1], 6000)
-    table = pd.DataFrame({"trial": i, "side": side, "strength": 0.0, "choice": choice, "correct": choice == side, **columns(i)})
+    table = pd.DataFrame(
+        {
+            "trial": i,
+            "side": side,
+            "strength": 0.0,
+            "choice": choice,
+            "correct": choice == side,
+            **columns(i),
+        }
+    )
     fit = behavior.history_regression(table, rng.uniform(0.3, 0.7, 6000)).set_index("term")
     independent = 2 / np.sqrt(6000)
     assert fit.loc["intercept", "se"] > 4 * independent
@@ -359,37 +499,62 @@ def test_history_errors_are_clustered(columns):
 def test_history_regression_reports_what_is_not_finite(ideal):
     table, prior = ideal
     sure = np.where(table.strength == 2, table.side, table.choice)
-    fit = behavior.history_regression(table.assign(choice=sure, correct=sure == table.side), prior).set_index("term")
-    assert fit.loc["strength 2 right", "weight"] == np.inf and fit.loc["strength 2 left", "weight"] == -np.inf
-    assert np.isfinite(fit.loc["previous_wrong", ["weight", "se"]].to_numpy(float)).all() and fit["converged"].all()
+    fit = behavior.history_regression(
+        table.assign(choice=sure, correct=sure == table.side), prior
+    ).set_index("term")
+    assert (
+        fit.loc["strength 2 right", "weight"] == np.inf
+        and fit.loc["strength 2 left", "weight"] == -np.inf
+    )
+    assert (
+        np.isfinite(fit.loc["previous_wrong", ["weight", "se"]].to_numpy(float)).all()
+        and fit["converged"].all()
+    )
     assert (fit["n"] == ((table.strength < 2) & (table.trial > 0)).sum()).all()
     flat = behavior.history_regression(table, np.full(len(table), 0.5)).set_index("term")
-    assert np.isnan(flat.loc["logit_prior", "weight"]) and np.isfinite(flat.loc["previous_wrong", "weight"])
+    assert np.isnan(flat.loc["logit_prior", "weight"]) and np.isfinite(
+        flat.loc["previous_wrong", "weight"]
+    )
 
 
-@pytest.mark.parametrize("call, error, message", [
-    (lambda t: behavior.by_strength(t, by="strength"), TypeError, "by must"),
-    (lambda t: behavior.by_strength(t, by=["contrast"]), ValueError, "contrast"),
-    (lambda t: behavior.by_strength(t.assign(concordant=pd.NA), by=["concordant"]), ValueError, "concordant"),
-    (lambda t: behavior.after_block_change(t, strength=7), ValueError, "strength must"),
-    (lambda t: behavior.after_block_change(t, min_n=0), ValueError, "min_n"),
-    (lambda t: behavior.after_block_change(t[t.block == 0]), ValueError, "two biased blocks"),
-    (lambda t: behavior.chronometric(as_mouse(t)), ValueError, "n_steps"),
-    (lambda t: behavior.regret(t, t, criterion="reward"), ValueError, "criterion"),
-    (lambda t: behavior.regret(as_mouse(t), t), ValueError, "reward"),
-    (lambda t: behavior.difference(t, t.assign(strength=t.strength + 1)), ValueError, "'strength' differs"),
-    (lambda t: behavior.difference(t, t[:-1]), ValueError, "trials"),
-    (lambda t: behavior.summary(t.assign(choice=2)), ValueError, "choice"),
-    (lambda t: behavior.summary(t.assign(reward=np.inf)), ValueError, "reward.*row 0"),
-    (lambda t: behavior.summary(t.assign(session=np.nan)), ValueError, "session"),
-    (lambda t: behavior.summary(t.assign(correct="yes")), TypeError, "correct"),
-    (lambda t: behavior.summary(t, rng=None), TypeError, "rng"),
-    (lambda t: behavior.history_regression(t, [0.5]), ValueError, "prior must have one entry"),
-    (lambda t: behavior.history_regression(t, np.ones(len(t))), ValueError, r"prior\[0\] is 1"),
-    (lambda t: behavior.history_regression(t, np.full(len(t), np.nan)), ValueError, "prior"),
-    (lambda t: behavior.history_regression(t, np.ma.zeros(len(t))), TypeError, "prior"),
-    (lambda t: behavior.history_regression(t.assign(choice=0), np.full(len(t), 0.5)), ValueError, "choices"),
-])
+@pytest.mark.parametrize(
+    "call, error, message",
+    [
+        (lambda t: behavior.by_strength(t, by="strength"), TypeError, "by must"),
+        (lambda t: behavior.by_strength(t, by=["contrast"]), ValueError, "contrast"),
+        (
+            lambda t: behavior.by_strength(t.assign(concordant=pd.NA), by=["concordant"]),
+            ValueError,
+            "concordant",
+        ),
+        (lambda t: behavior.after_block_change(t, strength=7), ValueError, "strength must"),
+        (lambda t: behavior.after_block_change(t, min_n=0), ValueError, "min_n"),
+        (lambda t: behavior.after_block_change(t[t.block == 0]), ValueError, "two biased blocks"),
+        (lambda t: behavior.chronometric(as_mouse(t)), ValueError, "n_steps"),
+        (lambda t: behavior.regret(t, t, criterion="reward"), ValueError, "criterion"),
+        (lambda t: behavior.regret(as_mouse(t), t), ValueError, "reward"),
+        (
+            lambda t: behavior.difference(t, t.assign(strength=t.strength + 1)),
+            ValueError,
+            "'strength' differs",
+        ),
+        (lambda t: behavior.difference(t, t[:-1]), ValueError, "trials"),
+        (lambda t: behavior.summary(t.assign(choice=2)), ValueError, "choice"),
+        (lambda t: behavior.summary(t.assign(reward=np.inf)), ValueError, "reward.*row 0"),
+        (lambda t: behavior.summary(t.assign(session=np.nan)), ValueError, "session"),
+        (lambda t: behavior.summary(t.assign(correct="yes")), TypeError, "correct"),
+        (lambda t: behavior.summary(t, rng=None), TypeError, "rng"),
+        (lambda t: behavior.history_regression(t, [0.5]), ValueError, "prior must have one entry"),
+        (lambda t: behavior.history_regression(t, np.ones(len(t))), ValueError, r"prior\[0\] is 1"),
+        (lambda t: behavior.history_regression(t, np.full(len(t), np.nan)), ValueError, "prior"),
+        (lambda t: behavior.history_regression(t, np.ma.zeros(len(t))), TypeError, "prior"),
+        (
+            lambda t: behavior.history_regression(t.assign(choice=0), np.full(len(t), 0.5)),
+            ValueError,
+            "choices",
+        ),
+    ],
+)
 def test_bad_arguments_are_named(call, error, message):
     with pytest.raises(error, match=message):
         call(made_up(2, 30))

@@ -1,4 +1,7 @@
-"""Psychometric fits: derivatives, recovery of known curves, errors that are as large as they say, and borders."""
+"""Psychometric fits: derivatives, recovery of known curves, errors that are as large as they say.
+
+And borders.
+"""
 
 import numpy as np
 import pandas as pd
@@ -15,13 +18,19 @@ TRUTH = {"mu": 0.03, "sigma": 0.15, "gamma1": 0.05, "gamma2": 0.1}
 def simulated(n, rng, *, truth=TRUTH, contrasts=CONTRASTS, **columns):
     c = rng.choice(contrasts, n)
     choice = np.where(rng.random(n) < psychometric_curve(c, **truth), 1, -1)
-    return pd.DataFrame({"session": 0, "p_left": 0.5, "signed_strength": c, "choice": choice} | columns)
+    return pd.DataFrame(
+        {"session": 0, "p_left": 0.5, "signed_strength": c, "choice": choice} | columns
+    )
 
 
 def counts(table):
     groups = table.groupby("signed_strength")["choice"]
     n = groups.size()
-    return n.index.to_numpy(), groups.agg(lambda x: (x > 0).sum()).to_numpy(float), n.to_numpy(float)
+    return (
+        n.index.to_numpy(),
+        groups.agg(lambda x: (x > 0).sum()).to_numpy(float),
+        n.to_numpy(float),
+    )
 
 
 def test_the_curve_is_the_error_function_between_two_lapses():
@@ -32,7 +41,8 @@ def test_the_curve_is_the_error_function_between_two_lapses():
 
 def test_gradient_and_information_are_finite_differences():
     c, k, n = counts(simulated(2000, np.random.default_rng(0)))
-    theta, step = np.array([-0.07, 0.3, 0.12, 0.04]), 1e-6
+    theta = np.array([-0.07, 0.3, 0.12, 0.04])
+    step = 1e-6
     shifts = step * np.eye(4)
     loss = [(module._loss(theta + d, c, k, n), module._loss(theta - d, c, k, n)) for d in shifts]
     gradient = np.array([(up[0] - down[0]) / (2 * step) for up, down in loss])
@@ -42,7 +52,10 @@ def test_gradient_and_information_are_finite_differences():
 
 
 def test_errors_are_the_spread_of_the_estimates():
-    """Over 60 mice made of one curve: unbiased, z-scores of unit spread; each bound is four of its own errors."""
+    """Over 60 mice made of one curve.
+
+    Unbiased, z-scores of unit spread; each bound is four of its own errors.
+    """
     rng = np.random.default_rng(1)
     mice = pd.concat([simulated(6000, rng, subject=f"m{i:02}") for i in range(60)])
     fits = psychometric(mice)
@@ -55,10 +68,13 @@ def test_errors_are_the_spread_of_the_estimates():
 
 def test_no_better_maximum_is_known_and_the_seed_does_not_matter():
     table = simulated(3000, np.random.default_rng(2))
-    a, b = psychometric(table).iloc[0], psychometric(table, rng=5).iloc[0]
+    a = psychometric(table).iloc[0]
+    b = psychometric(table, rng=5).iloc[0]
     assert a["log_likelihood"] == pytest.approx(b["log_likelihood"], abs=1e-6)
     p = psychometric_curve(table["signed_strength"], **{name: a[name] for name in TRUTH})
-    assert a["log_likelihood"] == pytest.approx(np.log(np.where(table["choice"] > 0, p, 1 - p)).sum())
+    assert a["log_likelihood"] == pytest.approx(
+        np.log(np.where(table["choice"] > 0, p, 1 - p)).sum()
+    )
     p = psychometric_curve(table["signed_strength"], **TRUTH)
     assert a["log_likelihood"] > np.log(np.where(table["choice"] > 0, p, 1 - p)).sum()
 
@@ -67,7 +83,9 @@ def test_one_row_per_subject_and_block_untouched_by_the_others():
     rng = np.random.default_rng(3)
     parts = [simulated(500, rng, subject=s, p_left=p) for s in "ab" for p in (0.2, 0.5, 0.8)]
     fits = psychometric(pd.concat(parts))
-    assert fits[["subject", "p_left"]].to_numpy().tolist() == [[s, p] for s in "ab" for p in (0.2, 0.5, 0.8)]
+    assert fits[["subject", "p_left"]].to_numpy().tolist() == [
+        [s, p] for s in "ab" for p in (0.2, 0.5, 0.8)
+    ]
     alone = psychometric(parts[4])
     pd.testing.assert_frame_equal(alone, fits.iloc[[4]].reset_index(drop=True))
     assert fits["sigma_ibl"].to_numpy() == pytest.approx(np.sqrt(2) * fits["sigma"].to_numpy())
@@ -76,7 +94,9 @@ def test_one_row_per_subject_and_block_untouched_by_the_others():
 def test_mirror_scale_and_order():
     table = simulated(3000, np.random.default_rng(4))
     fit = psychometric(table).iloc[0]
-    mirrored = psychometric(table.assign(signed_strength=-table["signed_strength"], choice=-table["choice"])).iloc[0]
+    mirrored = psychometric(
+        table.assign(signed_strength=-table["signed_strength"], choice=-table["choice"])
+    ).iloc[0]
     for name, other, sign in (("mu", "mu", -1), ("sigma", "sigma", 1), ("gamma1", "gamma2", 1)):
         assert mirrored[name] == pytest.approx(sign * fit[other], abs=1e-4)
     percent = psychometric(table.assign(signed_strength=100 * table["signed_strength"])).iloc[0]
@@ -93,30 +113,51 @@ def test_trials_without_a_choice_are_left_out():
 
 def test_bounds_are_flagged_and_have_no_error():
     c = np.repeat(CONTRASTS, 1000)
-    few = np.tile(np.arange(1000), len(CONTRASTS)) < 1000 * (psychometric_curve(c, **TRUTH | {"gamma1": 0.0}) - 0.03)
-    fit = psychometric(pd.DataFrame({"session": 0, "p_left": 0.5, "signed_strength": c, "choice": 2 * few - 1})).iloc[0]
+    few = np.tile(np.arange(1000), len(CONTRASTS)) < 1000 * (
+        psychometric_curve(c, **TRUTH | {"gamma1": 0.0}) - 0.03
+    )
+    fit = psychometric(
+        pd.DataFrame({"session": 0, "p_left": 0.5, "signed_strength": c, "choice": 2 * few - 1})
+    ).iloc[0]
     assert fit["converged"] and fit["at_bound"] and fit["gamma1"] == 0
-    assert np.isnan(fit["se_gamma1"]) and np.isfinite(fit[["se_mu", "se_sigma", "se_gamma2"]].to_numpy(float)).all()
-    step = simulated(2000, np.random.default_rng(6)).assign(choice=lambda t: np.where(t["signed_strength"] > 0, 1, -1))
+    assert (
+        np.isnan(fit["se_gamma1"])
+        and np.isfinite(fit[["se_mu", "se_sigma", "se_gamma2"]].to_numpy(float)).all()
+    )
+    step = simulated(2000, np.random.default_rng(6)).assign(
+        choice=lambda t: np.where(t["signed_strength"] > 0, 1, -1)
+    )
     fit = psychometric(step).iloc[0]
-    assert fit["at_bound"] and fit["gamma1"] == fit["gamma2"] == 0 and fit["log_likelihood"] == pytest.approx(0, abs=1e-3)
+    assert (
+        fit["at_bound"]
+        and fit["gamma1"] == fit["gamma2"] == 0
+        and fit["log_likelihood"] == pytest.approx(0, abs=1e-3)
+    )
 
 
 @pytest.mark.parametrize("contrasts, choice", [([0.0], 1), ([-1.0, 1.0], 1), ([-1.0, 1.0], None)])
 def test_what_the_data_do_not_determine_has_no_error(contrasts, choice):
     table = simulated(200, np.random.default_rng(7), contrasts=contrasts)
     fit = psychometric(table if choice is None else table.assign(choice=choice)).iloc[0]
-    assert np.isfinite(fit[["mu", "sigma", "gamma1", "gamma2", "log_likelihood"]].to_numpy(float)).all()
+    assert np.isfinite(
+        fit[["mu", "sigma", "gamma1", "gamma2", "log_likelihood"]].to_numpy(float)
+    ).all()
     assert np.isnan(fit["se_sigma"])
 
 
-@pytest.mark.parametrize("change, error, message", [
-    (lambda t: t.drop(columns="p_left"), ValueError, "p_left"), (lambda t: t.iloc[:0], ValueError, "row"),
-    (lambda t: t.assign(signed_strength=np.nan), ValueError, "signed_strength.*row 0"),
-    (lambda t: t.assign(choice=0), ValueError, "choices"), (lambda t: t.assign(choice="left"), TypeError, "choice"),
-    (lambda t: t.to_numpy(), TypeError, "trials"), (lambda t: t.assign(subject=None), ValueError, "subject"),
-    (lambda t: t.assign(choice=2), ValueError, "choice"),
-])
+@pytest.mark.parametrize(
+    "change, error, message",
+    [
+        (lambda t: t.drop(columns="p_left"), ValueError, "p_left"),
+        (lambda t: t.iloc[:0], ValueError, "row"),
+        (lambda t: t.assign(signed_strength=np.nan), ValueError, "signed_strength.*row 0"),
+        (lambda t: t.assign(choice=0), ValueError, "choices"),
+        (lambda t: t.assign(choice="left"), TypeError, "choice"),
+        (lambda t: t.to_numpy(), TypeError, "trials"),
+        (lambda t: t.assign(subject=None), ValueError, "subject"),
+        (lambda t: t.assign(choice=2), ValueError, "choice"),
+    ],
+)
 def test_bad_tables_are_refused(change, error, message):
     with pytest.raises(error, match=message):
         psychometric(change(simulated(20, np.random.default_rng(0))))

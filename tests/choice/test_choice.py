@@ -1,4 +1,7 @@
-"""Choices in C against the slow twins: priors, decision stage, gradients, the normal law in every kernel."""
+"""Choices in C against the slow twins.
+
+Priors, decision stage, gradients, the normal law in every kernel.
+"""
 
 import os
 import subprocess
@@ -12,9 +15,12 @@ import hrnn
 from hrnn import _core
 
 MODELS = [  # number in C, parameters, shift, twin
-    (0, [0.2], 1, lambda t, p: twin.action_kernel(t, *p)), (1, [0.3], 1, lambda t, p: twin.action_kernel(t, *p, of="side")),
-    (2, [0.1, 0.3, 0.05, 0.4], 1, twin.four_alpha), (3, [6.0, 0.7, 1.3], 1, lambda t, p: twin.exponential(t, *p)),
-    (3, [6.0, 0.7, 1.3], 0, lambda t, p: twin.exponential(t, *p, shift=0)), (4, [0.03, 0.8], 1, lambda t, p: twin.markov(t, *p)),
+    (0, [0.2], 1, lambda t, p: twin.action_kernel(t, *p)),
+    (1, [0.3], 1, lambda t, p: twin.action_kernel(t, *p, of="side")),
+    (2, [0.1, 0.3, 0.05, 0.4], 1, twin.four_alpha),
+    (3, [6.0, 0.7, 1.3], 1, lambda t, p: twin.exponential(t, *p)),
+    (3, [6.0, 0.7, 1.3], 0, lambda t, p: twin.exponential(t, *p, shift=0)),
+    (4, [0.03, 0.8], 1, lambda t, p: twin.markov(t, *p)),
 ]
 DECISIONS = [  # zetas, lapses, repetition, bias; one zeta, one lapse, repeats, leans
     ((0.2, 0.35), (0.1, 0.2), 0.15, 0.0, False, False, True, False),
@@ -34,35 +40,50 @@ def trials(n=400, seed=0):
     choice = np.where(rng.random(n) < 0.8, side, -side).astype(np.int8)
     choice[rng.random(n) < 0.1] = 0
     biased = (np.arange(n) > 30).astype(np.int8)
-    previous, last = np.zeros(n, np.int8), 0
+    previous = np.zeros(n, np.int8)
+    last = 0
     for i in range(n):
         last = last if i and session[i] == session[i - 1] else 0
-        previous[i], last = last, choice[i] or last
+        previous[i] = last
+        last = choice[i] or last
     names = ("session", "choice", "side", "previous", "biased", "contrast")
     arrays = (session, choice, side, previous, biased, contrast)
-    return arrays, [dict(zip(names, row, strict=True)) for row in zip(*(a.tolist() for a in arrays), strict=True)]
+    return arrays, [
+        dict(zip(names, row, strict=True))
+        for row in zip(*(a.tolist() for a in arrays), strict=True)
+    ]
 
 
 def prior_of(model, arrays, shift, parameters):
-    prior, dprior = np.empty(len(arrays[0])), np.empty((len(parameters), len(arrays[0])))
+    prior = np.empty(len(arrays[0]))
+    dprior = np.empty((len(parameters), len(arrays[0])))
     _core.choice_prior(model, arrays, shift, np.array(parameters), prior, dprior)
     return prior, dprior
 
 
 @pytest.mark.parametrize("model, parameters, shift, slow", MODELS)
-def test_priors_are_those_of_the_twin_and_their_derivatives_those_of_differences(model, parameters, shift, slow):
+def test_priors_are_those_of_the_twin_and_their_derivatives_those_of_differences(
+    model, parameters, shift, slow
+):
     arrays, table = trials()
     prior, dprior = prior_of(model, arrays, shift, parameters)
     np.testing.assert_allclose(prior, slow(table, parameters), atol=1e-12)
     for k, value in enumerate(parameters):
-        ends = [prior_of(model, arrays, shift, [*parameters[:k], value + s * 1e-6, *parameters[k + 1 :]])[0] for s in (1, -1)]
+        ends = [
+            prior_of(
+                model, arrays, shift, [*parameters[:k], value + s * 1e-6, *parameters[k + 1 :]]
+            )[0]
+            for s in (1, -1)
+        ]
         np.testing.assert_allclose(dprior[k], np.subtract(*ends) / 2e-6, atol=1e-8)
 
 
 def likelihood(arrays, decision, prior, dprior):
     zeta, lapse, repetition, bias, *flags = decision
     k = (1 if flags[0] else 2) + (1 if flags[1] else 2) + sum(flags[2:]) + len(dprior)
-    gradient, outer, log_p = np.empty(k), np.empty((k, k)), np.empty(len(prior))
+    gradient = np.empty(k)
+    outer = np.empty((k, k))
+    log_p = np.empty(len(prior))
     value = _core.choice_likelihood(
         arrays,
         (0.49, *zeta, *lapse, repetition, bias, *flags),
@@ -108,14 +129,23 @@ def test_likelihood_is_that_of_the_twin_and_its_gradient_that_of_differences(dec
 
     theta = [*(zeta[:1] if one_zeta else zeta), *(lapse[:1] if one_lapse else lapse)]
     theta += [*([repetition] if repeats else []), *([bias] if leans else []), *parameters]
-    each = np.stack([(at(np.add(theta, s)) - at(np.subtract(theta, s))) / 2e-6 for s in 1e-6 * np.eye(len(theta))], 1)
+    each = np.stack(
+        [
+            (at(np.add(theta, s)) - at(np.subtract(theta, s))) / 2e-6
+            for s in 1e-6 * np.eye(len(theta))
+        ],
+        1,
+    )
     np.testing.assert_allclose(gradient, each.sum(0), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(outer, each.T @ each, rtol=1e-4, atol=1e-4)
 
 
 def test_sign_of_the_prior():
     """SPEC's check: c = .25 and π = .8 make right more likely, c = 0 and π = .8 as well."""
-    arrays = tuple(np.array([v, v], t) for v, t in ((0, np.int64), (1, np.int8), (1, np.int8), (0, np.int8), (1, np.int8)))
+    arrays = tuple(
+        np.array([v, v], t)
+        for v, t in ((0, np.int64), (1, np.int8), (1, np.int8), (0, np.int8), (1, np.int8))
+    )
     shown = np.empty(2)
     decision = (0.49, 0.3, 0.3, 0, 0, 0, 0, True, True, False, False)
     _core.choice_p_right(
@@ -159,27 +189,53 @@ hrnn._core.kernel_log(y, out := np.empty_like(y))
 assert (abs(out - np.log(y)) / np.spacing(abs(np.log(y)))).max() < 4
 print("ok")
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"HRNN_CPU": isa})
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"HRNN_CPU": isa},
+    )
     assert done.stdout.strip() == "ok", done.stderr
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"model": 5}, "model must be in 0..4"), ({"parameters": np.zeros(2)}, "parameters.shape"),
-    ({"dprior": np.empty((1, 3))}, "dprior.shape"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"model": 5}, "model must be in 0..4"),
+        ({"parameters": np.zeros(2)}, "parameters.shape"),
+        ({"dprior": np.empty((1, 3))}, "dprior.shape"),
+    ],
+)
 def test_the_binding_names_what_does_not_fit(change, message):
     arrays, _ = trials(20)
-    given = {"model": 0, "trials": arrays, "shift": 1, "parameters": np.array([0.1]), "prior": np.empty(20), "dprior": np.empty((1, 20))}
+    given = {
+        "model": 0,
+        "trials": arrays,
+        "shift": 1,
+        "parameters": np.array([0.1]),
+        "prior": np.empty(20),
+        "dprior": np.empty((1, 20)),
+    }
     with pytest.raises(ValueError, match=message):
         _core.choice_prior(*(given | change).values())
 
 
 def test_a_prior_that_is_clipped_does_not_move():
-    """Runs of 32 choices of one side, after which the prior has just been clipped, and a strong stimulus on the other."""
+    """Runs of 32 choices of one side, after which the prior has just been clipped.
+
+    And a strong stimulus on the other.
+    """
     n = 330
     choice = np.where(np.arange(n) % 33 < 32, 1, -1).astype(np.int8)
     contrast = np.where(choice > 0, 0.1, -2.0)
-    arrays = (np.arange(n) // 33, choice, choice.copy(), np.r_[0, choice[:-1]].astype(np.int8), np.ones(n, np.int8), contrast)
+    arrays = (
+        np.arange(n) // 33,
+        choice,
+        choice.copy(),
+        np.r_[0, choice[:-1]].astype(np.int8),
+        np.ones(n, np.int8),
+        contrast,
+    )
     decision = ((0.3, 0.3), (0.1, 0.1), 0.0, 0.0, True, True, False, False)
 
     def at(alpha):

@@ -13,10 +13,17 @@ from hrnn.choice.external import r_hat, regressors
 
 
 def weighted(bias, n_sessions=4, contrast=4.0, previous=0.5, seed=0):
-    """Trials of one mouse whose choices follow weights; bias is a function of the trial's place, 0 to 1."""
+    """Trials of one mouse whose choices follow weights.
+
+    Bias is a function of the trial's place, 0 to 1.
+    """
     rng = np.random.default_rng(seed)
-    t = hrnn.rollout(hrnn.BayesianActor("none"), hrnn.Task.preset("ibl", contrast_gain=1.0).sample(n_sessions=n_sessions, rng=seed)).trials
-    choice, last = np.zeros(len(t), int), 0
+    t = hrnn.rollout(
+        hrnn.BayesianActor("none"),
+        hrnn.Task.preset("ibl", contrast_gain=1.0).sample(n_sessions=n_sessions, rng=seed),
+    ).trials
+    choice = np.zeros(len(t), int)
+    last = 0
     for i, (session, c) in enumerate(zip(t.session, t.signed_strength, strict=True)):
         last = last if i and session == t.session[i - 1] else 0
         z = bias(i / len(t)) + contrast * np.tanh(5 * c) / np.tanh(5) + previous * last
@@ -39,9 +46,13 @@ def test_drifting_weights_are_followed():
     found = mice.drift(table)
     third = len(table) // 3
     assert found.weights.bias[:third].mean() < -0.3 and found.weights.bias[-third:].mean() > 0.3
-    assert found.weights.contrast.mean() == pytest.approx(4, abs=0.7) and found.weights.previous.mean() == pytest.approx(0.5, abs=0.3)
+    assert found.weights.contrast.mean() == pytest.approx(
+        4, abs=0.7
+    ) and found.weights.previous.mean() == pytest.approx(0.5, abs=0.3)
     assert (found.weight_se > 0).all(axis=None) and np.isfinite(found.log_evidence)
-    assert found.bits_per_trial[0] > mice.fit(table, "flat").bits_per_trial[0] and isinstance(found, mice.Fit)
+    assert found.bits_per_trial[0] > mice.fit(table, "flat").bits_per_trial[0] and isinstance(
+        found, mice.Fit
+    )
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -49,7 +60,10 @@ def test_states_of_a_glm_hmm_are_found():
     pytest.importorskip("dynamax")
     table = weighted(lambda at: 0.0 if at < 0.5 else 3.0)
     found = mice.glm_hmm(table, 2, n_starts=2, n_iterations=30)
-    assert found.transition.sum(1) == pytest.approx([1, 1], abs=1e-4) and found.posterior.shape == (len(table), 2)
+    assert found.transition.sum(1) == pytest.approx([1, 1], abs=1e-4) and found.posterior.shape == (
+        len(table),
+        2,
+    )
     biased = int(np.argmax([found.params[f"bias_{k}"][0] for k in (1, 2)]))
     assert found.posterior[-500:, biased].mean() > 0.7 > 0.3 > found.posterior[:500, biased].mean()
 
@@ -57,15 +71,24 @@ def test_states_of_a_glm_hmm_are_found():
 def test_the_posterior_is_that_of_the_errors_where_there_are_many_trials():
     pytest.importorskip("emcee")
     table = weighted(lambda _: 0.0, n_sessions=6)
-    truth = dataclasses.replace(mice.fit(table, n_starts=1), params=pd.DataFrame({"zeta": [0.2], "lapse": [0.1], "alpha": [0.2]}))
+    truth = dataclasses.replace(
+        mice.fit(table, n_starts=1),
+        params=pd.DataFrame({"zeta": [0.2], "lapse": [0.1], "alpha": [0.2]}),
+    )
     made = table.assign(choice=mice.simulate(truth, rng=0)[0].choice)
     fitted = mice.fit(made, "action_kernel", errors="hessian")
     draws, summary = mice.posterior(fitted, n_steps=600)
     table = summary.set_index("parameter")
     for name in ("zeta", "alpha"):
-        assert table.loc[name, "mean"] == pytest.approx(fitted.params[name][0], abs=1.0 * fitted.se[name][0])
+        assert table.loc[name, "mean"] == pytest.approx(
+            fitted.params[name][0], abs=1.0 * fitted.se[name][0]
+        )
         assert table.loc[name, "sd"] == pytest.approx(fitted.se[name][0], rel=0.3)
-    assert (table.r_hat < 1.1).all() and (table.ess > 100).all() and list(draws) == fitted.params.columns.tolist()
+    assert (
+        (table.r_hat < 1.1).all()
+        and (table.ess > 100).all()
+        and list(draws) == fitted.params.columns.tolist()
+    )
     again, _ = mice.posterior(fitted, n_steps=20)
     pd.testing.assert_frame_equal(again, mice.posterior(fitted, n_steps=20)[0], check_exact=True)
 

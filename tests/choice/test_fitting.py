@@ -1,4 +1,7 @@
-"""Models of choice: every likelihood against its twin, fits against SciPy, recovery with coverage, comparison, nulls, bad input."""
+"""Models of choice: every likelihood against its twin, fits against SciPy, recovery with coverage.
+
+Comparison, nulls, bad input.
+"""
 
 import dataclasses
 import os
@@ -15,22 +18,36 @@ from hrnn import mice
 from hrnn.choice import variation
 from hrnn.choice.fitting import climb, fit_units
 from hrnn.choice.maximise import hessian, maximise
-from hrnn.choice.models import IBL_TASK, MODELS, PRIOR_MODELS, Repeating, model_of, semi_markov_prior
+from hrnn.choice.models import (
+    IBL_TASK,
+    MODELS,
+    PRIOR_MODELS,
+    Repeating,
+    model_of,
+    semi_markov_prior,
+)
 from hrnn.choice.trials import units
 
 TRUTH = {"zeta": 0.2, "lapse": 0.1, "alpha": 0.2}
 
 
 def table_of(n_subjects=1, n_sessions=6, seed=0, task=None):
-    """Trials of the rig's task with choices of nobody in particular; some trials without a choice."""
+    """Trials of the rig's task with choices of nobody in particular.
+
+    Some trials without a choice.
+    """
     rng = np.random.default_rng(seed)
     task = task or hrnn.Task.preset("ibl", contrast_gain=1.0)
     parts = []
     for k in range(n_subjects):
-        t = hrnn.rollout(hrnn.BayesianActor("none"), task.sample(n_sessions=n_sessions, rng=rng)).trials
+        t = hrnn.rollout(
+            hrnn.BayesianActor("none"), task.sample(n_sessions=n_sessions, rng=rng)
+        ).trials
         side = t.side.to_numpy()
         choice = np.where(rng.random(len(t)) < 0.8, side, -side) * (rng.random(len(t)) > 0.05)
-        parts.append(t.assign(subject=f"s{k}", choice=choice, correct=choice == side, timeout=choice == 0))
+        parts.append(
+            t.assign(subject=f"s{k}", choice=choice, correct=choice == side, timeout=choice == 0)
+        )
     return pd.concat(parts, ignore_index=True)
 
 
@@ -46,7 +63,11 @@ def choices(table):
 
 def rows_of(choices):
     names = ("session", "choice", "side", "previous", "contrast")
-    rows = zip(*(getattr(choices, name).tolist() for name in names), (choices.block_side != 0).tolist(), strict=True)
+    rows = zip(
+        *(getattr(choices, name).tolist() for name in names),
+        (choices.block_side != 0).tolist(),
+        strict=True,
+    )
     return [dict(zip((*names, "biased"), row, strict=True)) for row in rows]
 
 
@@ -54,7 +75,8 @@ def middle(model, choices):
     return np.array([0.4 * p.start_low + 0.6 * p.start_high for p in model.parameters(choices)])
 
 
-# ---- likelihoods ---------------------------------------------------------------------------------------------------
+# ---- likelihoods ---------------------------------------------------------------------------------
+# ------------------
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -65,20 +87,34 @@ def test_gradients_are_those_of_differences_and_values_those_of_the_predictions(
     p = model.p_right(choices, theta)
     chosen = np.where(choices.choice > 0, p, 1 - p)[choices.responded]
     assert value == pytest.approx(np.log(chosen).sum(), rel=1e-10)
-    ends = [[model.evaluate(choices, theta + s * d)[0] for d in 1e-5 * np.eye(len(theta))] for s in (1, -1)]
+    ends = [
+        [model.evaluate(choices, theta + s * d)[0] for d in 1e-5 * np.eye(len(theta))]
+        for s in (1, -1)
+    ]
     np.testing.assert_allclose(gradient, np.subtract(*ends) / 2e-5, rtol=2e-4, atol=2e-3)
     assert np.linalg.eigvalsh(information).min() > -1e-9 * np.abs(information).max()
 
 
-@pytest.mark.parametrize("options", [{}, {"lapses": 2}, {"zetas": 2}, {"bias": True},
-                                     {"lapses": 2, "zetas": 2, "repetition": True, "bias": True}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"lapses": 2},
+        {"zetas": 2},
+        {"bias": True},
+        {"lapses": 2, "zetas": 2, "repetition": True, "bias": True},
+    ],
+)
 def test_options_of_the_decision_stage(choices, options):
     model = model_of("action_kernel", **options)
     names = [p.name for p in model.parameters(choices)]
     theta = middle(model, choices)
     value = dict(zip(names, theta, strict=True))
     zeta = [value.get("zeta_left", value.get("zeta")), value.get("zeta_right", value.get("zeta"))]
-    lapse = [value.get("lapse_left", value.get("lapse")), value.get("lapse_right", value.get("lapse"))]
+    lapse = [
+        value.get("lapse_left", value.get("lapse")),
+        value.get("lapse_right", value.get("lapse")),
+    ]
     rows = rows_of(choices)
     p = twin.p_right(
         rows,
@@ -93,9 +129,13 @@ def test_options_of_the_decision_stage(choices, options):
 
 
 def test_semi_markov_prior_is_that_of_a_dense_filter(choices):
-    """State (block, age) as one matrix; unbiased trials are ½, trials without a choice freeze it."""
+    """State (block, age) as one matrix.
+
+    Unbiased trials are ½, trials without a choice freeze it.
+    """
     task = IBL_TASK
-    hazard, most = task.block_length_hazard(), task.block_max
+    hazard = task.block_length_hazard()
+    most = task.block_max
     step = np.zeros((2 * most, 2 * most))  # index: block * most + age - 1
     for b in (0, 1):
         for age in range(1, most + 1):
@@ -104,7 +144,8 @@ def test_semi_markov_prior_is_that_of_a_dense_filter(choices):
                 step[b * most + age, b * most + age - 1] += 1 - hazard[age]
     p = task.p_block
     emission = {s: np.repeat([p if s < 0 else 1 - p, p if s > 0 else 1 - p], most) for s in (-1, 1)}
-    expected, state = [], None
+    expected = []
+    state = None
     for i in range(len(choices.choice)):
         if choices.first[i]:
             state = np.zeros(2 * most)
@@ -119,20 +160,29 @@ def test_semi_markov_prior_is_that_of_a_dense_filter(choices):
 def test_sessions_that_start_in_a_block_are_biased_from_the_first_trial(table):
     biased = table[table.block_side != 0]
     trials = units(biased, "subject")[1][0]
-    prior, first = semi_markov_prior(trials), np.flatnonzero(trials.first)
+    prior = semi_markov_prior(trials)
+    first = np.flatnonzero(trials.first)
     np.testing.assert_allclose(prior[first], 0.5)
     assert np.abs(prior[first + 1] - 0.5)[trials.responded[first]].min() > 0.1
 
 
 def test_the_observers_blocks_last_up_to_100_trials():
     pmf = IBL_TASK.block_length_pmf()
-    assert len(pmf) == 101 and (pmf > 0).sum() == 81 and pmf[50] / pmf[51] == pytest.approx(np.exp(1 / 60))
+    assert (
+        len(pmf) == 101
+        and (pmf > 0).sum() == 81
+        and pmf[50] / pmf[51] == pytest.approx(np.exp(1 / 60))
+    )
 
 
 def test_history_of_the_glm_begins_anew_in_every_session(choices):
     X = model_of("history_glm").design(choices)
     correct, wrong, block, one = X[:, -4:].T
-    assert (correct[choices.first] == 0).all() and (wrong[choices.first] == 0).all() and (one == 1).all()
+    assert (
+        (correct[choices.first] == 0).all()
+        and (wrong[choices.first] == 0).all()
+        and (one == 1).all()
+    )
     np.testing.assert_array_equal(block, choices.block_side)
     later = np.flatnonzero(~choices.first)
     right = choices.choice[later - 1] == choices.side[later - 1]
@@ -145,19 +195,30 @@ def test_the_published_window_contains_the_present(choices):
     leaky, right = (model_of(name) for name in ("exponential_with_current_trial", "exponential"))
     theta = middle(right, choices)
     gap = (leaky.prior(choices, theta) - right.prior(choices, theta)) * choices.side
-    assert (gap[choices.responded] > 0).all() and leaky.evaluate(choices, theta)[0] != right.evaluate(choices, theta)[0]
+    assert (gap[choices.responded] > 0).all() and leaky.evaluate(choices, theta)[
+        0
+    ] != right.evaluate(choices, theta)[0]
 
 
-# ---- the search ----------------------------------------------------------------------------------------------------
+# ---- the search ----------------------------------------------------------------------------------
+# ------------------
 
 
 @pytest.mark.parametrize("name", ["action_kernel", "markov", "exponential", "history_glm"])
 def test_the_maximum_is_that_of_scipy(choices, name):
     model = model_of(name)
     fitted = mice.fit(table_of(), name, n_starts=3)
-    low, high = (np.array([getattr(p, end) for p in model.parameters(choices)]) for end in ("low", "high"))
-    found = minimize(lambda t: [-x for x in model.evaluate(choices, t)[:2]], middle(model, choices), jac=True, method="L-BFGS-B",
-                     bounds=np.column_stack([low, high]), options={"ftol": 1e-13, "gtol": 1e-7, "maxiter": 2000})
+    low, high = (
+        np.array([getattr(p, end) for p in model.parameters(choices)]) for end in ("low", "high")
+    )
+    found = minimize(
+        lambda t: [-x for x in model.evaluate(choices, t)[:2]],
+        middle(model, choices),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=np.column_stack([low, high]),
+        options={"ftol": 1e-13, "gtol": 1e-7, "maxiter": 2000},
+    )
     assert fitted.converged.all() and fitted.log_likelihood[0] >= -found.fun - 1e-4
     assert fitted.log_likelihood[0] == pytest.approx(-found.fun, abs=2e-3)
 
@@ -184,19 +245,34 @@ def test_psychometric_is_that_of_its_own_module(table):
 def test_a_search_holds_to_its_bounds_and_says_when_it_has_not_come_to_an_end(monkeypatch):
     bowl = lambda t: (-((t - 2) ** 2).sum(), -2 * (t - 2), 2 * np.eye(2))  # noqa: E731
     found = maximise(bowl, np.zeros(2), np.zeros(2), np.array([1.0, 5.0]))
-    assert found.theta == pytest.approx([1, 2], abs=1e-5) and found.converged and found.information[0, 0] == 0
+    assert (
+        found.theta == pytest.approx([1, 2], abs=1e-5)
+        and found.converged
+        and found.information[0, 0] == 0
+    )
     slope = lambda t: (t.sum(), np.ones(1), np.full((1, 1), 1e-12))  # noqa: E731
     assert maximise(slope, np.zeros(1), np.zeros(1), np.ones(1)).theta[0] == 1
     monkeypatch.setattr(sys.modules["hrnn.choice.maximise"], "MAX_STEPS", 1)
     assert not maximise(bowl, np.zeros(2), np.zeros(2), np.array([5.0, 5.0])).converged
     quartic = lambda t: (-(t**4).sum(), -4 * t**3, np.diag(12 * t**2))  # noqa: E731
-    np.testing.assert_allclose(hessian(quartic, np.ones(2), np.eye(2) * 1e4, -np.ones(2) * 9, np.ones(2) * 9, np.ones(2, bool)),
-                               -12 * np.eye(2), rtol=1e-4)
+    np.testing.assert_allclose(
+        hessian(
+            quartic, np.ones(2), np.eye(2) * 1e4, -np.ones(2) * 9, np.ones(2) * 9, np.ones(2, bool)
+        ),
+        -12 * np.eye(2),
+        rtol=1e-4,
+    )
 
 
 def test_lapses_that_nearly_vanish_are_no_trap():
-    """Nearly faultless choices: a single start finds what ten find, and what is best lies inside the bounds."""
-    run = hrnn.rollout(hrnn.BayesianActor(), hrnn.Task.preset("ibl").replace(n_blocks=15).sample(n_sessions=10, rng=4))
+    """Nearly faultless choices.
+
+    A single start finds what ten find, and what is best lies inside the bounds.
+    """
+    run = hrnn.rollout(
+        hrnn.BayesianActor(),
+        hrnn.Task.preset("ibl").replace(n_blocks=15).sample(n_sessions=10, rng=4),
+    )
     one, ten = (mice.fit(run, "action_kernel", n_starts=n) for n in (1, 10))
     assert one.log_likelihood[0] == pytest.approx(ten.log_likelihood[0], abs=0.01)
     assert ten.agreement[0] == 1 and 0.002 < ten.params.lapse[0] < 0.05
@@ -209,7 +285,10 @@ def test_every_start_ends_at_the_best(name):
 
 
 def simulated(n=40, seed=0, model="action_kernel", truth=None, **options):
-    """n subjects that are the model, each in trials of its own: (Fit that holds the truth, table)."""
+    """n subjects that are the model, each in trials of its own.
+
+    (Fit that holds the truth, table).
+    """
     table = table_of(n, n_sessions=5, seed=seed)
     fitted = mice.fit(table, model, n_starts=1, **options)
     truth = truth or TRUTH
@@ -226,17 +305,33 @@ def test_parameters_are_recovered_and_intervals_cover_at_their_rate():
         assert 178 <= part.covered.sum() <= 200, name
 
 
-@pytest.mark.parametrize("model, truth", [
-    ("four_alpha", {"zeta": 0.25, "lapse": 0.05, "alpha_chosen_correct": 0.3, "alpha_chosen_wrong": 0.1, "alpha_other_correct": 0.2,
-                    "alpha_other_wrong": 0.15}),
-    ("stimulus_kernel", TRUTH), ("markov", {"zeta": 0.2, "lapse": 0.1, "hazard": 0.05}), ("semi_markov", {"zeta": 0.2, "lapse": 0.1}),
-])
+@pytest.mark.parametrize(
+    "model, truth",
+    [
+        (
+            "four_alpha",
+            {
+                "zeta": 0.25,
+                "lapse": 0.05,
+                "alpha_chosen_correct": 0.3,
+                "alpha_chosen_wrong": 0.1,
+                "alpha_other_correct": 0.2,
+                "alpha_other_wrong": 0.15,
+            },
+        ),
+        ("stimulus_kernel", TRUTH),
+        ("markov", {"zeta": 0.2, "lapse": 0.1, "hazard": 0.05}),
+        ("semi_markov", {"zeta": 0.2, "lapse": 0.1}),
+    ],
+)
 def test_other_models_are_recovered_too(model, truth):
     found = mice.recover(
         simulated(12, model=model, truth=truth), between_sessions=False, n_starts=2
     )
     for name, part in found.groupby("parameter"):
-        assert part.estimate.mean() == pytest.approx(truth[name], abs=4 * part.se.mean() / np.sqrt(12) + 0.01), name
+        assert part.estimate.mean() == pytest.approx(
+            truth[name], abs=4 * part.se.mean() / np.sqrt(12) + 0.01
+        ), name
 
 
 def test_repetition_bias_and_two_lapses_are_recovered():
@@ -270,28 +365,40 @@ def test_a_bias_is_told_from_a_prior(model):
 def test_history_of_a_simulated_glm_is_its_own():
     fitted = mice.fit(table_of(12, n_sessions=6), "history_glm")
     truth = fitted.params.copy()
-    truth["previous_correct"], truth["previous_wrong"] = 0.8, -0.5
+    truth["previous_correct"] = 0.8
+    truth["previous_wrong"] = -0.5
     found = (
         mice.recover(dataclasses.replace(fitted, params=truth), between_sessions=False, n_starts=1)
         .groupby("parameter")
         .estimate.mean()
     )
-    assert found["previous_correct"] == pytest.approx(0.8, abs=0.1) and found["previous_wrong"] == pytest.approx(-0.5, abs=0.15)
+    assert found["previous_correct"] == pytest.approx(0.8, abs=0.1) and found[
+        "previous_wrong"
+    ] == pytest.approx(-0.5, abs=0.15)
 
 
 def test_simulated_choices_follow_the_predicted_probabilities(choices):
-    """Given the choices that were made before, each is right as often as the model says; none where there was none."""
-    model, theta = model_of("four_alpha"), np.array([0.3, 0.1, 0.3, 0.1, 0.2, 0.15])
-    made = choices.with_choice(model.simulate(choices, theta, np.random.default_rng(0).random(len(choices.choice))))
+    """Given the choices that were made before, each is right as often as the model says.
+
+    None where there was none.
+    """
+    model = model_of("four_alpha")
+    theta = np.array([0.3, 0.1, 0.3, 0.1, 0.2, 0.15])
+    made = choices.with_choice(
+        model.simulate(choices, theta, np.random.default_rng(0).random(len(choices.choice)))
+    )
     assert ((made.choice == 0) == (choices.choice == 0)).all()
     p = model.p_right(made, theta)[made.responded]
     right = made.choice[made.responded] > 0
     for low in np.arange(0, 1, 0.2):
         inside = (p >= low) & (p < low + 0.2)
-        assert right[inside].mean() == pytest.approx(p[inside].mean(), abs=4 * 0.5 / np.sqrt(inside.sum()))
+        assert right[inside].mean() == pytest.approx(
+            p[inside].mean(), abs=4 * 0.5 / np.sqrt(inside.sum())
+        )
 
 
-# ---- standard errors -----------------------------------------------------------------------------------------------
+# ---- standard errors
+# -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -356,8 +463,19 @@ def test_clustered_errors_of_a_prior_model_are_those_of_differences(kernel):
         return np.array([each[rows].sum() for rows in choices.sessions])
 
     scores = np.stack([(of_sessions(theta + d) - of_sessions(theta - d)) / 2e-4 for d in step], 1)
-    second = [[(of_sessions(theta + d + e) - of_sessions(theta + d - e) - of_sessions(theta - d + e)
-                + of_sessions(theta - d - e)).sum() / 4e-8 for e in step] for d in step]
+    second = [
+        [
+            (
+                of_sessions(theta + d + e)
+                - of_sessions(theta + d - e)
+                - of_sessions(theta - d + e)
+                + of_sessions(theta - d - e)
+            ).sum()
+            / 4e-8
+            for e in step
+        ]
+        for d in step
+    ]
     bread = np.linalg.inv(second)
     expected = np.sqrt(np.diag(bread @ (6 / 5 * scores.T @ scores) @ bread))
     np.testing.assert_allclose(fitted.se.iloc[0], expected, rtol=0.01)
@@ -385,7 +503,8 @@ def test_what_a_single_session_tells_of_has_no_clustered_error(table):
     assert fitted.se.columns[fitted.se.isna().iloc[0]].tolist() == ["left_6.25"]
 
 
-# ---- sessions that differ ------------------------------------------------------------------------------------------
+# ---- sessions that differ
+# ------------------------------------------------------------------------------------------
 
 SPREAD = np.diag([0.05, 0.04, 0.08]) ** 2  # of zeta, lapse and alpha between sessions
 
@@ -397,8 +516,10 @@ def many_sessions(n, seed=0):
 
 
 def test_how_sessions_differ_is_found_again():
-    model, theta = model_of("action_kernel"), np.array(list(TRUTH.values()))
-    choices, random = many_sessions(300), np.random.default_rng(0)
+    model = model_of("action_kernel")
+    theta = np.array(list(TRUTH.values()))
+    choices = many_sessions(300)
+    random = np.random.default_rng(0)
     for spread, low, high in ((SPREAD, 0.75, 1.25), (np.zeros((3, 3)), 0, 0)):
         made = variation.varied(model, choices, theta, spread, random)
         best = fitted_to([made], "hessian").theta(0)
@@ -439,8 +560,10 @@ def test_clustered_intervals_cover_where_sessions_differ_and_those_of_the_hessia
 
     178 is the binomial bound (.001) of 95 %.
     """
-    model, theta = model_of("action_kernel"), np.array(list(TRUTH.values()))
-    choices, random = many_sessions(200 * 12), np.random.default_rng(1)
+    model = model_of("action_kernel")
+    theta = np.array(list(TRUTH.values()))
+    choices = many_sessions(200 * 12)
+    random = np.random.default_rng(1)
     made = variation.varied(model, choices, theta, SPREAD, random)
     truth = fitted_to([made], "hessian").theta(0)
     each = [
@@ -479,7 +602,8 @@ def fitted_to(trials, errors):
 
 @pytest.mark.slow
 def test_recovery_with_sessions_that_differ_shows_errors_that_are_too_small():
-    model, theta = model_of("action_kernel"), np.array(list(TRUTH.values()))
+    model = model_of("action_kernel")
+    theta = np.array(list(TRUTH.values()))
     random = np.random.default_rng(2)
     made = [
         variation.varied(model, many_sessions(12, seed), theta, 2 * SPREAD, random)
@@ -499,28 +623,47 @@ def test_one_session_does_not_tell_how_sessions_differ(choices):
     assert len(mice.recover(alone, between_sessions=False, n_starts=1)) == 3
 
 
-# ---- what a fit says -----------------------------------------------------------------------------------------------
+# ---- what a fit says
+# -----------------------------------------------------------------------------------------------
 
 
 def test_a_fit_adds_up(table):
     found = mice.fit(table, "action_kernel")
-    n, k = found.n_trials[0], 3
+    n = found.n_trials[0]
+    k = 3
     assert n == (table.choice != 0).sum()
     rate = (table.choice > 0).sum() / n
     coin = n * (rate * np.log(rate) + (1 - rate) * np.log(1 - rate))
-    assert found.bits_per_trial[0] == pytest.approx((found.log_likelihood[0] - coin) / n / np.log(2))
-    assert (found.aic[0], found.bic[0]) == pytest.approx((2 * k - 2 * found.log_likelihood[0], k * np.log(n) - 2 * found.log_likelihood[0]))
+    assert found.bits_per_trial[0] == pytest.approx(
+        (found.log_likelihood[0] - coin) / n / np.log(2)
+    )
+    assert (found.aic[0], found.bic[0]) == pytest.approx(
+        (2 * k - 2 * found.log_likelihood[0], k * np.log(n) - 2 * found.log_likelihood[0])
+    )
     assert found.accuracy[0] == pytest.approx(np.exp(found.log_likelihood[0] / n))
     chosen = np.where(table.choice > 0, found.p_right, 1 - found.p_right)[table.choice != 0]
     assert np.log(chosen).sum() == pytest.approx(found.log_likelihood[0])
     assert found.prior[0] == 0.5 and np.isfinite(found.prior).all()
-    assert found.to_frame().columns[:7].tolist() == ["subject", "zeta", "lapse", "alpha", "se_zeta", "se_lapse", "se_alpha"]
+    assert found.to_frame().columns[:7].tolist() == [
+        "subject",
+        "zeta",
+        "lapse",
+        "alpha",
+        "se_zeta",
+        "se_lapse",
+        "se_alpha",
+    ]
 
 
 def test_the_order_of_subjects_and_rows_and_threads_change_nothing():
     table = table_of(3, n_sessions=3)
     one = mice.fit(table, "action_kernel", n_starts=3)
-    shuffled = table.iloc[np.r_[np.arange(len(table))[(table.subject == "s2").to_numpy()], np.flatnonzero(table.subject != "s2")]]
+    shuffled = table.iloc[
+        np.r_[
+            np.arange(len(table))[(table.subject == "s2").to_numpy()],
+            np.flatnonzero(table.subject != "s2"),
+        ]
+    ]
     two = mice.fit(shuffled, "action_kernel", n_starts=3, n_threads=2)
     pd.testing.assert_frame_equal(one.to_frame(), two.to_frame(), check_exact=True)
     again = shuffled.index.to_numpy()
@@ -529,18 +672,26 @@ def test_the_order_of_subjects_and_rows_and_threads_change_nothing():
 
 def test_by_session_and_pooled():
     table = table_of(2, n_sessions=3)
-    each, pooled = (
-        mice.fit(table, "flat", by="session", errors="hessian", n_starts=1),
-        mice.fit(table, "flat", by="pooled", n_starts=1),
+    each = mice.fit(table, "flat", by="session", errors="hessian", n_starts=1)
+    pooled = mice.fit(table, "flat", by="pooled", n_starts=1)
+    assert (
+        len(each.names) == 6
+        and list(each.names) == ["subject", "session"]
+        and len(pooled.names) == 1
     )
-    assert len(each.names) == 6 and list(each.names) == ["subject", "session"] and len(pooled.names) == 1
     middle_ = mice.fit(table, "flat", n_starts=1).log_likelihood.sum()
     assert each.log_likelihood.sum() >= middle_ - 1e-6 >= pooled.log_likelihood.sum() - 1e-5
 
 
 def test_agents_are_fitted_by_the_same_call():
-    """Strengths become contrasts of at most 1; the exponential actor is described by a stimulus kernel, not by an action kernel."""
-    run = hrnn.rollout(hrnn.BayesianActor("exponential", learning_rate=0.15), hrnn.Task().sample(n_sessions=40, rng=0))
+    """Strengths become contrasts of at most 1.
+
+    The exponential actor is described by a stimulus kernel, not by an action kernel.
+    """
+    run = hrnn.rollout(
+        hrnn.BayesianActor("exponential", learning_rate=0.15),
+        hrnn.Task().sample(n_sessions=40, rng=0),
+    )
     found = mice.fit(run, "stimulus_kernel", n_starts=2)
     assert np.abs(found.trials[0].contrast).max() == 1 and found.names.subject[0] == "all"
     assert 0.1 < found.params.alpha[0] < 0.3
@@ -557,7 +708,8 @@ def test_a_parameter_at_its_bound_has_no_error():
     assert at_zero.se.isna().all() and at_zero.covered.isna().all()
 
 
-# ---- comparison ----------------------------------------------------------------------------------------------------
+# ---- comparison ----------------------------------------------------------------------------------
+# ------------------
 
 
 def test_folds_are_sessions_and_what_is_left_out_is_not_fitted():
@@ -601,7 +753,8 @@ def test_left_out_sessions_bear_the_labels_of_the_table(by):
 @pytest.mark.parametrize("name", ["exponential", "history_glm"])
 def test_searches_of_a_fold_see_nothing_of_what_is_left_out(monkeypatch, name):
     """Every search is on training sessions; other choices in a left-out session change none."""
-    module, calls = sys.modules["hrnn.choice.fitting"], []
+    module = sys.modules["hrnn.choice.fitting"]
+    calls = []
 
     def watched(model, choices, starts, climb=module.climb):
         calls.append(
@@ -612,7 +765,8 @@ def test_searches_of_a_fold_see_nothing_of_what_is_left_out(monkeypatch, name):
     monkeypatch.setattr(module, "climb", watched)
     table = table_of(1, n_sessions=4)
     mice.cross_validate(table, name, n_folds=4, n_starts=2)
-    first, calls[:] = list(calls), []
+    first = list(calls)
+    calls[:] = []
     mice.cross_validate(
         table.assign(choice=np.where(table.session == 2, -table.choice, table.choice)),
         name,
@@ -634,7 +788,11 @@ def test_the_model_that_made_the_choices_wins():
     for choices, rows in zip(made, truth.rows, strict=True):
         table.loc[rows, "choice"] = choices.choice
     found = mice.compare(table, ["flat", "stimulus_kernel", "action_kernel"], n_folds=5)
-    assert found.model[0] == "action_kernel" and found.exceedance[0] > 0.95 and found.difference[0] == 0
+    assert (
+        found.model[0] == "action_kernel"
+        and found.exceedance[0] > 0.95
+        and found.difference[0] == 0
+    )
     assert (found.difference_high[1:] < 0).all() and found.bic[0] == 0
 
 
@@ -668,11 +826,15 @@ def test_models_are_told_apart():
 def test_exceedance_of_equal_models_is_shared():
     assert mice.exceedance(np.zeros((10, 4))) == pytest.approx([0.25] * 4, abs=0.01)
     assert mice.exceedance(np.tile([[5.0, 0.0]], (20, 1)))[0] > 0.99
-    # three subjects, beyond doubt: Dirichlet(4, 1), whose first share is the larger with probability 1 - 2^-4
-    assert mice.exceedance(np.tile([[50.0, 0.0]], (3, 1)))[0] == pytest.approx(1 - 0.5**4, abs=0.005)
+    # three subjects, beyond doubt: Dirichlet(4, 1), whose first share is the larger with
+    # probability 1 - 2^-4
+    assert mice.exceedance(np.tile([[50.0, 0.0]], (3, 1)))[0] == pytest.approx(
+        1 - 0.5**4, abs=0.005
+    )
 
 
-# ---- nulls ---------------------------------------------------------------------------------------------------------
+# ---- nulls ---------------------------------------------------------------------------------------
+# ------------------
 
 
 def test_pseudo_blocks_have_the_rigs_lengths():
@@ -698,7 +860,8 @@ def test_who_ignores_blocks_does_not_follow_them():
 
 def history_mouse(choices, log_odds, block, uniforms):
     """Choices that follow contrast (slope 8), the previous choice, and the block."""
-    made, last = np.zeros(len(choices.choice), int), 0
+    made = np.zeros(len(choices.choice), int)
+    last = 0
     fixed = 8 * choices.contrast + block * choices.block_side
     for i, u in enumerate(uniforms):
         last = 0 if choices.first[i] else last
@@ -715,7 +878,8 @@ def test_who_repeats_follows_blocks_by_the_first_null_and_not_by_the_second():
     The binomial bound (.001) of .05 in 60 is 9.
     """
     task = hrnn.Task.preset("ibl", contrast_gain=1.0).replace(n_blocks=8)
-    table, rng = table_of(60, n_sessions=6, task=task), np.random.default_rng(0)
+    table = table_of(60, n_sessions=6, task=task)
+    rng = np.random.default_rng(0)
     made = table.copy()
     for choices, rows in zip(*units(table, "subject")[1:], strict=True):
         made.loc[rows, "choice"] = history_mouse(choices, 1.0, 0.0, rng.random(len(rows)))
@@ -726,7 +890,8 @@ def test_who_repeats_follows_blocks_by_the_first_null_and_not_by_the_second():
 
 def test_who_follows_the_blocks_does_so_by_both_nulls():
     task = hrnn.Task.preset("ibl", contrast_gain=1.0).replace(n_blocks=6)
-    table, rng = table_of(4, n_sessions=5, task=task), np.random.default_rng(0)
+    table = table_of(4, n_sessions=5, task=task)
+    rng = np.random.default_rng(0)
     made = table.copy()
     for choices, rows in zip(*units(table, "subject")[1:], strict=True):
         made.loc[rows, "choice"] = history_mouse(choices, 0.5, 1.0, rng.random(len(rows)))
@@ -762,7 +927,8 @@ def test_the_null_that_repeats_itself_knows_no_block(choices):
     )
 
 
-# ---- beside agents -------------------------------------------------------------------------------------------------
+# ---- beside agents
+# -------------------------------------------------------------------------------------------------
 
 
 def test_measures_of_mice_and_agents_are_the_same_functions():
@@ -770,18 +936,31 @@ def test_measures_of_mice_and_agents_are_the_same_functions():
     task = hrnn.Task.preset("ibl", contrast_gain=1.0).replace(strengths=(0.0, 1.0), n_blocks=8)
     table = table_of(1, n_sessions=10, task=task)
     zero = (table.signed_strength == 0) & (table.block_side != 0)
-    follows, against = (table.assign(choice=np.where(zero, sign * table.block_side, table.choice)) for sign in (1, -1))
-    both = mice.Beside(follows, {"none": against}, n_starts=1, models=("flat", "oracle"), n_pseudo=5)
+    follows, against = (
+        table.assign(choice=np.where(zero, sign * table.block_side, table.choice))
+        for sign in (1, -1)
+    )
+    both = mice.Beside(
+        follows, {"none": against}, n_starts=1, models=("flat", "oracle"), n_pseudo=5
+    )
     shift = both.population("shift_at_0").set_index("population").value
     assert (shift["mice"], shift["none"]) == (1, -1)
     for name, value in (("mice", 1), ("none", 0)):
         assert len(both.changes[name]) and (both.changes[name].value == value).all()
     fitted = mice.fit(follows, "action_kernel", n_starts=1)
     assert both.population("alpha").value[0] == pytest.approx(fitted.params.alpha[0], abs=1e-3)
-    assert set(both.measures.measure) == {"shift_at_0", "alpha", "bits_over_bayes", "bits_per_trial", "previous_correct", "previous_wrong"}
+    assert set(both.measures.measure) == {
+        "shift_at_0",
+        "alpha",
+        "bits_over_bayes",
+        "bits_per_trial",
+        "previous_correct",
+        "previous_wrong",
+    }
 
 
-# ---- bad input -----------------------------------------------------------------------------------------------------
+# ---- bad input -----------------------------------------------------------------------------------
+# ------------------
 
 
 @pytest.mark.parametrize(
@@ -807,11 +986,17 @@ def test_bad_arguments_are_named(table, change, error, message):
         mice.fit(given.pop("trials"), given.pop("model"), **given)
 
 
-@pytest.mark.parametrize("spoil, message", [
-    (lambda t: t.drop(columns="p_left"), "lacks"), (lambda t: t.assign(choice=0), "must have choices of every unit"),
-    (lambda t: t.assign(choice=2), "must be one of"), (lambda t: t.assign(side=0), "must be known where there is a choice"),
-    (lambda t: t.assign(signed_strength=np.nan), "must be finite"), (lambda t: t.iloc[:0], "at least one row"),
-])
+@pytest.mark.parametrize(
+    "spoil, message",
+    [
+        (lambda t: t.drop(columns="p_left"), "lacks"),
+        (lambda t: t.assign(choice=0), "must have choices of every unit"),
+        (lambda t: t.assign(choice=2), "must be one of"),
+        (lambda t: t.assign(side=0), "must be known where there is a choice"),
+        (lambda t: t.assign(signed_strength=np.nan), "must be finite"),
+        (lambda t: t.iloc[:0], "at least one row"),
+    ],
+)
 def test_bad_tables_are_named(table, spoil, message):
     with pytest.raises(ValueError, match=message):
         mice.fit(spoil(table), "flat")
@@ -823,7 +1008,9 @@ def test_degenerate_data_give_numbers_or_a_missing_error_but_never_crash(table, 
     one_side = table.assign(choice=np.where(table.choice != 0, 1, 0))
     for spoiled in (one_side, table[table.choice != 0].iloc[:2]):
         found = mice.fit(spoiled, name, n_starts=2)
-        assert np.isfinite(found.params.to_numpy()).all() and np.isfinite(found.log_likelihood).all()
+        assert (
+            np.isfinite(found.params.to_numpy()).all() and np.isfinite(found.log_likelihood).all()
+        )
 
 
 def test_one_session_cannot_be_cross_validated():
@@ -834,14 +1021,22 @@ def test_one_session_cannot_be_cross_validated():
     with pytest.raises(TypeError, match="fitted must be a Fit"):
         mice.simulate(3)
     with pytest.raises(ValueError, match="of a model of hrnn.mice.fit, got one of 'drift'"):
-        mice.simulate(dataclasses.replace(mice.fit(table_of(1, n_sessions=1), "flat", n_starts=1), model="drift"))
+        mice.simulate(
+            dataclasses.replace(
+                mice.fit(table_of(1, n_sessions=1), "flat", n_starts=1), model="drift"
+            )
+        )
 
 
 def test_prior_models_are_all_those_with_a_decision_stage():
-    assert set(PRIOR_MODELS) < set(MODELS) and set(MODELS) - set(PRIOR_MODELS) == {"history_glm", "psychometric"}
+    assert set(PRIOR_MODELS) < set(MODELS) and set(MODELS) - set(PRIOR_MODELS) == {
+        "history_glm",
+        "psychometric",
+    }
 
 
-# ---- real mice -----------------------------------------------------------------------------------------------------
+# ---- real mice -----------------------------------------------------------------------------------
+# ------------------
 
 
 @pytest.fixture(scope="module")
@@ -853,7 +1048,9 @@ def real():
 
 def bootstrapped(fitted, n, rng):
     """Standard deviations of the parameters over resampled sessions (P,), times √(G/(G - 1))."""
-    model, choices, theta = fitted._model, fitted.trials[0], fitted.theta(0)
+    model = fitted._model
+    choices = fitted.trials[0]
+    theta = fitted.theta(0)
     parts = [choices.select(rows) for rows in choices.sessions]
     drawn = []
     for picked in rng.integers(len(parts), size=(n, len(parts))):
@@ -878,7 +1075,8 @@ def bootstrapped(fitted, n, rng):
 )
 def test_clustered_errors_of_real_mice_are_those_of_resampled_sessions(real, model, kept):
     """Each ratio in .6 to 1.5 and their median in .9 to 1.1; the Hessian's median is below .75."""
-    rng, ratios = np.random.default_rng(0), []
+    rng = np.random.default_rng(0)
+    ratios = []
     for subject in ("CSHL_015", "KS014", "DY_007", "CSH_ZAD_001"):
         table = real[real.subject == subject]
         fits = {errors: mice.fit(table, model, errors=errors) for errors in ("session", "hessian")}

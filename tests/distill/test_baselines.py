@@ -10,15 +10,24 @@ import hrnn
 from hrnn import distill
 from hrnn.distill import baselines
 
-A, B, C = np.array([[0.7, 0.3], [0.2, 0.85]]), np.array([[-0.25, 0.25, 0.0], [-0.05, 0.05, 0.02]]), np.array([0.01, -0.01])
+A = np.array([[0.7, 0.3], [0.2, 0.85]])
+B = np.array([[-0.25, 0.25, 0.0], [-0.05, 0.05, 0.02]])
+C = np.array([0.01, -0.01])
 
 
 @pytest.fixture(scope="module")
 def school():
     """(rollout, teacher, RADD in its own two units, rollout in other sessions)."""
     net = hrnn.Network.from_arrays("tanh", W=A, U=B, b=C, V=[[-5, 0], [5, 0]], c=[0.1, -0.1])
-    run, master = (hrnn.rollout(net, hrnn.Task(n_blocks=2).sample(n_sessions=40, rng=seed)) for seed in (0, 1))
-    return run, net, distill.radd(run, net, rows=np.eye(2), scale=1.0, gains=[5.0], n_resamples=2), master
+    run, master = (
+        hrnn.rollout(net, hrnn.Task(n_blocks=2).sample(n_sessions=40, rng=seed)) for seed in (0, 1)
+    )
+    return (
+        run,
+        net,
+        distill.radd(run, net, rows=np.eye(2), scale=1.0, gains=[5.0], n_resamples=2),
+        master,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +37,23 @@ def learned(school):
     return {kind: students[0] for kind, students in made.items()}
 
 
-@pytest.mark.parametrize("kind, same, error", [
-    ("soft_targets", 0.97, 0.12), ("hidden_states", 0.97, 0.04), ("sampled_choices", 0.95, 0.15), ("full_force", 0.95, 0.12),
-])
+@pytest.mark.parametrize(
+    "kind, same, error",
+    [
+        ("soft_targets", 0.97, 0.12),
+        ("hidden_states", 0.97, 0.04),
+        ("sampled_choices", 0.95, 0.15),
+        ("full_force", 0.95, 0.12),
+    ],
+)
 def test_each_learns_a_teacher_that_it_can_represent(school, learned, kind, same, error):
     run, net, radd, master = school
     found = distill.Examiner(run, net, radd, master).examine(learned[kind].network)
-    assert found["same_choice"] > same and found["trajectory_error"] < error and found["p_difference"] < 0.05
+    assert (
+        found["same_choice"] > same
+        and found["trajectory_error"] < error
+        and found["p_difference"] < 0.05
+    )
     assert learned[kind].seconds > 0 and learned[kind].network.metadata["distilled"] == kind
 
 
@@ -59,8 +78,10 @@ def test_currents_of_a_teacher_in_its_own_units_are_learned_up_to_their_scale(sc
 def test_the_task_itself_is_learned_from_scratch(school, learned):
     *_, master = school
     first = baselines.first_network(2, np.random.default_rng(0))
-    correct = [(hrnn.rollout(net, master.sessions, hidden=False).choice == master.sessions.side).mean()
-               for net in (first, learned["from_scratch"].network)]
+    correct = [
+        (hrnn.rollout(net, master.sessions, hidden=False).choice == master.sessions.side).mean()
+        for net in (first, learned["from_scratch"].network)
+    ]
     assert correct[0] < 0.2 and correct[1] > 0.75
 
 
@@ -70,7 +91,12 @@ def test_losses_fall_to_what_the_teacher_itself_has(school, learned, kind):
     run, net, radd, _ = school
     lessons = baselines._lessons(kind, run, radd, baselines.TEMPERATURE, np.random.default_rng(0))
     gradient = np.empty_like(net.theta)
-    least = np.mean([part.gradient(net, net.theta, gradient, baselines.scratch_of(2, part.sequences)) for part in lessons])
+    least = np.mean(
+        [
+            part.gradient(net, net.theta, gradient, baselines.scratch_of(2, part.sequences))
+            for part in lessons
+        ]
+    )
     assert least - 0.01 < learned[kind].loss[-8:].mean() < least + 0.05 < learned[kind].loss[0]
 
 
@@ -78,10 +104,14 @@ def test_the_same_bits_from_one_thread_and_two_and_others_from_another_seed(scho
     run, net, radd, _ = school
 
     def thetas(n_threads, rng):
-        made = distill.students(run, net, [radd, radd], n_updates=5, n_threads=n_threads, progress=False, rng=rng)
+        made = distill.students(
+            run, net, [radd, radd], n_updates=5, n_threads=n_threads, progress=False, rng=rng
+        )
         return {kind: np.stack([s.network.theta for s in found]) for kind, found in made.items()}
 
-    one, two, other = thetas(1, 3), thetas(2, 3), thetas(2, 4)
+    one = thetas(1, 3)
+    two = thetas(2, 3)
+    other = thetas(2, 4)
     for kind in distill.KINDS:
         np.testing.assert_array_equal(one[kind], two[kind])
         assert (one[kind][0] != one[kind][1]).all(axis=None) or kind == "full_force"
@@ -97,16 +127,23 @@ def test_a_stop_ends_it_at_once(school):
             distill.student(kind, run, net, radd, stop=stop)
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"kind": "magic"}, "kind must be one of"), ({"n_updates": 0}, "n_updates"), ({"temperature": 0.0}, "temperature"),
-    ({"net": hrnn.Network.init("tanh", n_hidden=2, rng=0)}, "run must be a rollout of net"),
-    ({"radd": None}, "radd must be hrnn.distill.radd of this run"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"kind": "magic"}, "kind must be one of"),
+        ({"n_updates": 0}, "n_updates"),
+        ({"temperature": 0.0}, "temperature"),
+        ({"net": hrnn.Network.init("tanh", n_hidden=2, rng=0)}, "run must be a rollout of net"),
+        ({"radd": None}, "radd must be hrnn.distill.radd of this run"),
+    ],
+)
 def test_bad_arguments_are_named(school, change, message):
     run, net, radd, _ = school
     given = {"kind": "soft_targets", "run": run, "net": net, "radd": radd, "n_updates": 2} | change
     with pytest.raises(ValueError, match=message):
-        distill.student(given.pop("kind"), given.pop("run"), given.pop("net"), given.pop("radd"), **given)
+        distill.student(
+            given.pop("kind"), given.pop("run"), given.pop("net"), given.pop("radd"), **given
+        )
 
 
 def test_radd_of_another_run_is_refused(school):
@@ -121,12 +158,18 @@ def test_lessons_hold_the_teachers_softened_answers_in_training_sessions(school,
     run, net, radd, _ = school
     lessons = baselines._lessons(kind, run, radd, 3.0, np.random.default_rng(0))
     rows = np.concatenate([lesson.sequences.rows for lesson in lessons])
-    assert sorted(set(run.sessions.session[run.trial[rows]])) == radd.train_sessions.tolist() and len(set(rows)) == len(rows)
+    assert sorted(
+        set(run.sessions.session[run.trial[rows]])
+    ) == radd.train_sessions.tolist() and len(set(rows)) == len(rows)
     for lesson in lessons:
         margin = (run.hidden @ net.V.T + net.c) @ [-1, 1]
         at = lesson.sequences.rows
-        np.testing.assert_allclose(lesson.sequences.flat(lesson.q), 1 / (1 + np.exp(-margin[at] / tau)), rtol=1e-9)
-        np.testing.assert_array_equal(lesson.sequences.flat(lesson.weight) > 0, run.step[at] >= run.sessions.task.n_blank)
+        np.testing.assert_allclose(
+            lesson.sequences.flat(lesson.q), 1 / (1 + np.exp(-margin[at] / tau)), rtol=1e-9
+        )
+        np.testing.assert_array_equal(
+            lesson.sequences.flat(lesson.weight) > 0, run.step[at] >= run.sessions.task.n_blank
+        )
         assert lesson.weight.sum() == pytest.approx(1) and lesson.temperature == tau
         if kind == "hidden_states":
             np.testing.assert_allclose(lesson.sequences.flat(lesson.y), run.hidden[at])
@@ -135,9 +178,13 @@ def test_lessons_hold_the_teachers_softened_answers_in_training_sessions(school,
 def test_force_is_given_centred_currents_and_the_starts_of_sessions(school, monkeypatch):
     run, net, radd, _ = school
     seen = []
-    monkeypatch.setattr(baselines._core, "sequence_force", lambda *arguments: seen.append(arguments))
+    monkeypatch.setattr(
+        baselines._core, "sequence_force", lambda *arguments: seen.append(arguments)
+    )
     distill.student("full_force", run, net, radd)
     starts, current = (np.concatenate([arguments[k] for arguments in seen]) for k in (4, 5))
-    assert len(seen) == starts.sum() == len(radd.train_sessions) and all(arguments[4][0] == 1 for arguments in seen)
+    assert len(seen) == starts.sum() == len(radd.train_sessions) and all(
+        arguments[4][0] == 1 for arguments in seen
+    )
     np.testing.assert_allclose(current.mean(0), 0, atol=1e-12)
     assert np.abs(current).max() == pytest.approx(np.arctanh(1 / 1.01))

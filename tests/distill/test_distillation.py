@@ -13,13 +13,27 @@ from hrnn.distill import Distillation, bayes
 
 @pytest.fixture(scope="module")
 def school():
-    net = hrnn.Network.from_arrays("tanh", W=[[0.7, 0.3], [0.2, 0.85]], U=[[-0.25, 0.25, 0], [-0.05, 0.05, 0.02]], b=[0.01, -0.01],
-                                   V=[[-5, 0], [5, 0]], c=[0, 0])
-    run, master = (hrnn.rollout(net, hrnn.Task(n_blocks=2).sample(n_sessions=30, rng=seed)) for seed in (0, 1))
-    return run, net, distill.radd(run, net, rows=np.eye(2), scale=1.0, gains=[5.0], n_resamples=2), master
+    net = hrnn.Network.from_arrays(
+        "tanh",
+        W=[[0.7, 0.3], [0.2, 0.85]],
+        U=[[-0.25, 0.25, 0], [-0.05, 0.05, 0.02]],
+        b=[0.01, -0.01],
+        V=[[-5, 0], [5, 0]],
+        c=[0, 0],
+    )
+    run, master = (
+        hrnn.rollout(net, hrnn.Task(n_blocks=2).sample(n_sessions=30, rng=seed)) for seed in (0, 1)
+    )
+    return (
+        run,
+        net,
+        distill.radd(run, net, rows=np.eye(2), scale=1.0, gains=[5.0], n_resamples=2),
+        master,
+    )
 
 
-# ---- examination ---------------------------------------------------------------------------------------------------
+# ---- examination ---------------------------------------------------------------------------------
+# ------------------
 
 
 def test_a_teacher_is_its_own_best_student(school):
@@ -28,7 +42,11 @@ def test_a_teacher_is_its_own_best_student(school):
     copy = net.with_theta(net.theta)
     for student in (net, copy):
         found = examiner.examine(student)
-        assert found["same_choice"] == 1 and found["p_difference"] < 1e-12 and found["trajectory_error"] < 1e-12
+        assert (
+            found["same_choice"] == 1
+            and found["p_difference"] < 1e-12
+            and found["trajectory_error"] < 1e-12
+        )
         assert found["correct"] == pytest.approx((master.choice == master.sessions.side).mean())
     assert set(found) == set(distill.MEASURES)
 
@@ -37,18 +55,28 @@ def test_a_change_of_basis_is_no_error_of_the_trajectory(school):
     """The same network with its units exchanged and mirrored; what it says is the same, too."""
     run, net, radd, master = school
     flip = np.array([[0.0, -1.0], [1.0, 0.0]])
-    turned = hrnn.Network.from_arrays("tanh", W=flip @ net.W @ flip.T, U=flip @ net.U, b=flip @ net.b, V=net.V @ flip.T, c=net.c)
+    turned = hrnn.Network.from_arrays(
+        "tanh", W=flip @ net.W @ flip.T, U=flip @ net.U, b=flip @ net.b, V=net.V @ flip.T, c=net.c
+    )
     found = distill.Examiner(run, net, radd, master).examine(turned)
-    assert found["same_choice"] > 0.999 and found["p_difference"] < 1e-9 and found["trajectory_error"] < 1e-9
+    assert (
+        found["same_choice"] > 0.999
+        and found["p_difference"] < 1e-9
+        and found["trajectory_error"] < 1e-9
+    )
 
 
 def test_a_student_without_a_clue_has_all_errors(school):
     run, net, radd, master = school
-    still, radd = net.with_theta(np.zeros_like(net.theta)), dataclasses.replace(radd, mean=np.array([0.5, -0.3]))
+    still = net.with_theta(np.zeros_like(net.theta))
+    radd = dataclasses.replace(radd, mean=np.array([0.5, -0.3]))
     found = distill.Examiner(run, net, radd, master).examine(still)
     assert found["timeouts"] == 1 and found["mu0_concordance"] == 0
     assert found["trajectory_error"] == pytest.approx(1, abs=0.02)
-    last = np.intersect1d(run.last_step, np.flatnonzero(~np.isin(run.sessions.session[run.trial], radd.train_sessions)))
+    last = np.intersect1d(
+        run.last_step,
+        np.flatnonzero(~np.isin(run.sessions.session[run.trial], radd.train_sessions)),
+    )
     assert found["p_difference"] == pytest.approx(np.abs(0.5 - run.p_right[last]).mean())
 
 
@@ -57,44 +85,66 @@ def test_concordance_at_strength_zero_is_that_of_the_trials(school):
     t = master.trials
     zero = t[t.strength == 0]
     expected = (zero.choice == zero.block_side).mean()
-    assert distill.Examiner(run, net, radd, master).behaviour(net)["mu0_concordance"] == pytest.approx(expected)
+    assert distill.Examiner(run, net, radd, master).behaviour(net)[
+        "mu0_concordance"
+    ] == pytest.approx(expected)
 
 
 def test_a_master_of_another_network_is_refused(school):
     run, net, radd, master = school
     with pytest.raises(ValueError, match="master must be a rollout of net"):
-        distill.Examiner(run, net, radd, dataclasses.replace(master, agent=net.with_theta(net.theta)))
+        distill.Examiner(
+            run, net, radd, dataclasses.replace(master, agent=net.with_theta(net.theta))
+        )
 
 
 def test_means_over_seeds_have_intervals():
-    table = pd.DataFrame({"kind": ["a"] * 4 + ["b"], "seed": [0, 1, 2, 3, 0], "correct": [0.8, 0.9, 0.7, 0.8, 0.5]})
+    table = pd.DataFrame(
+        {"kind": ["a"] * 4 + ["b"], "seed": [0, 1, 2, 3, 0], "correct": [0.8, 0.9, 0.7, 0.8, 0.5]}
+    )
     found = distill.summarise(table).set_index("kind")
-    assert found.loc["a", "value"] == pytest.approx(0.8) and found.loc["a", "low"] < 0.8 < found.loc["a", "high"]
+    assert (
+        found.loc["a", "value"] == pytest.approx(0.8)
+        and found.loc["a", "low"] < 0.8 < found.loc["a", "high"]
+    )
     assert found.n.tolist() == [4, 1] and np.isnan(found.loc["b", "low"])
 
 
-# ---- divergence ----------------------------------------------------------------------------------------------------
+# ---- divergence ----------------------------------------------------------------------------------
+# ------------------
 
 
 def test_divergence_is_that_of_a_loop_over_pairs_within_sessions():
     rng = np.random.default_rng(0)
-    x, session = rng.normal(size=(40, 3)), np.repeat([0, 1, 2], [20, 13, 7])
+    x = rng.normal(size=(40, 3))
+    session = np.repeat([0, 1, 2], [20, 13, 7])
     found = distill.divergence(x, session, n_lags=15).set_index("lag")
     for lag in (0, 1, 6, 15):
-        moved = [np.linalg.norm(x[t + lag] - x[t]) for t in range(40 - lag) if session[t + lag] == session[t]]
+        moved = [
+            np.linalg.norm(x[t + lag] - x[t])
+            for t in range(40 - lag)
+            if session[t + lag] == session[t]
+        ]
         assert (found.loc[lag, "n"], found.loc[lag, "mean"], found.loc[lag, "sd"]) == pytest.approx(
-            (len(moved), np.mean(moved), np.std(moved)))
+            (len(moved), np.mean(moved), np.std(moved))
+        )
     assert distill.divergence(x[:5], session[:5], n_lags=15).lag.max() == 4
     with pytest.raises(ValueError, match="session must have shape"):
         distill.divergence(x, session[:-1])
 
 
 def test_a_random_walk_diverges_as_a_root_but_its_differences_as_a_power():
-    """In two dimensions E‖x(t+Δ) - x(t)‖ = √(πΔ/2), and that of the Δ-th difference of white noise grows as √binom(2Δ, Δ)."""
+    """In two dimensions E‖x(t+Δ) - x(t)‖ = √(πΔ/2).
+
+    And that of the Δ-th difference of white noise grows as √binom(2Δ, Δ).
+    """
     rng = np.random.default_rng(0)
-    walk, session = rng.normal(size=(200_000, 2)).cumsum(0), np.zeros(200_000)
+    walk = rng.normal(size=(200_000, 2)).cumsum(0)
+    session = np.zeros(200_000)
     lag = distill.divergence(walk, session, n_lags=16).set_index("lag")["mean"]
-    assert lag[16] / lag[4] == pytest.approx(2, rel=0.03) and lag[4] == pytest.approx(np.sqrt(np.pi * 4 / 2), rel=0.02)
+    assert lag[16] / lag[4] == pytest.approx(2, rel=0.03) and lag[4] == pytest.approx(
+        np.sqrt(np.pi * 4 / 2), rel=0.02
+    )
     order = published.difference_order(walk, session, n_orders=16).set_index("order")["mean"]
     np.testing.assert_allclose(order[3], np.linalg.norm(np.diff(walk, n=3, axis=0), axis=1).mean())
     from scipy.special import binom
@@ -108,7 +158,8 @@ def test_differences_do_not_cross_sessions():
     assert found["mean"].tolist()[1:] == [1.0, 0.0] and found.n.tolist() == [6, 4, 2]
 
 
-# ---- Bayes ---------------------------------------------------------------------------------------------------------
+# ---- Bayes ---------------------------------------------------------------------------------------
+# ------------------
 
 
 @pytest.fixture(scope="module")
@@ -120,12 +171,21 @@ def test_the_filter_is_the_least_squares_fit_to_the_observer(school, seen):
     run = school[0]
     found = bayes.bayesian_filter(run, seen, gains=[2.0], n_resamples=20)
     inside = np.isin(run.sessions.session[run.trial], found.train_sessions)
-    y = 0.5 * np.log(np.stack([seen.p_right, seen.p_block]) / (1 - np.stack([seen.p_right, seen.p_block]))).T
+    y = (
+        0.5
+        * np.log(
+            np.stack([seen.p_right, seen.p_block]) / (1 - np.stack([seen.p_right, seen.p_block]))
+        ).T
+    )
     z = np.tanh(y)
     before = np.vstack([[[0, 0]], z[:-1]])
     before[run.first_step[run.sessions.offsets[:-1]]] = 0
-    w = np.linalg.lstsq(np.column_stack([before, run.inputs, np.ones(len(z))])[inside], y[inside], rcond=None)[0].T
-    np.testing.assert_allclose(np.column_stack([found.A.value, found.B.value, found.c.value]), w, atol=1e-8)
+    w = np.linalg.lstsq(
+        np.column_stack([before, run.inputs, np.ones(len(z))])[inside], y[inside], rcond=None
+    )[0].T
+    np.testing.assert_allclose(
+        np.column_stack([found.A.value, found.B.value, found.c.value]), w, atol=1e-8
+    )
     np.testing.assert_array_equal(found.network.W, found.A.value)
 
 
@@ -166,14 +226,21 @@ def test_messages_are_the_off_diagonals_in_units_of_the_beliefs(school, seen):
 
 
 def test_exact_messages_weigh_as_said(seen, school):
-    """Before a trial E[s] = (2 p_block - 1) E[b]; and the evidence of a trial moves the block by artanh((2 p_block - 1) E[s | o])."""
+    """Before a trial E[s] = (2 p_block - 1) E[b].
+
+    And the evidence of a trial moves the block by artanh((2 p_block - 1) E[s | o]).
+    """
     run = school[0]
     before = run.first_step + run.sessions.task.n_blank - 1
     expected = np.tanh(bayes.beliefs(seen))
     np.testing.assert_allclose(expected[before, 0], 0.6 * expected[before, 1], atol=1e-12)
     side, block = bayes.beliefs(seen).T
-    told = np.tanh(side[run.last_step] - side[before])  # E[s | o] with a flat prior: the prior taken off
-    np.testing.assert_allclose((block[run.last_step] - block[before]), np.arctanh(0.6 * told), atol=1e-6)
+    told = np.tanh(
+        side[run.last_step] - side[before]
+    )  # E[s | o] with a flat prior: the prior taken off
+    np.testing.assert_allclose(
+        (block[run.last_step] - block[before]), np.arctanh(0.6 * told), atol=1e-6
+    )
 
 
 def test_a_coordinate_that_is_the_belief_has_r2_of_one(school, seen):
@@ -191,30 +258,59 @@ def test_observers_of_other_trials_are_refused(school, seen):
         bayes.bayesian_filter(school[0], short)
 
 
-# ---- all of it -----------------------------------------------------------------------------------------------------
+# ---- all of it -----------------------------------------------------------------------------------
+# ------------------
 
 
 def test_measures_of_a_quick_distillation_are_finite_and_named(quick_study):
     """The teacher is hardly trained here: nothing may be NaN but intervals of single numbers."""
     found = quick_study.distillation.measures()
-    assert {"radd.A11", "radd.B23", "radd.c2", "radd.correct", "hidden_states.same_choice", "random.correct"} <= set(found)
+    assert {
+        "radd.A11",
+        "radd.B23",
+        "radd.c2",
+        "radd.correct",
+        "hidden_states.same_choice",
+        "random.correct",
+    } <= set(found)
     assert [name for name, m in found.items() if not np.isfinite(m.value)] == []
     assert quick_study.distillation.table.groupby("kind").size().eq(2).all()
-    assert set(quick_study.distillation.divergences) == {"teacher", "projection", "radd", *distill.KINDS, "random"}
+    assert set(quick_study.distillation.divergences) == {
+        "teacher",
+        "projection",
+        "radd",
+        *distill.KINDS,
+        "random",
+    }
 
 
 def test_seeds_split_anew_and_the_best_student_is_the_likest(quick_study):
     found = quick_study.distillation
     assert not np.array_equal(found.radds[0].train_sessions, found.radds[1].train_sessions)
     for kind in ("radd", "hidden_states", "soft_targets"):
-        same = [(hrnn.rollout(s.network, found.master.sessions).choice == found.master.choice).mean() for s in found.students[kind]]
+        same = [
+            (hrnn.rollout(s.network, found.master.sessions).choice == found.master.choice).mean()
+            for s in found.students[kind]
+        ]
         assert found.best(kind) is found.students[kind][int(np.argmax(same))]
     acted = found.at_published_gain["correct"]
     first = found.radds[0]
-    loud = hrnn.Network.from_arrays("tanh", W=first.A.value, U=first.B.value, b=first.c.value, c=np.zeros(2),
-                                    V=first.network.V * first.published_gain / first.gain)
-    assert acted == pytest.approx((hrnn.rollout(loud, found.master.sessions).choice == found.master.sessions.side).mean())
-    assert acted != pytest.approx((hrnn.rollout(first.network, found.master.sessions).choice == found.master.sessions.side).mean())
+    loud = hrnn.Network.from_arrays(
+        "tanh",
+        W=first.A.value,
+        U=first.B.value,
+        b=first.c.value,
+        c=np.zeros(2),
+        V=first.network.V * first.published_gain / first.gain,
+    )
+    assert acted == pytest.approx(
+        (hrnn.rollout(loud, found.master.sessions).choice == found.master.sessions.side).mean()
+    )
+    assert acted != pytest.approx(
+        (
+            hrnn.rollout(first.network, found.master.sessions).choice == found.master.sessions.side
+        ).mean()
+    )
 
 
 def test_time_constants_are_those_of_the_eigenvalues(school):
@@ -223,7 +319,10 @@ def test_time_constants_are_those_of_the_eigenvalues(school):
     np.testing.assert_allclose(np.exp(-1 / radd.time_constants), moduli)
 
 
-@pytest.mark.parametrize("change, error", [({"n_seeds": 0}, ValueError), ({"n_updates": 1.5}, TypeError), ({"seed": -1}, ValueError)])
+@pytest.mark.parametrize(
+    "change, error",
+    [({"n_seeds": 0}, ValueError), ({"n_updates": 1.5}, TypeError), ({"seed": -1}, ValueError)],
+)
 def test_bad_settings_are_refused(school, change, error):
     run, *_, master = school
     with pytest.raises(error, match=next(iter(change))):

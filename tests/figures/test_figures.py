@@ -18,9 +18,21 @@ from hrnn.figures import choice, mechanism, networks, panels, prior
 from hrnn.populations.claims import PUBLISHED
 from hrnn.study import reproduction
 
-LETTERS = {"1": "abcde", "2": "abcdefghij", "3": "abcde", "4": "abcdef", "5": "abcdefgh", "6": "abcdef", "7": "abcdefghijklm",
-           "8": "abcdefghijklmnopqrstuv", "9": "abcdefg", "10": "abcdefghijkl", "mice": "abcde"}
-# a scheme; what networks that never act are told; a matrix, a path that one stable state does not have; too few changes
+LETTERS = {
+    "1": "abcde",
+    "2": "abcdefghij",
+    "3": "abcde",
+    "4": "abcdef",
+    "5": "abcdefgh",
+    "6": "abcdef",
+    "7": "abcdefghijklm",
+    "8": "abcdefghijklmnopqrstuv",
+    "9": "abcdefg",
+    "10": "abcdefghijkl",
+    "mice": "abcde",
+}
+# a scheme; what networks that never act are told; a matrix, a path that one stable state does not
+# have; too few changes
 NO_SOURCE = {"1": "e", "5": "cd", "7": "ak", "10": "e"}
 
 
@@ -31,15 +43,36 @@ def mouse(subject, rng, n_sessions=5, n=500):
     n, block, trial = n * n_sessions, np.tile(block, n_sessions), np.tile(np.arange(n), n_sessions)
     side = np.where(rng.random(n) < p_left, -1, 1)
     strength = rng.choice([0, 0.0625, 0.125, 0.25, 1], n)
-    right = rng.random(n) < 0.05 + 0.9 / (1 + np.exp(-12 * (side * strength + 0.1 * (0.5 - p_left))))
-    choice, block_side = np.where(right, 1, -1), np.sign(0.5 - p_left).astype(int)
-    return pd.DataFrame({"subject": subject, "session": np.repeat(np.arange(n_sessions), n // n_sessions), "block": block, "trial": trial,
-                         "trial_in_block": np.where(block == 0, trial, (trial - 100) % 50), "p_left": p_left, "block_side": block_side,
-                         "side": side, "strength": strength, "signed_strength": side * strength, "concordant": side == block_side,
-                         "choice": choice, "correct": choice == side, "timeout": False})
+    right = rng.random(n) < 0.05 + 0.9 / (
+        1 + np.exp(-12 * (side * strength + 0.1 * (0.5 - p_left)))
+    )
+    choice = np.where(right, 1, -1)
+    block_side = np.sign(0.5 - p_left).astype(int)
+    return pd.DataFrame(
+        {
+            "subject": subject,
+            "session": np.repeat(np.arange(n_sessions), n // n_sessions),
+            "block": block,
+            "trial": trial,
+            "trial_in_block": np.where(block == 0, trial, (trial - 100) % 50),
+            "p_left": p_left,
+            "block_side": block_side,
+            "side": side,
+            "strength": strength,
+            "signed_strength": side * strength,
+            "concordant": side == block_side,
+            "choice": choice,
+            "correct": choice == side,
+            "timeout": False,
+        }
+    )
 
 
-@pytest.fixture(scope="module", params=[pytest.param(1, marks=pytest.mark.slow), 2], ids=["one network", "two networks"])
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(1, marks=pytest.mark.slow), 2],
+    ids=["one network", "two networks"],
+)
 def study(request, quick_study, one_network):
     rng = np.random.default_rng(0)
     mice = pd.concat([mouse(name, rng) for name in ("M1", "M2")], ignore_index=True)
@@ -63,18 +96,28 @@ def one(drawn, name):
 def texts(figure):
     """Every visible text of a figure, once it has been laid out."""
     figure.draw_without_rendering()
-    return [t for t in figure.findobj(matplotlib.text.Text) if t.get_visible() and t.get_text().strip()]
+    return [
+        t for t in figure.findobj(matplotlib.text.Text) if t.get_visible() and t.get_text().strip()
+    ]
 
 
 def outside(box, page):
-    return box.width > 0 and (box.x0 < -1 or box.y0 < -1 or box.x1 > page.x1 + 1 or box.y1 > page.y1 + 1)
+    return box.width > 0 and (
+        box.x0 < -1 or box.y0 < -1 or box.x1 > page.x1 + 1 or box.y1 > page.y1 + 1
+    )
 
 
 @pytest.mark.parametrize("name", figures.FIGURES)
 def test_page_and_letters(one, name):
     figure, _ = one
-    assert figure.get_figwidth() == pytest.approx(183 / 25.4) and figure.get_figheight() <= 247 / 25.4
-    bold = [t.get_text() for t in texts(figure) if t.get_fontweight() == "bold" and t.get_fontsize() == 8]
+    assert (
+        figure.get_figwidth() == pytest.approx(183 / 25.4) and figure.get_figheight() <= 247 / 25.4
+    )
+    bold = [
+        t.get_text()
+        for t in texts(figure)
+        if t.get_fontweight() == "bold" and t.get_fontsize() == 8
+    ]
     assert "".join(sorted(bold)) == LETTERS[name]
 
 
@@ -83,13 +126,27 @@ def test_text_is_legible_inside_the_page_and_apart(one, name):
     figure, _ = one
     found = [t for t in texts(figure) if np.isfinite(t.get_window_extent().x0)]
     assert min(t.get_fontsize() for t in found) >= 7
-    shown = [t for t in found if not isinstance(t.axes, matplotlib.axes.Axes) or t.axes.axison or t in t.axes.texts]
-    ticks = {id(label) for ax in figure.findobj(matplotlib.axes.Axes) for axis in (ax.xaxis, ax.yaxis)
-             for tick in axis.get_major_ticks() + axis.get_minor_ticks() for label in (tick.label1, tick.label2)}
+    shown = [
+        t
+        for t in found
+        if not isinstance(t.axes, matplotlib.axes.Axes) or t.axes.axison or t in t.axes.texts
+    ]
+    ticks = {
+        id(label)
+        for ax in figure.findobj(matplotlib.axes.Axes)
+        for axis in (ax.xaxis, ax.yaxis)
+        for tick in axis.get_major_ticks() + axis.get_minor_ticks()
+        for label in (tick.label1, tick.label2)
+    }
     shown = [t for t in shown if id(t) not in ticks]
     boxes = [(t.get_text(), t.get_window_extent()) for t in shown]
     assert [text for text, box in boxes if outside(box, figure.bbox)] == []
-    pairs = [(boxes[i][0], boxes[j][0]) for i in range(len(boxes)) for j in range(i) if _overlap(boxes[i][1], boxes[j][1])]
+    pairs = [
+        (boxes[i][0], boxes[j][0])
+        for i in range(len(boxes))
+        for j in range(i)
+        if _overlap(boxes[i][1], boxes[j][1])
+    ]
     assert pairs == []
 
 
@@ -97,12 +154,17 @@ def _overlap(a, b):
     return min(a.x1, b.x1) - max(a.x0, b.x0) > 1 and min(a.y1, b.y1) - max(a.y0, b.y0) > 1
 
 
-SHRINK, LEAST_POINTS = 0.7, 6  # of mathtext's sub- and superscripts, as set and as printed
+SHRINK = 0.7
+LEAST_POINTS = 6  # of mathtext's sub- and superscripts, as set and as printed
 
 
 @pytest.mark.parametrize("name", figures.FIGURES)
 def test_subscripts_are_legible(one, name):
-    small = [t.get_text() for t in texts(one[0]) if re.search(r"\$.*[_^]", t.get_text()) and SHRINK * t.get_fontsize() < LEAST_POINTS]
+    small = [
+        t.get_text()
+        for t in texts(one[0])
+        if re.search(r"\$.*[_^]", t.get_text()) and SHRINK * t.get_fontsize() < LEAST_POINTS
+    ]
     assert small == []
 
 
@@ -114,14 +176,24 @@ def test_tick_labels_stand_apart(one, name):
         for axis in (ax.xaxis, ax.yaxis) if ax.axison else ():
             low, high = sorted(axis.get_view_interval())
             ticks = [t for t in axis.get_major_ticks() if low <= t.get_loc() <= high]
-            labels = [t.label1 for t in ticks if t.label1.get_visible() and t.label1.get_text() and t.label1.get_rotation() == 0]
+            labels = [
+                t.label1
+                for t in ticks
+                if t.label1.get_visible() and t.label1.get_text() and t.label1.get_rotation() == 0
+            ]
             boxes = [label.get_window_extent() for label in labels]
-            assert not [(a, b) for a, b in itertools.combinations(boxes, 2) if a.overlaps(b)], [label.get_text() for label in labels]
+            assert not [(a, b) for a, b in itertools.combinations(boxes, 2) if a.overlaps(b)], [
+                label.get_text() for label in labels
+            ]
 
 
 def panel(figure, name):
     """The Axes that bears a letter."""
-    return next(t.axes for t in texts(figure) if t.get_text() == name and t.get_fontweight() == "bold" and t.get_fontsize() == 8)
+    return next(
+        t.axes
+        for t in texts(figure)
+        if t.get_text() == name and t.get_fontweight() == "bold" and t.get_fontsize() == 8
+    )
 
 
 AGENTS = {colour for colour, _, _ in (*plot.LOOKS.values(), plot.MICE, plot.RADD)}
@@ -132,15 +204,24 @@ def lab(colour):
     """CIELAB of an sRGB colour, white point D65."""
     channel = np.array(matplotlib.colors.to_rgb(colour))
     linear = np.where(channel <= 0.04045, channel / 12.92, ((channel + 0.055) / 1.055) ** 2.4)
-    xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]) @ linear / [0.9505, 1, 1.089]
+    xyz = (
+        np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+        @ linear
+        / [0.9505, 1, 1.089]
+    )
     f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
 
 def test_no_colour_is_two_things():
-    """Both optimal policies share one; all others differ by far more than the just noticeable difference, 2.3."""
+    """Both optimal policies share one.
+
+    All others differ by far more than the just noticeable difference, 2.3.
+    """
     assert len(AGENTS) == len(plot.LOOKS) + 1
-    distances = [np.linalg.norm(lab(a) - lab(b)) for a, b in itertools.combinations([*AGENTS, *SIDES], 2)]
+    distances = [
+        np.linalg.norm(lab(a) - lab(b)) for a, b in itertools.combinations([*AGENTS, *SIDES], 2)
+    ]
     assert min(distances) > 15
 
 
@@ -164,7 +245,9 @@ def test_colours_are_agents_and_sides(one, name):
     assert colours(one[0]) <= AGENTS | with_sides
 
 
-@pytest.mark.parametrize("function, options", [(plot.estimate, {}), (plot.estimate, {"vertical": True})])
+@pytest.mark.parametrize(
+    "function, options", [(plot.estimate, {}), (plot.estimate, {"vertical": True})]
+)
 def test_a_marker_does_not_hide_its_interval(function, options):
     found = types.SimpleNamespace(value=0.5, low=0.499, high=0.501)
     bar, marker = function(found, 0, ax=matplotlib.figure.Figure().subplots(), **options).lines
@@ -178,18 +261,31 @@ def test_saved_twice_gives_the_same_bytes(drawn, name, tmp_path):
     for folder, (figure, source) in (("a", drawn[name]), ("b", drawn[name])):
         (tmp_path / folder).mkdir()
         figures.save(figure, source, str(tmp_path / folder), "x")
-        assert sorted(p.name for p in (tmp_path / folder).iterdir()) == ["x.csv", "x.pdf", "x.png", "x.svg"]
+        assert sorted(p.name for p in (tmp_path / folder).iterdir()) == [
+            "x.csv",
+            "x.pdf",
+            "x.png",
+            "x.svg",
+        ]
     for kind in ("pdf", "png", "svg", "csv"):
-        assert (tmp_path / "a" / f"x.{kind}").read_bytes() == (tmp_path / "b" / f"x.{kind}").read_bytes()
+        assert (tmp_path / "a" / f"x.{kind}").read_bytes() == (
+            tmp_path / "b" / f"x.{kind}"
+        ).read_bytes()
 
 
 @pytest.mark.parametrize("name", figures.FIGURES)
 def test_source_is_long_and_whole(one, name):
     _, source = one
     assert tuple(source.columns) == panels.COLUMNS
-    assert set(LETTERS[name]) - set(NO_SOURCE.get(name, "")) <= set(source["panel"]) <= set(LETTERS[name])
+    assert (
+        set(LETTERS[name]) - set(NO_SOURCE.get(name, ""))
+        <= set(source["panel"])
+        <= set(LETTERS[name])
+    )
     bars = source.dropna(subset=["value", "low", "high"])
-    assert (bars["low"] <= bars["value"] + 1e-9).all() and (bars["value"] <= bars["high"] + 1e-9).all()
+    assert (bars["low"] <= bars["value"] + 1e-9).all() and (
+        bars["value"] <= bars["high"] + 1e-9
+    ).all()
 
 
 def test_every_agent_is_drawn(drawn, study):
@@ -197,12 +293,17 @@ def test_every_agent_is_drawn(drawn, study):
         source = drawn[name][1]
         for panel in panels:
             absent = set(study.runs) - set(source.loc[source["panel"] == panel, "agent"])
-            assert absent <= ({"network"} if name + panel in ("2d", "2e", "2f") else set()), "of the small study's networks some never act"
+            assert absent <= ({"network"} if name + panel in ("2d", "2e", "2f") else set()), (
+                "of the small study's networks some never act"
+            )
 
 
 def test_sweeps_keep_networks_and_optimal_policies_apart(drawn):
     agents = drawn["3"][1].groupby("panel")["agent"].unique()
-    assert set(agents["d"]) == {"network"} and set(agents["e"]) == {"optimal_per_trial", "optimal_per_step"}
+    assert set(agents["d"]) == {"network"} and set(agents["e"]) == {
+        "optimal_per_trial",
+        "optimal_per_step",
+    }
 
 
 def test_several_networks_are_one_row_with_their_number(quick_study):
@@ -216,9 +317,17 @@ def test_every_network_is_drawn_beside_their_mean(drawn, study):
     if study.n_networks == 1:
         pytest.skip("of several networks")
     for name, curve in (("4", "variance"), ("6", "coupling")):
-        collections = [c for c in drawn[name][0].findobj(matplotlib.collections.LineCollection) if c.get_gid() == "each"]
-        thin = {tuple(line[:, 1]) for collection in collections for line in collection.get_segments()}
-        assert {tuple(part.value) for _, part in study.each(curve).groupby(["network", "condition"])} <= thin
+        collections = [
+            c
+            for c in drawn[name][0].findobj(matplotlib.collections.LineCollection)
+            if c.get_gid() == "each"
+        ]
+        thin = {
+            tuple(line[:, 1]) for collection in collections for line in collection.get_segments()
+        }
+        assert {
+            tuple(part.value) for _, part in study.each(curve).groupby(["network", "condition"])
+        } <= thin
 
 
 @pytest.mark.slow
@@ -234,7 +343,15 @@ def test_the_users_settings_do_not_matter(study, drawn, tmp_path):
 @pytest.mark.parametrize("function", [plot.points, plot.band, plot.dots])
 def test_axes_functions_return_their_axes(function):
     ax = matplotlib.figure.Figure().subplots()
-    table = pd.DataFrame({"agent": ["network", "none"], "x": [0, 1], "value": [0.5, 0.6], "low": [0.4, np.nan], "high": [0.6, np.nan]})
+    table = pd.DataFrame(
+        {
+            "agent": ["network", "none"],
+            "x": [0, 1],
+            "value": [0.5, 0.6],
+            "low": [0.4, np.nan],
+            "high": [0.6, np.nan],
+        }
+    )
     assert function(*((table,) if function is plot.dots else (table, "x")), ax=ax) is ax
     assert inspect.signature(function).parameters["ax"].default is None
 
@@ -257,7 +374,8 @@ def test_figure_9_needs_several_networks(one_network):
         figures.draw("9", one_network)
 
 
-# ---- single figures ------------------------------------------------------------------------------------------------
+# ---- single figures
+# ------------------------------------------------------------------------------------------------
 
 
 def test_timeouts_are_drawn_by_strength(drawn, study):
@@ -269,11 +387,15 @@ def test_timeouts_are_drawn_by_strength(drawn, study):
 
 def test_the_few_networks_of_a_sweep_are_drawn_beside_their_mean():
     ax = matplotlib.figure.Figure().subplots()
-    table = pd.DataFrame({"threshold": np.repeat([0.8, 0.9], 4), "correct": np.linspace(0.7, 0.9, 8)})
+    table = pd.DataFrame(
+        {"threshold": np.repeat([0.8, 0.9], 4), "correct": np.linspace(0.7, 0.9, 8)}
+    )
     prior._each(ax, table, "threshold", "correct")
     drawn = np.concatenate([line.get_ydata() for line in ax.lines])
     assert drawn.tolist() == table.correct.tolist()
-    assert all((line.get_xdata() != x).all() for line, x in zip(ax.lines, (0.8, 0.9), strict=True)), "beside the bar"
+    assert all(
+        (line.get_xdata() != x).all() for line, x in zip(ax.lines, (0.8, 0.9), strict=True)
+    ), "beside the bar"
 
 
 @pytest.mark.parametrize("name, letters", [("4", "bce"), ("7", "defghi"), ("8", "pqrst")])
@@ -288,7 +410,10 @@ def test_the_ceiling_is_a_line_with_its_name(drawn, study):
     ax = panel(drawn["4"][0], "d")
     line = next(line for line in ax.lines if line.get_gid() == "ceiling")
     name = next(t for t in texts(drawn["4"][0]) if t.get_text() == "observer")
-    assert line.get_xdata()[0] == study.measures["block_decoder_observer"].value and line.get_linewidth() >= 1
+    assert (
+        line.get_xdata()[0] == study.measures["block_decoder_observer"].value
+        and line.get_linewidth() >= 1
+    )
     centre = name.get_window_extent().intervalx.mean()
     assert centre == pytest.approx(ax.transData.transform((line.get_xdata()[0], 0))[0], abs=1)
 
@@ -298,7 +423,9 @@ def test_published_slopes_are_drawn(drawn):
     for letter, measure in (("a", "stimulus_slope_in_plane"), ("b", "block_slope_in_plane")):
         ax = panel(figure, letter)
         dashed = next(line for line in ax.lines if line.get_linestyle() == "--")
-        assert np.ptp(dashed.get_ydata()) / np.ptp(dashed.get_xdata()) == pytest.approx(PUBLISHED[measure])
+        assert np.ptp(dashed.get_ydata()) / np.ptp(dashed.get_xdata()) == pytest.approx(
+            PUBLISHED[measure]
+        )
         assert f"{PUBLISHED[measure]:g}" in " ".join(t.get_text() for t in ax.texts)
 
 
@@ -336,8 +463,13 @@ def test_stable_points_do_not_hide_under_saddles(drawn):
 
 def test_divergences_have_one_scale(drawn, study):
     first = panel(drawn["8"][0], "u")
-    axes = [ax for ax in first.get_gridspec().figure.axes if ax.get_gridspec() is first.get_gridspec()][:-1]
-    assert len(axes) == len(study.distillation.divergences) and len({ax.get_ylim() for ax in axes}) == 1
+    axes = [
+        ax for ax in first.get_gridspec().figure.axes if ax.get_gridspec() is first.get_gridspec()
+    ][:-1]
+    assert (
+        len(axes) == len(study.distillation.divergences)
+        and len({ax.get_ylim() for ax in axes}) == 1
+    )
 
 
 def test_every_criterion_is_a_line_in_view(drawn):
@@ -365,7 +497,9 @@ def test_no_point_lies_on_a_frame(drawn):
 
 def test_a_claim_that_turns_on_the_sessions_has_no_count():
     for none in (None, np.nan):
-        assert networks._count(types.SimpleNamespace(k=none, of=20)).strip() == "turns on the sessions"
+        assert (
+            networks._count(types.SimpleNamespace(k=none, of=20)).strip() == "turns on the sessions"
+        )
     assert networks._count(types.SimpleNamespace(k=19, of=20)) == "19/20"
 
 
@@ -396,18 +530,29 @@ def test_mice_are_in_the_order_of_their_difference(drawn):
 def test_a_mouse_of_which_a_model_tells_nothing_is_named():
     subjects = pd.DataFrame({"subject": ["A", "B"]})
     bits = {"action_kernel": [0.4, 0.3], "semi_markov": [-0.04, 0.2]}
-    fits = {("mice", model): types.SimpleNamespace(bits_per_trial=np.array(v), names=subjects) for model, v in bits.items()}
+    fits = {
+        ("mice", model): types.SimpleNamespace(bits_per_trial=np.array(v), names=subjects)
+        for model, v in bits.items()
+    }
     ax = matplotlib.figure.Figure().subplots()
     choice.scatter(ax, types.SimpleNamespace(fits=fits))
     assert [t.get_text() for t in ax.texts] == ["A"]
 
 
 def test_the_comparison_says_n_and_exceedance():
-    table = pd.DataFrame({
-        "model": ["action_kernel", "flat"], "bits_per_trial": [0.5, 0.4], "low": [0.45, 0.35], "high": [0.55, 0.45],
-        "difference": [0.0, -0.1], "difference_low": [0.0, -0.12], "difference_high": [0.0, -0.08], "exceedance": [0.97, 0.03],
-        "n_subjects": [36, 36],
-    })
+    table = pd.DataFrame(
+        {
+            "model": ["action_kernel", "flat"],
+            "bits_per_trial": [0.5, 0.4],
+            "low": [0.45, 0.35],
+            "high": [0.55, 0.45],
+            "difference": [0.0, -0.1],
+            "difference_low": [0.0, -0.12],
+            "difference_high": [0.0, -0.08],
+            "exceedance": [0.97, 0.03],
+            "n_subjects": [36, 36],
+        }
+    )
     figure, source = figures.comparison(table)
     said = " ".join(t.get_text() for t in texts(figure))
     assert "n = 36" in said and "0.970" in said and "exceedance" in said
@@ -417,4 +562,6 @@ def test_the_comparison_says_n_and_exceedance():
 def test_functions_are_short():
     for module in (plot, figures):
         tree = ast.parse(inspect.getsource(module))
-        assert all(f.end_lineno - f.lineno < 40 for f in ast.walk(tree) if isinstance(f, ast.FunctionDef))
+        assert all(
+            f.end_lineno - f.lineno < 40 for f in ast.walk(tree) if isinstance(f, ast.FunctionDef)
+        )

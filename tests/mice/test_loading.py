@@ -32,10 +32,12 @@ HEADER = (
 def session_rows(rng, session_num, n_unbiased, n_trials, contrasts):
     """Draw the rows of one session, as the text of the fields of the file."""
     p_left, n_left = ("0.5", n_unbiased) if n_unbiased else ("0.2", 25)
-    rows, trial_num = [], 0
+    rows = []
+    trial_num = 0
     for _ in range(n_trials):
         if n_left == 0:
-            p_left, n_left = "0.2" if p_left == "0.8" else "0.8", rng.integers(20, 60)
+            p_left = "0.2" if p_left == "0.8" else "0.8"
+            n_left = rng.integers(20, 60)
         n_left -= 1
         trial_num += 1 + (rng.random() < 0.02)
         side = -1 if rng.random() < float(p_left) else 1
@@ -60,7 +62,8 @@ def session_rows(rng, session_num, n_unbiased, n_trials, contrasts):
 def mouse_rows(seed=0):
     """Draw a mouse: long, short, biased and oddly unbiased sessions, one number left out."""
     rng = np.random.default_rng(seed)
-    five, seven = ["0.0", "0.0625", "0.125", "0.25", "1.0"], ["0.04", "0.08"]
+    five = ["0.0", "0.0625", "0.125", "0.25", "1.0"]
+    seven = ["0.04", "0.08"]
     plan = [(1, 90, 200, five), (2, 57, 57, five), (3, 71, 150, five), (5, 0, 80, five + seven)]
     return [row for session in plan for row in session_rows(rng, *session)]
 
@@ -72,7 +75,9 @@ def write(file, rows, header=HEADER, end="\r\n"):
 
 def slow_table(subject, rows):
     """Build the trial table row by row, in plain Python."""
-    table, session_nums, previous = [], [], None
+    table = []
+    session_nums = []
+    previous = None
     for trial_num, session_num, p_left, contrast, position, choice, correct, reaction_time in rows:
         if session_num not in session_nums:
             session_nums.append(session_num)
@@ -81,7 +86,8 @@ def slow_table(subject, rows):
             trial += 1
             trial_in_block += 1
             if p_left != previous:
-                block, trial_in_block = block + 1, 0
+                block = block + 1
+                trial_in_block = 0
         previous = p_left
         side = {"-35.0": -1, "35.0": 1, "-0.0": 0}[position]
         block_side = {"0.2": 1, "0.5": 0, "0.8": -1}[p_left]
@@ -231,7 +237,7 @@ def test_form_does_not_matter(file, change):
 # Malformed files
 
 
-GOOD = dict(zip(HEADER.split(","), "9,9,0.2,0.25,35.0,1,1.0,0.5".split(","), strict=True))
+GOOD = dict(zip(HEADER.split(","), ["9", "9", "0.2", "0.25", "35.0", "1", "1.0", "0.5"], strict=True))
 
 
 @pytest.mark.parametrize(
@@ -418,7 +424,9 @@ class Server(http.server.ThreadingHTTPServer):
 
     def __init__(self, files):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.files, self.asked, self.cut = files, [], 0
+        self.files = files
+        self.asked = []
+        self.cut = 0
         self.url = f"http://127.0.0.1:{self.server_address[1]}/mice/"
 
 
@@ -468,7 +476,8 @@ def contents(folder):
 
 
 def test_fetch_brings_every_file_once(served, folder, capfd, monkeypatch):
-    logger, logged = pooch.get_logger(), []
+    logger = pooch.get_logger()
+    logged = []
     level = logger.level
     monkeypatch.setattr(logger, "handle", logged.append)
     assert mice.fetch(path=folder, base_url=served.url.rstrip("/")) == folder

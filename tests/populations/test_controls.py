@@ -22,13 +22,20 @@ def test_the_observers_readout_is_its_posterior():
     seen = hrnn.observe(run)
     net = run.agent
     logits = run.hidden @ net.V.T + net.c
-    np.testing.assert_allclose(1 / (1 + np.exp(logits[:, 0] - logits[:, 1])), seen.p_right, atol=1e-12)
+    np.testing.assert_allclose(
+        1 / (1 + np.exp(logits[:, 0] - logits[:, 1])), seen.p_right, atol=1e-12
+    )
     np.testing.assert_allclose(1 / (1 + np.exp(-2 * run.hidden[:, 1])), seen.p_block, atol=1e-12)
-    np.testing.assert_array_equal(run.choice, hrnn.rollout(hrnn.BayesianActor(), run.sessions).choice)
+    np.testing.assert_array_equal(
+        run.choice, hrnn.rollout(hrnn.BayesianActor(), run.sessions).choice
+    )
 
 
 def test_the_observer_meets_what_an_ideal_agent_should(quick_study):
-    """Its belief is the observer's, its start the prior; it learns from feedback, so that a claim of no effect fails on it."""
+    """Its belief is the observer's, its start the prior.
+
+    It learns from feedback, so that a claim of no effect fails on it.
+    """
     one = controls.measures("observer", quick_study.population.members[0], n_blocks=120)
     assert one["belief_correlation"] == pytest.approx(1, abs=0.01)
     assert one["coupling_start_per_prior"] == pytest.approx(1, abs=0.15)
@@ -36,12 +43,17 @@ def test_the_observer_meets_what_an_ideal_agent_should(quick_study):
     assert one["variance_pc12"] == pytest.approx(1)
     again = controls.measures("observer", quick_study.population.members[0], n_blocks=120)
     assert one == again
-    assert one != controls.measures("observer", quick_study.population.members[0], index=1, n_blocks=120)
+    assert one != controls.measures(
+        "observer", quick_study.population.members[0], index=1, n_blocks=120
+    )
 
 
 def test_one_row_for_every_control_and_measure(quick_study):
     table = quick_study.controls
-    assert set(table.control) == set(controls.CONTROLS) and not table.duplicated(["control", "index", "measure"]).any()
+    assert (
+        set(table.control) == set(controls.CONTROLS)
+        and not table.duplicated(["control", "index", "measure"]).any()
+    )
     verdicts = controls.verdicts(table)
     assert verdicts.name.tolist() == [claim.name for claim in claims.CLAIMS]
     untrained = table[(table.control == "untrained") & (table.measure == "correct")].value
@@ -52,7 +64,9 @@ def test_one_row_for_every_control_and_measure(quick_study):
 def test_every_claim_fails_on_all_controls_of_some_kind(tmp_path):
     """With a network that learned: otherwise a shuffled one is an untrained one."""
     recipe = hrnn.Recipe(optimizer="adam", n_sessions=4, n_steps=400)
-    found = hrnn.population(tmp_path, n_networks=2, recipe=recipe, parts=[], n_blocks=40, progress=False)
+    found = hrnn.population(
+        tmp_path, n_networks=2, recipe=recipe, parts=[], n_blocks=40, progress=False
+    )
     verdicts = controls.verdicts(controls.table(found, n_each=2, n_threads=2))
     assert (verdicts.failed_by != "").all(), verdicts[verdicts.failed_by == ""].to_string()
 

@@ -21,10 +21,17 @@ def anatomy():
 def test_curves_of_runs_have_all_columns_and_one_value_a_point(name):
     table = curves.OF_RUN[name](RUN)
     assert tuple(table.columns) == curves.COLUMNS and len(table)
-    assert not table.duplicated(["condition", "point"]).any() and np.isfinite(table.x.astype(float)).all()
+    assert (
+        not table.duplicated(["condition", "point"]).any()
+        and np.isfinite(table.x.astype(float)).all()
+    )
 
 
-OF_ANATOMY = {name: function for functions in curves.OF_ANATOMY.values() for name, function in functions.items()}
+OF_ANATOMY = {
+    name: function
+    for functions in curves.OF_ANATOMY.values()
+    for name, function in functions.items()
+}
 
 
 @pytest.mark.parametrize("name", OF_ANATOMY)
@@ -50,7 +57,9 @@ def test_points_are_the_same_thing_where_a_network_lacks_some():
     task = TASK.replace(threshold=0.95)
     table = curves.steps(hrnn.rollout(hrnn.BayesianActor(), task.sample(n_sessions=4, rng=2)))
     levels = sorted(TASK.strengths)
-    assert (table.query("condition == 'wrong, discordant'").point.diff() > 1).any(), "one is missing between others"
+    assert (table.query("condition == 'wrong, discordant'").point.diff() > 1).any(), (
+        "one is missing between others"
+    )
     assert all(levels[int(row.point)] == row.x for row in table.itertuples())
 
 
@@ -90,9 +99,15 @@ def test_weights_have_density_one(anatomy):
 
 
 def test_the_mean_is_of_points_that_all_have():
-    one = pd.DataFrame({"condition": "a", "point": [0, 1], "x": [0.0, 1], "value": [1.0, 2]}).reindex(columns=curves.COLUMNS)
-    two = pd.DataFrame({"condition": "a", "point": [1, 2], "x": [3.0, 4], "value": [4.0, 5]}).reindex(columns=curves.COLUMNS)
+    one = pd.DataFrame(
+        {"condition": "a", "point": [0, 1], "x": [0.0, 1], "value": [1.0, 2]}
+    ).reindex(columns=curves.COLUMNS)
+    two = pd.DataFrame(
+        {"condition": "a", "point": [1, 2], "x": [3.0, 4], "value": [4.0, 5]}
+    ).reindex(columns=curves.COLUMNS)
     found = curves.mean([one, two])
-    assert found[["condition", "point", "x", "value", "n"]].to_numpy().tolist() == [["a", 1, 2.0, 3.0, 2]]
+    assert found[["condition", "point", "x", "value", "n"]].to_numpy().tolist() == [
+        ["a", 1, 2.0, 3.0, 2]
+    ]
     assert found.low[0] <= 3 <= found.high[0]
     assert curves.mean([]).empty and curves.mean([one, two.assign(condition="b")]).empty

@@ -1,4 +1,7 @@
-"""Populations: the same bits from every engine, resumed, failures alone, killed workers and parents, folders in use, bad grids."""
+"""Populations: the same bits from every engine, resumed, failures alone.
+
+Killed workers and parents, folders in use, bad grids.
+"""
 
 import concurrent.futures
 import contextlib
@@ -24,15 +27,21 @@ from hrnn.populations import ensemble, member
 from hrnn.populations.ensemble import Population, population, run_one
 from hrnn.populations.settings import key_of, plan
 
-SMALL = {"recipe": hrnn.Recipe(n_steps=3, optimizer="adam"), "n_hidden": 4, "n_blocks": 24,
-         "parts": ["representation", "integration", "mechanism", "choices"]}
+SMALL = {
+    "recipe": hrnn.Recipe(n_steps=3, optimizer="adam"),
+    "n_hidden": 4,
+    "n_blocks": 24,
+    "parts": ["representation", "integration", "mechanism", "choices"],
+}
 GRID = {"n_networks": 2, "grid": {"threshold": [0.6, 0.9]}}
 COMMAND = [sys.executable, "-m", "hrnn", "population"]
 
 
 @pytest.fixture(scope="module")
 def serial(tmp_path_factory):
-    return population(tmp_path_factory.mktemp("serial"), n_threads=1, progress=False, **GRID, **SMALL)
+    return population(
+        tmp_path_factory.mktemp("serial"), n_threads=1, progress=False, **GRID, **SMALL
+    )
 
 
 def same(found, serial):
@@ -45,11 +54,15 @@ def same(found, serial):
             pd.testing.assert_frame_equal(table, other.curves[name], check_exact=True)
 
 
-# ---- what is measured ----------------------------------------------------------------------------------------------
+# ---- what is measured
+# ----------------------------------------------------------------------------------------------
 
 
 def test_one_row_for_every_network_and_measure(serial):
-    assert serial.table.groupby("threshold").key.nunique().to_dict() == {0.6: 2, 0.9: 2} and not len(serial.failures)
+    assert serial.table.groupby("threshold").key.nunique().to_dict() == {
+        0.6: 2,
+        0.9: 2,
+    } and not len(serial.failures)
     assert {"correct", "variance_pc12", "n_stable"} <= set(serial.table.measure)
     values = serial.table[serial.table.measure == "correct"].value
     assert values.notna().all() and values.nunique() > 1
@@ -58,13 +71,19 @@ def test_one_row_for_every_network_and_measure(serial):
 
 def test_measures_are_those_of_the_network_in_its_file(serial):
     row = serial.table[serial.table.measure == "correct"].iloc[0]
-    one, task = serial.member(row.key), hrnn.Task(threshold=row.threshold)
+    one = serial.member(row.key)
+    task = hrnn.Task(threshold=row.threshold)
     run = hrnn.rollout(one.network, task.sample(n_blocks=24, rng=stream(0, "sessions", 0)))
     assert row.value == pytest.approx((run.choice == run.sessions.side).mean())
-    assert one.measures["variance_pc12"] == pytest.approx(hrnn.representation.pca(run).cumulative.value[1])
+    assert one.measures["variance_pc12"] == pytest.approx(
+        hrnn.representation.pca(run).cumulative.value[1]
+    )
     assert key_of(one.settings) == row.key and one.settings["hrnn"] == hrnn.__version__
     assert one.settings["task"]["threshold"] == row.threshold
-    assert hrnn.Network.load(serial.folder / f"{row.key}.npz").theta.tolist() == one.network.theta.tolist()
+    assert (
+        hrnn.Network.load(serial.folder / f"{row.key}.npz").theta.tolist()
+        == one.network.theta.tolist()
+    )
 
 
 def test_behaviour_of_many_blocks_is_measured_in_parts(monkeypatch):
@@ -72,9 +91,15 @@ def test_behaviour_of_many_blocks_is_measured_in_parts(monkeypatch):
     monkeypatch.setattr(member, "BLOCKS_AT_ONCE", 8)
     task = hrnn.Task(threshold=0.51)  # at which an untrained network acts
     made = member.make(plan(n_networks=1, task=task, **SMALL | {"parts": [], "n_blocks": 20})[0][1])
-    streams = [(8, stream(0, "sessions", 0)), (8, stream(0, "sessions", 0, 1)), (4, stream(0, "sessions", 0, 2))]
+    streams = [
+        (8, stream(0, "sessions", 0)),
+        (8, stream(0, "sessions", 0, 1)),
+        (4, stream(0, "sessions", 0, 2)),
+    ]
     runs = [hrnn.rollout(made.network, task.sample(n_blocks=n, rng=rng)) for n, rng in streams]
-    whole = behavior.summary(hrnn.rollout(made.network, hrnn.task.Sessions.join([run.sessions for run in runs])))
+    whole = behavior.summary(
+        hrnn.rollout(made.network, hrnn.task.Sessions.join([run.sessions for run in runs]))
+    )
     first = behavior.summary(runs[0])["value"]
     assert first.correct != whole["value"].correct
     for name, row in whole.dropna().iterrows():
@@ -84,11 +109,17 @@ def test_behaviour_of_many_blocks_is_measured_in_parts(monkeypatch):
     assert made.measures["gap_to_bound"] == pytest.approx(bound - whole["value"].correct)
 
 
-def test_every_network_has_sessions_of_its_own_and_shares_those_of_trajectories(serial, monkeypatch):
+def test_every_network_has_sessions_of_its_own_and_shares_those_of_trajectories(
+    serial, monkeypatch
+):
     seen = []
-    monkeypatch.setattr(member, "examine", lambda act, task, settings, found, first: seen.append(settings["index"]))
+    monkeypatch.setattr(
+        member, "examine", lambda act, task, settings, found, first: seen.append(settings["index"])
+    )
     asked = []
-    monkeypatch.setattr(member, "stream", lambda seed, *name: asked.append(name) or stream(seed, *name))
+    monkeypatch.setattr(
+        member, "stream", lambda seed, *name: asked.append(name) or stream(seed, *name)
+    )
     shared = [member.make(serial.members[i].settings) for i in (0, 1)]
     assert seen == [0, 1] and asked.count(("sessions",)) == 2
     for made, one in zip(shared, serial.members, strict=False):
@@ -98,10 +129,16 @@ def test_every_network_has_sessions_of_its_own_and_shares_those_of_trajectories(
 
 
 def test_the_table_has_the_intervals_of_each_network_over_its_sessions(serial):
-    one, rows = serial.members[0], serial.table[serial.table.key == serial.keys[0]].set_index("measure")
+    one = serial.members[0]
+    rows = serial.table[serial.table.key == serial.keys[0]].set_index("measure")
     assert rows.loc["correct", ["low", "high"]].tolist() == one.intervals["correct"]
-    assert np.isnan(rows.low["n_stable"]) and (rows.low.dropna() <= rows.value[rows.low.notna()]).all()
-    assert serial.wide("low").correct.tolist() == serial.table[serial.table.measure == "correct"].low.tolist()
+    assert (
+        np.isnan(rows.low["n_stable"]) and (rows.low.dropna() <= rows.value[rows.low.notna()]).all()
+    )
+    assert (
+        serial.wide("low").correct.tolist()
+        == serial.table[serial.table.measure == "correct"].low.tolist()
+    )
     with pytest.raises(ValueError, match="values must be one of"):
         serial.wide("middle")
 
@@ -120,14 +157,25 @@ def test_gaps_to_other_agents_are_paired_in_the_networks_own_sessions(serial):
 
 @pytest.mark.slow
 def test_intervals_over_networks_hold_what_fresh_sessions_give(numbers):
-    """12 fresh sets: at least 90 % of the 95 % intervals hold the grand mean; in sets that all networks share, far fewer do.
+    """12 fresh sets: at least 90 % of the 95 % intervals hold the grand mean.
 
-    The networks are as alike as those of the paper's recipe, whose accuracies differ by .0006 (sd): one network, its weights shaken.
+    In sets that all networks share, far fewer do.
+
+    The networks are as alike as those of the paper's recipe, whose accuracies differ by .0006 (sd):
+    one network, its weights shaken.
     """
     recipe = hrnn.Recipe(optimizer="adam", learning_rate=5e-3, n_sessions=2, n_steps=400)
-    one = hrnn.train(hrnn.Network.init("tanh", n_hidden=16, rng=0), hrnn.Task(), recipe, rng=0, progress=False).network
-    nets = [one.with_theta(one.theta + 0.002 * np.random.default_rng(i).normal(size=one.theta.size)) for i in range(12)]
-    held = {own: numbers.held(numbers.fresh(nets, n_blocks=200, seed=50, own=own)).mean() for own in (True, False)}
+    one = hrnn.train(
+        hrnn.Network.init("tanh", n_hidden=16, rng=0), hrnn.Task(), recipe, rng=0, progress=False
+    ).network
+    nets = [
+        one.with_theta(one.theta + 0.002 * np.random.default_rng(i).normal(size=one.theta.size))
+        for i in range(12)
+    ]
+    held = {
+        own: numbers.held(numbers.fresh(nets, n_blocks=200, seed=50, own=own)).mean()
+        for own in (True, False)
+    }
     assert held[True] >= 0.9 and held[False] < 0.5, held
 
 
@@ -139,12 +187,15 @@ def test_the_long_session_is_of_the_networks_own(serial):
 def test_a_network_has_first_weights_and_training_sessions_of_its_own(serial):
     """The second network of a population, trained by hand."""
     net = hrnn.Network.init("tanh", n_hidden=4, rng=stream(0, "network", 1))
-    trained = hrnn.train(net, hrnn.Task(threshold=0.6), SMALL["recipe"], rng=stream(0, "training", 1), progress=False).network
+    trained = hrnn.train(
+        net, hrnn.Task(threshold=0.6), SMALL["recipe"], rng=stream(0, "training", 1), progress=False
+    ).network
     np.testing.assert_array_equal(serial.members[1].network.theta, trained.theta)
 
 
 def test_states_are_kept_of_as_many_sessions_as_fit(monkeypatch):
-    net, sessions = hrnn.Network.init("tanh", n_hidden=4, rng=0), hrnn.Task().sample(n_sessions=12, rng=0)
+    net = hrnn.Network.init("tanh", n_hidden=4, rng=0)
+    sessions = hrnn.Task().sample(n_sessions=12, rng=0)
     act = functools.partial(hrnn.rollout, net)
     run = act(sessions, hidden=False)
     whole = member.with_states(act, run)
@@ -161,7 +212,11 @@ def test_states_are_kept_of_as_many_sessions_as_fit(monkeypatch):
 def test_an_undefined_measure_is_missing_and_says_why(tmp_path):
     found = population(tmp_path, n_networks=1, task=hrnn.Task(n_blank=0), progress=False, **SMALL)
     one = found.members[0]
-    assert "belief" in one.undefined and "belief_r2" not in one.measures and "variance_pc12" in one.measures
+    assert (
+        "belief" in one.undefined
+        and "belief_r2" not in one.measures
+        and "variance_pc12" in one.measures
+    )
 
 
 def test_the_loss_curve_holds_means_of_runs_of_steps():
@@ -176,23 +231,50 @@ def test_the_first_gain_scales_the_recurrent_weights_alone():
 
 
 def test_every_part_of_the_grid_reaches_the_network():
-    grid = {"recipe": ["fast", "paper"], "loss": ["cross_entropy"], "gain": [2.0], "wait_penalty": [-0.1]}
+    grid = {
+        "recipe": ["fast", "paper"],
+        "loss": ["cross_entropy"],
+        "gain": [2.0],
+        "wait_penalty": [-0.1],
+    }
     settings = [settings for _, settings in plan(n_networks=1, grid=grid)]
-    assert [s["recipe"]["n_steps"] for s in settings] == [hrnn.training.RECIPES[name].n_steps for name in ("fast", "paper")]
-    assert all(s["recipe"]["loss"] == "cross_entropy" and s["network"]["gain"] == 2 and s["task"]["wait_penalty"] == -0.1 for s in settings)
+    assert [s["recipe"]["n_steps"] for s in settings] == [
+        hrnn.training.RECIPES[name].n_steps for name in ("fast", "paper")
+    ]
+    assert all(
+        s["recipe"]["loss"] == "cross_entropy"
+        and s["network"]["gain"] == 2
+        and s["task"]["wait_penalty"] == -0.1
+        for s in settings
+    )
 
 
 @pytest.mark.slow
 def test_all_parts_of_a_small_network(tmp_path):
-    found = population(tmp_path, n_networks=2, progress=False, task=hrnn.Task(threshold=0.55),
-                       **SMALL | {"parts": ensemble.PARTS, "n_hidden": 8, "n_blocks": 40})
+    found = population(
+        tmp_path,
+        n_networks=2,
+        progress=False,
+        task=hrnn.Task(threshold=0.55),
+        **SMALL | {"parts": ensemble.PARTS, "n_hidden": 8, "n_blocks": 40},
+    )
     names = set(found.table.measure)
-    assert {"correct", "variance_pc12", "radd.A11", "radd.tau_1", "hidden_states.correct", "choices_alpha"} <= names
+    assert {
+        "correct",
+        "variance_pc12",
+        "radd.A11",
+        "radd.tau_1",
+        "hidden_states.correct",
+        "choices_alpha",
+    } <= names
     assert {"loss", "accuracy", "variance", "gain", "divergence"} <= set(found.members[0].curves)
-    assert found.wide()[["from_scratch.trajectory_error", "random.trajectory_error"]].nunique().tolist() == [2, 2], "each its own students"
+    assert found.wide()[
+        ["from_scratch.trajectory_error", "random.trajectory_error"]
+    ].nunique().tolist() == [2, 2], "each its own students"
 
 
-# ---- engines -------------------------------------------------------------------------------------------------------
+# ---- engines -------------------------------------------------------------------------------------
+# ------------------
 
 
 def test_threads_make_the_same_bits(serial, tmp_path):
@@ -202,9 +284,23 @@ def test_threads_make_the_same_bits(serial, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("lent", [False, True])
 def test_processes_make_the_same_bits(serial, tmp_path, lent):
-    pool = concurrent.futures.ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) if lent else contextlib.nullcontext()
+    pool = (
+        concurrent.futures.ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn"))
+        if lent
+        else contextlib.nullcontext()
+    )
     with pool as executor:
-        same(population(tmp_path, executor=executor or "processes", n_threads=2, progress=False, **GRID, **SMALL), serial)
+        same(
+            population(
+                tmp_path,
+                executor=executor or "processes",
+                n_threads=2,
+                progress=False,
+                **GRID,
+                **SMALL,
+            ),
+            serial,
+        )
 
 
 @pytest.mark.slow
@@ -212,7 +308,9 @@ def test_processes_make_the_same_bits(serial, tmp_path, lent):
 def test_a_dask_cluster_makes_the_same_bits(serial, tmp_path):
     distributed = pytest.importorskip("distributed")
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None
+        ) as cluster,
         distributed.Client(cluster) as client,
     ):
         same(population(tmp_path, executor=client, progress=False, **GRID, **SMALL), serial)
@@ -222,16 +320,24 @@ def test_a_job_array_makes_the_same_bits_and_is_read_like_any_other(serial, tmp_
     for number in (3, 1, 0, 2, 2):
         run_one(tmp_path, number, **GRID, **SMALL)
     same(population(tmp_path, progress=False, **GRID, **SMALL), serial)
-    with pytest.raises(ValueError, match="number must be less than the number of networks, 4, got 4"):
+    with pytest.raises(
+        ValueError, match="number must be less than the number of networks, 4, got 4"
+    ):
         run_one(tmp_path, 4, **GRID, **SMALL)
 
 
-# ---- interrupted ---------------------------------------------------------------------------------------------------
+# ---- interrupted ---------------------------------------------------------------------------------
+# ------------------
 
 
 def test_what_is_there_is_not_done_again_and_what_is_missing_is(serial, monkeypatch):
-    done, make = [], ensemble.make
-    monkeypatch.setattr(ensemble, "make", lambda settings, **options: done.append(key_of(settings)) or make(settings, **options))
+    done = []
+    make = ensemble.make
+    monkeypatch.setattr(
+        ensemble,
+        "make",
+        lambda settings, **options: done.append(key_of(settings)) or make(settings, **options),
+    )
     missing = serial.keys[0]
     (serial.folder / f"{missing}.npz").unlink()
     again = population(serial.folder, n_threads=1, progress=False, **GRID, **SMALL)
@@ -240,7 +346,8 @@ def test_what_is_there_is_not_done_again_and_what_is_missing_is(serial, monkeypa
 
 
 def test_an_interrupted_training_goes_on_from_its_checkpoint(serial, tmp_path, monkeypatch):
-    steps, step = [], hrnn.training.Trainer.step
+    steps = []
+    step = hrnn.training.Trainer.step
 
     def interrupted(trainer, compute):
         if len(steps) == 2:
@@ -256,20 +363,44 @@ def test_an_interrupted_training_goes_on_from_its_checkpoint(serial, tmp_path, m
     found = population(tmp_path, n_threads=1, progress=False, **one, **SMALL)
     assert steps == [0, 1, "more"]
     np.testing.assert_array_equal(found.members[0].network.theta, serial.members[0].network.theta)
-    assert sorted(path.suffix for path in tmp_path.iterdir() if not path.name.startswith(".")) == [".json", ".npz"]
+    assert sorted(path.suffix for path in tmp_path.iterdir() if not path.name.startswith(".")) == [
+        ".json",
+        ".npz",
+    ]
 
 
 def arguments(n=4, steps=4000):
-    return ["out", "--networks", str(n), "--grid", f"n_steps={steps}", "--grid", "n_hidden=4", "--n-blocks", "24", "--parts", "",
-            "--workers", "2"]
+    return [
+        "out",
+        "--networks",
+        str(n),
+        "--grid",
+        f"n_steps={steps}",
+        "--grid",
+        "n_hidden=4",
+        "--n-blocks",
+        "24",
+        "--parts",
+        "",
+        "--workers",
+        "2",
+    ]
 
 
 def children(pid):
-    return [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
+    return [
+        int(child)
+        for task in Path(f"/proc/{pid}/task").iterdir()
+        for child in (task / "children").read_text().split()
+    ]
 
 
 def workers(pid):
-    return [child for child in children(pid) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return [
+        child
+        for child in children(pid)
+        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
 
 
 def wait_for(condition, seconds=60):
@@ -288,7 +419,13 @@ def alive(pid):
 
 def begun(tmp_path):
     """A population at work, with one network done."""
-    process = subprocess.Popen([*COMMAND, *arguments()], cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*COMMAND, *arguments()],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     wait_for(lambda: list((tmp_path / "out").glob("*.npz")) and len(workers(process.pid)) == 2)
     return process
 
@@ -307,10 +444,16 @@ def test_a_killed_worker_takes_only_its_networks_with_it(tmp_path, whole):
     os.kill(workers(process.pid)[0], signal.SIGKILL)
     out, err = process.communicate(timeout=120)
     failures = pd.read_csv(tmp_path / "out" / "failures.csv")
-    assert process.returncode == 1 and 1 <= len(failures) <= 2 and "BrokenProcessPool" in failures.error[0], err
+    assert (
+        process.returncode == 1
+        and 1 <= len(failures) <= 2
+        and "BrokenProcessPool" in failures.error[0]
+    ), err
     assert len(list((tmp_path / "out").glob("*.npz"))) == 4 - len(failures)
     subprocess.run([*COMMAND, *arguments()], cwd=tmp_path, check=True, capture_output=True)
-    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out" / "table.csv"), whole, check_exact=True)
+    pd.testing.assert_frame_equal(
+        pd.read_csv(tmp_path / "out" / "table.csv"), whole, check_exact=True
+    )
 
 
 @pytest.mark.slow
@@ -326,7 +469,9 @@ def test_a_killed_parent_loses_only_the_networks_in_work(tmp_path, whole, by):
     assert 1 <= len(kept) < 4
     subprocess.run([*COMMAND, *arguments()], cwd=tmp_path, check=True, capture_output=True)
     assert all((tmp_path / "out" / name).stat().st_mtime_ns == when for name, when in kept.items())
-    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out" / "table.csv"), whole, check_exact=True)
+    pd.testing.assert_frame_equal(
+        pd.read_csv(tmp_path / "out" / "table.csv"), whole, check_exact=True
+    )
 
 
 @pytest.mark.slow
@@ -334,12 +479,16 @@ def test_a_killed_parent_loses_only_the_networks_in_work(tmp_path, whole, by):
 def test_a_killed_worker_of_a_cluster_is_replaced(serial, tmp_path):
     distributed = pytest.importorskip("distributed")
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None
+        ) as cluster,
         distributed.Client(cluster) as client,
     ):
         pids = client.run(os.getpid)
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            future = pool.submit(population, tmp_path, executor=client, progress=False, **GRID, **SMALL)
+            future = pool.submit(
+                population, tmp_path, executor=client, progress=False, **GRID, **SMALL
+            )
             wait_for(lambda: list(tmp_path.glob("*.checkpoint")) + list(tmp_path.glob("*.npz")))
             os.kill(next(iter(pids.values())), signal.SIGKILL)
             same(future.result(timeout=120), serial)
@@ -350,10 +499,19 @@ def test_a_killed_worker_of_a_cluster_is_replaced(serial, tmp_path):
 def test_a_killed_scheduler_loses_only_the_networks_in_work(serial, tmp_path):
     """The networks that are left are failures, soon; the next call makes them, on any engine."""
     distributed = pytest.importorskip("distributed")
-    script = ("import distributed, time; cluster = distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None);"
-              " print(cluster.scheduler_address, flush=True); time.sleep(600)")
-    process = subprocess.Popen([sys.executable, "-c", f"if __name__ == '__main__': exec({script!r})"], stdout=subprocess.PIPE, text=True)
-    with distributed.Client(process.stdout.readline().strip()) as client, concurrent.futures.ThreadPoolExecutor(1) as pool:
+    script = (
+        "import distributed, time; cluster = distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None);"
+        " print(cluster.scheduler_address, flush=True); time.sleep(600)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"if __name__ == '__main__': exec({script!r})"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with (
+        distributed.Client(process.stdout.readline().strip()) as client,
+        concurrent.futures.ThreadPoolExecutor(1) as pool,
+    ):
         future = pool.submit(population, tmp_path, executor=client, progress=False, **GRID, **SMALL)
         wait_for(lambda: list(tmp_path.glob("*.npz")))
         for pid in (*workers(process.pid), process.pid):
@@ -361,18 +519,31 @@ def test_a_killed_scheduler_loses_only_the_networks_in_work(serial, tmp_path):
         found = future.result(timeout=100)
     process.communicate()
     kept = set(found.keys)
-    assert kept and len(kept) + len(found.failures) == 4 and found.failures.error.str.contains("Error").all()
+    assert (
+        kept
+        and len(kept) + len(found.failures) == 4
+        and found.failures.error.str.contains("Error").all()
+    )
     again = population(tmp_path, progress=False, **GRID, **SMALL)
     assert kept <= set(again.keys)
     same(again, serial)
 
 
-# ---- failures ------------------------------------------------------------------------------------------------------
+# ---- failures ------------------------------------------------------------------------------------
+# ------------------
 
 
 @pytest.mark.parametrize("executor", ["threads", pytest.param("processes", marks=pytest.mark.slow)])
 def test_a_poisoned_setting_fails_alone_and_is_recorded(tmp_path, executor):
-    found = population(tmp_path, n_networks=1, grid={"leak": [1.0, 5.0]}, executor=executor, n_threads=1, progress=False, **SMALL)
+    found = population(
+        tmp_path,
+        n_networks=1,
+        grid={"leak": [1.0, 5.0]},
+        executor=executor,
+        n_threads=1,
+        progress=False,
+        **SMALL,
+    )
     assert found.table.leak.unique().tolist() == [1.0] and found.failures.leak.tolist() == [5.0]
     assert "Traceback" in found.failures.error[0] and "leak must be" in found.failures.error[0]
     assert not (tmp_path / f"{found.failures.key[0]}.npz").exists()
@@ -392,7 +563,10 @@ def test_a_folder_in_use_is_refused(tmp_path):
 def test_a_folder_of_another_version_is_refused(tmp_path, monkeypatch):
     population(tmp_path, n_networks=1, progress=False, **SMALL | {"parts": []})
     monkeypatch.setattr(ensemble, "__version__", "99.0")
-    for call in (Population.load, lambda folder: population(folder, n_networks=1, progress=False, **SMALL)):
+    for call in (
+        Population.load,
+        lambda folder: population(folder, n_networks=1, progress=False, **SMALL),
+    ):
         with pytest.raises(ValueError, match="must hold networks of this hrnn, 99.0, got those of"):
             call(tmp_path)
 
@@ -421,22 +595,37 @@ def test_losses_are_written_for_tensorboard(tmp_path):
     reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     pytest.importorskip("tensorboardX")
     recipe = hrnn.Recipe(n_steps=200, optimizer="adam")
-    found = population(tmp_path, n_networks=1, progress=False, tensorboard=True, **SMALL | {"parts": [], "recipe": recipe})
+    found = population(
+        tmp_path,
+        n_networks=1,
+        progress=False,
+        tensorboard=True,
+        **SMALL | {"parts": [], "recipe": recipe},
+    )
     events = reader.EventAccumulator(str(tmp_path / "tensorboard" / found.keys[0]))
     events.Reload()
-    scalars, curve = events.Scalars("loss"), found.members[0].curves["loss"]
+    scalars = events.Scalars("loss")
+    curve = found.members[0].curves["loss"]
     np.testing.assert_allclose([scalar.value for scalar in scalars], curve.value, rtol=1e-6)
     assert [scalar.step for scalar in scalars][:2] == [1, 3]
 
 
-@pytest.mark.parametrize("change, error, message", [
-    ({"grid": {"magic": [1]}}, ValueError, "grid must have keys among"),
-    ({"grid": {"threshold": []}}, ValueError, "got none for 'threshold'"), ({"n_networks": 0}, ValueError, "n_networks"),
-    ({"recipe": "slow"}, ValueError, "recipe must be one of"), ({"recipe": 3}, TypeError, "recipe must be 'paper', 'fast' or a Recipe"),
-    ({"grid": {"recipe": ["slow"]}}, ValueError, "grid\\['recipe'\\] must be one of"),
-    ({"task": 3}, TypeError, "task must be a Task"), ({"seed": -1}, ValueError, "seed"), ({"parts": ["mind"]}, ValueError, "parts"),
-    ({"folder": 3}, TypeError, "folder must be"), ({"executor": "gpu"}, TypeError, "executor must be one of"),
-])
+@pytest.mark.parametrize(
+    "change, error, message",
+    [
+        ({"grid": {"magic": [1]}}, ValueError, "grid must have keys among"),
+        ({"grid": {"threshold": []}}, ValueError, "got none for 'threshold'"),
+        ({"n_networks": 0}, ValueError, "n_networks"),
+        ({"recipe": "slow"}, ValueError, "recipe must be one of"),
+        ({"recipe": 3}, TypeError, "recipe must be 'paper', 'fast' or a Recipe"),
+        ({"grid": {"recipe": ["slow"]}}, ValueError, "grid\\['recipe'\\] must be one of"),
+        ({"task": 3}, TypeError, "task must be a Task"),
+        ({"seed": -1}, ValueError, "seed"),
+        ({"parts": ["mind"]}, ValueError, "parts"),
+        ({"folder": 3}, TypeError, "folder must be"),
+        ({"executor": "gpu"}, TypeError, "executor must be one of"),
+    ],
+)
 def test_bad_arguments_are_named(tmp_path, change, error, message):
     with pytest.raises(error, match=message):
         population(**{"folder": tmp_path, "n_networks": 1, "progress": False} | SMALL | change)

@@ -6,12 +6,15 @@ import pytest
 from hrnn.statistics import regression
 
 
-@pytest.mark.parametrize("call, message", [
-    (lambda: regression.logistic([[1.0]] * 3, [0, 1, 2], [0, 0, 1]), "y must"),
-    (lambda: regression.logistic([[1.0]] * 3, [0, 1], [0, 0, 1]), "one row"),
-    (lambda: regression.linear([[1.0]] * 3, [0, 1], [0, 0, 1]), "one row"),
-    (lambda: regression.linear([[1.0, 2.0]] * 3, [0, 1, 2], [0, 0, 1]), "X must have columns"),
-])
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: regression.logistic([[1.0]] * 3, [0, 1, 2], [0, 0, 1]), "y must"),
+        (lambda: regression.logistic([[1.0]] * 3, [0, 1], [0, 0, 1]), "one row"),
+        (lambda: regression.linear([[1.0]] * 3, [0, 1], [0, 0, 1]), "one row"),
+        (lambda: regression.linear([[1.0, 2.0]] * 3, [0, 1, 2], [0, 0, 1]), "X must have columns"),
+    ],
+)
 def test_bad_arguments_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
@@ -19,57 +22,84 @@ def test_bad_arguments_are_named(call, message):
 
 def test_least_squares_are_those_of_numpy():
     rng = np.random.default_rng(0)
-    X, unit = np.column_stack([np.ones(300), rng.normal(size=(300, 2))]), np.repeat(np.arange(30), 10)
+    X = np.column_stack([np.ones(300), rng.normal(size=(300, 2))])
+    unit = np.repeat(np.arange(30), 10)
     y = X @ [0.5, 1.0, -2.0] + rng.normal(size=300)
     fit = regression.linear(X, y, unit)
     w, residual, *_ = np.linalg.lstsq(X, y)
     np.testing.assert_allclose(fit.weights.value, w, atol=1e-12)
     assert fit.r2.value == pytest.approx(1 - residual[0] / ((y - y.mean()) ** 2).sum())
-    np.testing.assert_array_equal(regression.linear(X[::-1], y[::-1], unit[::-1]).weights.value.round(12), fit.weights.value.round(12))
+    np.testing.assert_array_equal(
+        regression.linear(X[::-1], y[::-1], unit[::-1]).weights.value.round(12),
+        fit.weights.value.round(12),
+    )
 
 
 def test_intervals_of_least_squares_cover_at_their_rate():
-    """A regressor and an error that are constant within sessions: the interval must be that of sessions, not of rows."""
+    """A regressor and an error that are constant within sessions.
+
+    The interval must be that of sessions, not of rows.
+    """
     hits = 0
     for seed in range(200):
         rng = np.random.default_rng(seed)
         unit = np.repeat(np.arange(40), 15)
         x = rng.normal(size=40)[unit]
         y = 2 * x + rng.normal(size=40)[unit] + rng.normal(size=600)
-        weights = regression.linear(np.column_stack([np.ones(600), x]), y, unit, rng=seed, n_resamples=300).weights
+        weights = regression.linear(
+            np.column_stack([np.ones(600), x]), y, unit, rng=seed, n_resamples=300
+        ).weights
         hits += weights.low[1] <= 2 <= weights.high[1]
-    assert 179 <= hits <= 199  # two-sided binomial bound at .001 about 95 % of 200, with the percentiles' own error
+    assert (
+        179 <= hits <= 199
+    )  # two-sided binomial bound at .001 about 95 % of 200, with the percentiles' own error
 
 
 def test_nothing_cancels_in_least_squares():
     """Far from zero, and at any scale of a column, the fit is that of the same data near it."""
     rng = np.random.default_rng(0)
-    x, unit = rng.normal(size=800), np.repeat(np.arange(40), 20)
+    x = rng.normal(size=800)
+    unit = np.repeat(np.arange(40), 20)
     y = 2 * x + rng.normal(size=800)
     near = regression.linear(np.column_stack([x, np.ones(800)]), y, unit)
-    far = regression.linear(np.column_stack([1e-9 * x + 1e-5, np.ones(800)]), y + 1e8, np.char.zfill(unit.astype(str), 3))
-    assert far.r2.value == pytest.approx(near.r2.value, abs=1e-7) and far.r2.low == pytest.approx(near.r2.low, abs=1e-7)
+    far = regression.linear(
+        np.column_stack([1e-9 * x + 1e-5, np.ones(800)]),
+        y + 1e8,
+        np.char.zfill(unit.astype(str), 3),
+    )
+    assert far.r2.value == pytest.approx(near.r2.value, abs=1e-7) and far.r2.low == pytest.approx(
+        near.r2.low, abs=1e-7
+    )
     assert far.weights.value[0] * 1e-9 == pytest.approx(near.weights.value[0], rel=1e-6)
     origin = regression.linear(x[:, None], y + 1, unit)
     w = x @ (y + 1) / (x @ x)
-    assert origin.r2.value == pytest.approx(1 - ((y + 1 - w * x) ** 2).sum() / ((y - y.mean()) ** 2).sum())
+    assert origin.r2.value == pytest.approx(
+        1 - ((y + 1 - w * x) ** 2).sum() / ((y - y.mean()) ** 2).sum()
+    )
 
 
 def test_the_interval_of_a_correlation_is_its_own():
     """(1 - r²)/√n, not √(1 - r²)/√n as of a slope: against resampled sessions by brute force."""
     rng = np.random.default_rng(1)
-    x, unit = rng.normal(size=2000), np.repeat(np.arange(200), 10)
+    x = rng.normal(size=2000)
+    unit = np.repeat(np.arange(200), 10)
     y = 0.9 * x + np.sqrt(1 - 0.81) * rng.normal(size=2000)
     found = regression.correlation(x, y, unit)
     drawn = rng.integers(200, size=(400, 200))
-    brute = [np.corrcoef(x.reshape(200, 10)[d].ravel(), y.reshape(200, 10)[d].ravel())[0, 1] for d in drawn]
+    brute = [
+        np.corrcoef(x.reshape(200, 10)[d].ravel(), y.reshape(200, 10)[d].ravel())[0, 1]
+        for d in drawn
+    ]
     assert found.value == pytest.approx(np.corrcoef(x, y)[0, 1])
     assert found.high - found.low == pytest.approx(3.92 * np.std(brute), rel=0.2)
     assert np.isnan(regression.correlation(np.ones(2000), y, unit).value)
 
 
 def clustered(seed, *, n_clusters=60, size=20, spread=0.0):
-    """A regressor with weight 1 that is constant in each cluster, and a random effect of the cluster."""
+    """A regressor with weight 1 that is constant in each cluster.
+
+    And a random effect of the cluster.
+    """
     rng = np.random.default_rng(seed)
     cluster = np.repeat(np.arange(n_clusters), size)
     X = np.column_stack([np.ones(cluster.size), rng.normal(size=n_clusters)[cluster]])
@@ -81,7 +111,9 @@ def test_logistic_weights_maximise_the_plain_likelihood():
     from scipy.optimize import minimize
 
     X, y, cluster = clustered(0)
-    best = minimize(lambda w: np.logaddexp(0, (1 - 2 * y) * (X @ w)).sum(), np.zeros(2), options={"gtol": 1e-8})
+    best = minimize(
+        lambda w: np.logaddexp(0, (1 - 2 * y) * (X @ w)).sum(), np.zeros(2), options={"gtol": 1e-8}
+    )
     assert regression.logistic(X, y, cluster).weights == pytest.approx(best.x, abs=1e-6)
 
 
@@ -89,7 +121,10 @@ def test_clustered_errors_are_those_of_the_jackknife():
     """Independent of the algebra: leave one cluster out."""
     X, y, cluster = clustered(1, n_clusters=80, spread=1.0)
     fit = regression.logistic(X, y, cluster)
-    left_out = [regression.logistic(X[cluster != g], y[cluster != g], cluster[cluster != g]).weights for g in range(80)]
+    left_out = [
+        regression.logistic(X[cluster != g], y[cluster != g], cluster[cluster != g]).weights
+        for g in range(80)
+    ]
     jackknife = np.sqrt(79 / 80 * ((left_out - np.mean(left_out, axis=0)) ** 2).sum(axis=0))
     assert fit.se == pytest.approx(jackknife, rel=0.1)
     alone = regression.logistic(X, y, np.arange(len(y)))
@@ -99,8 +134,14 @@ def test_clustered_errors_are_those_of_the_jackknife():
 def test_collinear_columns_are_left_out_and_separated_classes_reported():
     X, y, cluster = clustered(2)
     plain = regression.logistic(X, y, cluster)
-    more = regression.logistic(np.column_stack([X, X[:, 0] - 2 * X[:, 1], np.zeros(len(y))]), y, cluster)
-    assert more.weights[:2] == pytest.approx(plain.weights) and np.isnan(more.weights[2:]).all() and more.converged
+    more = regression.logistic(
+        np.column_stack([X, X[:, 0] - 2 * X[:, 1], np.zeros(len(y))]), y, cluster
+    )
+    assert (
+        more.weights[:2] == pytest.approx(plain.weights)
+        and np.isnan(more.weights[2:]).all()
+        and more.converged
+    )
     for separated in (np.ones(len(y)), (X[:, 1] > 0).astype(float)):
         fit = regression.logistic(X, separated, cluster)
         assert not fit.converged and np.isnan(fit.weights).all() and np.isnan(fit.se).all()
@@ -109,7 +150,8 @@ def test_collinear_columns_are_left_out_and_separated_classes_reported():
 def test_ratio_of_weights_is_that_of_two_regressions_on_the_same_resamples():
     """Its interval against a bootstrap that refits the rows of drawn sessions."""
     rng = np.random.default_rng(0)
-    session, X = np.repeat(np.arange(40), 12), rng.normal(size=(480, 3))
+    session = np.repeat(np.arange(40), 12)
+    X = rng.normal(size=(480, 3))
     Y = X @ np.array([[2.0, 0.5], [1.0, -1.0], [0.3, 0.2]]) + rng.normal(size=(480, 2))
     contrast = [1.0, -0.5, 0.0]
     found = regression.weight_ratio(X, Y, contrast, session, n_resamples=4000)
@@ -119,10 +161,15 @@ def test_ratio_of_weights_is_that_of_two_regressions_on_the_same_resamples():
         return np.divide(*(contrast @ w))
 
     assert found.value == pytest.approx(ratio(slice(None)))
-    drawn = [ratio(np.concatenate([np.flatnonzero(session == s) for s in rng.integers(40, size=40)])) for _ in range(1000)]
+    drawn = [
+        ratio(np.concatenate([np.flatnonzero(session == s) for s in rng.integers(40, size=40)]))
+        for _ in range(1000)
+    ]
     low, high = np.quantile(drawn, [0.025, 0.975])
     assert (found.low, found.high) == pytest.approx((low, high), abs=0.1 * (high - low))
     same = regression.weight_ratio(X, Y[:, [0, 0]], contrast, session, rng=rng)
-    assert (same.low, same.high) == pytest.approx((1, 1), abs=1e-12)  # the same resamples, also from a Generator
+    assert (same.low, same.high) == pytest.approx(
+        (1, 1), abs=1e-12
+    )  # the same resamples, also from a Generator
     with pytest.raises(ValueError, match="must agree"):
         regression.weight_ratio(X, Y, [1.0], session)
