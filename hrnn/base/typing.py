@@ -1,0 +1,25 @@
+"""Types that many signatures share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RNGLike = int | np.random.SeedSequence | np.random.Generator
+
+
+class HasTrials(Protocol):
+    """What carries a trial table, such as a `Rollout`."""
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """The trial table, one row a trial."""
+        ...
+
+
+if TYPE_CHECKING:
+    Trials = pd.DataFrame | HasTrials
