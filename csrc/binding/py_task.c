@@ -166,28 +166,6 @@ static PyObject *task_act(PyObject *Py_UNUSED(module), PyObject *args)
     Py_RETURN_NONE;
 }
 
-static PyObject *task_integrate(PyObject *Py_UNUSED(module), PyObject *args)
-{
-    PyObject *task_, *sessions_, *choice_, *n_obs_;
-    struct py_arrays arrays = {0};
-    struct hrnn_task task;
-    struct hrnn_sessions sessions;
-    double gain;
-    if (!PyArg_ParseTuple(args, "OOdOO:task_integrate", &task_, &sessions_, &gain, &choice_, &n_obs_) ||
-        py_task(&arrays, task_, &task) || py_sessions(&arrays, sessions_, &task, &sessions))
-        return NULL;
-    npy_intp n = (npy_intp)sessions.n_trials;
-    int8_t *choice = py_output(&arrays, choice_, "choice", NPY_INT8, 1, &n);
-    int64_t *n_obs = choice ? py_output(&arrays, n_obs_, "n_obs", NPY_INT64, 1, &n) : NULL;
-    size_t n_steps;
-    if (!n_obs)
-        return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    n_steps = hrnn_task_integrate(&task, &sessions, gain, choice, n_obs);
-    Py_END_ALLOW_THREADS
-    return PyLong_FromSize_t(n_steps);
-}
-
 PyMethodDef py_task_methods[] = {
     {"task_block_law", task_block_law, METH_VARARGS, "task_block_law(task, pmf, hazard): of block lengths 0..block_max."},
     {"task_sample_lengths", task_sample_lengths, METH_VARARGS, "task_sample_lengths(task, bit_generator, length): their sum."},
@@ -196,8 +174,6 @@ PyMethodDef py_task_methods[] = {
     {"task_sample_session", task_sample_session, METH_VARARGS,
      "task_sample_session(task, bit_generator, length, first, block_side, side, strength, observations)."},
     {"task_observe", task_observe, METH_VARARGS, "task_observe(task, sessions, place, x)."},
-    {"task_integrate", task_integrate, METH_VARARGS,
-     "task_integrate(task, sessions, gain, choice, n_obs): number of steps of the simplest agent."},
     {"task_act", task_act, METH_VARARGS, "task_act(task, sessions, margin, place, choice, n_obs)."},
     {NULL, NULL, 0, NULL},
 };
