@@ -223,15 +223,14 @@ def _search(net, x, starts, n_threads):
     residual = np.empty(ended.shape[:2])
     outcome = np.empty(ended.shape[:2], np.int8)
     n_iterations = np.empty(ended.shape[:2], np.int64)
-    size = _core.fixedpoint_scratch(net.n_hidden)[0]
+    size = _core.fixedpoint_scratch(net.form)[0]
 
     def job(part):
         m, first = part
         rows = slice(first, first + STARTS_PER_CALL)
         _core.fixedpoint_search(
             net.theta,
-            net.n_hidden,
-            net.leak,
+            net.form,
             x[m],
             MAX_ITERATIONS,
             TOLERANCE,
@@ -308,7 +307,7 @@ def _iterate(net, x, states, n_steps, tolerance, arrived):
 
     Says between bounded calls which states may stop.
     """
-    scratch = np.empty(_core.fixedpoint_scratch(net.n_hidden)[1])
+    scratch = np.empty(_core.fixedpoint_scratch(net.form)[1])
     done = np.zeros(len(states), np.int64)
     left = np.arange(len(states))
     for first in range(0, n_steps, STEPS_PER_CALL):
@@ -318,9 +317,7 @@ def _iterate(net, x, states, n_steps, tolerance, arrived):
             rows = left[start : start + STATES_PER_CALL]
             part = states[rows]
             count = np.empty(len(rows), np.int64)
-            _core.fixedpoint_iterate(
-                net.theta, net.n_hidden, net.leak, x, most, tolerance, part, count, scratch
-            )
+            _core.fixedpoint_iterate(net.theta, net.form, x, most, tolerance, part, count, scratch)
             states[rows] = part
             done[rows] += count
             goes_on = count == most if tolerance else np.ones(len(rows), bool)
@@ -425,4 +422,6 @@ def _ball(net, point, x):
     singular = np.linalg.svd(R, compute_uv=False)
     gap = 1 - np.sqrt(1 - 1 / singular[0] ** 2)
     bend = net.jacobian_lipschitz()
-    return R, gap * singular[-1] ** 2 / (bend * singular[0]) if bend else np.inf
+    if not bend:
+        return R, np.inf
+    return R, min(gap * singular[-1] ** 2 / (bend * singular[0]), 1.0)
