@@ -152,7 +152,24 @@ class Network:
             if arrays[name].shape != shape:
                 raise ValueError(f"{name} must have shape {shape}, got {arrays[name].shape}")
             parts.append(arrays[name].ravel())
-        return cls(cell, n_hidden, leak, np.concatenate(parts), metadata or {})
+        return cls(
+            cell, n_hidden, leak, np.concatenate(parts), {} if metadata is None else metadata
+        )
+
+    def with_arrays(self, **arrays):
+        """Return the same network with some of its arrays replaced, by name."""
+        kept = {name: getattr(self, name) for name, _, _ in _core.cell_layout(self.form)}
+        return Network.from_arrays(self.cell, **(kept | arrays), leak=self.leak)
+
+    @property
+    def recurrent_weights(self):
+        """Weights among the units, (N, N): W, or those of the candidate state in a gated cell."""
+        return self.W[-self.n_hidden :]
+
+    @property
+    def input_weights(self):
+        """Weights of the input, (N, 3): U, or those of the candidate state in a gated cell."""
+        return self.U[-self.n_hidden :]
 
     def with_theta(self, theta, *, metadata=None):
         """Return the same network with other parameters (P,)."""
@@ -312,12 +329,18 @@ class Network:
         return float(_KINDS[self.cell].jacobian_lipschitz(self))
 
     def to_state_dict(self):
-        """Parameters under PyTorch's names; our one bias becomes bias_ih, and bias_hh is 0."""
+        """Parameters under PyTorch's names.
+
+        Our one bias becomes bias_ih, and bias_hh is 0 but for b_inner of a gated cell.
+        """
+        inner = np.zeros(len(self.b))
+        if self.cell == "gru":
+            inner[-self.n_hidden :] = self.b_inner
         return {
             "rnn.weight_ih_l0": self.U.copy(),
             "rnn.weight_hh_l0": self.W.copy(),
             "rnn.bias_ih_l0": self.b.copy(),
-            "rnn.bias_hh_l0": np.zeros(self.n_hidden),
+            "rnn.bias_hh_l0": inner,
             "readout.weight": self.V.copy(),
             "readout.bias": self.c.copy(),
         }
@@ -325,6 +348,7 @@ class Network:
     @classmethod
     def from_state_dict(cls, cell, state, *, leak=None):
         """Make a network of parameters under PyTorch's names; the two biases are added."""
+        one_of(cell, "cell", CELLS)
         if not isinstance(state, Mapping):
             raise TypeError(f"state must be a dict of arrays, got {type(state).__name__}")
         missing = {
@@ -344,12 +368,17 @@ class Network:
             raise ValueError(
                 f"rnn.bias_hh_l0 must have shape {biases[0].shape}, got {biases[1].shape}"
             )
-        bias = biases[0] + biases[1]
+        inner = None
+        if cell == "gru":
+            outside = 2 * len(biases[1]) // 3
+            inner = biases[1][outside:]
+            biases[1] = np.where(np.arange(len(biases[1])) < outside, biases[1], 0)
         return cls.from_arrays(
             cell,
             W=state["rnn.weight_hh_l0"],
             U=state["rnn.weight_ih_l0"],
-            b=bias,
+            b=biases[0] + biases[1],
+            b_inner=inner,
             V=state["readout.weight"],
             c=state["readout.bias"],
             leak=leak,

@@ -155,7 +155,7 @@ def weights_by_population(net, label, *, rng=0):
         )
 
     def split(units):
-        W = net.W[np.ix_(units, units)]
+        W = net.recurrent_weights[np.ix_(units, units)]
         of = label[units]
         off = units[:, None] != units
         same = of[:, None] == of
@@ -203,7 +203,7 @@ def circuit(net, label):
     label = np.asarray(label)
     member = np.stack([label == k for k in np.unique(label)]).astype(float)
     mean = member / member.sum(1, keepdims=True)
-    return mean @ net.W @ member.T, mean @ net.U, member @ (net.V[1] - net.V[0])
+    return mean @ net.recurrent_weights @ member.T, mean @ net.input_weights, member @ (net.V[1] - net.V[0])
 
 
 def low_rank(net, run, rank):
@@ -236,10 +236,7 @@ def low_rank(net, run, rank):
     if whole_number(rank, "rank") > net.n_hidden:
         raise ValueError(f"rank must be <= {net.n_hidden}, got {rank}")
     u, s, vt = np.linalg.svd(net.W)
-    arrays = {name: getattr(net, name) for name in ("U", "b", "V", "c")}
-    cut = type(net).from_arrays(
-        net.cell, W=(u[:, :rank] * s[:rank]) @ vt[:rank], **arrays, leak=net.leak
-    )
+    cut = net.with_arrays(W=(u[:, :rank] * s[:rank]) @ vt[:rank])
     before = states_before(run)
     mean = run.hidden.mean(0)
     left = 0.0

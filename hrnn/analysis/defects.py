@@ -10,7 +10,7 @@ import numpy as np
 from hrnn.analysis.integration import movement
 from hrnn.analysis.representation import angle, pca, states_of
 from hrnn.base.arguments import generator, real_array, whole_number
-from hrnn.network import Network, check_network
+from hrnn.network import check_network
 from hrnn.rollout import rollout
 
 FIRST_ORDER_STEPS = 500
@@ -30,7 +30,7 @@ def with_right_readout_normalised(net):
     check_network(net)
     V = net.V.copy()
     V[1] /= np.linalg.norm(V[1])
-    return Network.from_arrays(net.cell, W=net.W, U=net.U, b=net.b, V=V, c=net.c, leak=net.leak)
+    return net.with_arrays(V=V)
 
 
 def first_order_search(net, *, x, starts, n_steps=FIRST_ORDER_STEPS, rate=FIRST_ORDER_RATE):

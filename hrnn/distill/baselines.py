@@ -289,10 +289,10 @@ def _closed_loop(first, run, n_train, n_updates, random, stop):
 def _force(first, run, net, radd, random):
     """theta after recursive least squares on the teacher's currents W h + U x + b in the coordinates of z, scaled as z is."""
     session = run.session
-    recurrent = before(run, run.hidden @ (radd.rows @ net.W).T)
+    recurrent = before(run, run.hidden @ (radd.rows @ net.recurrent_weights).T)
     train = np.isin(session, radd.train_sessions)
     current = (
-        recurrent + run.inputs @ (radd.rows @ net.U).T
+        recurrent + run.inputs @ (radd.rows @ net.input_weights).T
     )  # projected before they are shifted: the states are large
     current -= current[train].mean(0)
     current *= np.arctanh(1 / MARGIN) / np.abs(current[train]).max()
