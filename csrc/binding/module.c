@@ -41,6 +41,17 @@ static int choose_kernel(struct py_state *state)
     return 0;
 }
 
+/* Names and limits, said once in C: Python takes them from here. */
+static int add_constants(PyObject *module)
+{
+    int (*constants[])(PyObject *) = {py_form_constants, py_kernel_constants, py_task_constants, py_inference_constants,
+                                      py_choice_constants};
+    for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
+        if (constants[i](module) < 0)
+            return -1;
+    return 0;
+}
+
 static int module_exec(PyObject *module)
 {
     struct py_state *state = py_state(module);
@@ -54,6 +65,8 @@ static int module_exec(PyObject *module)
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
         if (PyModule_AddFunctions(module, methods[i]) < 0)
             return -1;
+    if (add_constants(module) < 0)
+        return -1;
     state->numerical_error = PyErr_NewExceptionWithDoc(
         "hrnn.NumericalError", "A computation left the finite numbers; `step` says where, if known.",
         PyExc_ArithmeticError, NULL);

@@ -133,6 +133,10 @@ static void is_tuple(struct py_arrays *arrays, const char *name, PyObject *objec
     py_fail(arrays);
 }
 
+static const char *const task_fields[] = {"strengths",    "strength_weights", "p_block",   "block_law", "block_hazard",
+                                          "block_min",    "block_max",        "n_unbiased", "n_blank",  "n_obs_max",
+                                          "threshold",    "wait_penalty",     "noise_sd",   NULL};
+
 int py_task(struct py_arrays *arrays, PyObject *tuple, struct hrnn_task *task)
 {
     PyObject *strengths, *weights;
@@ -148,7 +152,7 @@ int py_task(struct py_arrays *arrays, PyObject *tuple, struct hrnn_task *task)
     task->strengths = py_input(arrays, strengths, "strengths", NPY_DOUBLE, 1, &n);
     task->strength_weights = py_input(arrays, weights, "strength_weights", NPY_DOUBLE, 1, &n);
     py_within(arrays, "n_strengths", n, 1, 1000);
-    py_within(arrays, "block_law", (Py_ssize_t)law, 0, 1);
+    py_within(arrays, "block_law", (Py_ssize_t)law, 0, HRNN_BLOCK_LAW_COUNT - 1);
     py_within(arrays, "block_max", (Py_ssize_t)block_max, 1, 1000000);
     py_within(arrays, "block_min", (Py_ssize_t)block_min, 1, (Py_ssize_t)block_max);
     py_within(arrays, "n_unbiased", (Py_ssize_t)n_unbiased, 0, 1000000);
@@ -166,6 +170,8 @@ int py_task(struct py_arrays *arrays, PyObject *tuple, struct hrnn_task *task)
     task->n_obs_max = n_obs_max;
     return arrays->failed ? -1 : 0;
 }
+
+static const char *const sessions_fields[] = {"session", "block_side", "side", "observations", NULL};
 
 int py_sessions(struct py_arrays *arrays, PyObject *tuple, const struct hrnn_task *task,
                 struct hrnn_sessions *sessions)
@@ -185,6 +191,8 @@ int py_sessions(struct py_arrays *arrays, PyObject *tuple, const struct hrnn_tas
     sessions->n_trials = (size_t)n;
     return arrays->failed ? -1 : 0;
 }
+
+static const char *const believer_fields[] = {"block_model", "evidence", "block_hazard", "constant_hazard", "learning_rate", "log_weights", NULL};
 
 int py_believer(struct py_state *state, struct py_arrays *arrays, PyObject *tuple, const struct hrnn_task *task,
                 struct hrnn_believer *believer)
@@ -209,10 +217,18 @@ int py_believer(struct py_state *state, struct py_arrays *arrays, PyObject *tupl
     return arrays->failed ? -1 : 0;
 }
 
+int py_form_constants(PyObject *module)
+{
+    return py_add_fields(module, "TASK_FIELDS", task_fields) || py_add_fields(module, "SESSIONS_FIELDS", sessions_fields) ||
+                   py_add_fields(module, "BELIEVER_FIELDS", believer_fields)
+               ? -1
+               : 0;
+}
+
 const double *py_network(struct py_arrays *arrays, PyObject *theta, Py_ssize_t n_hidden, double leak,
                          struct hrnn_cell *cell)
 {
-    py_within(arrays, "n_hidden", n_hidden, 1, 4096);
+    py_within(arrays, "n_hidden", n_hidden, 1, PY_N_HIDDEN_MAX);
     within_reals(arrays, "leak", leak, 1e-6, 1);
     if (arrays->failed)
         return NULL;
@@ -259,4 +275,41 @@ int py_raise(struct py_state *state, enum hrnn_status status)
         return 0;
     PyErr_SetString(state->numerical_error, hrnn_status_message(status));
     return -1;
+}
+
+/* Takes the reference to `value`. */
+static int add(PyObject *module, const char *name, PyObject *value)
+{
+    int status = value ? PyModule_AddObjectRef(module, name, value) : -1;
+    Py_XDECREF(value);
+    return status;
+}
+
+/* Puts a string at place i of a tuple that is being filled; clears the tuple on failure. */
+static void put(PyObject **tuple, Py_ssize_t i, const char *text)
+{
+    PyObject *string = *tuple ? PyUnicode_InternFromString(text) : NULL;
+    if (string)
+        PyTuple_SET_ITEM(*tuple, i, string);
+    else
+        Py_CLEAR(*tuple);
+}
+
+int py_add_enum(PyObject *module, const char *name, int n, const char *(*name_of)(int value))
+{
+    PyObject *names = PyTuple_New(n);
+    for (int i = 0; i < n; i++)
+        put(&names, i, name_of(i));
+    return add(module, name, names);
+}
+
+int py_add_fields(PyObject *module, const char *name, const char *const *fields)
+{
+    Py_ssize_t n = 0;
+    while (fields[n])
+        n++;
+    PyObject *names = PyTuple_New(n);
+    for (Py_ssize_t i = 0; i < n; i++)
+        put(&names, i, fields[i]);
+    return add(module, name, names);
 }

@@ -3,7 +3,9 @@
 
 #include "choice.h"
 
-/* Trials from the tuple (session, choice, side, previous, biased, contrast). 0 on success. */
+static const char *const trials_fields[] = {"session", "choice", "side", "previous", "biased", "contrast", NULL};
+
+/* Trials from the form of hrnn.choice's Choices. 0 on success. */
 static int trials_of(struct py_arrays *arrays, PyObject *tuple, struct hrnn_choice_trials *trials)
 {
     PyObject *session, *choice, *side, *previous, *biased, *contrast;
@@ -20,8 +22,10 @@ static int trials_of(struct py_arrays *arrays, PyObject *tuple, struct hrnn_choi
     return arrays->failed ? -1 : 0;
 }
 
-/* A decision stage from (sigma, zeta left, zeta right, lapse left, lapse right, repetition, bias, one_zeta, one_lapse,
-   repeats, leans). 0 on success. */
+static const char *const decision_fields[] = {"sigma",      "zeta_left", "zeta_right", "lapse_left", "lapse_right", "repetition",
+                                              "bias", "one_zeta",  "one_lapse",  "repeats",    "leans",       NULL};
+
+/* A decision stage from the form that hrnn.choice's models make. 0 on success. */
 static int decision_of(PyObject *tuple, struct hrnn_choice_decision *d)
 {
     if (!PyArg_ParseTuple(tuple, "dddddddpppp:decision", &d->sigma, d->zeta, d->zeta + 1, d->lapse, d->lapse + 1,
@@ -74,7 +78,7 @@ static PyObject *choice_likelihood(PyObject *module, PyObject *args)
     npy_intp n = (npy_intp)trials.n, shape[2] = {-1, n}, n_scratch = (npy_intp)hrnn_choice_scratch();
     const double *prior = py_input(&arrays, prior_, "prior", NPY_DOUBLE, 1, &n);
     const double *dprior = py_input(&arrays, dprior_, "dprior", NPY_DOUBLE, 2, shape);
-    py_within(&arrays, "dprior.shape[0]", shape[0], 0, 8);
+    py_within(&arrays, "dprior.shape[0]", shape[0], 0, HRNN_CHOICE_PRIOR_PARAMETERS_MAX);
     npy_intp k = (npy_intp)hrnn_choice_decision_parameters(&decision) + shape[0], square[2] = {k, k};
     double *gradient = py_output(&arrays, gradient_, "gradient", NPY_DOUBLE, 1, &k);
     double *outer = py_output(&arrays, outer_, "outer", NPY_DOUBLE, 2, square);
@@ -110,6 +114,16 @@ static PyObject *choice_p_right(PyObject *module, PyObject *args)
     hrnn_choice_p_right(&py_state(module)->kernel, &trials, &decision, prior, p_right, scratch);
     Py_END_ALLOW_THREADS
     Py_RETURN_NONE;
+}
+
+static const char *prior_name(int model) { return hrnn_choice_prior_name((enum hrnn_choice_prior)model); }
+
+int py_choice_constants(PyObject *module)
+{
+    if (py_add_fields(module, "CHOICE_TRIALS_FIELDS", trials_fields) ||
+        py_add_fields(module, "CHOICE_DECISION_FIELDS", decision_fields))
+        return -1;
+    return py_add_enum(module, "CHOICE_PRIORS", HRNN_CHOICE_PRIOR_COUNT, prior_name);
 }
 
 PyMethodDef py_choice_methods[] = {

@@ -9,6 +9,12 @@ enum { BLOCK = 128, COLUMNS = 16 };
 static const double PRIOR_MIN = 1e-7; /* priors are clipped to this and 1 minus this */
 static const double P_MIN = 1e-300;   /* so that the logarithm of an impossible choice is a number */
 
+static const char prior_names[HRNN_CHOICE_PRIOR_COUNT][24] = {
+    "action_kernel", "stimulus_kernel", "four_alpha", "exponential", "markov",
+};
+
+const char *hrnn_choice_prior_name(enum hrnn_choice_prior model) { return prior_names[model]; }
+
 /* ---- priors ----------------------------------------------------------------------------------------------------- */
 
 size_t hrnn_choice_prior_parameters(enum hrnn_choice_prior model)

@@ -3,6 +3,16 @@
 #include <math.h>
 #include <string.h>
 
+static const char model_names[HRNN_BLOCK_MODEL_COUNT][24] = {
+    "semi_markov", "markov", "none", "oracle", "exponential", "published_actor", "published_observer",
+};
+
+const char *hrnn_inference_block_model_name(enum hrnn_block_model model) { return model_names[model]; }
+
+static const char evidence_names[HRNN_EVIDENCE_COUNT][16] = {"both", "difference"};
+
+const char *hrnn_inference_evidence_name(enum hrnn_evidence evidence) { return evidence_names[evidence]; }
+
 /* ---- the block posterior --------------------------------------------------------------------------------------- */
 
 /* state[0], state[1]: mass of (or belief in) the left and the right block; state[2]: pi of the exponential model;

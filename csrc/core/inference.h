@@ -20,6 +20,9 @@ enum hrnn_block_model {
 
 enum hrnn_evidence { HRNN_EVIDENCE_BOTH, HRNN_EVIDENCE_DIFFERENCE, HRNN_EVIDENCE_COUNT };
 
+const char *hrnn_inference_block_model_name(enum hrnn_block_model model);
+const char *hrnn_inference_evidence_name(enum hrnn_evidence evidence);
+
 /* What an agent believes about the world; its own task may differ from the one it acts in. */
 struct hrnn_believer {
     const struct hrnn_kernel *kernel;

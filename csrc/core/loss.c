@@ -2,6 +2,10 @@
 
 #include <math.h>
 
+static const char names[HRNN_LOSS_COUNT][24] = {"nll_of_probability", "cross_entropy"};
+
+const char *hrnn_loss_name(enum hrnn_loss loss) { return names[loss]; }
+
 /* q = P(correct) from m = sign * margin and e = exp(-|m|), without overflow. */
 static inline double p_correct(double m, double e) { return (m >= 0 ? 1 : e) / (1 + e); }
 

@@ -3,6 +3,10 @@
 #include <math.h>
 #include <string.h>
 
+static const char law_names[HRNN_BLOCK_LAW_COUNT][16] = {"geometric", "exponential"};
+
+const char *hrnn_task_block_law_name(enum hrnn_block_law law) { return law_names[law]; }
+
 /* Both laws are P(L = n) = ratio^n up to a constant on block_min..block_max. */
 static double ratio(const struct hrnn_task *task)
 {

@@ -10,7 +10,9 @@
 #include "rng.h"
 #include "status.h"
 
-enum hrnn_block_law { HRNN_BLOCK_GEOMETRIC, HRNN_BLOCK_EXPONENTIAL };
+enum hrnn_block_law { HRNN_BLOCK_GEOMETRIC, HRNN_BLOCK_EXPONENTIAL, HRNN_BLOCK_LAW_COUNT };
+
+const char *hrnn_task_block_law_name(enum hrnn_block_law law);
 
 struct hrnn_task {
     size_t n_strengths;
