@@ -15,7 +15,7 @@ from hrnn.base import files
 from hrnn.base.arguments import generator, one_of, real_array, real_number, whole_number
 
 CELLS = ("tanh", "leaky")
-N_HIDDEN_MAX = 4096
+N_HIDDEN_MAX = _core.N_HIDDEN_MAX
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -16,6 +16,10 @@ import numpy as np
 import pytest
 
 import hrnn
+from hrnn.choice.models import DecisionForm
+from hrnn.choice.trials import TrialsForm
+from hrnn.inference import BelieverForm
+from hrnn.task import SessionsForm, TaskForm
 
 ROOT = Path(__file__).parents[1]
 CORE = ROOT / "csrc" / "core"
@@ -272,6 +276,27 @@ def test_the_stub_names_the_functions_of_the_extension_and_their_arguments():
             name == "info"
             or [a for a in said[1].replace(" or None", "").split(", ") if a] == arguments
         ), name
+
+
+def test_the_stub_names_the_constants_of_the_extension():
+    stub = ast.parse((ROOT / "hrnn" / "_core.pyi").read_text())
+    declared = {node.target.id for node in stub.body if isinstance(node, ast.AnnAssign)}
+    assert declared == {name for name in vars(hrnn._core) if name.isupper()}
+
+
+@pytest.mark.parametrize(
+    "form, fields",
+    [
+        (TaskForm, hrnn._core.TASK_FIELDS),
+        (SessionsForm, hrnn._core.SESSIONS_FIELDS),
+        (BelieverForm, hrnn._core.BELIEVER_FIELDS),
+        (TrialsForm, hrnn._core.CHOICE_TRIALS_FIELDS),
+        (DecisionForm, hrnn._core.CHOICE_DECISION_FIELDS),
+    ],
+)
+def test_python_and_c_order_the_fields_of_a_form_alike(form, fields):
+    """Two numbers in each other's place would pass every check of types and shapes."""
+    assert form._fields == fields
 
 
 def test_the_project_stands_alone():
