@@ -24,7 +24,7 @@ from hrnn.task import SessionsForm, TaskForm
 ROOT = Path(__file__).parents[1]
 CORE = ROOT / "csrc" / "core"
 PACKAGE = ROOT / "hrnn"
-ORDER = ["status", "linalg", "rng", "kernel", "task", "cell", "loss", "optim", "inference", "policy", "rollout", "sequence", "gru", "fixedpoint", "choice"]
+ORDER = ["status", "linalg", "rng", "kernel", "scratch", "task", "cell", "loss", "optim", "inference", "policy", "rollout", "sequence", "gru", "fixedpoint", "choice"]
 
 FORBIDDEN = set(
     ["printf", "fprintf", "vprintf", "vfprintf", "puts", "fputs", "putchar", "fputc", "fwrite", "fopen", "perror", "exit", "_exit", "_Exit", "quick_exit", "abort", "raise", "signal", "malloc", "calloc", "realloc", "free", "aligned_alloc", "posix_memalign", "rand", "srand", "rand_r", "random", "srandom", "drand48", "time", "clock", "clock_gettime", "gettimeofday", "getenv", "setenv", "__printf_chk", "__fprintf_chk"]

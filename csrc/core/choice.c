@@ -172,7 +172,13 @@ struct block {
         row[BLOCK * COLUMNS];
 };
 
-size_t hrnn_choice_scratch(void) { return sizeof(struct block) / sizeof(double) + COLUMNS * COLUMNS; }
+/* The scratch: doubles only, so that the struct is its layout and its size. */
+struct work {
+    struct block block;
+    double G[COLUMNS * COLUMNS];
+};
+
+size_t hrnn_choice_scratch(void) { return sizeof(struct work) / sizeof(double); }
 
 /* u = probit(pi), its density, and w = c/zeta + slope u + bias, of n trials from `first` on, padded to the kernel's width. */
 static size_t evidence(const struct hrnn_kernel *kernel, const struct hrnn_choice_trials *trials,
@@ -235,14 +241,14 @@ enum hrnn_status hrnn_choice_likelihood(const struct hrnn_kernel *kernel, const 
                                         size_t n_prior, const double *dprior, double *log_likelihood,
                                         double *gradient, double *outer, double *log_p, double *scratch)
 {
-    struct block *block = (struct block *)scratch;
+    struct work *work = (struct work *)scratch;
+    struct block *block = &work->block;
     struct side sides[3];
     size_t n_parameters = hrnn_choice_decision_parameters(decision) + n_prior;
     size_t rows = hrnn_kernel_round_up(n_parameters + 1, HRNN_KERNEL_WIDTH);
-    double *G = scratch + sizeof *block / sizeof *scratch, total = 0;
+    double total = 0;
     sides_of(decision, sides);
-    memset(block, 0, sizeof *block);
-    memset(G, 0, COLUMNS * COLUMNS * sizeof *G);
+    memset(work, 0, sizeof *work);
     for (size_t first = 0; first < trials->n; first += BLOCK) {
         size_t n = evidence(kernel, trials, sides, decision->bias, prior, first, block);
         size_t padded = hrnn_kernel_round_up(n, HRNN_KERNEL_WIDTH);
@@ -259,12 +265,12 @@ enum hrnn_status hrnn_choice_likelihood(const struct hrnn_kernel *kernel, const 
             total += block->log_p[i];
         if (log_p)
             memcpy(log_p + first, block->log_p, n * sizeof *log_p);
-        kernel->outer(rows, n_parameters, n, block->row, COLUMNS, block->row, COLUMNS, G, COLUMNS);
+        kernel->outer(rows, n_parameters, n, block->row, COLUMNS, block->row, COLUMNS, work->G, COLUMNS);
     }
     for (size_t j = 0; j < n_parameters; j++) {
-        gradient[j] = G[j * COLUMNS + n_parameters];
+        gradient[j] = work->G[j * COLUMNS + n_parameters];
         for (size_t i = 0; i < n_parameters; i++)
-            outer[i * n_parameters + j] = G[j * COLUMNS + i];
+            outer[i * n_parameters + j] = work->G[j * COLUMNS + i];
     }
     *log_likelihood = total;
     return isfinite(total) ? HRNN_OK : HRNN_NONFINITE;
@@ -274,7 +280,7 @@ void hrnn_choice_p_right(const struct hrnn_kernel *kernel, const struct hrnn_cho
                          const struct hrnn_choice_decision *decision, const double *prior, double *p_right,
                          double *scratch)
 {
-    struct block *block = (struct block *)scratch;
+    struct block *block = &((struct work *)scratch)->block;
     struct side sides[3];
     sides_of(decision, sides);
     for (size_t first = 0; first < trials->n; first += BLOCK) {

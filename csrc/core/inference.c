@@ -22,12 +22,15 @@ enum { LEFT, RIGHT, PRIOR, HEAD, OLDEST, AGES, SLIDE = 256 };
 
 static size_t room(const struct hrnn_task *task) { return (size_t)task->block_max + SLIDE; }
 
+/* Where the ages of side s begin; of "side" 2, where the state ends. */
+static size_t ages_at(const struct hrnn_task *task, size_t s) { return AGES + s * room(task); }
+
 static double *ages(const struct hrnn_believer *believer, double *state, size_t s)
 {
-    return state + AGES + s * room(believer->task);
+    return state + ages_at(believer->task, s);
 }
 
-size_t hrnn_inference_state_size(const struct hrnn_task *task) { return AGES + 2 * room(task); }
+size_t hrnn_inference_state_size(const struct hrnn_task *task) { return ages_at(task, 2); }
 
 static void start(const struct hrnn_believer *believer, double *state)
 {
@@ -129,18 +132,19 @@ static void side_likelihood(int8_t side, const double *log_likelihood, double li
 
 /* ---- evidence within a trial ----------------------------------------------------------------------------------- */
 
-static size_t padded_strengths(const struct hrnn_task *task)
+/* Where the terms of side s begin, one for each strength; of "side" 2, where the scratch ends. */
+static size_t terms_at(const struct hrnn_task *task, size_t s)
 {
-    return hrnn_kernel_round_up(task->n_strengths, HRNN_KERNEL_WIDTH);
+    return s * hrnn_kernel_round_up(task->n_strengths, HRNN_KERNEL_WIDTH);
 }
 
-size_t hrnn_inference_scratch(const struct hrnn_task *task) { return 2 * padded_strengths(task); }
+size_t hrnn_inference_scratch(const struct hrnn_task *task) { return terms_at(task, 2); }
 
 void hrnn_inference_evidence(const struct hrnn_believer *believer, size_t n, double sum_left, double sum_right,
                              double log_likelihood[2], double *scratch)
 {
     const struct hrnn_task *task = believer->task;
-    size_t width = padded_strengths(task);
+    size_t width = terms_at(task, 1);
     double precision = 1 / (task->noise_sd * task->noise_sd), count = (double)n, top[2];
     double sum[2] = {sum_left, sum_right};
     if (believer->evidence == HRNN_EVIDENCE_DIFFERENCE) { /* d = o^R - o^L has twice the variance */
@@ -149,7 +153,7 @@ void hrnn_inference_evidence(const struct hrnn_believer *believer, size_t n, dou
         count /= 2;
     }
     for (size_t s = 0; s < 2; s++) {
-        double *term = scratch + s * width;
+        double *term = scratch + terms_at(task, s);
         top[s] = -INFINITY;
         for (size_t i = 0; i < task->n_strengths; i++) {
             double mu = task->strengths[i];
@@ -159,11 +163,12 @@ void hrnn_inference_evidence(const struct hrnn_believer *believer, size_t n, dou
         for (size_t i = 0; i < width; i++)
             term[i] = i < task->n_strengths ? term[i] - top[s] : -INFINITY;
     }
-    believer->kernel->exp(2 * width, scratch, scratch);
+    believer->kernel->exp(terms_at(task, 2), scratch, scratch);
     for (size_t s = 0; s < 2; s++) {
+        const double *term = scratch + terms_at(task, s);
         double total = 0;
         for (size_t i = 0; i < task->n_strengths; i++)
-            total += scratch[s * width + i];
+            total += term[i];
         log_likelihood[s] = top[s] + log(total);
     }
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "linalg.h"
+#include "scratch.h"
 
 /* How many standard deviations of the sums the grid holds beyond their extreme means. */
 static const double REACH = 4.5;
@@ -51,11 +52,38 @@ struct hrnn_policy_grid hrnn_policy_grid_of(const struct hrnn_task *task, enum h
 
 static size_t points(const struct hrnn_policy_grid *grid) { return grid->n_left * grid->n_right; }
 
+/* What the two sides' observations say at a grid point: total likelihood of each side, already times its prior. */
+struct tables {
+    double *left, *right;             /* (n_strengths, n_right) joint with strength, priors included */
+    double *left_total, *right_total; /* (n_right,) */
+};
+
+struct work {
+    double *value, *blurred, *half; /* (n_left, n_right) */
+    double *blur;                   /* (n_right, n_right) */
+    struct tables tables;
+};
+
+static size_t lay_out(struct work *work, const struct hrnn_task *task, const struct hrnn_policy_grid *grid,
+                      double *base)
+{
+    struct hrnn_scratch scratch = {base, 0};
+    size_t n_points = points(grid), width = grid->n_right;
+    work->value = hrnn_scratch_take(&scratch, n_points);
+    work->blurred = hrnn_scratch_take(&scratch, n_points);
+    work->half = hrnn_scratch_take(&scratch, n_points);
+    work->blur = hrnn_scratch_take(&scratch, width * width);
+    work->tables.left = hrnn_scratch_take(&scratch, task->n_strengths * width);
+    work->tables.right = hrnn_scratch_take(&scratch, task->n_strengths * width);
+    work->tables.left_total = hrnn_scratch_take(&scratch, width);
+    work->tables.right_total = hrnn_scratch_take(&scratch, width);
+    return scratch.used;
+}
+
 size_t hrnn_policy_solve_scratch(const struct hrnn_task *task, const struct hrnn_policy_grid *grid)
 {
-    size_t arrays = 8; /* each takes whole cache lines */
-    return 3 * points(grid) + grid->n_right * grid->n_right + 2 * (task->n_strengths + 1) * grid->n_right +
-           arrays * HRNN_KERNEL_LINE;
+    struct work work;
+    return lay_out(&work, task, grid, NULL);
 }
 
 /* blur (n, n): row i holds the weights of a standard normal around point i, what falls outside laid on the edges. */
@@ -146,12 +174,6 @@ static void add_left(const struct hrnn_policy_grid *grid, double mu, const doubl
         }
 }
 
-/* What the two sides' observations say at a grid point: total likelihood of each side, already times its prior. */
-struct tables {
-    double *left, *right;             /* (n_strengths, n_right) joint with strength, priors included */
-    double *left_total, *right_total; /* (n_right,) */
-};
-
 static void fill_tables(const struct hrnn_believer *believer, const struct hrnn_policy_grid *grid, double prior,
                         size_t n, struct tables *tables)
 {
@@ -224,19 +246,18 @@ double hrnn_policy_solve(const struct hrnn_believer *believer, const struct hrnn
 {
     const struct hrnn_task *task = believer->task;
     size_t n_points = points(grid), width = grid->n_right, origin = (size_t)lround(-grid->low / grid->spacing);
-    double *value = hrnn_kernel_take(&scratch, n_points), *blurred = hrnn_kernel_take(&scratch, n_points), *half = hrnn_kernel_take(&scratch, n_points);
-    double *blur = hrnn_kernel_take(&scratch, width * width);
-    struct tables tables = {hrnn_kernel_take(&scratch, task->n_strengths * width), hrnn_kernel_take(&scratch, task->n_strengths * width),
-                            hrnn_kernel_take(&scratch, width), hrnn_kernel_take(&scratch, width)};
-    fill_blur(width, grid->spacing, blur);
+    struct work work;
+    lay_out(&work, task, grid, scratch);
+    double *value = work.value;
+    fill_blur(width, grid->spacing, work.blur);
     for (size_t i = 0; i < n_points; i++)
         value[i] = -INFINITY;
-    fill_tables(believer, grid, prior, (size_t)task->n_obs_max, &tables);
+    fill_tables(believer, grid, prior, (size_t)task->n_obs_max, &work.tables);
     for (size_t n = (size_t)task->n_obs_max; n > 0; n--) {
-        act_if_better(believer, grid, &tables, value);
-        convolve(grid, blur, value, half, blurred);
-        fill_tables(believer, grid, prior, n - 1, &tables);
-        expect(believer, grid, &tables, blurred, value);
+        act_if_better(believer, grid, &work.tables, value);
+        convolve(grid, work.blur, value, work.half, work.blurred);
+        fill_tables(believer, grid, prior, n - 1, &work.tables);
+        expect(believer, grid, &work.tables, work.blurred, value);
         if (n == 1)
             break;
         for (size_t i = 0; i < n_points; i++)

@@ -1,3 +1,6 @@
+/* One step of a trial (hrnn_task_observe, hrnn_task_act) is inline in task.h: it stands in the innermost loop of whoever
+   closes it. The loops around it are in rollout.c (networks, forward and for the gradient), inference.c (Bayesian actors
+   and policies) and, one call a step for agents written in Python, hrnn/rollout.py. Here: what is sampled beforehand. */
 #include "task.h"
 
 #include <math.h>
