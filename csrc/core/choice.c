@@ -1,10 +1,12 @@
 #include "choice.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
 /* Trials in one block of the decision stage: all its arrays fit into the innermost cache. */
 enum { BLOCK = 128, COLUMNS = 16 };
+_Static_assert(BLOCK % HRNN_KERNEL_WIDTH == 0 && COLUMNS % HRNN_KERNEL_WIDTH == 0, "whole vectors");
 
 static const double PRIOR_MIN = 1e-7; /* priors are clipped to this and 1 minus this */
 static const double P_MIN = 1e-300;   /* so that the logarithm of an impossible choice is a number */
@@ -20,6 +22,7 @@ const char *hrnn_choice_prior_name(enum hrnn_choice_prior model) { return prior_
 size_t hrnn_choice_prior_parameters(enum hrnn_choice_prior model)
 {
     static const size_t n[HRNN_CHOICE_PRIOR_COUNT] = {1, 1, 4, 3, 2};
+    assert(model < HRNN_CHOICE_PRIOR_COUNT);
     return n[model];
 }
 
@@ -156,6 +159,7 @@ struct side {
 
 static void sides_of(const struct hrnn_choice_decision *decision, struct side sides[3])
 {
+    assert(decision->sigma > 0 && decision->zeta[0] > 0 && decision->zeta[1] > 0);
     for (size_t s = 0; s < 3; s++) {
         double right = 0.5 * (double)s, zeta = (1 - right) * decision->zeta[0] + right * decision->zeta[1];
         double slope = sqrt(1 + zeta * zeta / (decision->sigma * decision->sigma));
@@ -247,6 +251,7 @@ enum hrnn_status hrnn_choice_likelihood(const struct hrnn_kernel *kernel, const 
     size_t n_parameters = hrnn_choice_decision_parameters(decision) + n_prior;
     size_t rows = hrnn_kernel_round_up(n_parameters + 1, HRNN_KERNEL_WIDTH);
     double total = 0;
+    assert(n_prior <= HRNN_CHOICE_PRIOR_PARAMETERS_MAX && rows <= COLUMNS && scratch);
     sides_of(decision, sides);
     memset(work, 0, sizeof *work);
     for (size_t first = 0; first < trials->n; first += BLOCK) {

@@ -1,5 +1,6 @@
 #include "inference.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -46,6 +47,7 @@ static void start(const struct hrnn_believer *believer, double *state)
 static void transition_semi_markov(const struct hrnn_believer *believer, const double weight[2], double *state)
 {
     size_t most = (size_t)believer->task->block_max, n = (size_t)state[OLDEST], head = (size_t)state[HEAD];
+    assert(head <= SLIDE && n <= most);
     double *p[2] = {ages(believer, state, LEFT), ages(believer, state, RIGHT)}, ended[2], kept[2];
     for (size_t s = 0; s < 2; s++)
         ended[s] = believer->kernel->leave(n, weight[s], believer->hazard + 1, p[s] + head, kept + s);
@@ -145,6 +147,7 @@ void hrnn_inference_evidence(const struct hrnn_believer *believer, size_t n, dou
 {
     const struct hrnn_task *task = believer->task;
     size_t width = terms_at(task, 1);
+    assert(task->n_strengths > 0 && believer->evidence < HRNN_EVIDENCE_COUNT && believer->log_weights && scratch);
     double precision = 1 / (task->noise_sd * task->noise_sd), count = (double)n, top[2];
     double sum[2] = {sum_left, sum_right};
     if (believer->evidence == HRNN_EVIDENCE_DIFFERENCE) { /* d = o^R - o^L has twice the variance */
@@ -218,6 +221,7 @@ void hrnn_inference_filter(const struct hrnn_believer *believer, size_t first, s
                            const int8_t *block_side, const int8_t *side, const double *log_likelihood, double *state,
                            double *prior, double *block)
 {
+    assert(first <= last && believer->model < HRNN_BLOCK_MODEL_COUNT && believer->hazard && state);
     for (size_t r = first; r < last; r++) {
         double likelihood[2];
         if (hrnn_task_starts_session(session, r))
@@ -234,6 +238,7 @@ size_t hrnn_inference_actor(const struct hrnn_believer *believer, const struct h
                             size_t last, double *state, int8_t *choice, int64_t *n_obs, double *prior, double *p_right,
                             double *scratch)
 {
+    assert(first <= last && last <= sessions->n_trials && believer->model < HRNN_BLOCK_MODEL_COUNT && state);
     size_t t = 0;
     double bound = hrnn_task_bound(believer->task), x[HRNN_INPUTS];
     for (size_t r = first; r < last; r++) {
@@ -271,6 +276,7 @@ size_t hrnn_inference_observer(const struct hrnn_believer *believer, const struc
                                size_t last, const int8_t *choice, const int64_t *n_obs, double *state, double *prior,
                                double *block, double *p_right, double *p_block, double *scratch)
 {
+    assert(first <= last && last <= sessions->n_trials && believer->model < HRNN_BLOCK_MODEL_COUNT && state);
     const struct hrnn_task *task = believer->task;
     size_t t = 0;
     for (size_t r = first; r < last; r++) {

@@ -1,5 +1,6 @@
 #include "policy.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -247,6 +248,9 @@ double hrnn_policy_solve(const struct hrnn_believer *believer, const struct hrnn
     const struct hrnn_task *task = believer->task;
     size_t n_points = points(grid), width = grid->n_right, origin = (size_t)lround(-grid->low / grid->spacing);
     struct work work;
+    assert(grid->n_left == 1 || grid->n_left == grid->n_right);
+    assert(origin < width && scratch);
+    assert(prior > 0 && prior < 1);
     lay_out(&work, task, grid, scratch);
     double *value = work.value;
     fill_blur(width, grid->spacing, work.blur);
@@ -304,6 +308,7 @@ double hrnn_policy_margin(const void *context, size_t n_obs, double sum_left, do
     size_t n_points = points(grid), per_prior = ((size_t)task->n_obs_max - 1) * n_points;
     if (n_obs >= (size_t)task->n_obs_max)
         return at_once;
+    assert(n_obs > 0 && policy->n_priors > 0 && policy->wait);
     double left = sum_left / unit, right = sum_right / unit;
     if (grid->n_left == 1)
         right -= left;
