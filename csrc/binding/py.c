@@ -133,9 +133,10 @@ static void is_tuple(struct py_arrays *arrays, const char *name, PyObject *objec
     py_fail(arrays);
 }
 
-static const char *const task_fields[] = {"strengths",    "strength_weights", "p_block",   "block_law", "block_hazard",
-                                          "block_min",    "block_max",        "n_unbiased", "n_blank",  "n_obs_max",
-                                          "threshold",    "wait_penalty",     "noise_sd",   NULL};
+static const char *const task_fields[] = {
+    "strengths",  "strength_weights", "p_block",   "block_law", "block_hazard", "block_min", "block_max",
+    "n_unbiased", "n_blank",          "n_obs_max", "threshold", "wait_penalty", "noise_sd",  NULL,
+};
 
 int py_task(struct py_arrays *arrays, PyObject *tuple, struct hrnn_task *task)
 {
@@ -173,8 +174,7 @@ int py_task(struct py_arrays *arrays, PyObject *tuple, struct hrnn_task *task)
 
 static const char *const sessions_fields[] = {"session", "block_side", "side", "observations", NULL};
 
-int py_sessions(struct py_arrays *arrays, PyObject *tuple, const struct hrnn_task *task,
-                struct hrnn_sessions *sessions)
+int py_sessions(struct py_arrays *arrays, PyObject *tuple, const struct hrnn_task *task, struct hrnn_sessions *sessions)
 {
     PyObject *session, *block_side, *side, *observations;
     npy_intp n = -1;
@@ -192,7 +192,9 @@ int py_sessions(struct py_arrays *arrays, PyObject *tuple, const struct hrnn_tas
     return arrays->failed ? -1 : 0;
 }
 
-static const char *const believer_fields[] = {"block_model", "evidence", "block_hazard", "constant_hazard", "learning_rate", "log_weights", NULL};
+static const char *const believer_fields[] = {
+    "block_model", "evidence", "block_hazard", "constant_hazard", "learning_rate", "log_weights", NULL,
+};
 
 int py_believer(struct py_state *state, struct py_arrays *arrays, PyObject *tuple, const struct hrnn_task *task,
                 struct hrnn_believer *believer)
@@ -219,10 +221,9 @@ int py_believer(struct py_state *state, struct py_arrays *arrays, PyObject *tupl
 
 int py_form_constants(PyObject *module)
 {
-    return py_add_fields(module, "TASK_FIELDS", task_fields) || py_add_fields(module, "SESSIONS_FIELDS", sessions_fields) ||
-                   py_add_fields(module, "BELIEVER_FIELDS", believer_fields)
-               ? -1
-               : 0;
+    if (py_add_fields(module, "TASK_FIELDS", task_fields) || py_add_fields(module, "SESSIONS_FIELDS", sessions_fields))
+        return -1;
+    return py_add_fields(module, "BELIEVER_FIELDS", believer_fields);
 }
 
 const double *py_network(struct py_arrays *arrays, PyObject *theta, Py_ssize_t n_hidden, double leak,
@@ -242,7 +243,8 @@ int py_bitgen_hold(PyObject *bit_generator, struct py_bitgen *held)
     PyObject *capsule = PyObject_GetAttrString(bit_generator, "capsule"), *taken = NULL;
     held->lock = capsule ? PyObject_GetAttrString(bit_generator, "lock") : NULL;
     if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_AttributeError))
-        PyErr_Format(PyExc_TypeError, "bit_generator must be a numpy BitGenerator, got %s", Py_TYPE(bit_generator)->tp_name);
+        PyErr_Format(PyExc_TypeError, "bit_generator must be a numpy BitGenerator, got %s",
+                     Py_TYPE(bit_generator)->tp_name);
     held->bitgen = capsule ? PyCapsule_GetPointer(capsule, "BitGenerator") : NULL;
     Py_XDECREF(capsule);
     if (held->lock && held->bitgen)

@@ -96,8 +96,8 @@ int py_form_constants(PyObject *module), py_kernel_constants(PyObject *module), 
 /* Raises for a core status; 0 if it is HRNN_OK. */
 int py_raise(struct py_state *state, enum hrnn_status status);
 
-extern PyMethodDef py_task_methods[], py_cell_methods[], py_optim_methods[], py_inference_methods[], py_policy_methods[],
-    py_rollout_methods[], py_sequence_methods[], py_gru_methods[], py_fixedpoint_methods[], py_choice_methods[],
-    py_kernel_methods[];
+extern PyMethodDef py_task_methods[], py_cell_methods[], py_optim_methods[], py_inference_methods[],
+    py_policy_methods[], py_rollout_methods[], py_sequence_methods[], py_gru_methods[], py_fixedpoint_methods[],
+    py_choice_methods[], py_kernel_methods[];
 
 #endif

@@ -22,8 +22,10 @@ static int trials_of(struct py_arrays *arrays, PyObject *tuple, struct hrnn_choi
     return arrays->failed ? -1 : 0;
 }
 
-static const char *const decision_fields[] = {"sigma",      "zeta_left", "zeta_right", "lapse_left", "lapse_right", "repetition",
-                                              "bias", "one_zeta",  "one_lapse",  "repeats",    "leans",       NULL};
+static const char *const decision_fields[] = {
+    "sigma", "zeta_left", "zeta_right", "lapse_left", "lapse_right", "repetition",
+    "bias",  "one_zeta",  "one_lapse",  "repeats",    "leans",       NULL,
+};
 
 /* A decision stage from the form that hrnn.choice's models make. 0 on success. */
 static int decision_of(PyObject *tuple, struct hrnn_choice_decision *d)
@@ -71,8 +73,8 @@ static PyObject *choice_likelihood(PyObject *module, PyObject *args)
     struct py_arrays arrays = {0};
     struct hrnn_choice_trials trials;
     struct hrnn_choice_decision decision;
-    if (!PyArg_ParseTuple(args, "OOOOOOOO:choice_likelihood", &trials_, &decision_, &prior_, &dprior_, &gradient_, &outer_,
-                          &log_p_, &scratch_) ||
+    if (!PyArg_ParseTuple(args, "OOOOOOOO:choice_likelihood", &trials_, &decision_, &prior_, &dprior_, &gradient_,
+                          &outer_, &log_p_, &scratch_) ||
         trials_of(&arrays, trials_, &trials) || decision_of(decision_, &decision))
         return NULL;
     npy_intp n = (npy_intp)trials.n, shape[2] = {-1, n}, n_scratch = (npy_intp)hrnn_choice_scratch();
@@ -130,7 +132,8 @@ PyMethodDef py_choice_methods[] = {
     {"choice_prior", choice_prior, METH_VARARGS, "choice_prior(model, trials, shift, parameters, prior, dprior)."},
     {"choice_scratch", choice_scratch, METH_NOARGS, "choice_scratch(): doubles of scratch for likelihood and p_right."},
     {"choice_likelihood", choice_likelihood, METH_VARARGS,
-     "choice_likelihood(trials, decision, prior, dprior, gradient, outer, log_p or None, scratch): the log likelihood."},
+     "choice_likelihood(trials, decision, prior, dprior, gradient, outer, log_p or None, scratch): "
+     "the log likelihood."},
     {"choice_p_right", choice_p_right, METH_VARARGS, "choice_p_right(trials, decision, prior, p_right, scratch)."},
     {NULL, NULL, 0, NULL},
 };

@@ -196,10 +196,7 @@ static PyObject *inference_actor(PyObject *module, PyObject *args)
     return PyLong_FromSize_t(n_steps);
 }
 
-static const char *block_model_name(int model)
-{
-    return hrnn_inference_block_model_name((enum hrnn_block_model)model);
-}
+static const char *block_model_name(int model) { return hrnn_inference_block_model_name((enum hrnn_block_model)model); }
 
 static const char *evidence_name(int evidence) { return hrnn_inference_evidence_name((enum hrnn_evidence)evidence); }
 

@@ -79,7 +79,8 @@ static PyObject *policy_solve(PyObject *module, PyObject *args)
 }
 
 PyMethodDef py_policy_methods[] = {
-    {"policy_grid", policy_grid, METH_VARARGS, "policy_grid(task, evidence, spacing): (low, spacing, n_left, n_right)."},
+    {"policy_grid", policy_grid, METH_VARARGS,
+     "policy_grid(task, evidence, spacing): (low, spacing, n_left, n_right)."},
     {"policy_scratch", policy_scratch, METH_VARARGS, "policy_scratch(task, grid): doubles of scratch."},
     {"policy_solve", policy_solve, METH_VARARGS,
      "policy_solve(task, believer, grid, prior, rho, wait, scratch): value before the first observation."},

@@ -136,11 +136,20 @@ void hrnn_choice_prior(enum hrnn_choice_prior model, const struct hrnn_choice_tr
                        const double *parameters, double *prior, double *dprior)
 {
     switch (model) {
-    case HRNN_CHOICE_ACTION_KERNEL: kernel_prior(trials, trials->choice, parameters[0], prior, dprior); break;
-    case HRNN_CHOICE_STIMULUS_KERNEL: kernel_prior(trials, trials->side, parameters[0], prior, dprior); break;
-    case HRNN_CHOICE_FOUR_ALPHA: four_alpha(trials, parameters, prior, dprior); break;
-    case HRNN_CHOICE_EXPONENTIAL: exponential(trials, shift, parameters, prior, dprior); break;
-    default: markov(trials, parameters, prior, dprior);
+    case HRNN_CHOICE_ACTION_KERNEL:
+        kernel_prior(trials, trials->choice, parameters[0], prior, dprior);
+        break;
+    case HRNN_CHOICE_STIMULUS_KERNEL:
+        kernel_prior(trials, trials->side, parameters[0], prior, dprior);
+        break;
+    case HRNN_CHOICE_FOUR_ALPHA:
+        four_alpha(trials, parameters, prior, dprior);
+        break;
+    case HRNN_CHOICE_EXPONENTIAL:
+        exponential(trials, shift, parameters, prior, dprior);
+        break;
+    default:
+        markov(trials, parameters, prior, dprior);
     }
 }
 
@@ -163,8 +172,12 @@ static void sides_of(const struct hrnn_choice_decision *decision, struct side si
     for (size_t s = 0; s < 3; s++) {
         double right = 0.5 * (double)s, zeta = (1 - right) * decision->zeta[0] + right * decision->zeta[1];
         double slope = sqrt(1 + zeta * zeta / (decision->sigma * decision->sigma));
-        sides[s] = (struct side){1 / zeta, slope, zeta / (decision->sigma * decision->sigma * slope),
-                                 (1 - right) * decision->lapse[0] + right * decision->lapse[1], {1 - right, right}};
+        sides[s].per_zeta = 1 / zeta;
+        sides[s].slope = slope;
+        sides[s].dslope = zeta / (decision->sigma * decision->sigma * slope);
+        sides[s].lapse = (1 - right) * decision->lapse[0] + right * decision->lapse[1];
+        sides[s].share[0] = 1 - right;
+        sides[s].share[1] = right;
     }
 }
 
@@ -172,8 +185,8 @@ static size_t side_of(double contrast) { return contrast > 0 ? 2 : contrast < 0 
 
 /* Arrays of one block of trials. */
 struct block {
-    double prior[BLOCK], u[BLOCK], density_u[BLOCK], w[BLOCK], density[BLOCK], cumulative[BLOCK], p[BLOCK], log_p[BLOCK],
-        row[BLOCK * COLUMNS];
+    double prior[BLOCK], u[BLOCK], density_u[BLOCK], w[BLOCK], density[BLOCK], cumulative[BLOCK], p[BLOCK],
+        log_p[BLOCK], row[BLOCK * COLUMNS];
 };
 
 /* The scratch: doubles only, so that the struct is its layout and its size. */
@@ -188,7 +201,8 @@ size_t hrnn_choice_scratch(void) { return sizeof(struct work) / sizeof(double); 
 static size_t evidence(const struct hrnn_kernel *kernel, const struct hrnn_choice_trials *trials,
                        const struct side sides[3], double bias, const double *prior, size_t first, struct block *block)
 {
-    size_t n = trials->n - first < BLOCK ? trials->n - first : BLOCK, padded = hrnn_kernel_round_up(n, HRNN_KERNEL_WIDTH);
+    size_t n = trials->n - first < BLOCK ? trials->n - first : BLOCK;
+    size_t padded = hrnn_kernel_round_up(n, HRNN_KERNEL_WIDTH);
     for (size_t i = 0; i < n; i++) {
         double p = prior[first + i];
         block->prior[i] = p < PRIOR_MIN ? PRIOR_MIN : p > 1 - PRIOR_MIN ? 1 - PRIOR_MIN : p;
@@ -242,8 +256,8 @@ static void derive(const struct hrnn_choice_trials *trials, const struct hrnn_ch
 
 enum hrnn_status hrnn_choice_likelihood(const struct hrnn_kernel *kernel, const struct hrnn_choice_trials *trials,
                                         const struct hrnn_choice_decision *decision, const double *prior,
-                                        size_t n_prior, const double *dprior, double *log_likelihood,
-                                        double *gradient, double *outer, double *log_p, double *scratch)
+                                        size_t n_prior, const double *dprior, double *log_likelihood, double *gradient,
+                                        double *outer, double *log_p, double *scratch)
 {
     struct work *work = (struct work *)scratch;
     struct block *block = &work->block;
@@ -293,7 +307,8 @@ void hrnn_choice_p_right(const struct hrnn_kernel *kernel, const struct hrnn_cho
         kernel->normal(hrnn_kernel_round_up(n, HRNN_KERNEL_WIDTH), block->w, block->density, block->cumulative);
         for (size_t i = 0; i < n; i++) {
             size_t r = first + i;
-            double lapse = sides[side_of(trials->contrast[r])].lapse, rho = trials->previous[r] ? decision->repetition : 0;
+            double lapse = sides[side_of(trials->contrast[r])].lapse;
+            double rho = trials->previous[r] ? decision->repetition : 0;
             p_right[r] = (1 - lapse - rho) * block->cumulative[i] + 0.5 * lapse + rho * (trials->previous[r] > 0);
         }
     }

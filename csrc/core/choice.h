@@ -14,10 +14,10 @@
 struct hrnn_choice_trials {
     size_t n; /* R */
     const int64_t *session;
-    const int8_t *choice, *side;   /* (R,) -1, 0, 1 */
-    const int8_t *previous;        /* (R,) the last choice before this one in the session that was not 0, or 0 */
-    const int8_t *biased;          /* (R,) 0 where the block is unbiased */
-    const double *contrast;        /* (R,) signed */
+    const int8_t *choice, *side; /* (R,) -1, 0, 1 */
+    const int8_t *previous;      /* (R,) the last choice before this one in the session that was not 0, or 0 */
+    const int8_t *biased;        /* (R,) 0 where the block is unbiased */
+    const double *contrast;      /* (R,) signed */
 };
 
 enum hrnn_choice_prior {
@@ -63,8 +63,8 @@ enum { HRNN_CHOICE_PRIOR_PARAMETERS_MAX = 8 };
    0 where there is no choice. HRNN_NONFINITE if the likelihood is not finite. */
 enum hrnn_status hrnn_choice_likelihood(const struct hrnn_kernel *kernel, const struct hrnn_choice_trials *trials,
                                         const struct hrnn_choice_decision *decision, const double *prior,
-                                        size_t n_prior, const double *dprior, double *log_likelihood,
-                                        double *gradient, double *outer, double *log_p, double *scratch);
+                                        size_t n_prior, const double *dprior, double *log_likelihood, double *gradient,
+                                        double *outer, double *log_p, double *scratch);
 
 /* P(right) of each trial (R,), whatever was chosen. */
 void hrnn_choice_p_right(const struct hrnn_kernel *kernel, const struct hrnn_choice_trials *trials,

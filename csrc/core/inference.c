@@ -76,10 +76,14 @@ static void transition_markov(double hazard, const double weight[2], double *sta
 static double block_belief(const struct hrnn_believer *believer, int8_t block_side, const double *state)
 {
     switch (believer->model) {
-    case HRNN_ORACLE: return 0.5 * (1 + block_side);
-    case HRNN_NONE: return 0.5;
-    case HRNN_EXPONENTIAL: return NAN;
-    default: return block_side ? state[RIGHT] / (state[LEFT] + state[RIGHT]) : 0.5;
+    case HRNN_ORACLE:
+        return 0.5 * (1 + block_side);
+    case HRNN_NONE:
+        return 0.5;
+    case HRNN_EXPONENTIAL:
+        return NAN;
+    default:
+        return block_side ? state[RIGHT] / (state[LEFT] + state[RIGHT]) : 0.5;
     }
 }
 
@@ -87,9 +91,12 @@ static double block_belief(const struct hrnn_believer *believer, int8_t block_si
 static double side_prior(const struct hrnn_believer *believer, double block, const double *state)
 {
     switch (believer->model) {
-    case HRNN_EXPONENTIAL: return state[PRIOR];
-    case HRNN_PUBLISHED_ACTOR: return block;
-    default: return block * believer->task->p_block + (1 - block) * (1 - believer->task->p_block);
+    case HRNN_EXPONENTIAL:
+        return state[PRIOR];
+    case HRNN_PUBLISHED_ACTOR:
+        return block;
+    default:
+        return block * believer->task->p_block + (1 - block) * (1 - believer->task->p_block);
     }
 }
 

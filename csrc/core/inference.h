@@ -29,10 +29,10 @@ struct hrnn_believer {
     const struct hrnn_task *task;
     enum hrnn_block_model model;
     enum hrnn_evidence evidence;
-    const double *hazard;       /* (block_max + 1,) of the length law, for semi_markov */
-    double constant_hazard;     /* for markov and the published models */
-    double learning_rate;       /* for exponential */
-    const double *log_weights;  /* (n_strengths,) log P(mu) */
+    const double *hazard;      /* (block_max + 1,) of the length law, for semi_markov */
+    double constant_hazard;    /* for markov and the published models */
+    double learning_rate;      /* for exponential */
+    const double *log_weights; /* (n_strengths,) log P(mu) */
 };
 
 /* Doubles of the state that a filter carries from trial to trial, and of scratch for the evidence of one trial. */

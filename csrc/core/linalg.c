@@ -15,8 +15,8 @@ enum { ROW_MAJOR = 101, COLUMN_MAJOR = 102, NO_TRANS = 111, TRANS = 112, UPPER =
 
 void BLAS(cblas_dgemm)(int order, int transa, int transb, int m, int n, int k, double alpha, const double *A, int lda,
                        const double *B, int ldb, double beta, double *C, int ldc);
-void BLAS(cblas_dsyrk)(int order, int uplo, int trans, int n, int k, double alpha, const double *A, int lda, double beta,
-                       double *C, int ldc);
+void BLAS(cblas_dsyrk)(int order, int uplo, int trans, int n, int k, double alpha, const double *A, int lda,
+                       double beta, double *C, int ldc);
 void BLAS(dgesv_)(const int *n, const int *n_right, double *A, const int *lda, int *pivot, double *B, const int *ldb,
                   int *info);
 void BLAS(dposv_)(const char *uplo, const int *n, const int *n_right, double *A, const int *lda, double *B,

@@ -144,9 +144,12 @@ static struct shift shift_of(double steps)
         return (struct shift){(long)whole, 1, {1}};
     whole = floor(steps);
     f = steps - whole;
-    return (struct shift){(long)whole - 1, 4,
-                          {-f * (f - 1) * (f - 2) / 6, (f + 1) * (f - 1) * (f - 2) / 2, -(f + 1) * f * (f - 2) / 2,
-                           (f + 1) * f * (f - 1) / 6}};
+    struct shift shift = {(long)whole - 1, 4, {0}};
+    shift.weights[0] = -f * (f - 1) * (f - 2) / 6;
+    shift.weights[1] = (f + 1) * (f - 1) * (f - 2) / 2;
+    shift.weights[2] = -(f + 1) * f * (f - 2) / 2;
+    shift.weights[3] = (f + 1) * f * (f - 1) / 6;
+    return shift;
 }
 
 /* sum += likelihood times the blurred value, read where strength mu on the right (left) moves the sums to. */
