@@ -334,6 +334,15 @@ def test_the_binding_refuses_wrong_arrays(name, make, error):
         hrnn._core.optim_sgd(0.1, 0.0, np.zeros(10), np.zeros(10), make())
 
 
+def test_the_first_of_several_wrong_arrays_is_named():
+    """A later check neither replaces the error of the first nor looks at what was not there."""
+    short = np.zeros(3)
+    with pytest.raises(TypeError, match="gradient must have dtype float64"):
+        hrnn._core.optim_sgd(0.1, 0.0, np.zeros(10, np.float32), short, None)
+    with pytest.raises(ValueError, match="velocity.shape"):
+        hrnn._core.optim_sgd(0.1, 0.0, np.zeros(10), short, None)
+
+
 def test_the_binding_refuses_read_only_and_overlapping_outputs():
     a = np.zeros(30)
     frozen = np.zeros(10)

@@ -125,12 +125,14 @@ static void within_reals(struct py_arrays *arrays, const char *name, double valu
     py_fail(arrays);
 }
 
-static void is_tuple(struct py_arrays *arrays, const char *name, PyObject *object)
+int py_is_tuple(struct py_arrays *arrays, const char *name, PyObject *object)
 {
-    if (arrays->failed || PyTuple_Check(object))
-        return;
+    if (arrays->failed)
+        return -1;
+    if (PyTuple_Check(object))
+        return 0;
     PyErr_Format(PyExc_TypeError, "%s must be a tuple", name);
-    py_fail(arrays);
+    return py_fail(arrays);
 }
 
 static const char *const task_fields[] = {
@@ -143,8 +145,7 @@ int py_task(struct py_arrays *arrays, PyObject *tuple, struct hrnn_task *task)
     PyObject *strengths, *weights;
     long long law, block_min, block_max, n_unbiased, n_blank, n_obs_max;
     npy_intp n = -1;
-    is_tuple(arrays, "task", tuple);
-    if (arrays->failed)
+    if (py_is_tuple(arrays, "task", tuple))
         return -1;
     if (!PyArg_ParseTuple(tuple, "OOdLdLLLLLddd", &strengths, &weights, &task->p_block, &law, &task->block_hazard,
                           &block_min, &block_max, &n_unbiased, &n_blank, &n_obs_max, &task->threshold,
@@ -178,8 +179,7 @@ int py_sessions(struct py_arrays *arrays, PyObject *tuple, const struct hrnn_tas
 {
     PyObject *session, *block_side, *side, *observations;
     npy_intp n = -1;
-    is_tuple(arrays, "sessions", tuple);
-    if (arrays->failed)
+    if (py_is_tuple(arrays, "sessions", tuple))
         return -1;
     if (!PyArg_ParseTuple(tuple, "OOOO", &session, &block_side, &side, &observations))
         return py_fail(arrays);
@@ -201,8 +201,7 @@ int py_believer(struct py_state *state, struct py_arrays *arrays, PyObject *tupl
 {
     PyObject *hazard, *log_weights;
     int model, evidence;
-    is_tuple(arrays, "believer", tuple);
-    if (arrays->failed)
+    if (py_is_tuple(arrays, "believer", tuple))
         return -1;
     if (!PyArg_ParseTuple(tuple, "iiOddO", &model, &evidence, &hazard, &believer->constant_hazard,
                           &believer->learning_rate, &log_weights))

@@ -58,6 +58,9 @@ int py_check_range(const char *name, Py_ssize_t value, Py_ssize_t low, Py_ssize_
 /* The same as one of a call's checks: it sticks. */
 void py_within(struct py_arrays *arrays, const char *name, Py_ssize_t value, Py_ssize_t low, Py_ssize_t high);
 
+/* 0 if an argument is a tuple; -1 with an exception otherwise, and after a failure. */
+int py_is_tuple(struct py_arrays *arrays, const char *name, PyObject *object);
+
 /* A task from the form that hrnn.Task makes, sessions from that of hrnn.Sessions, and so on: tuples whose fields the module
    names (TASK_FIELDS, ...), so that a test sees both sides in the same order. 0 on success. */
 int py_task(struct py_arrays *arrays, PyObject *tuple, struct hrnn_task *task);

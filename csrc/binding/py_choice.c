@@ -10,6 +10,8 @@ static int trials_of(struct py_arrays *arrays, PyObject *tuple, struct hrnn_choi
 {
     PyObject *session, *choice, *side, *previous, *biased, *contrast;
     npy_intp n = -1;
+    if (arrays->failed)
+        return -1;
     if (!PyArg_ParseTuple(tuple, "OOOOOO:trials", &session, &choice, &side, &previous, &biased, &contrast))
         return py_fail(arrays);
     trials->session = py_input(arrays, session, "session", NPY_INT64, 1, &n);
@@ -28,14 +30,16 @@ static const char *const decision_fields[] = {
 };
 
 /* A decision stage from the form that hrnn.choice's models make. 0 on success. */
-static int decision_of(PyObject *tuple, struct hrnn_choice_decision *d)
+static int decision_of(struct py_arrays *arrays, PyObject *tuple, struct hrnn_choice_decision *d)
 {
+    if (arrays->failed)
+        return -1;
     if (!PyArg_ParseTuple(tuple, "dddddddpppp:decision", &d->sigma, d->zeta, d->zeta + 1, d->lapse, d->lapse + 1,
                           &d->repetition, &d->bias, &d->one_zeta, &d->one_lapse, &d->repeats, &d->leans))
-        return -1;
+        return py_fail(arrays);
     if (!(d->sigma > 0 && d->zeta[0] > 0 && d->zeta[1] > 0)) {
         PyErr_SetString(PyExc_ValueError, "sigma and zeta must be > 0");
-        return -1;
+        return py_fail(arrays);
     }
     return 0;
 }
@@ -75,7 +79,7 @@ static PyObject *choice_likelihood(PyObject *module, PyObject *args)
     struct hrnn_choice_decision decision;
     if (!PyArg_ParseTuple(args, "OOOOOOOO:choice_likelihood", &trials_, &decision_, &prior_, &dprior_, &gradient_,
                           &outer_, &log_p_, &scratch_) ||
-        trials_of(&arrays, trials_, &trials) || decision_of(decision_, &decision))
+        trials_of(&arrays, trials_, &trials) || decision_of(&arrays, decision_, &decision))
         return NULL;
     npy_intp n = (npy_intp)trials.n, shape[2] = {-1, n}, n_scratch = (npy_intp)hrnn_choice_scratch();
     const double *prior = py_input(&arrays, prior_, "prior", NPY_DOUBLE, 1, &n);
@@ -104,7 +108,7 @@ static PyObject *choice_p_right(PyObject *module, PyObject *args)
     struct hrnn_choice_trials trials;
     struct hrnn_choice_decision decision;
     if (!PyArg_ParseTuple(args, "OOOOO:choice_p_right", &trials_, &decision_, &prior_, &p_right_, &scratch_) ||
-        trials_of(&arrays, trials_, &trials) || decision_of(decision_, &decision))
+        trials_of(&arrays, trials_, &trials) || decision_of(&arrays, decision_, &decision))
         return NULL;
     npy_intp n = (npy_intp)trials.n, n_scratch = (npy_intp)hrnn_choice_scratch();
     const double *prior = py_input(&arrays, prior_, "prior", NPY_DOUBLE, 1, &n);
