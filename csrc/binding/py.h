@@ -69,9 +69,21 @@ int py_sessions(struct py_arrays *arrays, PyObject *tuple, const struct hrnn_tas
 int py_believer(struct py_state *state, struct py_arrays *arrays, PyObject *tuple, const struct hrnn_task *task,
                 struct hrnn_believer *believer);
 
-/* A network's sizes from (n_hidden, leak) and its theta. NULL on error. */
-const double *py_network(struct py_arrays *arrays, PyObject *theta, Py_ssize_t n_hidden, double leak,
+/* A cell from the tuple (kind, n_hidden, leak) that hrnn.Network makes; 0 on success. */
+int py_cell(struct py_state *state, struct py_arrays *arrays, PyObject *tuple, struct hrnn_cell *cell);
+
+/* The same, and the network's theta. NULL on error. */
+const double *py_network(struct py_state *state, struct py_arrays *arrays, PyObject *theta, PyObject *tuple,
                          struct hrnn_cell *cell);
+
+/* Scratch of at least n doubles. */
+static inline double *py_scratch(struct py_arrays *arrays, PyObject *object, size_t n)
+{
+    npy_intp n_scratch = -1;
+    double *scratch = py_output(arrays, object, "scratch", NPY_DOUBLE, 1, &n_scratch);
+    py_within(arrays, "scratch.shape[0]", n_scratch, (Py_ssize_t)n, PY_SSIZE_T_MAX);
+    return scratch;
+}
 
 /* Holds a NumPy bit generator and its lock while the GIL is released. Releasing what is not held does nothing. */
 struct py_bitgen {
@@ -85,9 +97,6 @@ static inline struct hrnn_rng py_rng(PyObject *module, const struct py_bitgen *h
 {
     return (struct hrnn_rng){held->bitgen, &py_state(module)->ziggurat};
 }
-
-/* Most units of a network: sizes of everything then fit a Py_ssize_t with room to spare. */
-enum { PY_N_HIDDEN_MAX = 4096 };
 
 /* Adds what the core knows to the module: a tuple of the names of an enum's first n values, one of the names of a form's
    fields (up to a NULL), a number. 0 on success, for module_exec. */

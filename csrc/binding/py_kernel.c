@@ -106,7 +106,7 @@ int py_kernel_constants(PyObject *module)
 {
     if (PyModule_AddIntConstant(module, "WIDTH", HRNN_KERNEL_WIDTH) ||
         PyModule_AddIntConstant(module, "LANES_MAX", HRNN_LANES_MAX) ||
-        PyModule_AddIntConstant(module, "N_HIDDEN_MAX", PY_N_HIDDEN_MAX))
+        PyModule_AddIntConstant(module, "N_HIDDEN_MAX", HRNN_UNITS_MAX))
         return -1;
     return py_add_enum(module, "LOSSES", HRNN_LOSS_COUNT, loss_name);
 }

@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 
-from hrnn.analysis.dynamics import step
 from hrnn.analysis.representation import run_of, states_before, states_of
 from hrnn.base.arguments import generator, whole_number
 from hrnn.network import check_network
@@ -156,7 +155,7 @@ def weights_by_population(net, label, *, rng=0):
         )
 
     def split(units):
-        W = net.W[np.ix_(units, units)]
+        W = net.recurrent_weights[np.ix_(units, units)]
         of = label[units]
         off = units[:, None] != units
         same = of[:, None] == of
@@ -204,7 +203,7 @@ def circuit(net, label):
     label = np.asarray(label)
     member = np.stack([label == k for k in np.unique(label)]).astype(float)
     mean = member / member.sum(1, keepdims=True)
-    return mean @ net.W @ member.T, mean @ net.U, member @ (net.V[1] - net.V[0])
+    return mean @ net.recurrent_weights @ member.T, mean @ net.input_weights, member @ (net.V[1] - net.V[0])
 
 
 def low_rank(net, run, rank):
@@ -237,17 +236,14 @@ def low_rank(net, run, rank):
     if whole_number(rank, "rank") > net.n_hidden:
         raise ValueError(f"rank must be <= {net.n_hidden}, got {rank}")
     u, s, vt = np.linalg.svd(net.W)
-    arrays = {name: getattr(net, name) for name in ("U", "b", "V", "c")}
-    cut = type(net).from_arrays(
-        net.cell, W=(u[:, :rank] * s[:rank]) @ vt[:rank], **arrays, leak=net.leak
-    )
+    cut = net.with_arrays(W=(u[:, :rank] * s[:rank]) @ vt[:rank])
     before = states_before(run)
     mean = run.hidden.mean(0)
     left = 0.0
     spread = 0.0
     for first in range(0, len(before), ROWS_AT_ONCE):
         rows = slice(first, first + ROWS_AT_ONCE)
-        left += ((run.hidden[rows] - step(cut, before[rows], run.inputs[rows])) ** 2).sum()
+        left += ((run.hidden[rows] - cut.step(before[rows], run.inputs[rows])) ** 2).sum()
         spread += ((run.hidden[rows] - mean) ** 2).sum()
     choice = rollout(cut, run.sessions, hidden=False).choice
     return {"r2": float(1 - left / spread), "agreement": float((choice == run.choice).mean())}

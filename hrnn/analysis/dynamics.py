@@ -46,32 +46,13 @@ def _inputs(x):
 
 
 def step(net, h, x):
-    """One step of the map from states h (..., N) under inputs x (..., 3).
-
-    Examples
-    --------
-    >>> import hrnn
-    >>> net = hrnn.Network.init("tanh", n_hidden=4, rng=0)
-    >>> hrnn.dynamics.step(net, np.zeros((5, 4)), [0, 0, 0]).shape
-    (5, 4)
-    """
-    return (1 - net.leak) * h + net.leak * np.tanh(h @ net.W.T + np.asarray(x) @ net.U.T + net.b)
+    """One step of the map: `Network.step`."""
+    return net.step(h, x)
 
 
 def jacobian(net, h, x):
-    """dF/dh at states h (..., N) under inputs x (..., 3), (..., N, N).
-
-    (1 - leak) 1 + leak diag(1 - tanh²a) W.
-
-    Examples
-    --------
-    >>> import hrnn
-    >>> net = hrnn.Network.init("tanh", n_hidden=4, rng=0)
-    >>> hrnn.dynamics.jacobian(net, np.zeros(4), [0, 0, 0]).shape
-    (4, 4)
-    """
-    gain = 1 - np.tanh(h @ net.W.T + np.asarray(x) @ net.U.T + net.b) ** 2
-    return (1 - net.leak) * np.eye(net.n_hidden) + net.leak * gain[..., None] * net.W
+    """Derivative of a step with respect to the state: `Network.jacobian`."""
+    return net.jacobian(h, x)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -209,7 +190,7 @@ def fixed_points(net, *, x, starts, n_threads=1):
     )
     points = ended[m, i]
     at = x[m]
-    moduli = np.linalg.eigvals(jacobian(net, points, at))
+    moduli = np.linalg.eigvals(net.jacobian(points, at))
     moduli = np.take_along_axis(
         moduli, np.argsort(-np.abs(moduli), axis=1, kind="stable"), 1
     ).astype(complex)
@@ -242,15 +223,14 @@ def _search(net, x, starts, n_threads):
     residual = np.empty(ended.shape[:2])
     outcome = np.empty(ended.shape[:2], np.int8)
     n_iterations = np.empty(ended.shape[:2], np.int64)
-    size = _core.fixedpoint_scratch(net.n_hidden)[0]
+    size = _core.fixedpoint_scratch(net.form)[0]
 
     def job(part):
         m, first = part
         rows = slice(first, first + STARTS_PER_CALL)
         _core.fixedpoint_search(
             net.theta,
-            net.n_hidden,
-            net.leak,
+            net.form,
             x[m],
             MAX_ITERATIONS,
             TOLERANCE,
@@ -327,7 +307,7 @@ def _iterate(net, x, states, n_steps, tolerance, arrived):
 
     Says between bounded calls which states may stop.
     """
-    scratch = np.empty(_core.fixedpoint_scratch(net.n_hidden)[1])
+    scratch = np.empty(_core.fixedpoint_scratch(net.form)[1])
     done = np.zeros(len(states), np.int64)
     left = np.arange(len(states))
     for first in range(0, n_steps, STEPS_PER_CALL):
@@ -337,9 +317,7 @@ def _iterate(net, x, states, n_steps, tolerance, arrived):
             rows = left[start : start + STATES_PER_CALL]
             part = states[rows]
             count = np.empty(len(rows), np.int64)
-            _core.fixedpoint_iterate(
-                net.theta, net.n_hidden, net.leak, x, most, tolerance, part, count, scratch
-            )
+            _core.fixedpoint_iterate(net.theta, net.form, x, most, tolerance, part, count, scratch)
             states[rows] = part
             done[rows] += count
             goes_on = count == most if tolerance else np.ones(len(rows), bool)
@@ -438,16 +416,12 @@ def _ball(net, point, x):
     """
     from scipy.linalg import cholesky, solve_discrete_lyapunov
 
-    J = jacobian(net, point, x)
+    J = net.jacobian(point, x)
     P = solve_discrete_lyapunov(J.T, np.eye(net.n_hidden))
     R = cholesky(P, lower=True)
     singular = np.linalg.svd(R, compute_uv=False)
     gap = 1 - np.sqrt(1 - 1 / singular[0] ** 2)
-    bend = (
-        net.leak
-        * 4
-        / (3 * np.sqrt(3))
-        * np.linalg.norm(net.W, 2)
-        * np.linalg.norm(net.W, axis=1).max()
-    )
-    return R, gap * singular[-1] ** 2 / (bend * singular[0]) if bend else np.inf
+    bend = net.jacobian_lipschitz()
+    if not bend:
+        return R, np.inf
+    return R, min(gap * singular[-1] ** 2 / (bend * singular[0]), 1.0)
