@@ -19,6 +19,7 @@ import hrnn
 from hrnn.choice.models import DecisionForm
 from hrnn.choice.trials import TrialsForm
 from hrnn.inference import BelieverForm
+from hrnn.network import CellForm
 from hrnn.task import SessionsForm, TaskForm
 
 ROOT = Path(__file__).parents[1]
@@ -291,6 +292,7 @@ def test_the_stub_names_the_constants_of_the_extension():
         (TaskForm, hrnn._core.TASK_FIELDS),
         (SessionsForm, hrnn._core.SESSIONS_FIELDS),
         (BelieverForm, hrnn._core.BELIEVER_FIELDS),
+        (CellForm, hrnn._core.CELL_FIELDS),
         (TrialsForm, hrnn._core.CHOICE_TRIALS_FIELDS),
         (DecisionForm, hrnn._core.CHOICE_DECISION_FIELDS),
     ],

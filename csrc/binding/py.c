@@ -218,12 +218,7 @@ int py_believer(struct py_state *state, struct py_arrays *arrays, PyObject *tupl
     return arrays->failed ? -1 : 0;
 }
 
-int py_form_constants(PyObject *module)
-{
-    if (py_add_fields(module, "TASK_FIELDS", task_fields) || py_add_fields(module, "SESSIONS_FIELDS", sessions_fields))
-        return -1;
-    return py_add_fields(module, "BELIEVER_FIELDS", believer_fields);
-}
+static const char *const cell_fields[] = {"kind", "n_hidden", "leak", NULL};
 
 int py_cell(struct py_state *state, struct py_arrays *arrays, PyObject *tuple, struct hrnn_cell *cell)
 {
@@ -249,6 +244,15 @@ const double *py_network(struct py_state *state, struct py_arrays *arrays, PyObj
         return NULL;
     npy_intp n = (npy_intp)hrnn_cell_n_parameters(cell);
     return py_input(arrays, theta, "theta", NPY_DOUBLE, 1, &n);
+}
+
+int py_form_constants(PyObject *module)
+{
+    if (py_add_fields(module, "TASK_FIELDS", task_fields) ||
+        py_add_fields(module, "SESSIONS_FIELDS", sessions_fields) ||
+        py_add_fields(module, "BELIEVER_FIELDS", believer_fields))
+        return -1;
+    return py_add_fields(module, "CELL_FIELDS", cell_fields);
 }
 
 int py_bitgen_hold(PyObject *bit_generator, struct py_bitgen *held)
