@@ -21,9 +21,9 @@ CELL_FIELDS: tuple[str, ...]
 CHOICE_TRIALS_FIELDS: tuple[str, ...]
 CHOICE_DECISION_FIELDS: tuple[str, ...]
 
-# task, sessions, believer, cell, trials and decision are the forms that the Python modules make, named
-# tuples whose fields stand in *_FIELDS; grid is what policy_grid returns, policy a tuple of it, the
-# largest logit and the tables.
+# task, sessions, believer, cell, trials and decision are the forms that the Python modules make,
+# named tuples whose fields stand in *_FIELDS; grid is what policy_grid returns, policy a tuple of
+# it, the largest logit and the tables.
 def info() -> dict[str, str]: ...
 def kernel_tanh(x: ndarray, out: ndarray) -> None: ...
 def kernel_exp(x: ndarray, out: ndarray) -> None: ...
