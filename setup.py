@@ -5,8 +5,8 @@ Switches, read from the environment:
 HRNN_BLAS=system    link the OpenBLAS that `pkg-config openblas` finds; without it, the one of the
                     build requirement scipy-openblas32 is linked and shipped beside the extension
 HRNN_SANITIZE=1     address and undefined-behaviour sanitizers, assertions on
-HRNN_COVERAGE=1     gcov counters; build with `python setup.py build_ext --inplace`, which keeps
-                    gcov's notes in build/
+HRNN_COVERAGE=1     gcov counters, assertions on; build with `python setup.py build_ext --inplace`,
+                    which keeps gcov's notes in build/
 """
 
 import json
@@ -25,7 +25,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 CFLAGS = "-std=c11 -ffp-contract=off -fno-math-errno -fvisibility=hidden -Wall -Wextra".split()
-OPTIMIZE = ["-O3", "-g0"]
+OPTIMIZE = "-O3 -g0 -DNDEBUG".split()
 SANITIZE = (
     "-g -O1 -UNDEBUG -fno-omit-frame-pointer -fsanitize=address,undefined "
     "-fno-sanitize-recover=undefined"

@@ -5,7 +5,25 @@ from numpy import ndarray
 class NumericalError(ArithmeticError):
     step: int
 
-# task, sessions, believer and policy are the tuples that the Python modules make.
+WIDTH: int
+LANES_MAX: int
+N_HIDDEN_MAX: int
+CELLS: tuple[str, ...]
+LOSSES: tuple[str, ...]
+BLOCK_LAWS: tuple[str, ...]
+BLOCK_MODELS: tuple[str, ...]
+EVIDENCE: tuple[str, ...]
+CHOICE_PRIORS: tuple[str, ...]
+TASK_FIELDS: tuple[str, ...]
+SESSIONS_FIELDS: tuple[str, ...]
+BELIEVER_FIELDS: tuple[str, ...]
+CELL_FIELDS: tuple[str, ...]
+CHOICE_TRIALS_FIELDS: tuple[str, ...]
+CHOICE_DECISION_FIELDS: tuple[str, ...]
+
+# task, sessions, believer, cell, trials and decision are the forms that the Python modules make,
+# named tuples whose fields stand in *_FIELDS; grid is what policy_grid returns, policy a tuple of
+# it, the largest logit and the tables.
 def info() -> dict[str, str]: ...
 def kernel_tanh(x: ndarray, out: ndarray) -> None: ...
 def kernel_exp(x: ndarray, out: ndarray) -> None: ...

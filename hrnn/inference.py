@@ -4,6 +4,7 @@ Everywhere the prior is P(side = right | past). Formulas and names are those of 
 """
 
 import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,16 +14,8 @@ from hrnn.base.progress import bar
 from hrnn.rollout import Growing, Rollout
 from hrnn.task import Sessions, Task
 
-BLOCK_MODELS = (
-    "semi_markov",
-    "markov",
-    "none",
-    "oracle",
-    "exponential",
-    "published_actor",
-    "published_observer",
-)
-EVIDENCE = ("both", "difference")
+BLOCK_MODELS = _core.BLOCK_MODELS
+EVIDENCE = _core.EVIDENCE
 ASSUMABLE = (
     "threshold",
     "strengths",
@@ -35,6 +28,17 @@ ASSUMABLE = (
     "noise_sd",
 )
 TRIALS_PER_CALL = 50_000
+
+
+class BelieverForm(NamedTuple):
+    """A believer as the C core takes it: `believer_fields` in csrc/binding/py.c."""
+
+    block_model: int  # place in BLOCK_MODELS
+    evidence: int  # place in EVIDENCE
+    block_hazard: np.ndarray  # of the length law, at 0..block_max trials
+    constant_hazard: float
+    learning_rate: float
+    log_weights: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,18 +58,18 @@ class Believer:
         """The task as this agent believes it to be."""
         return task.replace(**dict(self.assumed)) if self.assumed else task
 
-    def tuple(self, task):
-        """The form that the C core takes; `task` is the believed one."""
+    def form(self, task: Task) -> BelieverForm:
+        """What the C core takes; `task` is the believed one."""
         evidence = "difference" if self.block_model == "published_actor" else self.evidence
         with np.errstate(divide="ignore"):
-            log_weights = np.log(task._tuple[1])
-        return (
-            BLOCK_MODELS.index(self.block_model),
-            EVIDENCE.index(evidence),
-            task._block_law[1],
-            self.hazard,
-            self.learning_rate,
-            log_weights,
+            log_weights = np.log(task.form.strength_weights)
+        return BelieverForm(
+            block_model=BLOCK_MODELS.index(self.block_model),
+            evidence=EVIDENCE.index(evidence),
+            block_hazard=task._block_law[1],
+            constant_hazard=self.hazard,
+            learning_rate=self.learning_rate,
+            log_weights=log_weights,
         )
 
 
@@ -144,7 +148,7 @@ def act(agent, believed, policy, sessions, progress):
     task = sessions.task
     if own.n_obs_max != task.n_obs_max or own.n_blank != task.n_blank:
         raise ValueError("an agent cannot assume other steps than the task has")
-    n_state, n_scratch = _core.inference_sizes(own._tuple)
+    n_state, n_scratch = _core.inference_sizes(own.form)
     state = np.empty(n_state)
     scratch = np.empty(n_scratch)
     n = sessions.n_trials
@@ -152,16 +156,16 @@ def act(agent, believed, policy, sessions, progress):
     n_obs = np.empty(n, np.int64)
     prior = np.empty(n)
     p_right = Growing()
-    form = believed.tuple(own)
+    form = believed.form(own)
     with bar(progress, n, unit="trial") as shown:
         for first in range(0, n, TRIALS_PER_CALL):
             last = min(first + TRIALS_PER_CALL, n)
             room = p_right.room((last - first) * (task.n_blank + task.n_obs_max))
             p_right.n += _core.inference_actor(
-                own._tuple,
+                own.form,
                 form,
-                task._tuple,
-                sessions._tuple,
+                task.form,
+                sessions.form,
                 policy,
                 first,
                 last,
@@ -225,11 +229,11 @@ def observe(
     allowed = tuple(m for m in BLOCK_MODELS if m != "published_actor")
     believed = believer(block_model, allowed, evidence, hazard, learning_rate, assumed)
     task = believed.task(run.sessions.task)
-    n_state, n_scratch = _core.inference_sizes(task._tuple)
+    n_state, n_scratch = _core.inference_sizes(task.form)
     state = np.empty(n_state)
     scratch = np.empty(n_scratch)
     n = run.sessions.n_trials
-    form = believed.tuple(task)
+    form = believed.form(task)
     prior, block = np.empty((2, n))
     p_right, p_block = np.empty((2, len(run.p_right)))
     ends = np.concatenate([[0], run.last_step + 1])
@@ -237,9 +241,9 @@ def observe(
         last = min(first + TRIALS_PER_CALL, n)
         steps = slice(ends[first], ends[last])
         _core.inference_observer(
-            task._tuple,
+            task.form,
             form,
-            run.sessions._tuple,
+            run.sessions.form,
             first,
             last,
             run.choice,
@@ -308,12 +312,12 @@ def filter_sides(
         if log_likelihood is None
         else real_array(log_likelihood, "log_likelihood", (2,))
     )
-    state = np.empty(_core.inference_sizes(task._tuple)[0])
+    state = np.empty(_core.inference_sizes(task.form)[0])
     (prior, block) = np.empty((2, n))
-    form = believed.tuple(task)
+    form = believed.form(task)
     for first in range(0, n, 4 * TRIALS_PER_CALL):
         _core.inference_filter(
-            task._tuple,
+            task.form,
             form,
             first,
             min(first + 4 * TRIALS_PER_CALL, n),
@@ -344,12 +348,12 @@ def accuracy_bound(sessions, *, evidence="both"):
     prior, _ = filter_sides(sessions.side, sessions.session, sessions.block_side, task=task)
     log_likelihood = np.empty((sessions.n_trials, 2))
     _core.inference_evidence(
-        task._tuple,
-        Believer("none", one_of(evidence, "evidence", EVIDENCE)).tuple(task),
+        task.form,
+        Believer("none", one_of(evidence, "evidence", EVIDENCE)).form(task),
         np.full(sessions.n_trials, task.n_obs_max, np.int64),
         sessions.observations.sum(1),
         log_likelihood,
-        np.empty(_core.inference_sizes(task._tuple)[1]),
+        np.empty(_core.inference_sizes(task.form)[1]),
     )
     with np.errstate(divide="ignore"):
         log_odds = np.log(prior) - np.log1p(-prior) + log_likelihood[:, 1] - log_likelihood[:, 0]

@@ -16,14 +16,14 @@ from hrnn import _core
 from hrnn.base import files
 from hrnn.base.arguments import generator, one_of, real_array, real_number, whole_number
 
-CELLS = ("tanh", "leaky", "gru")  # in the order of the core
-N_HIDDEN_MAX = 4096
+CELLS = _core.CELLS
+N_HIDDEN_MAX = _core.N_HIDDEN_MAX
 
 
 class CellForm(NamedTuple):
-    """A cell as the core takes it, in the order of `py_cell`."""
+    """A cell as the core takes it: `cell_fields` in csrc/binding/py.c."""
 
-    kind: int
+    kind: int  # place in CELLS
     n_hidden: int
     leak: float
 

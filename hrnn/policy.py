@@ -29,13 +29,13 @@ class Solution:
 
     def __init__(self, task, believed, criterion):
         self.task = task
-        self.form = believed.tuple(task)
-        self.grid = _core.policy_grid(task._tuple, EVIDENCE.index(believed.evidence), SPACING)
+        self.form = believed.form(task)
+        self.grid = _core.policy_grid(task.form, EVIDENCE.index(believed.evidence), SPACING)
         self.logit_max = float(np.log(task.p_block / (1 - task.p_block)))
         self.logits = (
             np.linspace(0, self.logit_max, N_PRIORS) if self.logit_max > 0 else np.zeros(1)
         )
-        self.scratch = np.empty(_core.policy_scratch(task._tuple, self.grid))
+        self.scratch = np.empty(_core.policy_scratch(task.form, self.grid))
         self.wait = np.empty((len(self.logits), task.n_obs_max - 1, *self.grid[2:]))
         self.reward_rate, self.value = 0.0, self.mean_value(0.0)
         if criterion == "reward_per_step":
@@ -57,7 +57,7 @@ class Solution:
 
         values = [
             _core.policy_solve(
-                self.task._tuple,
+                self.task.form,
                 self.form,
                 self.grid,
                 1 / (1 + float(np.exp(-x))),

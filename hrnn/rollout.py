@@ -270,7 +270,7 @@ def _network(net, sessions, keep, progress):
     most = sessions.n_trials * (task.n_blank + task.n_obs_max)
     if keep:
         refuse_size("hidden", "states", 8 * net.n_hidden * sessions.n_trials * (task.n_blank + 1))
-    scratch = np.empty(_core.rollout_scratch(task._tuple, net.form, 1, 1)[0])
+    scratch = np.empty(_core.rollout_scratch(task.form, net.form, 1, 1)[0])
     place = np.zeros(3)
     h = np.zeros(net.n_hidden)
     p_right = Growing()
@@ -282,8 +282,8 @@ def _network(net, sessions, keep, progress):
             n = _core.rollout_forward(
                 net.theta,
                 net.form,
-                task._tuple,
-                sessions._tuple,
+                task.form,
+                sessions.form,
                 sessions.n_trials,
                 place,
                 h,
@@ -313,7 +313,7 @@ def _python(agent, sessions, progress):
             agent.start(task)
             place[:] = first, 0, 0
             while place[0] < end:
-                _core.task_observe(task._tuple, sessions._tuple, place, x)
+                _core.task_observe(task.form, sessions.form, place, x)
                 p = float(agent.step(x.copy()))
                 if not 0 <= p <= 1:
                     raise ValueError(f"agent.step must return a probability, got {p}")
@@ -326,6 +326,6 @@ def _python(agent, sessions, progress):
                         if p >= 0.5
                         else -np.log(np.float64(1 - p) / p)
                     )
-                _core.task_act(task._tuple, sessions._tuple, margin, place, choice, n_obs)
+                _core.task_act(task.form, sessions.form, margin, place, choice, n_obs)
             shown.update(int(end - first))
     return Rollout(agent, sessions, choice, n_obs, np.array(p_right))

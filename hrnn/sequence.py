@@ -11,7 +11,7 @@ from hrnn import _core
 from hrnn.base.arguments import refuse_size
 from hrnn.network import check_network
 
-LANES = 4  # sequences are padded to a multiple of this number
+LANES = _core.WIDTH  # sequences are padded to a multiple of this number
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -7,6 +7,7 @@ sampled once, as data, and given to every agent, so that comparisons are paired.
 import dataclasses
 import functools
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,12 +21,39 @@ from hrnn.base.arguments import (
     whole_number,
 )
 
-BLOCK_LAWS = ("geometric", "exponential")
+BLOCK_LAWS = _core.BLOCK_LAWS
 IBL_CONTRASTS = (0.0, 0.0625, 0.125, 0.25, 1.0)
 TRIALS_PER_CALL = 50_000  # bounds the time of one call into C
 LARGEST = (
     1e6  # of strengths, noise and penalties: sums, squares and likelihoods of them stay finite
 )
+
+
+class TaskForm(NamedTuple):
+    """A task as the C core takes it: `task_fields` in csrc/binding/py.c, in the same order."""
+
+    strengths: np.ndarray
+    strength_weights: np.ndarray  # sums to 1
+    p_block: float
+    block_law: int  # place in BLOCK_LAWS
+    block_hazard: float
+    block_min: int
+    block_max: int
+    n_unbiased: int
+    n_blank: int
+    n_obs_max: int
+    threshold: float
+    wait_penalty: float
+    noise_sd: float
+
+
+class SessionsForm(NamedTuple):
+    """Sessions as the C core takes them: `sessions_fields` in csrc/binding/py.c."""
+
+    session: np.ndarray
+    block_side: np.ndarray
+    side: np.ndarray
+    observations: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -154,34 +182,34 @@ class Task:
         }
 
     @functools.cached_property
-    def _tuple(self):
-        """The form that the C core takes."""
+    def form(self) -> TaskForm:
+        """What the C core takes."""
         weights = (
             np.ones(len(self.strengths))
             if self.strength_weights is None
             else np.array(self.strength_weights)
         )
-        return (
-            np.array(self.strengths),
-            weights / weights.sum(),
-            self.p_block,
-            BLOCK_LAWS.index(self.block_law),
-            self.block_hazard,
-            self.block_min,
-            self.block_max,
-            self.n_unbiased,
-            self.n_blank,
-            self.n_obs_max,
-            self.threshold,
-            self.wait_penalty,
-            self.noise_sd,
+        return TaskForm(
+            strengths=np.array(self.strengths),
+            strength_weights=weights / weights.sum(),
+            p_block=self.p_block,
+            block_law=BLOCK_LAWS.index(self.block_law),
+            block_hazard=self.block_hazard,
+            block_min=self.block_min,
+            block_max=self.block_max,
+            n_unbiased=self.n_unbiased,
+            n_blank=self.n_blank,
+            n_obs_max=self.n_obs_max,
+            threshold=self.threshold,
+            wait_penalty=self.wait_penalty,
+            noise_sd=self.noise_sd,
         )
 
     @functools.cached_property
     def _block_law(self):
         """P(L = n) and H(n), n = 0..block_max."""
         pmf, hazard = np.empty((2, self.block_max + 1))
-        _core.task_block_law(self._tuple, pmf, hazard)
+        _core.task_block_law(self.form, pmf, hazard)
         return pmf, hazard
 
     def block_length_pmf(self):
@@ -331,9 +359,14 @@ class Sessions:
         return self.trial_in_block[last][self.block_side[last] != 0] + 1
 
     @property
-    def _tuple(self):
-        """The form that the C core takes."""
-        return self.session, self.block_side, self.side, self.observations
+    def form(self) -> SessionsForm:
+        """What the C core takes."""
+        return SessionsForm(
+            session=self.session,
+            block_side=self.block_side,
+            side=self.side,
+            observations=self.observations,
+        )
 
     def __repr__(self):
         lengths = self.block_lengths
@@ -349,7 +382,7 @@ def _sample(task, n_blocks, rng):
     per_session = np.full(-(-n_blocks // task.n_blocks), task.n_blocks)
     per_session[-1] = n_blocks - task.n_blocks * (len(per_session) - 1)
     lengths = np.empty(n_blocks, np.int64)
-    _core.task_sample_lengths(task._tuple, blocks.bit_generator, lengths)
+    _core.task_sample_lengths(task.form, blocks.bit_generator, lengths)
     first_side = 2 * blocks.integers(0, 2, len(per_session)) - 1
     index = (
         np.concatenate([np.arange(n) for n in per_session])
@@ -383,7 +416,7 @@ def _fill(task, lengths, block_side, block, session, trials, noise):
     for start in range(0, n_trials, TRIALS_PER_CALL):
         part = slice(start, start + TRIALS_PER_CALL)
         _core.task_sample_trials(
-            task._tuple,
+            task.form,
             trials.bit_generator,
             noise.bit_generator,
             block_side[part],

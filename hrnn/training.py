@@ -26,12 +26,12 @@ from hrnn.base.parallel import n_threads_of
 from hrnn.base.progress import bar
 from hrnn.base.version import __version__
 from hrnn.network import Network
-from hrnn.task import Sessions, Task
+from hrnn.task import Sessions, SessionsForm, Task
 
-LOSSES = ("nll_of_probability", "cross_entropy")
+LOSSES = _core.LOSSES
 OPTIMIZERS = ("sgd", "adam")
 # sessions in lockstep where a network does not fit the innermost cache; a constant of the algorithm
-LANES = 8
+LANES = _core.LANES_MAX
 LOCKSTEP_FROM = 57  # smallest n_hidden that runs in lockstep
 CHECKPOINT_SECONDS = 0.5
 
@@ -142,7 +142,7 @@ class Workspace:
             return
         n = n_trials + n_trials // 2
         self.n_lanes = n_lanes
-        n_scratch = _core.rollout_scratch(self.task._tuple, self.cell, n_lanes, n)[1]
+        n_scratch = _core.rollout_scratch(self.task.form, self.cell, n_lanes, n)[1]
         refuse_size("n_hidden", self.cell.n_hidden, 8 * n_scratch)
         self.n_trials = n
         self.scratch = np.empty(n_scratch)
@@ -152,7 +152,7 @@ class Workspace:
 
     def sample(self, streams):
         """Draw the next session of each stream; returns (sessions in the core's form, offsets)."""
-        task = self.task._tuple
+        task = self.task.form
         lengths = []
         offsets = [0]
         for stream in streams:
@@ -171,17 +171,23 @@ class Workspace:
                 self.strength,
                 self.observations,
             )
-        return (self.session, self.block_side, self.side, self.observations), np.array(offsets)
+        drawn = SessionsForm(
+            session=self.session,
+            block_side=self.block_side,
+            side=self.side,
+            observations=self.observations,
+        )
+        return drawn, np.array(offsets)
 
     def compute(self, theta, sessions, offsets, scale, gradient):
         """Losses (n_lanes,); the sum of the gradients times scale goes to gradient (P,)."""
         loss = np.empty(len(offsets) - 1)
-        n = len(sessions[0])
+        n = len(sessions.session)
         gradient.fill(0)
         _core.rollout_gradient(
             theta,
             self.cell,
-            self.task._tuple,
+            self.task.form,
             sessions,
             offsets,
             self.loss_kind,
@@ -222,7 +228,7 @@ class Gradient:
         def block(workspace, part, gradient):
             offsets = sessions.offsets[part.start : part.stop + 1]
             workspace.reserve(len(offsets) - 1, int(offsets[-1] - offsets[0]))
-            arrays = tuple(array[offsets[0] : offsets[-1]] for array in sessions._tuple)
+            arrays = SessionsForm(*(array[offsets[0] : offsets[-1]] for array in sessions.form))
             return workspace.compute(
                 theta, arrays, offsets - offsets[0], 1 / sessions.n_sessions, gradient
             )

@@ -16,14 +16,19 @@ import numpy as np
 import pytest
 
 import hrnn
+from hrnn.choice.models import DecisionForm
+from hrnn.choice.trials import TrialsForm
+from hrnn.inference import BelieverForm
+from hrnn.network import CellForm
+from hrnn.task import SessionsForm, TaskForm
 
 ROOT = Path(__file__).parents[1]
 CORE = ROOT / "csrc" / "core"
 PACKAGE = ROOT / "hrnn"
-ORDER = ["status", "linalg", "rng", "kernel", "task", "cell", "loss", "optim", "inference", "policy", "rollout", "sequence", "gru", "fixedpoint", "choice"]
+ORDER = ["status", "linalg", "rng", "kernel", "scratch", "task", "cell", "loss", "optim", "inference", "policy", "rollout", "sequence", "gru", "fixedpoint", "choice"]
 
 FORBIDDEN = set(
-    ["printf", "fprintf", "vprintf", "vfprintf", "puts", "fputs", "putchar", "fputc", "fwrite", "fopen", "perror", "exit", "_exit", "_Exit", "quick_exit", "abort", "raise", "signal", "malloc", "calloc", "realloc", "free", "aligned_alloc", "posix_memalign", "rand", "srand", "rand_r", "random", "srandom", "drand48", "time", "clock", "clock_gettime", "gettimeofday", "getenv", "setenv", "__printf_chk", "__fprintf_chk"]
+    ["printf", "fprintf", "vprintf", "vfprintf", "puts", "fputs", "putchar", "fputc", "fwrite", "fopen", "perror", "exit", "_exit", "_Exit", "quick_exit", "abort", "raise", "signal", "malloc", "calloc", "realloc", "free", "aligned_alloc", "posix_memalign", "rand", "srand", "rand_r", "random", "srandom", "drand48", "time", "clock", "clock_gettime", "gettimeofday", "getenv", "setenv", "__printf_chk", "__fprintf_chk", "__assert_fail"]
 )
 
 
@@ -53,6 +58,7 @@ def test_core_objects_are_pure(path, tmp_path):
             "-O2",
             "-fPIC",
             "-ffp-contract=off",
+            "-DNDEBUG",
             f"-I{np.get_include()}",
             *isa.get(path.stem, []),
             "-c",
@@ -274,6 +280,28 @@ def test_the_stub_names_the_functions_of_the_extension_and_their_arguments():
         ), name
 
 
+def test_the_stub_names_the_constants_of_the_extension():
+    stub = ast.parse((ROOT / "hrnn" / "_core.pyi").read_text())
+    declared = {node.target.id for node in stub.body if isinstance(node, ast.AnnAssign)}
+    assert declared == {name for name in vars(hrnn._core) if name.isupper()}
+
+
+@pytest.mark.parametrize(
+    "form, fields",
+    [
+        (TaskForm, hrnn._core.TASK_FIELDS),
+        (SessionsForm, hrnn._core.SESSIONS_FIELDS),
+        (BelieverForm, hrnn._core.BELIEVER_FIELDS),
+        (CellForm, hrnn._core.CELL_FIELDS),
+        (TrialsForm, hrnn._core.CHOICE_TRIALS_FIELDS),
+        (DecisionForm, hrnn._core.CHOICE_DECISION_FIELDS),
+    ],
+)
+def test_python_and_c_order_the_fields_of_a_form_alike(form, fields):
+    """Two numbers in each other's place would pass every check of types and shapes."""
+    assert form._fields == fields
+
+
 def test_the_project_stands_alone():
     """Only .ci/run may look beside the repository, for the mice."""
     beside = "../" + "shared"
@@ -306,6 +334,15 @@ def test_notebooks_are_stored_without_outputs(path):
 def test_the_binding_refuses_wrong_arrays(name, make, error):
     with pytest.raises(error, match=name):
         hrnn._core.optim_sgd(0.1, 0.0, np.zeros(10), np.zeros(10), make())
+
+
+def test_the_first_of_several_wrong_arrays_is_named():
+    """A later check neither replaces the error of the first nor looks at what was not there."""
+    short = np.zeros(3)
+    with pytest.raises(TypeError, match="gradient must have dtype float64"):
+        hrnn._core.optim_sgd(0.1, 0.0, np.zeros(10, np.float32), short, None)
+    with pytest.raises(ValueError, match="velocity.shape"):
+        hrnn._core.optim_sgd(0.1, 0.0, np.zeros(10), short, None)
 
 
 def test_the_binding_refuses_read_only_and_overlapping_outputs():

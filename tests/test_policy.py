@@ -10,9 +10,9 @@ from hrnn import _core, behavior
 
 def value_at(task, prior, rho, evidence):
     solution = hrnn.OptimalPolicy(evidence=evidence).solution(task)
-    scratch = np.empty(_core.policy_scratch(task._tuple, solution.grid))
+    scratch = np.empty(_core.policy_scratch(task.form, solution.grid))
     return _core.policy_solve(
-        task._tuple,
+        task.form,
         solution.form,
         solution.grid,
         prior,

@@ -61,9 +61,9 @@ def test_the_state_restarts_with_each_session_and_only_there(cell):
 
 def test_sessions_are_left_as_they_were():
     sessions = hrnn.Task(n_blocks=1).sample(n_sessions=2, rng=0)
-    copies = [array.copy() for array in sessions._tuple]
+    copies = [array.copy() for array in sessions.form]
     hrnn.rollout(hrnn.Network.init("tanh", n_hidden=3, rng=0), sessions)
-    for array, copy in zip(sessions._tuple, copies, strict=True):
+    for array, copy in zip(sessions.form, copies, strict=True):
         np.testing.assert_array_equal(array, copy)
 
 
@@ -304,8 +304,8 @@ def forward(**changes):
     good = [
         hrnn.Network.init("tanh", n_hidden=n, rng=0).theta,
         (0, n, 1.0),
-        task._tuple,
-        sessions._tuple,
+        task.form,
+        sessions.form,
         r,
         np.zeros(3),
         np.zeros(n),
@@ -313,7 +313,7 @@ def forward(**changes):
         np.empty((50, n)),
         np.empty(r, np.int8),
         np.empty(r, np.int64),
-        np.empty(hrnn._core.rollout_scratch(task._tuple, (0, n, 1.0), 1, 1)[0]),
+        np.empty(hrnn._core.rollout_scratch(task.form, (0, n, 1.0), 1, 1)[0]),
     ]
     arguments = dict(zip(FORWARD, good, strict=True))
     for name, change in changes.items():

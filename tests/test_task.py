@@ -43,7 +43,7 @@ def test_a_hazard_below_the_rounding_of_one_gives_even_lengths(law):
     task = hrnn.Task(block_law=law, block_hazard=1e-300)
     np.testing.assert_allclose(task.block_length_pmf()[20:], 1 / 81, rtol=1e-12)
     lengths = np.empty(3000, np.int64)
-    hrnn._core.task_sample_lengths(task._tuple, np.random.default_rng(0).bit_generator, lengths)
+    hrnn._core.task_sample_lengths(task.form, np.random.default_rng(0).bit_generator, lengths)
     assert lengths.min() == 20 and lengths.max() == 100 and z_score(lengths, 60) < 4
 
 
@@ -397,10 +397,10 @@ def test_the_sampler_refuses_wrong_arrays(name, spoil, error):
         )
     )
     bits = np.random.default_rng(0).bit_generator
-    hrnn._core.task_sample_trials(hrnn.Task()._tuple, bits, None, *arrays.values())
+    hrnn._core.task_sample_trials(hrnn.Task().form, bits, None, *arrays.values())
     arrays[name] = spoil(arrays[name])
     with pytest.raises(error, match=f"^{name}"):
-        hrnn._core.task_sample_trials(hrnn.Task()._tuple, bits, None, *arrays.values())
+        hrnn._core.task_sample_trials(hrnn.Task().form, bits, None, *arrays.values())
 
 
 def test_the_sampler_refuses_outputs_that_overlap():
@@ -408,7 +408,7 @@ def test_the_sampler_refuses_outputs_that_overlap():
     one = np.ones(9, np.int8)
     with pytest.raises(ValueError, match="side must not overlap block_side"):
         hrnn._core.task_sample_trials(
-            hrnn.Task()._tuple, bits, None, one[:6], one[3:], np.zeros(6), np.zeros((6, 10, 2))
+            hrnn.Task().form, bits, None, one[:6], one[3:], np.zeros(6), np.zeros((6, 10, 2))
         )
 
 

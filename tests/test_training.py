@@ -12,6 +12,7 @@ import reference
 
 import hrnn
 from hrnn import training
+from hrnn.task import SessionsForm
 
 NAMES = ("W", "U", "b", "V", "c")
 
@@ -114,7 +115,7 @@ def alone(net, sessions, i, loss):
     workspace = training.Workspace(net, sessions.task, loss)
     gradient = np.empty_like(net.theta)
     part = slice(*sessions.offsets[i : i + 2])
-    arrays = tuple(array[part] for array in sessions._tuple)
+    arrays = SessionsForm(*(array[part] for array in sessions.form))
     workspace.reserve(1, len(arrays[0]))
     return workspace.compute(net.theta, arrays, np.array([0, len(arrays[0])]), 1.0, gradient)[
         0
@@ -547,13 +548,13 @@ def test_the_core_refuses_impossible_offsets(sessions, offsets):
     net = network()
     task = sessions.task
     n = sessions.n_trials
-    scratch = np.empty(hrnn._core.rollout_scratch(task._tuple, net.form, 8, n)[1])
+    scratch = np.empty(hrnn._core.rollout_scratch(task.form, net.form, 8, n)[1])
     with pytest.raises(ValueError, match="offsets|number of sessions"):
         hrnn._core.rollout_gradient(
             net.theta,
             net.form,
-            task._tuple,
-            sessions._tuple,
+            task.form,
+            sessions.form,
             np.array(offsets),
             0,
             1.0,

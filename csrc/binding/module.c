@@ -31,8 +31,9 @@ static int choose_kernel(struct py_state *state)
         for (isa = 0; isa < HRNN_KERNEL_COUNT && strcmp(wanted, hrnn_kernel_name(isa)) != 0; isa++)
             ;
         if (isa > best) {
-            PyErr_Format(PyExc_ImportError, "HRNN_CPU must be one of baseline, v3, v4 that this machine has (up to %s),"
-                         " got '%s'", hrnn_kernel_name(best), wanted);
+            PyErr_Format(PyExc_ImportError,
+                         "HRNN_CPU must be one of baseline, v3, v4 that this machine has (up to %s), got '%s'",
+                         hrnn_kernel_name(best), wanted);
             return -1;
         }
     }
@@ -41,12 +42,23 @@ static int choose_kernel(struct py_state *state)
     return 0;
 }
 
+/* Names and limits, said once in C: Python takes them from here. */
+static int add_constants(PyObject *module)
+{
+    int (*constants[])(PyObject *) = {py_form_constants, py_kernel_constants, py_task_constants, py_inference_constants,
+                                      py_choice_constants};
+    for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
+        if (constants[i](module) < 0)
+            return -1;
+    return 0;
+}
+
 static int module_exec(PyObject *module)
 {
     struct py_state *state = py_state(module);
-    PyMethodDef *methods[] = {module_methods,       py_kernel_methods, py_task_methods, py_cell_methods,
-                              py_optim_methods, py_inference_methods, py_policy_methods, py_rollout_methods,
-                              py_sequence_methods, py_gru_methods, py_fixedpoint_methods, py_choice_methods};
+    PyMethodDef *methods[] = {module_methods,      py_kernel_methods,    py_task_methods,       py_cell_methods,
+                              py_optim_methods,    py_inference_methods, py_policy_methods,     py_rollout_methods,
+                              py_sequence_methods, py_gru_methods,       py_fixedpoint_methods, py_choice_methods};
     if (PyArray_ImportNumPyAPI() < 0 || choose_kernel(state) < 0)
         return -1;
     hrnn_rng_ziggurat_fill(&state->ziggurat);
@@ -54,6 +66,8 @@ static int module_exec(PyObject *module)
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
         if (PyModule_AddFunctions(module, methods[i]) < 0)
             return -1;
+    if (add_constants(module) < 0)
+        return -1;
     state->numerical_error = PyErr_NewExceptionWithDoc(
         "hrnn.NumericalError", "A computation left the finite numbers; `step` says where, if known.",
         PyExc_ArithmeticError, NULL);

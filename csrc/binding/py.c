@@ -125,21 +125,27 @@ static void within_reals(struct py_arrays *arrays, const char *name, double valu
     py_fail(arrays);
 }
 
-static void is_tuple(struct py_arrays *arrays, const char *name, PyObject *object)
+int py_is_tuple(struct py_arrays *arrays, const char *name, PyObject *object)
 {
-    if (arrays->failed || PyTuple_Check(object))
-        return;
+    if (arrays->failed)
+        return -1;
+    if (PyTuple_Check(object))
+        return 0;
     PyErr_Format(PyExc_TypeError, "%s must be a tuple", name);
-    py_fail(arrays);
+    return py_fail(arrays);
 }
+
+static const char *const task_fields[] = {
+    "strengths",  "strength_weights", "p_block",   "block_law", "block_hazard", "block_min", "block_max",
+    "n_unbiased", "n_blank",          "n_obs_max", "threshold", "wait_penalty", "noise_sd",  NULL,
+};
 
 int py_task(struct py_arrays *arrays, PyObject *tuple, struct hrnn_task *task)
 {
     PyObject *strengths, *weights;
     long long law, block_min, block_max, n_unbiased, n_blank, n_obs_max;
     npy_intp n = -1;
-    is_tuple(arrays, "task", tuple);
-    if (arrays->failed)
+    if (py_is_tuple(arrays, "task", tuple))
         return -1;
     if (!PyArg_ParseTuple(tuple, "OOdLdLLLLLddd", &strengths, &weights, &task->p_block, &law, &task->block_hazard,
                           &block_min, &block_max, &n_unbiased, &n_blank, &n_obs_max, &task->threshold,
@@ -148,7 +154,7 @@ int py_task(struct py_arrays *arrays, PyObject *tuple, struct hrnn_task *task)
     task->strengths = py_input(arrays, strengths, "strengths", NPY_DOUBLE, 1, &n);
     task->strength_weights = py_input(arrays, weights, "strength_weights", NPY_DOUBLE, 1, &n);
     py_within(arrays, "n_strengths", n, 1, 1000);
-    py_within(arrays, "block_law", (Py_ssize_t)law, 0, 1);
+    py_within(arrays, "block_law", (Py_ssize_t)law, 0, HRNN_BLOCK_LAW_COUNT - 1);
     py_within(arrays, "block_max", (Py_ssize_t)block_max, 1, 1000000);
     py_within(arrays, "block_min", (Py_ssize_t)block_min, 1, (Py_ssize_t)block_max);
     py_within(arrays, "n_unbiased", (Py_ssize_t)n_unbiased, 0, 1000000);
@@ -167,13 +173,13 @@ int py_task(struct py_arrays *arrays, PyObject *tuple, struct hrnn_task *task)
     return arrays->failed ? -1 : 0;
 }
 
-int py_sessions(struct py_arrays *arrays, PyObject *tuple, const struct hrnn_task *task,
-                struct hrnn_sessions *sessions)
+static const char *const sessions_fields[] = {"session", "block_side", "side", "observations", NULL};
+
+int py_sessions(struct py_arrays *arrays, PyObject *tuple, const struct hrnn_task *task, struct hrnn_sessions *sessions)
 {
     PyObject *session, *block_side, *side, *observations;
     npy_intp n = -1;
-    is_tuple(arrays, "sessions", tuple);
-    if (arrays->failed)
+    if (py_is_tuple(arrays, "sessions", tuple))
         return -1;
     if (!PyArg_ParseTuple(tuple, "OOOO", &session, &block_side, &side, &observations))
         return py_fail(arrays);
@@ -186,13 +192,16 @@ int py_sessions(struct py_arrays *arrays, PyObject *tuple, const struct hrnn_tas
     return arrays->failed ? -1 : 0;
 }
 
+static const char *const believer_fields[] = {
+    "block_model", "evidence", "block_hazard", "constant_hazard", "learning_rate", "log_weights", NULL,
+};
+
 int py_believer(struct py_state *state, struct py_arrays *arrays, PyObject *tuple, const struct hrnn_task *task,
                 struct hrnn_believer *believer)
 {
     PyObject *hazard, *log_weights;
     int model, evidence;
-    is_tuple(arrays, "believer", tuple);
-    if (arrays->failed)
+    if (py_is_tuple(arrays, "believer", tuple))
         return -1;
     if (!PyArg_ParseTuple(tuple, "iiOddO", &model, &evidence, &hazard, &believer->constant_hazard,
                           &believer->learning_rate, &log_weights))
@@ -209,13 +218,14 @@ int py_believer(struct py_state *state, struct py_arrays *arrays, PyObject *tupl
     return arrays->failed ? -1 : 0;
 }
 
+static const char *const cell_fields[] = {"kind", "n_hidden", "leak", NULL};
+
 int py_cell(struct py_state *state, struct py_arrays *arrays, PyObject *tuple, struct hrnn_cell *cell)
 {
     int kind;
     Py_ssize_t n_hidden;
     double leak;
-    is_tuple(arrays, "cell", tuple);
-    if (arrays->failed)
+    if (py_is_tuple(arrays, "cell", tuple))
         return -1;
     if (!PyArg_ParseTuple(tuple, "ind", &kind, &n_hidden, &leak))
         return py_fail(arrays);
@@ -236,12 +246,22 @@ const double *py_network(struct py_state *state, struct py_arrays *arrays, PyObj
     return py_input(arrays, theta, "theta", NPY_DOUBLE, 1, &n);
 }
 
+int py_form_constants(PyObject *module)
+{
+    if (py_add_fields(module, "TASK_FIELDS", task_fields) ||
+        py_add_fields(module, "SESSIONS_FIELDS", sessions_fields) ||
+        py_add_fields(module, "BELIEVER_FIELDS", believer_fields))
+        return -1;
+    return py_add_fields(module, "CELL_FIELDS", cell_fields);
+}
+
 int py_bitgen_hold(PyObject *bit_generator, struct py_bitgen *held)
 {
     PyObject *capsule = PyObject_GetAttrString(bit_generator, "capsule"), *taken = NULL;
     held->lock = capsule ? PyObject_GetAttrString(bit_generator, "lock") : NULL;
     if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_AttributeError))
-        PyErr_Format(PyExc_TypeError, "bit_generator must be a numpy BitGenerator, got %s", Py_TYPE(bit_generator)->tp_name);
+        PyErr_Format(PyExc_TypeError, "bit_generator must be a numpy BitGenerator, got %s",
+                     Py_TYPE(bit_generator)->tp_name);
     held->bitgen = capsule ? PyCapsule_GetPointer(capsule, "BitGenerator") : NULL;
     Py_XDECREF(capsule);
     if (held->lock && held->bitgen)
@@ -274,4 +294,41 @@ int py_raise(struct py_state *state, enum hrnn_status status)
         return 0;
     PyErr_SetString(state->numerical_error, hrnn_status_message(status));
     return -1;
+}
+
+/* Takes the reference to `value`. */
+static int add(PyObject *module, const char *name, PyObject *value)
+{
+    int status = value ? PyModule_AddObjectRef(module, name, value) : -1;
+    Py_XDECREF(value);
+    return status;
+}
+
+/* Puts a string at place i of a tuple that is being filled; clears the tuple on failure. */
+static void put(PyObject **tuple, Py_ssize_t i, const char *text)
+{
+    PyObject *string = *tuple ? PyUnicode_InternFromString(text) : NULL;
+    if (string)
+        PyTuple_SET_ITEM(*tuple, i, string);
+    else
+        Py_CLEAR(*tuple);
+}
+
+int py_add_enum(PyObject *module, const char *name, int n, const char *(*name_of)(int value))
+{
+    PyObject *names = PyTuple_New(n);
+    for (int i = 0; i < n; i++)
+        put(&names, i, name_of(i));
+    return add(module, name, names);
+}
+
+int py_add_fields(PyObject *module, const char *name, const char *const *fields)
+{
+    Py_ssize_t n = 0;
+    while (fields[n])
+        n++;
+    PyObject *names = PyTuple_New(n);
+    for (Py_ssize_t i = 0; i < n; i++)
+        put(&names, i, fields[i]);
+    return add(module, name, names);
 }

@@ -58,7 +58,11 @@ int py_check_range(const char *name, Py_ssize_t value, Py_ssize_t low, Py_ssize_
 /* The same as one of a call's checks: it sticks. */
 void py_within(struct py_arrays *arrays, const char *name, Py_ssize_t value, Py_ssize_t low, Py_ssize_t high);
 
-/* A task from the tuple that hrnn.Task makes, sessions from that of hrnn.Sessions, and so on. 0 on success. */
+/* 0 if an argument is a tuple; -1 with an exception otherwise, and after a failure. */
+int py_is_tuple(struct py_arrays *arrays, const char *name, PyObject *object);
+
+/* A task from the form that hrnn.Task makes, sessions from that of hrnn.Sessions, and so on: tuples whose fields the module
+   names (TASK_FIELDS, ...), so that a test sees both sides in the same order. 0 on success. */
 int py_task(struct py_arrays *arrays, PyObject *tuple, struct hrnn_task *task);
 int py_sessions(struct py_arrays *arrays, PyObject *tuple, const struct hrnn_task *task,
                 struct hrnn_sessions *sessions);
@@ -94,11 +98,18 @@ static inline struct hrnn_rng py_rng(PyObject *module, const struct py_bitgen *h
     return (struct hrnn_rng){held->bitgen, &py_state(module)->ziggurat};
 }
 
+/* Adds what the core knows to the module: a tuple of the names of an enum's first n values, one of the names of a form's
+   fields (up to a NULL), a number. 0 on success, for module_exec. */
+int py_add_enum(PyObject *module, const char *name, int n, const char *(*name_of)(int value));
+int py_add_fields(PyObject *module, const char *name, const char *const *fields);
+int py_form_constants(PyObject *module), py_kernel_constants(PyObject *module), py_task_constants(PyObject *module),
+    py_inference_constants(PyObject *module), py_choice_constants(PyObject *module);
+
 /* Raises for a core status; 0 if it is HRNN_OK. */
 int py_raise(struct py_state *state, enum hrnn_status status);
 
-extern PyMethodDef py_task_methods[], py_cell_methods[], py_optim_methods[], py_inference_methods[], py_policy_methods[],
-    py_rollout_methods[], py_sequence_methods[], py_gru_methods[], py_fixedpoint_methods[], py_choice_methods[],
-    py_kernel_methods[];
+extern PyMethodDef py_task_methods[], py_cell_methods[], py_optim_methods[], py_inference_methods[],
+    py_policy_methods[], py_rollout_methods[], py_sequence_methods[], py_gru_methods[], py_fixedpoint_methods[],
+    py_choice_methods[], py_kernel_methods[];
 
 #endif

@@ -3,11 +3,15 @@
 
 #include "choice.h"
 
-/* Trials from the tuple (session, choice, side, previous, biased, contrast). 0 on success. */
+static const char *const trials_fields[] = {"session", "choice", "side", "previous", "biased", "contrast", NULL};
+
+/* Trials from the form of hrnn.choice's Choices. 0 on success. */
 static int trials_of(struct py_arrays *arrays, PyObject *tuple, struct hrnn_choice_trials *trials)
 {
     PyObject *session, *choice, *side, *previous, *biased, *contrast;
     npy_intp n = -1;
+    if (arrays->failed)
+        return -1;
     if (!PyArg_ParseTuple(tuple, "OOOOOO:trials", &session, &choice, &side, &previous, &biased, &contrast))
         return py_fail(arrays);
     trials->session = py_input(arrays, session, "session", NPY_INT64, 1, &n);
@@ -20,16 +24,22 @@ static int trials_of(struct py_arrays *arrays, PyObject *tuple, struct hrnn_choi
     return arrays->failed ? -1 : 0;
 }
 
-/* A decision stage from (sigma, zeta left, zeta right, lapse left, lapse right, repetition, bias, one_zeta, one_lapse,
-   repeats, leans). 0 on success. */
-static int decision_of(PyObject *tuple, struct hrnn_choice_decision *d)
+static const char *const decision_fields[] = {
+    "sigma", "zeta_left", "zeta_right", "lapse_left", "lapse_right", "repetition",
+    "bias",  "one_zeta",  "one_lapse",  "repeats",    "leans",       NULL,
+};
+
+/* A decision stage from the form that hrnn.choice's models make. 0 on success. */
+static int decision_of(struct py_arrays *arrays, PyObject *tuple, struct hrnn_choice_decision *d)
 {
+    if (arrays->failed)
+        return -1;
     if (!PyArg_ParseTuple(tuple, "dddddddpppp:decision", &d->sigma, d->zeta, d->zeta + 1, d->lapse, d->lapse + 1,
                           &d->repetition, &d->bias, &d->one_zeta, &d->one_lapse, &d->repeats, &d->leans))
-        return -1;
+        return py_fail(arrays);
     if (!(d->sigma > 0 && d->zeta[0] > 0 && d->zeta[1] > 0)) {
         PyErr_SetString(PyExc_ValueError, "sigma and zeta must be > 0");
-        return -1;
+        return py_fail(arrays);
     }
     return 0;
 }
@@ -67,14 +77,14 @@ static PyObject *choice_likelihood(PyObject *module, PyObject *args)
     struct py_arrays arrays = {0};
     struct hrnn_choice_trials trials;
     struct hrnn_choice_decision decision;
-    if (!PyArg_ParseTuple(args, "OOOOOOOO:choice_likelihood", &trials_, &decision_, &prior_, &dprior_, &gradient_, &outer_,
-                          &log_p_, &scratch_) ||
-        trials_of(&arrays, trials_, &trials) || decision_of(decision_, &decision))
+    if (!PyArg_ParseTuple(args, "OOOOOOOO:choice_likelihood", &trials_, &decision_, &prior_, &dprior_, &gradient_,
+                          &outer_, &log_p_, &scratch_) ||
+        trials_of(&arrays, trials_, &trials) || decision_of(&arrays, decision_, &decision))
         return NULL;
     npy_intp n = (npy_intp)trials.n, shape[2] = {-1, n}, n_scratch = (npy_intp)hrnn_choice_scratch();
     const double *prior = py_input(&arrays, prior_, "prior", NPY_DOUBLE, 1, &n);
     const double *dprior = py_input(&arrays, dprior_, "dprior", NPY_DOUBLE, 2, shape);
-    py_within(&arrays, "dprior.shape[0]", shape[0], 0, 8);
+    py_within(&arrays, "dprior.shape[0]", shape[0], 0, HRNN_CHOICE_PRIOR_PARAMETERS_MAX);
     npy_intp k = (npy_intp)hrnn_choice_decision_parameters(&decision) + shape[0], square[2] = {k, k};
     double *gradient = py_output(&arrays, gradient_, "gradient", NPY_DOUBLE, 1, &k);
     double *outer = py_output(&arrays, outer_, "outer", NPY_DOUBLE, 2, square);
@@ -98,7 +108,7 @@ static PyObject *choice_p_right(PyObject *module, PyObject *args)
     struct hrnn_choice_trials trials;
     struct hrnn_choice_decision decision;
     if (!PyArg_ParseTuple(args, "OOOOO:choice_p_right", &trials_, &decision_, &prior_, &p_right_, &scratch_) ||
-        trials_of(&arrays, trials_, &trials) || decision_of(decision_, &decision))
+        trials_of(&arrays, trials_, &trials) || decision_of(&arrays, decision_, &decision))
         return NULL;
     npy_intp n = (npy_intp)trials.n, n_scratch = (npy_intp)hrnn_choice_scratch();
     const double *prior = py_input(&arrays, prior_, "prior", NPY_DOUBLE, 1, &n);
@@ -112,11 +122,22 @@ static PyObject *choice_p_right(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
+static const char *prior_name(int model) { return hrnn_choice_prior_name((enum hrnn_choice_prior)model); }
+
+int py_choice_constants(PyObject *module)
+{
+    if (py_add_fields(module, "CHOICE_TRIALS_FIELDS", trials_fields) ||
+        py_add_fields(module, "CHOICE_DECISION_FIELDS", decision_fields))
+        return -1;
+    return py_add_enum(module, "CHOICE_PRIORS", HRNN_CHOICE_PRIOR_COUNT, prior_name);
+}
+
 PyMethodDef py_choice_methods[] = {
     {"choice_prior", choice_prior, METH_VARARGS, "choice_prior(model, trials, shift, parameters, prior, dprior)."},
     {"choice_scratch", choice_scratch, METH_NOARGS, "choice_scratch(): doubles of scratch for likelihood and p_right."},
     {"choice_likelihood", choice_likelihood, METH_VARARGS,
-     "choice_likelihood(trials, decision, prior, dprior, gradient, outer, log_p or None, scratch): the log likelihood."},
+     "choice_likelihood(trials, decision, prior, dprior, gradient, outer, log_p or None, scratch): "
+     "the log likelihood."},
     {"choice_p_right", choice_p_right, METH_VARARGS, "choice_p_right(trials, decision, prior, p_right, scratch)."},
     {NULL, NULL, 0, NULL},
 };

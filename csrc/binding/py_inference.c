@@ -196,6 +196,17 @@ static PyObject *inference_actor(PyObject *module, PyObject *args)
     return PyLong_FromSize_t(n_steps);
 }
 
+static const char *block_model_name(int model) { return hrnn_inference_block_model_name((enum hrnn_block_model)model); }
+
+static const char *evidence_name(int evidence) { return hrnn_inference_evidence_name((enum hrnn_evidence)evidence); }
+
+int py_inference_constants(PyObject *module)
+{
+    if (py_add_enum(module, "BLOCK_MODELS", HRNN_BLOCK_MODEL_COUNT, block_model_name))
+        return -1;
+    return py_add_enum(module, "EVIDENCE", HRNN_EVIDENCE_COUNT, evidence_name);
+}
+
 PyMethodDef py_inference_methods[] = {
     {"inference_sizes", inference_sizes, METH_VARARGS, "inference_sizes(task): sizes of state and scratch."},
     {"inference_evidence", inference_evidence, METH_VARARGS,

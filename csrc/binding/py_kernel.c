@@ -2,6 +2,7 @@
 #include "py.h"
 
 #include "linalg.h"
+#include "loss.h"
 
 static PyObject *elementwise(PyObject *args, const char *format, void (*function)(size_t, const double *, double *))
 {
@@ -96,6 +97,21 @@ static PyObject *rng_normal(PyObject *module, PyObject *args)
     Py_END_ALLOW_THREADS
     py_bitgen_release(&held);
     Py_RETURN_NONE;
+}
+
+static const char *cell_name(int cell) { return hrnn_cell_kind_of((enum hrnn_cell_name)cell).name; }
+
+static const char *loss_name(int loss) { return hrnn_loss_name((enum hrnn_loss)loss); }
+
+/* Also those of cell and loss, which have no doors of their own. */
+int py_kernel_constants(PyObject *module)
+{
+    if (PyModule_AddIntConstant(module, "WIDTH", HRNN_KERNEL_WIDTH) ||
+        PyModule_AddIntConstant(module, "LANES_MAX", HRNN_LANES_MAX) ||
+        PyModule_AddIntConstant(module, "N_HIDDEN_MAX", HRNN_UNITS_MAX) ||
+        py_add_enum(module, "CELLS", HRNN_CELL_COUNT, cell_name))
+        return -1;
+    return py_add_enum(module, "LOSSES", HRNN_LOSS_COUNT, loss_name);
 }
 
 PyMethodDef py_kernel_methods[] = {

@@ -32,8 +32,7 @@ static PyObject *optim_adam(PyObject *module, PyObject *args)
     double *mean = py_output(&arrays, mean_, "mean", NPY_DOUBLE, 1, &n);
     double *square = py_output(&arrays, square_, "square", NPY_DOUBLE, 1, &n);
     double *theta = py_output(&arrays, theta_, "theta", NPY_DOUBLE, 1, &n);
-    if (arrays.failed ||
-        py_raise(py_state(module), hrnn_optim_adam((size_t)n, rate, t, gradient, mean, square, theta)))
+    if (arrays.failed || py_raise(py_state(module), hrnn_optim_adam((size_t)n, rate, t, gradient, mean, square, theta)))
         return NULL;
     Py_RETURN_NONE;
 }

@@ -18,22 +18,24 @@ static PyObject *policy_grid(PyObject *Py_UNUSED(module), PyObject *args)
     return Py_BuildValue("ddnn", grid.low, grid.spacing, (Py_ssize_t)grid.n_left, (Py_ssize_t)grid.n_right);
 }
 
-static int parse_grid(PyObject *tuple, struct hrnn_policy_grid *grid)
+/* A grid from the tuple that policy_grid returns. 0 on success. */
+static int grid_of(struct py_arrays *arrays, PyObject *tuple, struct hrnn_policy_grid *grid)
 {
     Py_ssize_t n_left, n_right;
-    if (!PyTuple_Check(tuple)) {
-        PyErr_SetString(PyExc_TypeError, "grid must be a tuple");
+    if (py_is_tuple(arrays, "grid", tuple))
         return -1;
-    }
-    if (!PyArg_ParseTuple(tuple, "ddnn", &grid->low, &grid->spacing, &n_left, &n_right) ||
-        py_check_range("n_left", n_left, 1, 1 << 14) || py_check_range("n_right", n_right, 2, 1 << 14))
+    if (!PyArg_ParseTuple(tuple, "ddnn", &grid->low, &grid->spacing, &n_left, &n_right))
+        return py_fail(arrays);
+    py_within(arrays, "n_left", n_left, 1, 1 << 14);
+    py_within(arrays, "n_right", n_right, 2, 1 << 14);
+    if (arrays->failed)
         return -1;
     grid->n_left = (size_t)n_left;
     grid->n_right = (size_t)n_right;
     double origin = -grid->low / grid->spacing;
     if (!(origin >= 0 && origin < (double)n_right) || (n_left != 1 && n_left != n_right)) {
         PyErr_SetString(PyExc_ValueError, "grid must hold zero and be square or a line");
-        return -1;
+        return py_fail(arrays);
     }
     return 0;
 }
@@ -45,7 +47,7 @@ static PyObject *policy_scratch(PyObject *Py_UNUSED(module), PyObject *args)
     struct hrnn_task task;
     struct hrnn_policy_grid grid;
     if (!PyArg_ParseTuple(args, "OO:policy_scratch", &task_, &grid_) || py_task(&arrays, task_, &task) ||
-        parse_grid(grid_, &grid))
+        grid_of(&arrays, grid_, &grid))
         return NULL;
     return PyLong_FromSize_t(hrnn_policy_solve_scratch(&task, &grid));
 }
@@ -60,7 +62,7 @@ static PyObject *policy_solve(PyObject *module, PyObject *args)
     struct hrnn_policy_grid grid;
     if (!PyArg_ParseTuple(args, "OOOddOO:policy_solve", &task_, &believer_, &grid_, &prior, &rho, &wait_, &scratch_) ||
         py_task(&arrays, task_, &task) || py_believer(py_state(module), &arrays, believer_, &task, &believer) ||
-        parse_grid(grid_, &grid))
+        grid_of(&arrays, grid_, &grid))
         return NULL;
     if (!(prior > 0 && prior < 1)) {
         PyErr_SetString(PyExc_ValueError, "prior must be between 0 and 1");
@@ -79,7 +81,8 @@ static PyObject *policy_solve(PyObject *module, PyObject *args)
 }
 
 PyMethodDef py_policy_methods[] = {
-    {"policy_grid", policy_grid, METH_VARARGS, "policy_grid(task, evidence, spacing): (low, spacing, n_left, n_right)."},
+    {"policy_grid", policy_grid, METH_VARARGS,
+     "policy_grid(task, evidence, spacing): (low, spacing, n_left, n_right)."},
     {"policy_scratch", policy_scratch, METH_VARARGS, "policy_scratch(task, grid): doubles of scratch."},
     {"policy_solve", policy_solve, METH_VARARGS,
      "policy_solve(task, believer, grid, prior, rho, wait, scratch): value before the first observation."},

@@ -169,9 +169,18 @@ static PyObject *task_act(PyObject *Py_UNUSED(module), PyObject *args)
     Py_RETURN_NONE;
 }
 
+static const char *block_law_name(int law) { return hrnn_task_block_law_name((enum hrnn_block_law)law); }
+
+int py_task_constants(PyObject *module)
+{
+    return py_add_enum(module, "BLOCK_LAWS", HRNN_BLOCK_LAW_COUNT, block_law_name);
+}
+
 PyMethodDef py_task_methods[] = {
-    {"task_block_law", task_block_law, METH_VARARGS, "task_block_law(task, pmf, hazard): of block lengths 0..block_max."},
-    {"task_sample_lengths", task_sample_lengths, METH_VARARGS, "task_sample_lengths(task, bit_generator, length): their sum."},
+    {"task_block_law", task_block_law, METH_VARARGS,
+     "task_block_law(task, pmf, hazard): of block lengths 0..block_max."},
+    {"task_sample_lengths", task_sample_lengths, METH_VARARGS,
+     "task_sample_lengths(task, bit_generator, length): their sum."},
     {"task_sample_trials", task_sample_trials, METH_VARARGS,
      "task_sample_trials(task, bit_generator, noise_generator or None, block_side, side, strength, observations)."},
     {"task_sample_session", task_sample_session, METH_VARARGS,

@@ -1,19 +1,28 @@
 #include "choice.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
 /* Trials in one block of the decision stage: all its arrays fit into the innermost cache. */
 enum { BLOCK = 128, COLUMNS = 16 };
+_Static_assert(BLOCK % HRNN_KERNEL_WIDTH == 0 && COLUMNS % HRNN_KERNEL_WIDTH == 0, "whole vectors");
 
 static const double PRIOR_MIN = 1e-7; /* priors are clipped to this and 1 minus this */
 static const double P_MIN = 1e-300;   /* so that the logarithm of an impossible choice is a number */
+
+static const char prior_names[HRNN_CHOICE_PRIOR_COUNT][24] = {
+    "action_kernel", "stimulus_kernel", "four_alpha", "exponential", "markov",
+};
+
+const char *hrnn_choice_prior_name(enum hrnn_choice_prior model) { return prior_names[model]; }
 
 /* ---- priors ----------------------------------------------------------------------------------------------------- */
 
 size_t hrnn_choice_prior_parameters(enum hrnn_choice_prior model)
 {
     static const size_t n[HRNN_CHOICE_PRIOR_COUNT] = {1, 1, 4, 3, 2};
+    assert(model < HRNN_CHOICE_PRIOR_COUNT);
     return n[model];
 }
 
@@ -127,11 +136,20 @@ void hrnn_choice_prior(enum hrnn_choice_prior model, const struct hrnn_choice_tr
                        const double *parameters, double *prior, double *dprior)
 {
     switch (model) {
-    case HRNN_CHOICE_ACTION_KERNEL: kernel_prior(trials, trials->choice, parameters[0], prior, dprior); break;
-    case HRNN_CHOICE_STIMULUS_KERNEL: kernel_prior(trials, trials->side, parameters[0], prior, dprior); break;
-    case HRNN_CHOICE_FOUR_ALPHA: four_alpha(trials, parameters, prior, dprior); break;
-    case HRNN_CHOICE_EXPONENTIAL: exponential(trials, shift, parameters, prior, dprior); break;
-    default: markov(trials, parameters, prior, dprior);
+    case HRNN_CHOICE_ACTION_KERNEL:
+        kernel_prior(trials, trials->choice, parameters[0], prior, dprior);
+        break;
+    case HRNN_CHOICE_STIMULUS_KERNEL:
+        kernel_prior(trials, trials->side, parameters[0], prior, dprior);
+        break;
+    case HRNN_CHOICE_FOUR_ALPHA:
+        four_alpha(trials, parameters, prior, dprior);
+        break;
+    case HRNN_CHOICE_EXPONENTIAL:
+        exponential(trials, shift, parameters, prior, dprior);
+        break;
+    default:
+        markov(trials, parameters, prior, dprior);
     }
 }
 
@@ -150,11 +168,16 @@ struct side {
 
 static void sides_of(const struct hrnn_choice_decision *decision, struct side sides[3])
 {
+    assert(decision->sigma > 0 && decision->zeta[0] > 0 && decision->zeta[1] > 0);
     for (size_t s = 0; s < 3; s++) {
         double right = 0.5 * (double)s, zeta = (1 - right) * decision->zeta[0] + right * decision->zeta[1];
         double slope = sqrt(1 + zeta * zeta / (decision->sigma * decision->sigma));
-        sides[s] = (struct side){1 / zeta, slope, zeta / (decision->sigma * decision->sigma * slope),
-                                 (1 - right) * decision->lapse[0] + right * decision->lapse[1], {1 - right, right}};
+        sides[s].per_zeta = 1 / zeta;
+        sides[s].slope = slope;
+        sides[s].dslope = zeta / (decision->sigma * decision->sigma * slope);
+        sides[s].lapse = (1 - right) * decision->lapse[0] + right * decision->lapse[1];
+        sides[s].share[0] = 1 - right;
+        sides[s].share[1] = right;
     }
 }
 
@@ -162,17 +185,24 @@ static size_t side_of(double contrast) { return contrast > 0 ? 2 : contrast < 0 
 
 /* Arrays of one block of trials. */
 struct block {
-    double prior[BLOCK], u[BLOCK], density_u[BLOCK], w[BLOCK], density[BLOCK], cumulative[BLOCK], p[BLOCK], log_p[BLOCK],
-        row[BLOCK * COLUMNS];
+    double prior[BLOCK], u[BLOCK], density_u[BLOCK], w[BLOCK], density[BLOCK], cumulative[BLOCK], p[BLOCK],
+        log_p[BLOCK], row[BLOCK * COLUMNS];
 };
 
-size_t hrnn_choice_scratch(void) { return sizeof(struct block) / sizeof(double) + COLUMNS * COLUMNS; }
+/* The scratch: doubles only, so that the struct is its layout and its size. */
+struct work {
+    struct block block;
+    double G[COLUMNS * COLUMNS];
+};
+
+size_t hrnn_choice_scratch(void) { return sizeof(struct work) / sizeof(double); }
 
 /* u = probit(pi), its density, and w = c/zeta + slope u + bias, of n trials from `first` on, padded to the kernel's width. */
 static size_t evidence(const struct hrnn_kernel *kernel, const struct hrnn_choice_trials *trials,
                        const struct side sides[3], double bias, const double *prior, size_t first, struct block *block)
 {
-    size_t n = trials->n - first < BLOCK ? trials->n - first : BLOCK, padded = hrnn_kernel_round_up(n, HRNN_KERNEL_WIDTH);
+    size_t n = trials->n - first < BLOCK ? trials->n - first : BLOCK;
+    size_t padded = hrnn_kernel_round_up(n, HRNN_KERNEL_WIDTH);
     for (size_t i = 0; i < n; i++) {
         double p = prior[first + i];
         block->prior[i] = p < PRIOR_MIN ? PRIOR_MIN : p > 1 - PRIOR_MIN ? 1 - PRIOR_MIN : p;
@@ -226,17 +256,18 @@ static void derive(const struct hrnn_choice_trials *trials, const struct hrnn_ch
 
 enum hrnn_status hrnn_choice_likelihood(const struct hrnn_kernel *kernel, const struct hrnn_choice_trials *trials,
                                         const struct hrnn_choice_decision *decision, const double *prior,
-                                        size_t n_prior, const double *dprior, double *log_likelihood,
-                                        double *gradient, double *outer, double *log_p, double *scratch)
+                                        size_t n_prior, const double *dprior, double *log_likelihood, double *gradient,
+                                        double *outer, double *log_p, double *scratch)
 {
-    struct block *block = (struct block *)scratch;
+    struct work *work = (struct work *)scratch;
+    struct block *block = &work->block;
     struct side sides[3];
     size_t n_parameters = hrnn_choice_decision_parameters(decision) + n_prior;
     size_t rows = hrnn_kernel_round_up(n_parameters + 1, HRNN_KERNEL_WIDTH);
-    double *G = scratch + sizeof *block / sizeof *scratch, total = 0;
+    double total = 0;
+    assert(n_prior <= HRNN_CHOICE_PRIOR_PARAMETERS_MAX && rows <= COLUMNS && scratch);
     sides_of(decision, sides);
-    memset(block, 0, sizeof *block);
-    memset(G, 0, COLUMNS * COLUMNS * sizeof *G);
+    memset(work, 0, sizeof *work);
     for (size_t first = 0; first < trials->n; first += BLOCK) {
         size_t n = evidence(kernel, trials, sides, decision->bias, prior, first, block);
         size_t padded = hrnn_kernel_round_up(n, HRNN_KERNEL_WIDTH);
@@ -253,12 +284,12 @@ enum hrnn_status hrnn_choice_likelihood(const struct hrnn_kernel *kernel, const 
             total += block->log_p[i];
         if (log_p)
             memcpy(log_p + first, block->log_p, n * sizeof *log_p);
-        kernel->outer(rows, n_parameters, n, block->row, COLUMNS, block->row, COLUMNS, G, COLUMNS);
+        kernel->outer(rows, n_parameters, n, block->row, COLUMNS, block->row, COLUMNS, work->G, COLUMNS);
     }
     for (size_t j = 0; j < n_parameters; j++) {
-        gradient[j] = G[j * COLUMNS + n_parameters];
+        gradient[j] = work->G[j * COLUMNS + n_parameters];
         for (size_t i = 0; i < n_parameters; i++)
-            outer[i * n_parameters + j] = G[j * COLUMNS + i];
+            outer[i * n_parameters + j] = work->G[j * COLUMNS + i];
     }
     *log_likelihood = total;
     return isfinite(total) ? HRNN_OK : HRNN_NONFINITE;
@@ -268,7 +299,7 @@ void hrnn_choice_p_right(const struct hrnn_kernel *kernel, const struct hrnn_cho
                          const struct hrnn_choice_decision *decision, const double *prior, double *p_right,
                          double *scratch)
 {
-    struct block *block = (struct block *)scratch;
+    struct block *block = &((struct work *)scratch)->block;
     struct side sides[3];
     sides_of(decision, sides);
     for (size_t first = 0; first < trials->n; first += BLOCK) {
@@ -276,7 +307,8 @@ void hrnn_choice_p_right(const struct hrnn_kernel *kernel, const struct hrnn_cho
         kernel->normal(hrnn_kernel_round_up(n, HRNN_KERNEL_WIDTH), block->w, block->density, block->cumulative);
         for (size_t i = 0; i < n; i++) {
             size_t r = first + i;
-            double lapse = sides[side_of(trials->contrast[r])].lapse, rho = trials->previous[r] ? decision->repetition : 0;
+            double lapse = sides[side_of(trials->contrast[r])].lapse;
+            double rho = trials->previous[r] ? decision->repetition : 0;
             p_right[r] = (1 - lapse - rho) * block->cumulative[i] + 0.5 * lapse + rho * (trials->previous[r] > 0);
         }
     }

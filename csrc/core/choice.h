@@ -14,10 +14,10 @@
 struct hrnn_choice_trials {
     size_t n; /* R */
     const int64_t *session;
-    const int8_t *choice, *side;   /* (R,) -1, 0, 1 */
-    const int8_t *previous;        /* (R,) the last choice before this one in the session that was not 0, or 0 */
-    const int8_t *biased;          /* (R,) 0 where the block is unbiased */
-    const double *contrast;        /* (R,) signed */
+    const int8_t *choice, *side; /* (R,) -1, 0, 1 */
+    const int8_t *previous;      /* (R,) the last choice before this one in the session that was not 0, or 0 */
+    const int8_t *biased;        /* (R,) 0 where the block is unbiased */
+    const double *contrast;      /* (R,) signed */
 };
 
 enum hrnn_choice_prior {
@@ -28,6 +28,8 @@ enum hrnn_choice_prior {
     HRNN_CHOICE_MARKOV,          /* two blocks, constant hazard, sides known; second parameter P(side = block side) */
     HRNN_CHOICE_PRIOR_COUNT
 };
+
+const char *hrnn_choice_prior_name(enum hrnn_choice_prior model);
 
 /* Number of parameters: 1, 1, 4 (chosen and rewarded, chosen not, other and rewarded, other not), 3 (tau, b right, b
    left), 2 (hazard, p_block). */
@@ -53,13 +55,16 @@ size_t hrnn_choice_decision_parameters(const struct hrnn_choice_decision *decisi
 
 size_t hrnn_choice_scratch(void);
 
+/* Most parameters of a prior. */
+enum { HRNN_CHOICE_PRIOR_PARAMETERS_MAX = 8 };
+
 /* Log likelihood of the choices, its gradient (P,), and the sum of outer products (P, P) of the trials' gradients: P =
-   decision parameters, then the n_prior (at most 8) of the prior, whose derivatives are dprior (n_prior, R). log_p (R,) may
-   be NULL; 0 where there is no choice. HRNN_NONFINITE if the likelihood is not finite. */
+   decision parameters, then the n_prior of the prior, whose derivatives are dprior (n_prior, R). log_p (R,) may be NULL;
+   0 where there is no choice. HRNN_NONFINITE if the likelihood is not finite. */
 enum hrnn_status hrnn_choice_likelihood(const struct hrnn_kernel *kernel, const struct hrnn_choice_trials *trials,
                                         const struct hrnn_choice_decision *decision, const double *prior,
-                                        size_t n_prior, const double *dprior, double *log_likelihood,
-                                        double *gradient, double *outer, double *log_p, double *scratch);
+                                        size_t n_prior, const double *dprior, double *log_likelihood, double *gradient,
+                                        double *outer, double *log_p, double *scratch);
 
 /* P(right) of each trial (R,), whatever was chosen. */
 void hrnn_choice_p_right(const struct hrnn_kernel *kernel, const struct hrnn_choice_trials *trials,

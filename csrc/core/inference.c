@@ -1,7 +1,18 @@
 #include "inference.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
+
+static const char model_names[HRNN_BLOCK_MODEL_COUNT][24] = {
+    "semi_markov", "markov", "none", "oracle", "exponential", "published_actor", "published_observer",
+};
+
+const char *hrnn_inference_block_model_name(enum hrnn_block_model model) { return model_names[model]; }
+
+static const char evidence_names[HRNN_EVIDENCE_COUNT][16] = {"both", "difference"};
+
+const char *hrnn_inference_evidence_name(enum hrnn_evidence evidence) { return evidence_names[evidence]; }
 
 /* ---- the block posterior --------------------------------------------------------------------------------------- */
 
@@ -12,12 +23,15 @@ enum { LEFT, RIGHT, PRIOR, HEAD, OLDEST, AGES, SLIDE = 256 };
 
 static size_t room(const struct hrnn_task *task) { return (size_t)task->block_max + SLIDE; }
 
+/* Where the ages of side s begin; of "side" 2, where the state ends. */
+static size_t ages_at(const struct hrnn_task *task, size_t s) { return AGES + s * room(task); }
+
 static double *ages(const struct hrnn_believer *believer, double *state, size_t s)
 {
-    return state + AGES + s * room(believer->task);
+    return state + ages_at(believer->task, s);
 }
 
-size_t hrnn_inference_state_size(const struct hrnn_task *task) { return AGES + 2 * room(task); }
+size_t hrnn_inference_state_size(const struct hrnn_task *task) { return ages_at(task, 2); }
 
 static void start(const struct hrnn_believer *believer, double *state)
 {
@@ -33,6 +47,7 @@ static void start(const struct hrnn_believer *believer, double *state)
 static void transition_semi_markov(const struct hrnn_believer *believer, const double weight[2], double *state)
 {
     size_t most = (size_t)believer->task->block_max, n = (size_t)state[OLDEST], head = (size_t)state[HEAD];
+    assert(head <= SLIDE && n <= most);
     double *p[2] = {ages(believer, state, LEFT), ages(believer, state, RIGHT)}, ended[2], kept[2];
     for (size_t s = 0; s < 2; s++)
         ended[s] = believer->kernel->leave(n, weight[s], believer->hazard + 1, p[s] + head, kept + s);
@@ -61,10 +76,14 @@ static void transition_markov(double hazard, const double weight[2], double *sta
 static double block_belief(const struct hrnn_believer *believer, int8_t block_side, const double *state)
 {
     switch (believer->model) {
-    case HRNN_ORACLE: return 0.5 * (1 + block_side);
-    case HRNN_NONE: return 0.5;
-    case HRNN_EXPONENTIAL: return NAN;
-    default: return block_side ? state[RIGHT] / (state[LEFT] + state[RIGHT]) : 0.5;
+    case HRNN_ORACLE:
+        return 0.5 * (1 + block_side);
+    case HRNN_NONE:
+        return 0.5;
+    case HRNN_EXPONENTIAL:
+        return NAN;
+    default:
+        return block_side ? state[RIGHT] / (state[LEFT] + state[RIGHT]) : 0.5;
     }
 }
 
@@ -72,9 +91,12 @@ static double block_belief(const struct hrnn_believer *believer, int8_t block_si
 static double side_prior(const struct hrnn_believer *believer, double block, const double *state)
 {
     switch (believer->model) {
-    case HRNN_EXPONENTIAL: return state[PRIOR];
-    case HRNN_PUBLISHED_ACTOR: return block;
-    default: return block * believer->task->p_block + (1 - block) * (1 - believer->task->p_block);
+    case HRNN_EXPONENTIAL:
+        return state[PRIOR];
+    case HRNN_PUBLISHED_ACTOR:
+        return block;
+    default:
+        return block * believer->task->p_block + (1 - block) * (1 - believer->task->p_block);
     }
 }
 
@@ -119,18 +141,20 @@ static void side_likelihood(int8_t side, const double *log_likelihood, double li
 
 /* ---- evidence within a trial ----------------------------------------------------------------------------------- */
 
-static size_t padded_strengths(const struct hrnn_task *task)
+/* Where the terms of side s begin, one for each strength; of "side" 2, where the scratch ends. */
+static size_t terms_at(const struct hrnn_task *task, size_t s)
 {
-    return hrnn_kernel_round_up(task->n_strengths, HRNN_KERNEL_WIDTH);
+    return s * hrnn_kernel_round_up(task->n_strengths, HRNN_KERNEL_WIDTH);
 }
 
-size_t hrnn_inference_scratch(const struct hrnn_task *task) { return 2 * padded_strengths(task); }
+size_t hrnn_inference_scratch(const struct hrnn_task *task) { return terms_at(task, 2); }
 
 void hrnn_inference_evidence(const struct hrnn_believer *believer, size_t n, double sum_left, double sum_right,
                              double log_likelihood[2], double *scratch)
 {
     const struct hrnn_task *task = believer->task;
-    size_t width = padded_strengths(task);
+    size_t width = terms_at(task, 1);
+    assert(task->n_strengths > 0 && believer->evidence < HRNN_EVIDENCE_COUNT && believer->log_weights && scratch);
     double precision = 1 / (task->noise_sd * task->noise_sd), count = (double)n, top[2];
     double sum[2] = {sum_left, sum_right};
     if (believer->evidence == HRNN_EVIDENCE_DIFFERENCE) { /* d = o^R - o^L has twice the variance */
@@ -139,7 +163,7 @@ void hrnn_inference_evidence(const struct hrnn_believer *believer, size_t n, dou
         count /= 2;
     }
     for (size_t s = 0; s < 2; s++) {
-        double *term = scratch + s * width;
+        double *term = scratch + terms_at(task, s);
         top[s] = -INFINITY;
         for (size_t i = 0; i < task->n_strengths; i++) {
             double mu = task->strengths[i];
@@ -149,11 +173,12 @@ void hrnn_inference_evidence(const struct hrnn_believer *believer, size_t n, dou
         for (size_t i = 0; i < width; i++)
             term[i] = i < task->n_strengths ? term[i] - top[s] : -INFINITY;
     }
-    believer->kernel->exp(2 * width, scratch, scratch);
+    believer->kernel->exp(terms_at(task, 2), scratch, scratch);
     for (size_t s = 0; s < 2; s++) {
+        const double *term = scratch + terms_at(task, s);
         double total = 0;
         for (size_t i = 0; i < task->n_strengths; i++)
-            total += scratch[s * width + i];
+            total += term[i];
         log_likelihood[s] = top[s] + log(total);
     }
 }
@@ -203,6 +228,7 @@ void hrnn_inference_filter(const struct hrnn_believer *believer, size_t first, s
                            const int8_t *block_side, const int8_t *side, const double *log_likelihood, double *state,
                            double *prior, double *block)
 {
+    assert(first <= last && believer->model < HRNN_BLOCK_MODEL_COUNT && believer->hazard && state);
     for (size_t r = first; r < last; r++) {
         double likelihood[2];
         if (hrnn_task_starts_session(session, r))
@@ -219,6 +245,7 @@ size_t hrnn_inference_actor(const struct hrnn_believer *believer, const struct h
                             size_t last, double *state, int8_t *choice, int64_t *n_obs, double *prior, double *p_right,
                             double *scratch)
 {
+    assert(first <= last && last <= sessions->n_trials && believer->model < HRNN_BLOCK_MODEL_COUNT && state);
     size_t t = 0;
     double bound = hrnn_task_bound(believer->task), x[HRNN_INPUTS];
     for (size_t r = first; r < last; r++) {
@@ -256,6 +283,7 @@ size_t hrnn_inference_observer(const struct hrnn_believer *believer, const struc
                                size_t last, const int8_t *choice, const int64_t *n_obs, double *state, double *prior,
                                double *block, double *p_right, double *p_block, double *scratch)
 {
+    assert(first <= last && last <= sessions->n_trials && believer->model < HRNN_BLOCK_MODEL_COUNT && state);
     const struct hrnn_task *task = believer->task;
     size_t t = 0;
     for (size_t r = first; r < last; r++) {

@@ -20,16 +20,19 @@ enum hrnn_block_model {
 
 enum hrnn_evidence { HRNN_EVIDENCE_BOTH, HRNN_EVIDENCE_DIFFERENCE, HRNN_EVIDENCE_COUNT };
 
+const char *hrnn_inference_block_model_name(enum hrnn_block_model model);
+const char *hrnn_inference_evidence_name(enum hrnn_evidence evidence);
+
 /* What an agent believes about the world; its own task may differ from the one it acts in. */
 struct hrnn_believer {
     const struct hrnn_kernel *kernel;
     const struct hrnn_task *task;
     enum hrnn_block_model model;
     enum hrnn_evidence evidence;
-    const double *hazard;       /* (block_max + 1,) of the length law, for semi_markov */
-    double constant_hazard;     /* for markov and the published models */
-    double learning_rate;       /* for exponential */
-    const double *log_weights;  /* (n_strengths,) log P(mu) */
+    const double *hazard;      /* (block_max + 1,) of the length law, for semi_markov */
+    double constant_hazard;    /* for markov and the published models */
+    double learning_rate;      /* for exponential */
+    const double *log_weights; /* (n_strengths,) log P(mu) */
 };
 
 /* Doubles of the state that a filter carries from trial to trial, and of scratch for the evidence of one trial. */

@@ -1,6 +1,11 @@
 #include "loss.h"
 
+#include <assert.h>
 #include <math.h>
+
+static const char names[HRNN_LOSS_COUNT][24] = {"nll_of_probability", "cross_entropy"};
+
+const char *hrnn_loss_name(enum hrnn_loss loss) { return names[loss]; }
 
 /* q = P(correct) from m = sign * margin and e = exp(-|m|), without overflow. */
 static inline double p_correct(double m, double e) { return (m >= 0 ? 1 : e) / (1 + e); }
@@ -8,6 +13,7 @@ static inline double p_correct(double m, double e) { return (m >= 0 ? 1 : e) / (
 double hrnn_loss_forward(const struct hrnn_kernel *kernel, enum hrnn_loss loss, size_t n_steps, const double *margin,
                          const double *sign, double *e)
 {
+    assert(loss < HRNN_LOSS_COUNT && margin && sign && e);
     double total = 0;
     for (size_t t = 0; t < n_steps; t++)
         e[t] = -fabs(margin[t]);

@@ -9,6 +9,8 @@
 
 enum hrnn_loss { HRNN_LOSS_NLL_OF_PROBABILITY, HRNN_LOSS_CROSS_ENTROPY, HRNN_LOSS_COUNT };
 
+const char *hrnn_loss_name(enum hrnn_loss loss);
+
 /* Forward: from log odds of right and the sign of the correct side (0 on blanks) to e = exp(-|margin|) and the loss.
    n_steps is T, the arrays are padded to a multiple of the kernel's width. */
 double hrnn_loss_forward(const struct hrnn_kernel *kernel, enum hrnn_loss loss, size_t n_steps,

@@ -1,9 +1,11 @@
 #include "policy.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
 #include "linalg.h"
+#include "scratch.h"
 
 /* How many standard deviations of the sums the grid holds beyond their extreme means. */
 static const double REACH = 4.5;
@@ -51,11 +53,38 @@ struct hrnn_policy_grid hrnn_policy_grid_of(const struct hrnn_task *task, enum h
 
 static size_t points(const struct hrnn_policy_grid *grid) { return grid->n_left * grid->n_right; }
 
+/* What the two sides' observations say at a grid point: total likelihood of each side, already times its prior. */
+struct tables {
+    double *left, *right;             /* (n_strengths, n_right) joint with strength, priors included */
+    double *left_total, *right_total; /* (n_right,) */
+};
+
+struct work {
+    double *value, *blurred, *half; /* (n_left, n_right) */
+    double *blur;                   /* (n_right, n_right) */
+    struct tables tables;
+};
+
+static size_t lay_out(struct work *work, const struct hrnn_task *task, const struct hrnn_policy_grid *grid,
+                      double *base)
+{
+    struct hrnn_scratch scratch = {base, 0};
+    size_t n_points = points(grid), width = grid->n_right;
+    work->value = hrnn_scratch_take(&scratch, n_points);
+    work->blurred = hrnn_scratch_take(&scratch, n_points);
+    work->half = hrnn_scratch_take(&scratch, n_points);
+    work->blur = hrnn_scratch_take(&scratch, width * width);
+    work->tables.left = hrnn_scratch_take(&scratch, task->n_strengths * width);
+    work->tables.right = hrnn_scratch_take(&scratch, task->n_strengths * width);
+    work->tables.left_total = hrnn_scratch_take(&scratch, width);
+    work->tables.right_total = hrnn_scratch_take(&scratch, width);
+    return scratch.used;
+}
+
 size_t hrnn_policy_solve_scratch(const struct hrnn_task *task, const struct hrnn_policy_grid *grid)
 {
-    size_t arrays = 8; /* each takes whole cache lines */
-    return 3 * points(grid) + grid->n_right * grid->n_right + 2 * (task->n_strengths + 1) * grid->n_right +
-           arrays * HRNN_KERNEL_LINE;
+    struct work work;
+    return lay_out(&work, task, grid, NULL);
 }
 
 /* blur (n, n): row i holds the weights of a standard normal around point i, what falls outside laid on the edges. */
@@ -115,9 +144,12 @@ static struct shift shift_of(double steps)
         return (struct shift){(long)whole, 1, {1}};
     whole = floor(steps);
     f = steps - whole;
-    return (struct shift){(long)whole - 1, 4,
-                          {-f * (f - 1) * (f - 2) / 6, (f + 1) * (f - 1) * (f - 2) / 2, -(f + 1) * f * (f - 2) / 2,
-                           (f + 1) * f * (f - 1) / 6}};
+    struct shift shift = {(long)whole - 1, 4, {0}};
+    shift.weights[0] = -f * (f - 1) * (f - 2) / 6;
+    shift.weights[1] = (f + 1) * (f - 1) * (f - 2) / 2;
+    shift.weights[2] = -(f + 1) * f * (f - 2) / 2;
+    shift.weights[3] = (f + 1) * f * (f - 1) / 6;
+    return shift;
 }
 
 /* sum += likelihood times the blurred value, read where strength mu on the right (left) moves the sums to. */
@@ -145,12 +177,6 @@ static void add_left(const struct hrnn_policy_grid *grid, double mu, const doubl
                 out[j] += weight * row[j];
         }
 }
-
-/* What the two sides' observations say at a grid point: total likelihood of each side, already times its prior. */
-struct tables {
-    double *left, *right;             /* (n_strengths, n_right) joint with strength, priors included */
-    double *left_total, *right_total; /* (n_right,) */
-};
 
 static void fill_tables(const struct hrnn_believer *believer, const struct hrnn_policy_grid *grid, double prior,
                         size_t n, struct tables *tables)
@@ -224,19 +250,21 @@ double hrnn_policy_solve(const struct hrnn_believer *believer, const struct hrnn
 {
     const struct hrnn_task *task = believer->task;
     size_t n_points = points(grid), width = grid->n_right, origin = (size_t)lround(-grid->low / grid->spacing);
-    double *value = hrnn_kernel_take(&scratch, n_points), *blurred = hrnn_kernel_take(&scratch, n_points), *half = hrnn_kernel_take(&scratch, n_points);
-    double *blur = hrnn_kernel_take(&scratch, width * width);
-    struct tables tables = {hrnn_kernel_take(&scratch, task->n_strengths * width), hrnn_kernel_take(&scratch, task->n_strengths * width),
-                            hrnn_kernel_take(&scratch, width), hrnn_kernel_take(&scratch, width)};
-    fill_blur(width, grid->spacing, blur);
+    struct work work;
+    assert(grid->n_left == 1 || grid->n_left == grid->n_right);
+    assert(origin < width && scratch);
+    assert(prior > 0 && prior < 1);
+    lay_out(&work, task, grid, scratch);
+    double *value = work.value;
+    fill_blur(width, grid->spacing, work.blur);
     for (size_t i = 0; i < n_points; i++)
         value[i] = -INFINITY;
-    fill_tables(believer, grid, prior, (size_t)task->n_obs_max, &tables);
+    fill_tables(believer, grid, prior, (size_t)task->n_obs_max, &work.tables);
     for (size_t n = (size_t)task->n_obs_max; n > 0; n--) {
-        act_if_better(believer, grid, &tables, value);
-        convolve(grid, blur, value, half, blurred);
-        fill_tables(believer, grid, prior, n - 1, &tables);
-        expect(believer, grid, &tables, blurred, value);
+        act_if_better(believer, grid, &work.tables, value);
+        convolve(grid, work.blur, value, work.half, work.blurred);
+        fill_tables(believer, grid, prior, n - 1, &work.tables);
+        expect(believer, grid, &work.tables, work.blurred, value);
         if (n == 1)
             break;
         for (size_t i = 0; i < n_points; i++)
@@ -283,6 +311,7 @@ double hrnn_policy_margin(const void *context, size_t n_obs, double sum_left, do
     size_t n_points = points(grid), per_prior = ((size_t)task->n_obs_max - 1) * n_points;
     if (n_obs >= (size_t)task->n_obs_max)
         return at_once;
+    assert(n_obs > 0 && policy->n_priors > 0 && policy->wait);
     double left = sum_left / unit, right = sum_right / unit;
     if (grid->n_left == 1)
         right -= left;

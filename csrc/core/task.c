@@ -1,7 +1,15 @@
+/* One step of a trial (hrnn_task_observe, hrnn_task_act) is inline in task.h: it stands in the innermost loop of whoever
+   closes it. The loops around it are in rollout.c (networks, forward and for the gradient), inference.c (Bayesian actors
+   and policies) and, one call a step for agents written in Python, hrnn/rollout.py. Here: what is sampled beforehand. */
 #include "task.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
+
+static const char law_names[HRNN_BLOCK_LAW_COUNT][16] = {"geometric", "exponential"};
+
+const char *hrnn_task_block_law_name(enum hrnn_block_law law) { return law_names[law]; }
 
 /* Both laws are P(L = n) = ratio^n up to a constant on block_min..block_max. */
 static double ratio(const struct hrnn_task *task)
@@ -11,6 +19,7 @@ static double ratio(const struct hrnn_task *task)
 
 void hrnn_task_block_pmf(const struct hrnn_task *task, double *pmf)
 {
+    assert(pmf && 0 < task->block_min && task->block_min <= task->block_max);
     size_t low = (size_t)task->block_min, high = (size_t)task->block_max;
     double q = ratio(task), p = 1, total = 0;
     for (size_t n = 0; n < low; n++)
@@ -48,6 +57,7 @@ int64_t hrnn_task_sample_lengths(const struct hrnn_task *task, struct hrnn_rng r
 void hrnn_task_sample_trials(const struct hrnn_task *task, struct hrnn_rng rng, size_t n_trials,
                              const int8_t *block_side, int8_t *side, double *strength)
 {
+    assert(task->n_strengths > 0 && task->strengths && task->strength_weights);
     for (size_t i = 0; i < n_trials; i++) {
         double p_right = 0.5 + block_side[i] * (task->p_block - 0.5);
         side[i] = hrnn_rng_uniform(rng) < p_right ? 1 : -1;
@@ -72,6 +82,7 @@ void hrnn_task_sample_observations(const struct hrnn_task *task, struct hrnn_rng
 void hrnn_task_sample_session(const struct hrnn_task *task, struct hrnn_rng rng, size_t n_blocks, const int64_t *length,
                               int8_t *block_side, int8_t *side, double *strength, double *observations)
 {
+    assert(task->n_unbiased >= 0 && (length || !n_blocks));
     size_t n_trials = (size_t)task->n_unbiased;
     int8_t b = hrnn_rng_uniform(rng) < 0.5 ? 1 : -1;
     memset(block_side, 0, n_trials);

@@ -10,7 +10,9 @@
 #include "rng.h"
 #include "status.h"
 
-enum hrnn_block_law { HRNN_BLOCK_GEOMETRIC, HRNN_BLOCK_EXPONENTIAL };
+enum hrnn_block_law { HRNN_BLOCK_GEOMETRIC, HRNN_BLOCK_EXPONENTIAL, HRNN_BLOCK_LAW_COUNT };
+
+const char *hrnn_task_block_law_name(enum hrnn_block_law law);
 
 struct hrnn_task {
     size_t n_strengths;
@@ -20,9 +22,9 @@ struct hrnn_task {
     int64_t block_law;              /* enum hrnn_block_law */
     double block_hazard;            /* per trial, before truncation to block_min..block_max */
     int64_t block_min, block_max;
-    int64_t n_unbiased;             /* trials with P(right) = 1/2 before the first block of a session */
-    int64_t n_blank, n_obs_max;     /* steps */
-    double threshold;               /* of max(p, 1 - p) */
+    int64_t n_unbiased;         /* trials with P(right) = 1/2 before the first block of a session */
+    int64_t n_blank, n_obs_max; /* steps */
+    double threshold;           /* of max(p, 1 - p) */
     double wait_penalty;
     double noise_sd;
 };

@@ -9,28 +9,49 @@ theta, uniforms)`.
 """
 
 import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 
 from hrnn import _core
+from hrnn.choice.trials import TrialsForm
 from hrnn.inference import filter_sides
 from hrnn.task import Task
 
 SIGMA = 0.49  # of the contrast, Findling et al.
 IBL_TASK = Task.preset("ibl").replace(block_max=100)  # the observer's block lengths: 20..100
-# name: number in csrc/core/choice.h, whether the present trial is left out of the past, parameters
-# that are not fitted
+# name: prior of the core (csrc/core/choice.h), whether the present trial is left out of the past,
+# parameters that are not fitted
 KERNELS = {
-    "action_kernel": (0, 1, ()),
-    "stimulus_kernel": (1, 1, ()),
-    "four_alpha": (2, 1, ()),
-    "exponential": (3, 1, ()),
-    "exponential_with_current_trial": (3, 0, ()),
-    "markov": (4, 1, (IBL_TASK.p_block,)),
-    "markov_free": (4, 1, ()),
+    "action_kernel": ("action_kernel", 1, ()),
+    "stimulus_kernel": ("stimulus_kernel", 1, ()),
+    "four_alpha": ("four_alpha", 1, ()),
+    "exponential": ("exponential", 1, ()),
+    "exponential_with_current_trial": ("exponential", 0, ()),
+    "markov": ("markov", 1, (IBL_TASK.p_block,)),
+    "markov_free": ("markov", 1, ()),
 }
 LEARNING = (1e-4, 0.999, 0.02, 0.6)
 TAU = (0.5, 100.0, 1.0, 20.0)
+
+
+class DecisionForm(NamedTuple):
+    """A decision stage as the C core takes it: `decision_fields` in csrc/binding/py_choice.c.
+
+    Where a model is simulated, the numbers are arrays (G,), one entry for each session.
+    """
+
+    sigma: float
+    zeta_left: float | np.ndarray
+    zeta_right: float | np.ndarray
+    lapse_left: float | np.ndarray
+    lapse_right: float | np.ndarray
+    repetition: float | np.ndarray
+    bias: float | np.ndarray
+    one_zeta: bool  # whether left and right are one parameter
+    one_lapse: bool
+    repeats: bool  # whether repetition is a parameter
+    leans: bool  # whether bias is
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,24 +131,37 @@ class PriorModel:
         return sobol(self.parameters(choices), n, seed)
 
     def _split(self, theta):
-        """The core's decision tuple, and the parameters of the prior."""
+        """The core's form of the decision, and the parameters of the prior."""
         zeta = theta[: self.zetas]
         rest = theta[self.zetas :]
         lapse = rest[: self.lapses]
         rest = rest[self.lapses :]
         rho, rest = (rest[0], rest[1:]) if self.repetition else (0.0, rest)
         bias, rest = (rest[0], rest[1:]) if self.bias else (0.0, rest)
-        flags = self.zetas == 1, self.lapses == 1, self.repetition, self.bias
-        return (SIGMA, zeta[0], zeta[-1], lapse[0], lapse[-1], rho, bias, *flags), rest
+        decision = DecisionForm(
+            sigma=SIGMA,
+            zeta_left=zeta[0],
+            zeta_right=zeta[-1],
+            lapse_left=lapse[0],
+            lapse_right=lapse[-1],
+            repetition=rho,
+            bias=bias,
+            one_zeta=self.zetas == 1,
+            one_lapse=self.lapses == 1,
+            repeats=self.repetition,
+            leans=self.bias,
+        )
+        return decision, rest
 
     def _prior(self, choices, parameters):
         """π before each trial and its derivatives by its parameters (K, R)."""
-        model, shift, fixed = KERNELS[self.name]
+        kernel, shift, fixed = KERNELS[self.name]
+        model = _core.CHOICE_PRIORS.index(kernel)
         every = np.array([*parameters, *fixed], float)
         n = len(choices.choice)
         prior = np.empty(n)
         dprior = np.empty((len(every), n))
-        _core.choice_prior(model, choices._tuple, shift, every, prior, dprior)
+        _core.choice_prior(model, choices.form, shift, every, prior, dprior)
         return prior, dprior[: len(parameters)]
 
     def prior(self, choices, theta):
@@ -139,7 +173,7 @@ class PriorModel:
         gradient = np.empty(len(theta))
         outer = np.empty((len(theta), len(theta)))
         value = _core.choice_likelihood(
-            choices._tuple,
+            choices.form,
             decision,
             prior,
             dprior,
@@ -158,7 +192,7 @@ class PriorModel:
         outer = np.empty((len(theta), len(theta)))
         scratch = np.empty(_core.choice_scratch())
         for rows, score in zip(choices.sessions, scores, strict=True):
-            trials = tuple(column[rows] for column in choices._tuple)
+            trials = TrialsForm(*(column[rows] for column in choices.form))
             moved = np.ascontiguousarray(dprior[:, rows])
             _core.choice_likelihood(
                 trials, decision, prior[rows], moved, score, outer, None, scratch
@@ -172,7 +206,7 @@ class PriorModel:
     @staticmethod
     def _decide(choices, decision, prior):
         p = np.empty(len(prior))
-        _core.choice_p_right(choices._tuple, decision, prior, p, np.empty(_core.choice_scratch()))
+        _core.choice_p_right(choices.form, decision, prior, p, np.empty(_core.choice_scratch()))
         return p
 
     def simulate(self, choices, theta, uniforms):
@@ -213,8 +247,8 @@ def _in_order(choices, decision, fixed, name, parameters, uniforms):
     """
     from scipy.special import ndtr, ndtri
 
-    sigma, *four, rho, bias = decision[:7]
-    rho, bias = (np.broadcast_to(value, len(choices.sessions)) for value in (rho, bias))
+    rho = np.broadcast_to(decision.repetition, len(choices.sessions))
+    bias = np.broadcast_to(decision.bias, len(choices.sessions))
     starts = np.flatnonzero(choices.first)
     choice = np.zeros(len(choices.choice), np.int8)
     ends = np.r_[starts[1:], len(choice)]
@@ -225,13 +259,12 @@ def _in_order(choices, decision, fixed, name, parameters, uniforms):
         rows = starts[live] + t
         side_of = np.sign(choices.contrast[rows])
         c = choices.contrast[rows]
-        zeta, lapse = (
-            _of_side(side_of, left[live], right[live]) for left, right in (four[:2], four[2:4])
-        )
+        zeta = _of_side(side_of, decision.zeta_left[live], decision.zeta_right[live])
+        lapse = _of_side(side_of, decision.lapse_left[live], decision.lapse_right[live])
         prior = p[live] if fixed is None else fixed[rows]
         w = (
             c / zeta
-            + np.sqrt(1 + (zeta / sigma) ** 2) * ndtri(np.clip(prior, 1e-7, 1 - 1e-7))
+            + np.sqrt(1 + (zeta / decision.sigma) ** 2) * ndtri(np.clip(prior, 1e-7, 1 - 1e-7))
             + bias[live]
         )
         again = np.where(previous[live] != 0, rho[live], 0.0)

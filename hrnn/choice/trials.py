@@ -2,12 +2,24 @@
 
 import dataclasses
 import functools
+from typing import NamedTuple
 
 import numpy as np
 
 from hrnn.behavior.trials import session_codes, trial_column, trial_table
 
 COLUMNS = ("session", "choice", "side", "signed_strength", "block_side", "p_left")
+
+
+class TrialsForm(NamedTuple):
+    """Trials as the C core takes them: `trials_fields` in csrc/binding/py_choice.c."""
+
+    session: np.ndarray
+    choice: np.ndarray
+    side: np.ndarray
+    previous: np.ndarray
+    biased: np.ndarray
+    contrast: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -69,15 +81,15 @@ class Choices:
         return np.where(at >= start, self.choice[at], 0).astype(np.int8)
 
     @functools.cached_property
-    def _tuple(self):
-        """The form that the C core takes."""
-        return (
-            self.session,
-            self.choice,
-            self.side,
-            self.previous,
-            (self.block_side != 0).astype(np.int8),
-            self.contrast,
+    def form(self) -> TrialsForm:
+        """What the C core takes."""
+        return TrialsForm(
+            session=self.session,
+            choice=self.choice,
+            side=self.side,
+            previous=self.previous,
+            biased=(self.block_side != 0).astype(np.int8),
+            contrast=self.contrast,
         )
 
     @property

@@ -45,7 +45,8 @@ static int check_lengths(struct hrnn_rng rng, enum hrnn_block_law law, double me
         seen += (double)length[i] / DRAWS;
     }
     free(length);
-    return expect(!failures, "task", "hazard is P(L = n) / P(L >= n)") + expect(fabs(total - 1) < 1e-14, "task", "pmf sums to 1") +
+    return expect(!failures, "task", "hazard is P(L = n) / P(L >= n)") +
+           expect(fabs(total - 1) < 1e-14, "task", "pmf sums to 1") +
            expect(fabs(mean - mean_of_paper) < 0.01, "task", "mean block length of the task") +
            expect(in_range, "task", "block lengths in range") +
            expect(near(seen, mean, sqrt(square - mean * mean), DRAWS), "task", "mean of sampled block lengths");
@@ -106,7 +107,8 @@ static int check_trial(double margin, int8_t side, const double *feedback, int8_
         failures += place.feedback != feedback[t];
         before = place.feedback;
     }
-    return expect(!failures && chosen == choice && n == n_obs && place.step == 0, "task", "a row of the table of feedback");
+    return expect(!failures && chosen == choice && n == n_obs && place.step == 0, "task",
+                  "a row of the table of feedback");
 }
 
 static int check_feedback(void)
