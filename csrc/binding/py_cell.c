@@ -30,6 +30,7 @@ static PyObject *cell_layout(PyObject *module, PyObject *args)
 }
 
 PyMethodDef py_cell_methods[] = {
-    {"cell_layout", cell_layout, METH_VARARGS, "cell_layout(cell): (name, offset in theta, shape) of each block of parameters."},
+    {"cell_layout", cell_layout, METH_VARARGS,
+     "cell_layout(cell): (name, offset in theta, shape) of each block of parameters."},
     {NULL, NULL, 0, NULL},
 };

@@ -44,7 +44,8 @@ static PyObject *gru_forward(PyObject *module, PyObject *args)
         given(&arrays, theta_, n_hidden, x_, &theta, &sequence))
         return NULL;
     npy_intp steps[2] = {(npy_intp)sequence.n_steps, (npy_intp)sequence.n_sequences};
-    npy_intp states[3] = {n_hidden, steps[0], steps[1]}, n_scratch = (npy_intp)hrnn_gru_scratch((size_t)n_hidden, &sequence);
+    npy_intp states[3] = {n_hidden, steps[0], steps[1]},
+             n_scratch = (npy_intp)hrnn_gru_scratch((size_t)n_hidden, &sequence);
     double *margin = py_output(&arrays, margin_, "margin", NPY_DOUBLE, 2, steps);
     double *hidden = margin ? py_output(&arrays, hidden_, "hidden", NPY_DOUBLE, 3, states) : NULL;
     double *scratch = hidden ? py_output(&arrays, scratch_, "scratch", NPY_DOUBLE, 1, &n_scratch) : NULL;
@@ -64,7 +65,8 @@ static PyObject *gru_gradient(PyObject *module, PyObject *args)
     struct py_arrays arrays = {0};
     struct hrnn_sequence sequence;
     const double *theta;
-    if (!PyArg_ParseTuple(args, "OnOOOOO:gru_gradient", &theta_, &n_hidden, &x_, &q_, &weight_, &gradient_, &scratch_) ||
+    if (!PyArg_ParseTuple(args, "OnOOOOO:gru_gradient", &theta_, &n_hidden, &x_, &q_, &weight_, &gradient_,
+                          &scratch_) ||
         given(&arrays, theta_, n_hidden, x_, &theta, &sequence))
         return NULL;
     npy_intp steps[2] = {(npy_intp)sequence.n_steps, (npy_intp)sequence.n_sequences};
@@ -78,14 +80,15 @@ static PyObject *gru_gradient(PyObject *module, PyObject *args)
         return NULL;
     enum hrnn_status status;
     Py_BEGIN_ALLOW_THREADS
-    status = hrnn_gru_gradient(&py_state(module)->kernel, (size_t)n_hidden, &sequence, q, weight, theta, &loss, gradient,
-                               scratch);
+    status = hrnn_gru_gradient(&py_state(module)->kernel, (size_t)n_hidden, &sequence, q, weight, theta, &loss,
+                               gradient, scratch);
     Py_END_ALLOW_THREADS
     return py_raise(py_state(module), status) ? NULL : PyFloat_FromDouble(loss);
 }
 
 PyMethodDef py_gru_methods[] = {
-    {"gru_sizes", gru_sizes, METH_VARARGS, "gru_sizes(n_hidden, n_steps, n_sequences): parameters, doubles of scratch."},
+    {"gru_sizes", gru_sizes, METH_VARARGS,
+     "gru_sizes(n_hidden, n_steps, n_sequences): parameters, doubles of scratch."},
     {"gru_forward", gru_forward, METH_VARARGS, "gru_forward(theta, n_hidden, x, margin, hidden, scratch)."},
     {"gru_gradient", gru_gradient, METH_VARARGS,
      "gru_gradient(theta, n_hidden, x, q, weight, gradient, scratch): the loss."},

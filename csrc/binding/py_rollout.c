@@ -62,8 +62,8 @@ static PyObject *rollout_forward(PyObject *module, PyObject *args)
     struct hrnn_place place = {(size_t)values[0], (size_t)values[1], values[2]};
     size_t n_steps;
     Py_BEGIN_ALLOW_THREADS
-    n_steps = hrnn_rollout_forward(&cell, &task, &sessions, theta, (size_t)end, (size_t)most, &place, h, p_right, hidden,
-                                   choice, n_obs, scratch);
+    n_steps = hrnn_rollout_forward(&cell, &task, &sessions, theta, (size_t)end, (size_t)most, &place, h, p_right,
+                                   hidden, choice, n_obs, scratch);
     Py_END_ALLOW_THREADS
     values[0] = (double)place.trial;
     values[1] = (double)place.step;
@@ -99,8 +99,8 @@ static PyObject *rollout_gradient(PyObject *module, PyObject *args)
     struct hrnn_cell cell = {0};
     struct hrnn_task task = {0};
     struct hrnn_sessions sessions = {0};
-    if (!PyArg_ParseTuple(args, "OOOOOidOOOOO:rollout_gradient", &theta_, &cell_, &task_, &sessions_, &offsets_, &loss_kind,
-                          &scale, &loss_, &choice_, &n_obs_, &gradient_, &scratch_))
+    if (!PyArg_ParseTuple(args, "OOOOOidOOOOO:rollout_gradient", &theta_, &cell_, &task_, &sessions_, &offsets_,
+                          &loss_kind, &scale, &loss_, &choice_, &n_obs_, &gradient_, &scratch_))
         return NULL;
     const double *theta = py_network(py_state(module), &arrays, theta_, cell_, &cell);
     py_task(&arrays, task_, &task);

@@ -29,7 +29,8 @@ static void given(PyObject *module, struct py_arrays *arrays, PyObject *theta_, 
     sequence->n_steps = (size_t)shape[1];
     sequence->n_sequences = (size_t)shape[2];
     if (shape[1] < 1 || shape[2] < 1 || shape[2] % HRNN_KERNEL_WIDTH) {
-        PyErr_Format(PyExc_ValueError, "x must have shape (%d, T, L) with T > 0 and L > 0 a multiple of %d, got (%zd, %zd, %zd)",
+        PyErr_Format(PyExc_ValueError,
+                     "x must have shape (%d, T, L) with T > 0 and L > 0 a multiple of %d, got (%zd, %zd, %zd)",
                      HRNN_INPUTS, HRNN_KERNEL_WIDTH, shape[0], shape[1], shape[2]);
         py_fail(arrays);
     }
@@ -92,8 +93,8 @@ static PyObject *sequence_gradient(PyObject *module, PyObject *args)
     struct hrnn_sequence sequence = {0};
     struct hrnn_lesson lesson = {0};
     const double *theta;
-    if (!PyArg_ParseTuple(args, "OOOOOdOOOO:sequence_gradient", &theta_, &cell_, &x_, &q_, &weight_, &lesson.temperature,
-                          &y_, &state_weight_, &gradient_, &scratch_))
+    if (!PyArg_ParseTuple(args, "OOOOOdOOOO:sequence_gradient", &theta_, &cell_, &x_, &q_, &weight_,
+                          &lesson.temperature, &y_, &state_weight_, &gradient_, &scratch_))
         return NULL;
     given(module, &arrays, theta_, cell_, x_, &cell, &theta, &sequence);
     npy_intp steps[2] = {(npy_intp)sequence.n_steps, (npy_intp)sequence.n_sequences};

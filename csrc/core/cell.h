@@ -45,9 +45,9 @@ struct hrnn_cell_batch {
 /* What a cell is. */
 struct hrnn_cell_kind {
     const char *name;
-    size_t n_forms;     /* that have recurrent weights */
-    size_t n_inner;     /* that have none: forms of the input alone */
-    size_t n_saved;     /* blocks of N numbers that backward needs of every step */
+    size_t n_forms; /* that have recurrent weights */
+    size_t n_inner; /* that have none: forms of the input alone */
+    size_t n_saved; /* blocks of N numbers that backward needs of every step */
     int has_leak;
 
     /* Blocks of theta, without offsets; returns their number. */
@@ -107,7 +107,8 @@ void hrnn_cell_pack(const struct hrnn_cell *cell, const double *theta /* (P,) */
 void hrnn_cell_pack_transposed(const struct hrnn_cell *cell, const double *A, double *A_transposed);
 
 /* gradient += scale * G, where G is laid out as A. */
-void hrnn_cell_unpack_gradient(const struct hrnn_cell *cell, const double *G, double scale, double *gradient /* (P,) */);
+void hrnn_cell_unpack_gradient(const struct hrnn_cell *cell, const double *G, double scale,
+                               double *gradient /* (P,) */);
 
 /* U x + b of all rows, (ld,). */
 void hrnn_cell_drive(const struct hrnn_cell *cell, const double *A, const double *x /* (I,) */, double *drive);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "linalg.h"
+#include "scratch.h"
 
 /* A search is at a local minimum of |f| where the slope of |f| is below SLOPE, or below FLAT and no step goes down. A
    step of Newton's must lower |f| by the fraction DECREASE of its length, and is shortened at most HALVINGS times; a
@@ -15,41 +16,41 @@ enum { HALVINGS = 3, DAMPINGS = 16, KNOWN_MAX = 16 };
    forms for n_forms strides. */
 struct search {
     const struct hrnn_cell *cell;
-    double *A, *drive;                  /* forward matrix; U x + b */
-    double *h;                          /* the iterate */
-    double *a, *u, *f;                  /* its forms, target and u - h */
+    double *A, *drive; /* forward matrix; U x + b */
+    double *h;         /* the iterate */
+    double *a, *u, *f; /* its forms, target and u - h */
     double *a_trial, *u_trial, *f_trial, *trial, *step;
-    double *by_h, *by_form;             /* slopes of u: by h at constant forms, and by each form */
-    double *curve, *curve_h;            /* curvatures of u times f */
-    double *J, *factors, *scaled;       /* (N, N) each, by columns */
-    double *slope;                      /* J' f, (N,) */
+    double *by_h, *by_form;       /* slopes of u: by h at constant forms, and by each form */
+    double *curve, *curve_h;      /* curvatures of u times f */
+    double *J, *factors, *scaled; /* (N, N) each, by columns */
+    double *slope;                /* J' f, (N,) */
     int *pivot;
-    double norm, damping;               /* |f|; what is added to the Hessian's diagonal */
-    double bend;                        /* Lipschitz constant of J */
+    double norm, damping; /* |f|; what is added to the Hessian's diagonal */
+    double bend;          /* Lipschitz constant of J */
     size_t n_known;
-    double *known;                      /* (KNOWN_MAX, N) points found so far */
-    double radius[KNOWN_MAX];           /* inside which Newton's method converges to each */
+    double *known;            /* (KNOWN_MAX, N) points found so far */
+    double radius[KNOWN_MAX]; /* inside which Newton's method converges to each */
 };
 
 /* Takes all buffers from base, or only counts where base is NULL. */
 static size_t lay_out_search(struct search *s, const struct hrnn_cell *cell, double *base)
 {
     size_t n = cell->n_hidden, n_forms = cell->kind.n_forms, over_forms = n_forms * cell->stride;
-    struct hrnn_kernel_arena arena = {base, 0};
-    double **vectors[] = {&s->drive, &s->h, &s->a, &s->u, &s->f, &s->a_trial, &s->u_trial, &s->f_trial, &s->trial,
-                          &s->step, &s->slope, &s->by_h};
-    s->A = hrnn_kernel_arena_take(&arena, hrnn_cell_forward_size(cell));
+    struct hrnn_scratch scratch = {base, 0};
+    double **vectors[] = {&s->drive,   &s->h,       &s->a,     &s->u,    &s->f,     &s->a_trial,
+                          &s->u_trial, &s->f_trial, &s->trial, &s->step, &s->slope, &s->by_h};
+    s->A = hrnn_scratch_take(&scratch, hrnn_cell_forward_size(cell));
     for (size_t k = 0; k < sizeof vectors / sizeof *vectors; k++)
-        *vectors[k] = hrnn_kernel_arena_take(&arena, cell->ld);
-    s->by_form = hrnn_kernel_arena_take(&arena, over_forms);
-    s->curve_h = hrnn_kernel_arena_take(&arena, over_forms);
-    s->curve = hrnn_kernel_arena_take(&arena, n_forms * over_forms);
-    s->J = hrnn_kernel_arena_take(&arena, n * n);
-    s->factors = hrnn_kernel_arena_take(&arena, n * n);
-    s->scaled = hrnn_kernel_arena_take(&arena, n * n);
-    s->pivot = (int *)hrnn_kernel_arena_take(&arena, n);
-    s->known = hrnn_kernel_arena_take(&arena, KNOWN_MAX * n);
-    return arena.used;
+        *vectors[k] = hrnn_scratch_take(&scratch, cell->ld);
+    s->by_form = hrnn_scratch_take(&scratch, over_forms);
+    s->curve_h = hrnn_scratch_take(&scratch, over_forms);
+    s->curve = hrnn_scratch_take(&scratch, n_forms * over_forms);
+    s->J = hrnn_scratch_take(&scratch, n * n);
+    s->factors = hrnn_scratch_take(&scratch, n * n);
+    s->scaled = hrnn_scratch_take(&scratch, n * n);
+    s->pivot = (int *)hrnn_scratch_take(&scratch, n);
+    s->known = hrnn_scratch_take(&scratch, KNOWN_MAX * n);
+    return scratch.used;
 }
 
 static double norm(size_t n, const double *x)
@@ -244,7 +245,8 @@ static enum hrnn_fixedpoint_outcome search(struct search *s, size_t max_iteratio
                                            int64_t *n_iterations)
 {
     double leak = s->cell->leak;
-    int creeps = 0; /* the last step went down the speed, and not far: no fixed point is near, so Newton's would not help */
+    int creeps =
+        0; /* the last step went down the speed, and not far: no fixed point is near, so Newton's would not help */
     s->damping = 1e-3;
     s->norm = evaluate(s, h, s->a, s->u, s->f);
     for (size_t k = 0; k < max_iterations; k++) {
@@ -305,16 +307,16 @@ struct crowd {
 
 static size_t lay_out_crowd(struct crowd *crowd, const struct hrnn_cell *cell, double *base)
 {
-    struct hrnn_kernel_arena arena = {base, 0};
-    crowd->A = hrnn_kernel_arena_take(&arena, hrnn_cell_forward_size(cell));
-    crowd->drive = hrnn_kernel_arena_take(&arena, cell->ld);
+    struct hrnn_scratch scratch = {base, 0};
+    crowd->A = hrnn_scratch_take(&scratch, hrnn_cell_forward_size(cell));
+    crowd->drive = hrnn_scratch_take(&scratch, cell->ld);
     for (size_t l = 0; l < HRNN_LANES_MAX; l++) {
-        crowd->h[l] = hrnn_kernel_arena_take(&arena, cell->ld_z);
-        crowd->next[l] = hrnn_kernel_arena_take(&arena, cell->ld_z);
-        crowd->a[l] = hrnn_kernel_arena_take(&arena, cell->ld);
+        crowd->h[l] = hrnn_scratch_take(&scratch, cell->ld_z);
+        crowd->next[l] = hrnn_scratch_take(&scratch, cell->ld_z);
+        crowd->a[l] = hrnn_scratch_take(&scratch, cell->ld);
     }
-    crowd->saved = hrnn_kernel_arena_take(&arena, cell->n_saved);
-    return arena.used;
+    crowd->saved = hrnn_scratch_take(&scratch, cell->n_saved);
+    return scratch.used;
 }
 
 size_t hrnn_fixedpoint_iterate_scratch(const struct hrnn_cell *cell)

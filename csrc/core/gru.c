@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "scratch.h"
+
 /* Views into theta. */
 struct gru {
     size_t n;
@@ -28,25 +30,33 @@ struct history {
     double *h, *gate, *m, *margin, *e, *dh, *da;
 };
 
+static size_t lay_out(struct history *history, size_t n, const struct hrnn_sequence *sequence, double *base)
+{
+    size_t lanes = sequence->n_sequences;
+    struct hrnn_scratch scratch = {base, 0};
+    history->length = (sequence->n_steps + 1) * lanes;
+    history->h = hrnn_scratch_take(&scratch, n * history->length);
+    history->gate = hrnn_scratch_take(&scratch, 3 * n * history->length);
+    history->m = hrnn_scratch_take(&scratch, n * history->length);
+    history->margin = hrnn_scratch_take(&scratch, history->length);
+    history->e = hrnn_scratch_take(&scratch, history->length);
+    history->dh = hrnn_scratch_take(&scratch, 2 * n * lanes);
+    history->da = hrnn_scratch_take(&scratch, 4 * n * lanes);
+    return scratch.used;
+}
+
 size_t hrnn_gru_scratch(size_t n_hidden, const struct hrnn_sequence *sequence)
 {
-    size_t length = (sequence->n_steps + 1) * sequence->n_sequences;
-    return (5 * n_hidden + 2) * length + 6 * n_hidden * sequence->n_sequences + 7 * HRNN_KERNEL_LINE;
+    struct history history;
+    return lay_out(&history, n_hidden, sequence, NULL);
 }
 
 static struct history begin(size_t n, const struct hrnn_sequence *sequence, double *scratch)
 {
-    size_t lanes = sequence->n_sequences;
-    struct history history = {.length = (sequence->n_steps + 1) * lanes};
-    history.h = hrnn_kernel_take(&scratch, n * history.length);
-    history.gate = hrnn_kernel_take(&scratch, 3 * n * history.length);
-    history.m = hrnn_kernel_take(&scratch, n * history.length);
-    history.margin = hrnn_kernel_take(&scratch, history.length);
-    history.e = hrnn_kernel_take(&scratch, history.length);
-    history.dh = hrnn_kernel_take(&scratch, 2 * n * lanes);
-    history.da = hrnn_kernel_take(&scratch, 4 * n * lanes);
+    struct history history;
+    lay_out(&history, n, sequence, scratch);
     for (size_t i = 0; i < n; i++)
-        memset(history.h + i * history.length, 0, lanes * sizeof *history.h);
+        memset(history.h + i * history.length, 0, sequence->n_sequences * sizeof *history.h);
     return history;
 }
 
@@ -134,12 +144,13 @@ static double total(size_t lanes, const double *x)
 
 /* The step that began at time `at`, backwards: history->dh (N, L) holds the derivative by h' that came from later steps,
    history->e the derivative by the log odds. */
-static void step_back(const struct gru *gru, const struct hrnn_sequence *sequence, const struct history *history, size_t at,
-                      double *gradient)
+static void step_back(const struct gru *gru, const struct hrnn_sequence *sequence, const struct history *history,
+                      size_t at, double *gradient)
 {
     size_t n = gru->n, lanes = sequence->n_sequences, steps = sequence->n_steps * lanes;
     struct gru d = view(n, gradient);
-    double *dW = gradient, *dU = gradient + (d.U - d.W), *db = gradient + (d.b - d.W), *db_inner = gradient + (d.b_inner - d.W);
+    double *dW = gradient, *dU = gradient + (d.U - d.W), *db = gradient + (d.b - d.W),
+           *db_inner = gradient + (d.b_inner - d.W);
     double *dv = gradient + (d.v - d.W), *dc = gradient + (d.c - d.W), *next = history->dh + n * lanes;
     const double *g = history->e + at;
     *dc += total(lanes, g);

@@ -17,7 +17,8 @@ size_t hrnn_gru_scratch(size_t n_hidden, const struct hrnn_sequence *sequence);
 
 /* Log odds of right after each step, and the states, which may be NULL. */
 void hrnn_gru_forward(const struct hrnn_kernel *kernel, size_t n_hidden, const struct hrnn_sequence *sequence,
-                      const double *theta, double *margin /* (T, L) */, double *hidden /* (N, T, L) */, double *scratch);
+                      const double *theta, double *margin /* (T, L) */, double *hidden /* (N, T, L) */,
+                      double *scratch);
 
 /* sum_{t,l} weight CE(q, sigma(log odds)), and its gradient added to gradient. HRNN_NONFINITE if it is not finite. */
 enum hrnn_status hrnn_gru_gradient(const struct hrnn_kernel *kernel, size_t n_hidden,

@@ -63,29 +63,9 @@ void hrnn_kernel_fill(struct hrnn_kernel *kernel, enum hrnn_kernel_isa isa);
 void hrnn_kernel_sigmoid(const struct hrnn_kernel *kernel, size_t n, double *x);
 
 /* n rounded up to a multiple of `multiple`. */
-static inline size_t hrnn_kernel_round_up(size_t n, size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
-
-/* Scratch that is laid out, or only counted where there is no base: one function says both where arrays lie and how many
-   doubles they take. */
-struct hrnn_kernel_arena {
-    double *base;
-    size_t used;
-};
-
-/* Takes n doubles, whole cache lines; NULL where they are only counted. */
-static inline double *hrnn_kernel_arena_take(struct hrnn_kernel_arena *arena, size_t n)
+static inline size_t hrnn_kernel_round_up(size_t n, size_t multiple)
 {
-    double *taken = arena->base ? arena->base + arena->used : NULL;
-    arena->used += hrnn_kernel_round_up(n, HRNN_KERNEL_LINE);
-    return taken;
-}
-
-/* Takes n doubles from the front of scratch, whole cache lines. */
-static inline double *hrnn_kernel_take(double **scratch, size_t n)
-{
-    double *taken = *scratch;
-    *scratch += hrnn_kernel_round_up(n, HRNN_KERNEL_LINE);
-    return taken;
+    return (n + multiple - 1) / multiple * multiple;
 }
 
 #endif

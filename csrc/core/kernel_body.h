@@ -104,65 +104,80 @@ static inline __attribute__((always_inline)) void tile(const int rows, const int
             store(G + (size_t)l * ldg + r * WIDTH, sum[r][l]);
 }
 
-/* ---- from numbers of rows and lanes to literals ---- */
+/* ---- from numbers of rows and lanes to literals: a case for each pair that occurs, 8 lanes + rows ---- */
 
 static void column_of(size_t rows, size_t k, const double *A, size_t lda, const double *z, const double *from,
                       double *y)
 {
+#define CASE(rows)                                                                                                     \
+    case rows:                                                                                                         \
+        column(rows, k, A, lda, z, from, y);                                                                           \
+        break;
     switch (rows) {
-    case 1: column(1, k, A, lda, z, from, y); break;
-    case 2: column(2, k, A, lda, z, from, y); break;
-    case 3: column(3, k, A, lda, z, from, y); break;
-    case 4: column(4, k, A, lda, z, from, y); break;
-    case 5: column(5, k, A, lda, z, from, y); break;
-    case 6: column(6, k, A, lda, z, from, y); break;
-    case 7: column(7, k, A, lda, z, from, y); break;
-    case 8: column(8, k, A, lda, z, from, y); break;
-    case 9: column(9, k, A, lda, z, from, y); break;
-    case 10: column(10, k, A, lda, z, from, y); break;
-    case 11: column(11, k, A, lda, z, from, y); break;
-    case 12: column(12, k, A, lda, z, from, y); break;
-    default: column(13, k, A, lda, z, from, y); break;
+        CASE(1)
+        CASE(2)
+        CASE(3)
+        CASE(4)
+        CASE(5)
+        CASE(6)
+        CASE(7)
+        CASE(8)
+        CASE(9)
+        CASE(10)
+        CASE(11)
+        CASE(12)
+        CASE(13)
     }
+#undef CASE
 }
 
 static void panel_of(size_t rows, size_t n_lanes, size_t k, const double *A, size_t lda, const double *const *z,
                      const double *const *from, double *const *y, size_t i)
 {
+#define CASE(rows, lanes)                                                                                              \
+    case 8 * lanes + rows:                                                                                             \
+        panel(rows, lanes, k, A, lda, z, from, y, i);                                                                  \
+        break;
     switch (8 * n_lanes + rows) {
-    case 17: panel(1, 2, k, A, lda, z, from, y, i); break;
-    case 18: panel(2, 2, k, A, lda, z, from, y, i); break;
-    case 19: panel(3, 2, k, A, lda, z, from, y, i); break;
-    case 20: panel(4, 2, k, A, lda, z, from, y, i); break;
-    case 21: panel(5, 2, k, A, lda, z, from, y, i); break;
-    case 22: panel(6, 2, k, A, lda, z, from, y, i); break;
-    case 25: panel(1, 3, k, A, lda, z, from, y, i); break;
-    case 26: panel(2, 3, k, A, lda, z, from, y, i); break;
-    case 27: panel(3, 3, k, A, lda, z, from, y, i); break;
-    case 28: panel(4, 3, k, A, lda, z, from, y, i); break;
-    case 33: panel(1, 4, k, A, lda, z, from, y, i); break;
-    case 34: panel(2, 4, k, A, lda, z, from, y, i); break;
-    default: panel(3, 4, k, A, lda, z, from, y, i); break;
+        CASE(1, 2)
+        CASE(2, 2)
+        CASE(3, 2)
+        CASE(4, 2)
+        CASE(5, 2)
+        CASE(6, 2)
+        CASE(1, 3)
+        CASE(2, 3)
+        CASE(3, 3)
+        CASE(4, 3)
+        CASE(1, 4)
+        CASE(2, 4)
+        CASE(3, 4)
     }
+#undef CASE
 }
 
 static void tile_of(size_t rows, size_t n_columns, size_t k, const double *d, size_t ldd, const double *z, size_t ldz,
                     double *G, size_t ldg)
 {
+#define CASE(rows, columns)                                                                                            \
+    case 8 * columns + rows:                                                                                           \
+        tile(rows, columns, k, d, ldd, z, ldz, G, ldg);                                                                \
+        break;
     switch (8 * n_columns + rows) {
-    case 9: tile(1, 1, k, d, ldd, z, ldz, G, ldg); break;
-    case 10: tile(2, 1, k, d, ldd, z, ldz, G, ldg); break;
-    case 11: tile(3, 1, k, d, ldd, z, ldz, G, ldg); break;
-    case 17: tile(1, 2, k, d, ldd, z, ldz, G, ldg); break;
-    case 18: tile(2, 2, k, d, ldd, z, ldz, G, ldg); break;
-    case 19: tile(3, 2, k, d, ldd, z, ldz, G, ldg); break;
-    case 25: tile(1, 3, k, d, ldd, z, ldz, G, ldg); break;
-    case 26: tile(2, 3, k, d, ldd, z, ldz, G, ldg); break;
-    case 27: tile(3, 3, k, d, ldd, z, ldz, G, ldg); break;
-    case 33: tile(1, 4, k, d, ldd, z, ldz, G, ldg); break;
-    case 34: tile(2, 4, k, d, ldd, z, ldz, G, ldg); break;
-    default: tile(3, 4, k, d, ldd, z, ldz, G, ldg); break;
+        CASE(1, 1)
+        CASE(2, 1)
+        CASE(3, 1)
+        CASE(1, 2)
+        CASE(2, 2)
+        CASE(3, 2)
+        CASE(1, 3)
+        CASE(2, 3)
+        CASE(3, 3)
+        CASE(1, 4)
+        CASE(2, 4)
+        CASE(3, 4)
     }
+#undef CASE
 }
 
 /* Cuts n into the fewest parts of at most `most`, nearly equal: where part p starts. No division for a single part. */
@@ -238,9 +253,8 @@ static void leaky(size_t n, double leak, const double *U, size_t ld, const doubl
         leaky_(0, n, leak, U, ld, x, a, h, h_next);
 }
 
-static inline __attribute__((always_inline)) void leaky_backward_(const int whole, size_t n, double leak,
-                                                                  const double *h, const double *h_next, double *dh,
-                                                                  double *d)
+static inline __attribute__((always_inline)) void
+leaky_backward_(const int whole, size_t n, double leak, const double *h, const double *h_next, double *dh, double *d)
 {
     double per_leak = 1 / leak;
     for (size_t i = 0; i < n; i += WIDTH) {
@@ -333,7 +347,10 @@ static void probit_all(size_t n, const double *p, double *x)
 
 /* ---- sums ----------------------------------------------------------------------------------------------------- */
 
-static inline double sum_of(const double x[8]) { return ((x[0] + x[1]) + (x[2] + x[3])) + ((x[4] + x[5]) + (x[6] + x[7])); }
+static inline double sum_of(const double x[8])
+{
+    return ((x[0] + x[1]) + (x[2] + x[3])) + ((x[4] + x[5]) + (x[6] + x[7]));
+}
 
 /* Eight running sums of each kind, whatever the width: the same bits in all kernels. */
 static double leave(size_t n, double weight, const double *hazard, double *p, double *stays)

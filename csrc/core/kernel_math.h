@@ -44,7 +44,7 @@ struct reduced {
 /* `far` says, as a literal, that n may be large: then n ln(2)/2 is taken off in two parts, the first exactly. */
 static inline __attribute__((always_inline)) struct reduced reduce(const int far, vec x)
 {
-    const double per_half_ln2 = 2.885390081777926817;                                       /* 2/ln 2 */
+    const double per_half_ln2 = 2.885390081777926817; /* 2/ln 2 */
     const double half_ln2 = 0x1.62e42fefa39efp-2;
     const double half_ln2_high = 0x1.62e42fefa0000p-2, half_ln2_low = 0x1.cf79abc9e3b3ap-41; /* the first has 36 bits */
     const double magic = 0x1.8p52; /* adding it leaves the nearest integer in the low bits */
@@ -120,11 +120,13 @@ struct normal {
 static inline struct normal normal_(vec x)
 {
     static const double mills[25] = {
-        0x1.e4aa012912ddep-2, 0x1.8615d9b49165fp-2, 0x1.f0d9856bc3b10p-3, 0x1.dec30ee679054p-4, 0x1.360ce26020419p-5,
-        0x1.35aa3c952a44cp-8, -0x1.1dcfea7978eabp-9, -0x1.0be6d67626502p-10, 0x1.5e7b1b211cd4cp-14, 0x1.2fb435c097a94p-13,
-        -0x1.40ffdab014dc6p-20, -0x1.71801234b62e4p-16, 0x1.e237785e90992p-22, 0x1.f20ec8ce0ecf6p-19, -0x1.a7cc0323f20c4p-22,
-        -0x1.58c5c2ab3ae68p-21, 0x1.6ea9c5cbe15c1p-23, 0x1.ae06eeda28ac4p-24, -0x1.d398e72f00fffp-25, -0x1.803ba179e4c38p-27,
-        0x1.cd5fd224e8805p-27, 0x1.94b3e4fc98a2bp-32, -0x1.414f42abde6e4p-29, 0x1.4aaaba2ef263cp-34, 0x1.d4fce22b76cf8p-33};
+        0x1.e4aa012912ddep-2,  0x1.8615d9b49165fp-2,  0x1.f0d9856bc3b10p-3,   0x1.dec30ee679054p-4,
+        0x1.360ce26020419p-5,  0x1.35aa3c952a44cp-8,  -0x1.1dcfea7978eabp-9,  -0x1.0be6d67626502p-10,
+        0x1.5e7b1b211cd4cp-14, 0x1.2fb435c097a94p-13, -0x1.40ffdab014dc6p-20, -0x1.71801234b62e4p-16,
+        0x1.e237785e90992p-22, 0x1.f20ec8ce0ecf6p-19, -0x1.a7cc0323f20c4p-22, -0x1.58c5c2ab3ae68p-21,
+        0x1.6ea9c5cbe15c1p-23, 0x1.ae06eeda28ac4p-24, -0x1.d398e72f00fffp-25, -0x1.803ba179e4c38p-27,
+        0x1.cd5fd224e8805p-27, 0x1.94b3e4fc98a2bp-32, -0x1.414f42abde6e4p-29, 0x1.4aaaba2ef263cp-34,
+        0x1.d4fce22b76cf8p-33};
     const double per_root_2pi = 0.3989422804014326779;
     vec magnitude = (vec)((ivec)x & ~(ivec)all(-0.0)), t = 4 / (4 + magnitude), y = 2 * t - 1, y2 = y * y;
     vec even = all(mills[24]), odd = all(mills[23]);
@@ -143,17 +145,27 @@ static inline struct normal normal_(vec x)
 /* Phi^-1(p) for 1e-10 < p < 1 - 1e-10: Wichura (1988), Applied Statistics 37:477, algorithm AS 241. */
 static inline vec probit_(vec p)
 {
-    static const double a[8] = {3.3871328727963666080, 1.3314166789178437745e2, 1.9715909503065514427e3,
+    static const double a[8] = {3.3871328727963666080,   1.3314166789178437745e2, 1.9715909503065514427e3,
                                 1.3731693765509461125e4, 4.5921953931549871457e4, 6.7265770927008700853e4,
                                 3.3430575583588128105e4, 2.5090809287301226727e3},
-                        b[8] = {1, 4.2313330701600911252e1, 6.8718700749205790830e2, 5.3941960214247511077e3,
-                                2.1213794301586595867e4, 3.9307895800092710610e4, 2.8729085735721942674e4,
+                        b[8] = {1,
+                                4.2313330701600911252e1,
+                                6.8718700749205790830e2,
+                                5.3941960214247511077e3,
+                                2.1213794301586595867e4,
+                                3.9307895800092710610e4,
+                                2.8729085735721942674e4,
                                 5.2264952788528545610e3},
-                        c[8] = {1.42343711074968357734, 4.63033784615654529590, 5.76949722146069140550,
-                                3.64784832476320460504, 1.27045825245236838258, 2.41780725177450611770e-1,
+                        c[8] = {1.42343711074968357734,    4.63033784615654529590,   5.76949722146069140550,
+                                3.64784832476320460504,    1.27045825245236838258,   2.41780725177450611770e-1,
                                 2.27238449892691845833e-2, 7.74545014278341407640e-4},
-                        d[8] = {1, 2.05319162663775882187, 1.67638483018380384940, 6.89767334985100004550e-1,
-                                1.48103976427480074590e-1, 1.51986665636164571966e-2, 5.47593808499534494600e-4,
+                        d[8] = {1,
+                                2.05319162663775882187,
+                                1.67638483018380384940,
+                                6.89767334985100004550e-1,
+                                1.48103976427480074590e-1,
+                                1.51986665636164571966e-2,
+                                5.47593808499534494600e-4,
                                 1.05075007164441684324e-9};
     vec q = p - 0.5, r = 0.180625 - q * q, x = q * polynomial(8, a, r) / polynomial(8, b, r);
     ivec outer = (q > 0.425) | (q < -0.425);

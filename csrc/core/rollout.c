@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "scratch.h"
+
 /* Delta rows kept between two gradient products. */
 enum { CHUNK = 64 };
 
@@ -10,11 +12,11 @@ enum { CHUNK = 64 };
 struct lane {
     struct hrnn_place place;
     size_t end, n_steps;
-    double *z;                  /* (T + 1, ld_z) */
-    double *margin, *sign, *e;  /* (T,) each; e holds exp(-|margin|), then the derivative of the loss */
-    double *saved;              /* (T, n_saved) */
-    double *a, *dh, *d;         /* (ld,), (ld_back,), (CHUNK + 1, ld) */
-    size_t row, pending;        /* rows row .. row + pending - 1 of d wait for the gradient product */
+    double *z;                 /* (T + 1, ld_z) */
+    double *margin, *sign, *e; /* (T,) each; e holds exp(-|margin|), then the derivative of the loss */
+    double *saved;             /* (T, n_saved) */
+    double *a, *dh, *d;        /* (ld,), (ld_back,), (CHUNK + 1, ld) */
+    size_t row, pending;       /* rows row .. row + pending - 1 of d wait for the gradient product */
 };
 
 static double *aligned(double *scratch)
@@ -33,13 +35,13 @@ struct pass {
 /* Takes them from base, or only counts where base is NULL. */
 static size_t lay_out_pass(struct pass *pass, const struct hrnn_cell *cell, double *base)
 {
-    struct hrnn_kernel_arena arena = {base, 0};
-    pass->A = hrnn_kernel_arena_take(&arena, hrnn_cell_forward_size(cell));
-    pass->a = hrnn_kernel_arena_take(&arena, cell->ld);
-    pass->z[0] = hrnn_kernel_arena_take(&arena, cell->ld_z);
-    pass->z[1] = hrnn_kernel_arena_take(&arena, cell->ld_z);
-    pass->saved = hrnn_kernel_arena_take(&arena, cell->n_saved);
-    return arena.used;
+    struct hrnn_scratch scratch = {base, 0};
+    pass->A = hrnn_scratch_take(&scratch, hrnn_cell_forward_size(cell));
+    pass->a = hrnn_scratch_take(&scratch, cell->ld);
+    pass->z[0] = hrnn_scratch_take(&scratch, cell->ld_z);
+    pass->z[1] = hrnn_scratch_take(&scratch, cell->ld_z);
+    pass->saved = hrnn_scratch_take(&scratch, cell->n_saved);
+    return scratch.used;
 }
 
 size_t hrnn_rollout_forward_scratch(const struct hrnn_cell *cell)
@@ -96,30 +98,29 @@ static size_t most_steps(const struct hrnn_task *task, size_t n_trials)
     return n_trials * (size_t)(task->n_blank + task->n_obs_max);
 }
 
-static void lay_out_lane(struct lane *lane, const struct hrnn_cell *cell, size_t n_steps,
-                         struct hrnn_kernel_arena *arena)
+static void lay_out_lane(struct lane *lane, const struct hrnn_cell *cell, size_t n_steps, struct hrnn_scratch *scratch)
 {
-    lane->z = hrnn_kernel_arena_take(arena, (n_steps + 1) * cell->ld_z);
-    lane->saved = hrnn_kernel_arena_take(arena, n_steps * cell->n_saved);
-    lane->margin = hrnn_kernel_arena_take(arena, n_steps);
-    lane->sign = hrnn_kernel_arena_take(arena, n_steps);
-    lane->e = hrnn_kernel_arena_take(arena, n_steps);
-    lane->a = hrnn_kernel_arena_take(arena, cell->ld);
-    lane->dh = hrnn_kernel_arena_take(arena, cell->ld_back);
-    lane->d = hrnn_kernel_arena_take(arena, (CHUNK + 1) * cell->ld);
+    lane->z = hrnn_scratch_take(scratch, (n_steps + 1) * cell->ld_z);
+    lane->saved = hrnn_scratch_take(scratch, n_steps * cell->n_saved);
+    lane->margin = hrnn_scratch_take(scratch, n_steps);
+    lane->sign = hrnn_scratch_take(scratch, n_steps);
+    lane->e = hrnn_scratch_take(scratch, n_steps);
+    lane->a = hrnn_scratch_take(scratch, cell->ld);
+    lane->dh = hrnn_scratch_take(scratch, cell->ld_back);
+    lane->d = hrnn_scratch_take(scratch, (CHUNK + 1) * cell->ld);
 }
 
 /* All buffers of lanes with these numbers of steps, from base, or only counted where base is NULL. */
 static size_t lay_out_descent(struct descent *descent, const struct hrnn_cell *cell, size_t n_lanes,
                               const size_t *n_steps, double *base)
 {
-    struct hrnn_kernel_arena arena = {base, 0};
-    descent->A = hrnn_kernel_arena_take(&arena, hrnn_cell_forward_size(cell));
-    descent->G = hrnn_kernel_arena_take(&arena, hrnn_cell_forward_size(cell));
-    descent->A_transposed = hrnn_kernel_arena_take(&arena, hrnn_cell_backward_size(cell));
+    struct hrnn_scratch scratch = {base, 0};
+    descent->A = hrnn_scratch_take(&scratch, hrnn_cell_forward_size(cell));
+    descent->G = hrnn_scratch_take(&scratch, hrnn_cell_forward_size(cell));
+    descent->A_transposed = hrnn_scratch_take(&scratch, hrnn_cell_backward_size(cell));
     for (size_t l = 0; l < n_lanes; l++)
-        lay_out_lane(descent->lanes + l, cell, n_steps[l], &arena);
-    return arena.used;
+        lay_out_lane(descent->lanes + l, cell, n_steps[l], &scratch);
+    return scratch.used;
 }
 
 size_t hrnn_rollout_gradient_scratch(const struct hrnn_cell *cell, const struct hrnn_task *task, size_t n_lanes,

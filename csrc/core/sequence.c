@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "linalg.h"
+#include "scratch.h"
 
 /* Blocks of theta of the cells that this file knows, tanh and leaky. */
 enum { W, U, B, V, C };
@@ -11,20 +12,42 @@ enum { W, U, B, V, C };
 /* The network of one call as rows on z = [h, x, 1]: N rows [W U b] and one, [v 0 c], of the log odds; and its history.
    Time t of z holds the state before step t; time t of d the derivatives [da_t, dmargin_{t-1}]. */
 struct work {
-    size_t n, k;                /* N, and N + I + 1 numbers in z */
-    size_t length;              /* (T + 1) L, the distance between rows */
-    double *w, *w_transposed;   /* (N + 1, k), (N, N + 1) */
-    double *z, *d;              /* (k, T + 1, L), (N + 1, T + 1, L) */
-    double *margin, *e;         /* (T, L) each */
-    double *a, *dh, *zero;      /* (N, L), (N, L), (L,) */
-    double *G;                  /* (N + 1, k) */
+    size_t n, k;              /* N, and N + I + 1 numbers in z */
+    size_t length;            /* (T + 1) L, the distance between rows */
+    double *w, *w_transposed; /* (N + 1, k), (N, N + 1) */
+    double *z, *d;            /* (k, T + 1, L), (N + 1, T + 1, L) */
+    double *margin, *e;       /* (T, L) each */
+    double *a, *dh, *zero;    /* (N, L), (N, L), (L,) */
+    double *G;                /* (N + 1, k) */
 };
+
+/* Takes all arrays from base, or only counts where base is NULL. */
+static size_t lay_out(struct work *work, const struct hrnn_cell *cell, const struct hrnn_sequence *sequence,
+                      double *base)
+{
+    size_t n = cell->n_hidden, k = n + HRNN_INPUTS + 1, lanes = sequence->n_sequences;
+    size_t steps = sequence->n_steps * lanes;
+    struct hrnn_scratch scratch = {base, 0};
+    work->n = n;
+    work->k = k;
+    work->length = steps + lanes;
+    work->w = hrnn_scratch_take(&scratch, (n + 1) * k);
+    work->w_transposed = hrnn_scratch_take(&scratch, n * (n + 1));
+    work->z = hrnn_scratch_take(&scratch, k * work->length);
+    work->d = hrnn_scratch_take(&scratch, (n + 1) * work->length);
+    work->margin = hrnn_scratch_take(&scratch, steps);
+    work->e = hrnn_scratch_take(&scratch, steps);
+    work->a = hrnn_scratch_take(&scratch, n * lanes);
+    work->dh = hrnn_scratch_take(&scratch, n * lanes);
+    work->zero = hrnn_scratch_take(&scratch, lanes);
+    work->G = hrnn_scratch_take(&scratch, (n + 1) * k);
+    return scratch.used;
+}
 
 size_t hrnn_sequence_scratch(const struct hrnn_cell *cell, const struct hrnn_sequence *sequence)
 {
-    size_t n = cell->n_hidden, k = n + HRNN_INPUTS + 1, lanes = sequence->n_sequences;
-    size_t length = (sequence->n_steps + 1) * lanes;
-    return (k + n + 3) * length + (2 * n + 1) * lanes + (n + 1) * (2 * k + n) + 10 * HRNN_KERNEL_LINE;
+    struct work work;
+    return lay_out(&work, cell, sequence, NULL);
 }
 
 /* theta as the rows w. */
@@ -70,18 +93,10 @@ static void add_rows(const struct hrnn_cell *cell, const double *rows, double sh
 static struct work begin(const struct hrnn_cell *cell, const struct hrnn_sequence *sequence, const double *theta,
                          double *scratch)
 {
-    size_t n = cell->n_hidden, k = n + HRNN_INPUTS + 1, lanes = sequence->n_sequences, steps = sequence->n_steps * lanes;
-    struct work work = {.n = n, .k = k, .length = steps + lanes};
-    work.w = hrnn_kernel_take(&scratch, (n + 1) * k);
-    work.w_transposed = hrnn_kernel_take(&scratch, n * (n + 1));
-    work.z = hrnn_kernel_take(&scratch, k * work.length);
-    work.d = hrnn_kernel_take(&scratch, (n + 1) * work.length);
-    work.margin = hrnn_kernel_take(&scratch, steps);
-    work.e = hrnn_kernel_take(&scratch, steps);
-    work.a = hrnn_kernel_take(&scratch, n * lanes);
-    work.dh = hrnn_kernel_take(&scratch, n * lanes);
-    work.zero = hrnn_kernel_take(&scratch, lanes);
-    work.G = hrnn_kernel_take(&scratch, (n + 1) * k);
+    size_t n = cell->n_hidden, k = n + HRNN_INPUTS + 1, lanes = sequence->n_sequences;
+    size_t steps = sequence->n_steps * lanes;
+    struct work work;
+    lay_out(&work, cell, sequence, scratch);
     pack(cell, theta, work.w);
     for (size_t i = 0; i <= n; i++)
         for (size_t j = 0; j < n; j++)
@@ -99,8 +114,7 @@ static struct work begin(const struct hrnn_cell *cell, const struct hrnn_sequenc
     return work;
 }
 
-static void run(const struct hrnn_cell *cell, const struct hrnn_sequence *sequence,
-                const struct work *work)
+static void run(const struct hrnn_cell *cell, const struct hrnn_sequence *sequence, const struct work *work)
 {
     size_t n = work->n, lanes = sequence->n_sequences;
     const double *row[HRNN_SEQUENCE_UNITS_MAX + 1], *from[HRNN_SEQUENCE_UNITS_MAX + 1];
@@ -125,9 +139,8 @@ static void run(const struct hrnn_cell *cell, const struct hrnn_sequence *sequen
     }
 }
 
-void hrnn_sequence_forward(const struct hrnn_cell *cell,
-                           const struct hrnn_sequence *sequence, const double *theta, double *margin, double *hidden,
-                           double *scratch)
+void hrnn_sequence_forward(const struct hrnn_cell *cell, const struct hrnn_sequence *sequence, const double *theta,
+                           double *margin, double *hidden, double *scratch)
 {
     struct work work = begin(cell, sequence, theta, scratch);
     size_t lanes = sequence->n_sequences, steps = sequence->n_steps * lanes;
@@ -167,8 +180,8 @@ static double resemble(const struct hrnn_lesson *lesson, size_t steps, size_t la
     return loss;
 }
 
-static void run_back(const struct hrnn_cell *cell,
-                     const struct hrnn_sequence *sequence, const struct hrnn_lesson *lesson, const struct work *work)
+static void run_back(const struct hrnn_cell *cell, const struct hrnn_sequence *sequence,
+                     const struct hrnn_lesson *lesson, const struct work *work)
 {
     size_t n = work->n, lanes = sequence->n_sequences, steps = sequence->n_steps * lanes;
     const double *row[HRNN_SEQUENCE_UNITS_MAX];
@@ -185,15 +198,17 @@ static void run_back(const struct hrnn_cell *cell,
             const double *h_next = work->z + i * work->length + at;
             if (lesson->y)
                 for (size_t l = 0; l < lanes; l++)
-                    dh[i][l] += 2 * lesson->state_weight[at - lanes + l] * (h_next[l] - lesson->y[i * steps + at - lanes + l]);
-            cell->kernel->leaky_backward(lanes, cell->leak, h_next - lanes, h_next, dh[i], work->d + i * work->length + at - lanes);
+                    dh[i][l] +=
+                        2 * lesson->state_weight[at - lanes + l] * (h_next[l] - lesson->y[i * steps + at - lanes + l]);
+            cell->kernel->leaky_backward(lanes, cell->leak, h_next - lanes, h_next, dh[i],
+                                         work->d + i * work->length + at - lanes);
         }
     }
 }
 
-enum hrnn_status hrnn_sequence_gradient(const struct hrnn_cell *cell,
-                                        const struct hrnn_sequence *sequence, const struct hrnn_lesson *lesson,
-                                        const double *theta, double *loss, double *gradient, double *scratch)
+enum hrnn_status hrnn_sequence_gradient(const struct hrnn_cell *cell, const struct hrnn_sequence *sequence,
+                                        const struct hrnn_lesson *lesson, const double *theta, double *loss,
+                                        double *gradient, double *scratch)
 {
     struct work work = begin(cell, sequence, theta, scratch);
     size_t lanes = sequence->n_sequences, steps = sequence->n_steps * lanes;

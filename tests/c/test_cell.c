@@ -153,7 +153,8 @@ static int check_curvature(const struct hrnn_cell *cell)
 {
     enum { FORMS = HRNN_CELL_FORMS_MAX };
     size_t n = cell->n_hidden, s = cell->stride, n_forms = cell->kind.n_forms;
-    double h[Z_MAX] = {0}, forms[Z_MAX], a[Z_MAX], u[Z_MAX], f[Z_MAX], by_h[Z_MAX], by_form[Z_MAX], step = 1e-6, error = 0;
+    double h[Z_MAX] = {0}, forms[Z_MAX], a[Z_MAX], u[Z_MAX], f[Z_MAX], by_h[Z_MAX], by_form[Z_MAX], step = 1e-6,
+           error = 0;
     double curve[FORMS * Z_MAX], curve_h[Z_MAX], slopes[2][Z_MAX], states[2][Z_MAX], ends[2][Z_MAX];
     fill(n, 1, h);
     fill(n, 1, f);

@@ -32,22 +32,27 @@ static void draw(void)
 }
 
 /* Log likelihood under all parameters in one row: zeta, zeta, lapse, lapse, repetition, bias, prior. */
-static double value(const struct hrnn_kernel *kernel, enum hrnn_choice_prior model, const double *theta, double *gradient)
+static double value(const struct hrnn_kernel *kernel, enum hrnn_choice_prior model, const double *theta,
+                    double *gradient)
 {
-    double outer[PARAMETERS_MAX * PARAMETERS_MAX], log_p[R], result, *scratch = malloc(sizeof(double) * hrnn_choice_scratch());
-    struct hrnn_choice_decision decision = {0.49, {theta[0], theta[1]}, {theta[2], theta[3]}, theta[4], theta[5],
-                                            0, 0, 1, 1};
+    double outer[PARAMETERS_MAX * PARAMETERS_MAX], log_p[R], result,
+        *scratch = malloc(sizeof(double) * hrnn_choice_scratch());
+    struct hrnn_choice_decision decision = {
+        0.49, {theta[0], theta[1]}, {theta[2], theta[3]}, theta[4], theta[5], 0, 0, 1, 1};
     hrnn_choice_prior(model, &trials, 1, theta + DECISION, prior, dprior);
-    enum hrnn_status status = hrnn_choice_likelihood(kernel, &trials, &decision, prior, hrnn_choice_prior_parameters(model),
-                                                     dprior, &result, gradient, outer, log_p, scratch);
+    enum hrnn_status status =
+        hrnn_choice_likelihood(kernel, &trials, &decision, prior, hrnn_choice_prior_parameters(model), dprior, &result,
+                               gradient, outer, log_p, scratch);
     free(scratch);
     return status == HRNN_OK ? result : NAN;
 }
 
 static int check_choice(const struct hrnn_kernel *kernel, const char *isa, enum hrnn_choice_prior model)
 {
-    static const double start[HRNN_CHOICE_PRIOR_COUNT][4] = {{0.2}, {0.3}, {0.1, 0.3, 0.05, 0.4}, {6, 0.7, 1.3}, {0.03, 0.8}};
-    double theta[PARAMETERS_MAX] = {0.3, 0.4, 0.1, 0.2, 0.15, -0.2}, gradient[PARAMETERS_MAX], ignored[PARAMETERS_MAX], error = 0;
+    static const double start[HRNN_CHOICE_PRIOR_COUNT][4] = {
+        {0.2}, {0.3}, {0.1, 0.3, 0.05, 0.4}, {6, 0.7, 1.3}, {0.03, 0.8}};
+    double theta[PARAMETERS_MAX] = {0.3, 0.4, 0.1, 0.2, 0.15, -0.2}, gradient[PARAMETERS_MAX], ignored[PARAMETERS_MAX],
+           error = 0;
     size_t n = DECISION + hrnn_choice_prior_parameters(model);
     for (size_t k = DECISION; k < n; k++)
         theta[k] = start[model][k - DECISION];
@@ -67,7 +72,8 @@ static int check_choice(const struct hrnn_kernel *kernel, const char *isa, enum 
 static int check_gru(const struct hrnn_kernel *kernel, const char *isa)
 {
     enum { N = 3, T = 7, L = 12, P = 3 * N * (HRNN_INPUTS + N + 1) + 2 * N + 1 };
-    double theta[P], x[HRNN_INPUTS * T * L], q[T * L], weight[T * L], gradient[P] = {0}, ignored[P] = {0}, loss, error = 0;
+    double theta[P], x[HRNN_INPUTS * T * L], q[T * L], weight[T * L], gradient[P] = {0}, ignored[P] = {0}, loss,
+                                                                      error = 0;
     struct hrnn_sequence sequence = {T, L, x};
     double *scratch = malloc(sizeof(double) * hrnn_gru_scratch(N, &sequence));
     fill(P, 0.8, theta);

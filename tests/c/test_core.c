@@ -30,16 +30,16 @@ static void fill_world(const struct hrnn_task *task, struct hrnn_rng rng, struct
     hrnn_task_sample_observations(task, rng, SESSIONS * TRIALS, world->side, world->strength, world->observations);
 }
 
-static double run(const struct hrnn_cell *cell, const struct hrnn_task *task,
-                  struct world *world, size_t first, size_t n_lanes, const double *theta, double *loss, double *gradient)
+static double run(const struct hrnn_cell *cell, const struct hrnn_task *task, struct world *world, size_t first,
+                  size_t n_lanes, const double *theta, double *loss, double *gradient)
 {
     struct hrnn_sessions sessions = {SESSIONS * TRIALS, world->session, world->block_side, world->side,
                                      world->observations};
     double *scratch = malloc(hrnn_rollout_gradient_scratch(cell, task, n_lanes, n_lanes * TRIALS) * sizeof *scratch);
     memset(gradient, 0, hrnn_cell_n_parameters(cell) * sizeof *gradient);
     enum hrnn_status status =
-        hrnn_rollout_gradient(cell, task, &sessions, n_lanes, world->offsets + first, HRNN_LOSS_CROSS_ENTROPY,
-                              theta, 1, loss, world->choice, world->n_obs, gradient, scratch);
+        hrnn_rollout_gradient(cell, task, &sessions, n_lanes, world->offsets + first, HRNN_LOSS_CROSS_ENTROPY, theta, 1,
+                              loss, world->choice, world->n_obs, gradient, scratch);
     free(scratch);
     double total = 0;
     for (size_t l = 0; l < n_lanes; l++)
@@ -57,7 +57,8 @@ static int check(enum hrnn_kernel_isa isa, enum hrnn_cell_name name, size_t n_hi
     struct world world;
     hrnn_kernel_fill(&kernel, isa);
     struct hrnn_cell cell = hrnn_cell_of(&kernel, name, n_hidden, leak);
-    struct hrnn_task task = {3, strengths, weights, 0.8, HRNN_BLOCK_GEOMETRIC, 0.02, 20, 100, 0, 2, N_OBS, 0.999999, -0.05, 1};
+    struct hrnn_task task = {3,     strengths, weights, 0.8, HRNN_BLOCK_GEOMETRIC, 0.02, 20, 100, 0, 2,
+                             N_OBS, 0.999999,  -0.05,   1};
     size_t n = hrnn_cell_n_parameters(&cell), failures = 0;
     double loss[SESSIONS], alone, *theta = malloc(3 * n * sizeof *theta), *gradient = theta + n, *other = theta + 2 * n;
     hrnn_rng_ziggurat_fill(&ziggurat);
@@ -92,6 +93,7 @@ int main(void)
     for (int isa = 0; isa <= (int)hrnn_kernel_best(); isa++)
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
             for (int name = 0; name < HRNN_CELL_COUNT; name++)
-                failed += check((enum hrnn_kernel_isa)isa, (enum hrnn_cell_name)name, sizes[i], name == HRNN_CELL_LEAKY ? 0.4 : 1);
+                failed += check((enum hrnn_kernel_isa)isa, (enum hrnn_cell_name)name, sizes[i],
+                                name == HRNN_CELL_LEAKY ? 0.4 : 1);
     return failed != 0;
 }

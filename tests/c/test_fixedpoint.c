@@ -42,7 +42,8 @@ static int check_search(const struct hrnn_kernel *kernel, const char *isa, doubl
 /* Without a point near, the search ends at the slow point, where the slope of the speed is 0. */
 static int check_slow(const struct hrnn_kernel *kernel, const char *isa)
 {
-    double w = 1.5, h = sqrt(1 - 1 / w), b = atanh(h) - w * h - 0.02, theta[9], point = 0.5, residual, x[HRNN_INPUTS] = {0};
+    double w = 1.5, h = sqrt(1 - 1 / w), b = atanh(h) - w * h - 0.02, theta[9], point = 0.5, residual,
+           x[HRNN_INPUTS] = {0};
     int8_t outcome;
     int64_t n_iterations;
     struct hrnn_cell cell = hrnn_cell_of(kernel, HRNN_CELL_LEAKY, 1, 1);
@@ -51,7 +52,8 @@ static int check_slow(const struct hrnn_kernel *kernel, const char *isa)
     hrnn_fixedpoint_search(&cell, theta, x, 1, 100, 1e-13, &point, &residual, &outcome, &n_iterations, scratch);
     double u = tanh(w * point + b);
     free(scratch);
-    return expect(outcome == HRNN_FIXEDPOINT_SLOW && residual > 0.005 && fabs(w * (1 - u * u) - 1) < 1e-6, isa, "a slow point");
+    return expect(outcome == HRNN_FIXEDPOINT_SLOW && residual > 0.005 && fabs(w * (1 - u * u) - 1) < 1e-6, isa,
+                  "a slow point");
 }
 
 /* h = w h + b in the linear range: h_t = b (1 - w^t) / (1 - w), and the stop where a step is shorter than the tolerance. */

@@ -100,10 +100,12 @@ static int check_elementary(const struct hrnn_kernel *kernel, const char *isa)
     int failures = expect(most <= 6, isa, "tanh is off") + expect(worst <= 5, isa, "exp is off"); /* 1 ulp is libm's */
     kernel->tanh(8, odd_ones, out);
     failures += expect(out[0] == 0 && signbit(out[1]) && out[2] == 1 && out[3] == -1 && isnan(out[4]) &&
-                       out[5] == 1e-310 && out[6] == -1 && out[7] == 1, isa, "tanh at zeros, infinities or NaN");
+                           out[5] == 1e-310 && out[6] == -1 && out[7] == 1,
+                       isa, "tanh at zeros, infinities or NaN");
     kernel->exp(8, odd_ones, out);
     return failures + expect(out[0] == 1 && out[1] == 1 && out[2] == INFINITY && out[3] == 0 && isnan(out[4]) &&
-                             out[5] == 1 && out[6] == 0 && out[7] == INFINITY, isa, "exp at zeros, infinities or NaN");
+                                 out[5] == 1 && out[6] == 0 && out[7] == INFINITY,
+                             isa, "exp at zeros, infinities or NaN");
 }
 
 /* A leaky step and its twin backward, from the formulas in kernel.h. */
@@ -201,7 +203,8 @@ int main(void)
         sample(HRNN_KERNEL_V4, x, v4);
         failed += expect(memcmp(v3, v4, sizeof v3) == 0, "v4", "other bits than v3");
     }
-    failed += expect(hrnn_kernel_round_up(0, 4) == 0 && hrnn_kernel_round_up(5, 4) == 8 &&
-                     hrnn_kernel_round_up(8, 4) == 8, "all", "round_up");
+    failed +=
+        expect(hrnn_kernel_round_up(0, 4) == 0 && hrnn_kernel_round_up(5, 4) == 8 && hrnn_kernel_round_up(8, 4) == 8,
+               "all", "round_up");
     return failed != 0;
 }

@@ -7,10 +7,16 @@
 #include "check.h"
 #include "sequence.h"
 
-enum { N = 3, STEPS = 13, LANES = 8, INPUTS = HRNN_INPUTS, PARAMETERS = N * (N + INPUTS + 1 + HRNN_ACTIONS) + HRNN_ACTIONS };
+enum {
+    N = 3,
+    STEPS = 13,
+    LANES = 8,
+    INPUTS = HRNN_INPUTS,
+    PARAMETERS = N * (N + INPUTS + 1 + HRNN_ACTIONS) + HRNN_ACTIONS
+};
 
-static double theta[PARAMETERS], x[INPUTS * STEPS * LANES], q[STEPS * LANES], weight[STEPS * LANES], y[N * STEPS * LANES],
-    state_weight[STEPS * LANES];
+static double theta[PARAMETERS], x[INPUTS * STEPS * LANES], q[STEPS * LANES], weight[STEPS * LANES],
+    y[N * STEPS * LANES], state_weight[STEPS * LANES];
 
 static void draw(void)
 {
@@ -74,7 +80,8 @@ static int check_gradient(const struct hrnn_kernel *kernel, const char *isa, dou
     struct hrnn_cell cell = hrnn_cell_of(kernel, HRNN_CELL_LEAKY, N, leak);
     struct hrnn_sequence sequence = {STEPS, LANES, x};
     struct hrnn_lesson lesson = {q, weight, 2.5, y, state_weight};
-    double gradient[PARAMETERS] = {0}, ignored[PARAMETERS] = {0}, loss, above, below, error = 0, largest = 0, shift = 1e-5;
+    double gradient[PARAMETERS] = {0}, ignored[PARAMETERS] = {0}, loss, above, below, error = 0, largest = 0,
+           shift = 1e-5;
     double *scratch = malloc(sizeof(double) * hrnn_sequence_scratch(&cell, &sequence));
     int failed = hrnn_sequence_gradient(&cell, &sequence, &lesson, theta, &loss, gradient, scratch) != HRNN_OK;
     for (size_t k = 0; k < PARAMETERS; k++) {
@@ -130,7 +137,8 @@ static int check_force(const struct hrnn_kernel *kernel, const char *isa)
     for (size_t i = 0; i < 2; i++)
         for (size_t j = 0; j < K; j++)
             inverse[(i * K + j) * K + j] = 1e6;
-    int failed = hrnn_sequence_force(&cell, LONG, inputs, starts, current, margin, learned, inverse, h, scratch) != HRNN_OK;
+    int failed =
+        hrnn_sequence_force(&cell, LONG, inputs, starts, current, margin, learned, inverse, h, scratch) != HRNN_OK;
     for (size_t i = 0; i < N * K; i++)
         error = fmax(error, fabs(learned[i] - theta[i]));
     const double *v = learned + N * K, *e = v + HRNN_ACTIONS * N;
