@@ -39,9 +39,6 @@ def task_observe(task: tuple, sessions: tuple, place: ndarray, x: ndarray) -> No
 def task_act(
     task: tuple, sessions: tuple, margin: float, place: ndarray, choice: ndarray, n_obs: ndarray
 ) -> None: ...
-def task_integrate(
-    task: tuple, sessions: tuple, gain: float, choice: ndarray, n_obs: ndarray
-) -> int: ...
 def cell_layout(n_hidden: int) -> tuple[tuple[str, int, tuple[int, ...]], ...]: ...
 def optim_sgd(
     rate: float, momentum: float, gradient: ndarray, velocity: ndarray, theta: ndarray

@@ -161,6 +161,116 @@ class Network:
             "metadata": self.metadata,
         }
 
+    def step(self, h, x):
+        """One step of the map, F(h, x).
+
+        Parameters
+        ----------
+        h : (..., N)
+            States before the step.
+        x : (..., 3)
+            Inputs of the step.
+
+        Returns
+        -------
+        (..., N) float64
+            States after it.
+
+        Examples
+        --------
+        >>> import hrnn
+        >>> net = hrnn.Network.init("tanh", n_hidden=4, rng=0)
+        >>> net.step(np.zeros((5, 4)), [0, 0, 0]).shape
+        (5, 4)
+        """
+        return _KINDS[self.cell].step(self, h, np.asarray(x))
+
+    def jacobian(self, h, x):
+        """Derivative of a step with respect to the state, dF/dh.
+
+        Parameters
+        ----------
+        h : (..., N)
+            States before the step.
+        x : (..., 3)
+            Inputs of the step.
+
+        Returns
+        -------
+        (..., N, N) float64
+            Row i has the derivatives of unit i.
+
+        Examples
+        --------
+        >>> import hrnn
+        >>> net = hrnn.Network.init("tanh", n_hidden=4, rng=0)
+        >>> net.jacobian(np.zeros(4), [0, 0, 0]).shape
+        (4, 4)
+        """
+        return _KINDS[self.cell].jacobian(self, h, np.asarray(x))
+
+    def input_jacobian(self, h, x):
+        """Derivative of a step with respect to its input, dF/dx.
+
+        Parameters
+        ----------
+        h : (..., N)
+            States before the step.
+        x : (..., 3)
+            Inputs of the step.
+
+        Returns
+        -------
+        (..., N, 3) float64
+            Row i has the derivatives of unit i.
+
+        Examples
+        --------
+        >>> import hrnn
+        >>> net = hrnn.Network.init("tanh", n_hidden=4, rng=0)
+        >>> net.input_jacobian(np.zeros(4), [0, 0, 0]).shape
+        (4, 3)
+        """
+        return _KINDS[self.cell].input_jacobian(self, h, np.asarray(x))
+
+    def pull_back(self, h, x, v):
+        """Gradients by the state before a step, of those by the state after it: v' dF/dh.
+
+        Parameters
+        ----------
+        h : (..., N)
+            States before the step.
+        x : (..., 3)
+            Inputs of the step.
+        v : (..., N)
+            Gradients with respect to the states after it.
+
+        Returns
+        -------
+        (..., N) float64
+            The same as `v @ net.jacobian(h, x)`, without making the Jacobians.
+
+        Examples
+        --------
+        >>> import hrnn
+        >>> net = hrnn.Network.init("tanh", n_hidden=4, rng=0)
+        >>> net.pull_back(np.zeros((5, 4)), [0, 0, 0], np.ones((5, 4))).shape
+        (5, 4)
+        """
+        return _KINDS[self.cell].pull_back(self, h, np.asarray(x), v)
+
+    def jacobian_lipschitz(self):
+        """A bound on how fast the Jacobian varies: |J(h) - J(h')| <= bound |h - h'|.
+
+        Spectral norms, any input; of states of at most 2 in any unit where the cell is gated.
+
+        Returns
+        -------
+        float
+            The bound; 0 if nothing is recurrent.
+        """
+        return float(_KINDS[self.cell].jacobian_lipschitz(self))
+
     def to_state_dict(self):
         """Parameters under PyTorch's names; our one bias becomes bias_ih, and bias_hh is 0."""
         return {
@@ -207,6 +317,41 @@ class Network:
 
     def __repr__(self):
         return f"Network({self.cell!r}, n_hidden={self.n_hidden}, leak={self.leak:g})"
+
+
+class _Leaky:
+    """h' = (1 - leak) h + leak tanh(a) with a = W h + U x + b; the tanh cell is leak = 1."""
+
+    @staticmethod
+    def step(net, h, x):
+        u = np.tanh(h @ net.W.T + x @ net.U.T + net.b)
+        return (1 - net.leak) * h + net.leak * u
+
+    @staticmethod
+    def gain(net, h, x):
+        """Derivative of tanh a with respect to a, (..., N, 1)."""
+        return (1 - np.tanh(h @ net.W.T + x @ net.U.T + net.b) ** 2)[..., None]
+
+    @classmethod
+    def jacobian(cls, net, h, x):
+        kept = (1 - net.leak) * np.eye(net.n_hidden)
+        return kept + net.leak * cls.gain(net, h, x) * net.W
+
+    @classmethod
+    def input_jacobian(cls, net, h, x):
+        return net.leak * cls.gain(net, h, x) * net.U
+
+    @classmethod
+    def pull_back(cls, net, h, x, v):
+        return (1 - net.leak) * v + net.leak * ((cls.gain(net, h, x)[..., 0] * v) @ net.W)
+
+    @staticmethod
+    def jacobian_lipschitz(net):
+        rows = np.linalg.norm(net.W, axis=1)
+        return net.leak * 4 / (3 * np.sqrt(3)) * np.linalg.norm(net.W, 2) * rows.max()
+
+
+_KINDS = {"tanh": _Leaky, "leaky": _Leaky}
 
 
 def check_network(net):

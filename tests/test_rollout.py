@@ -362,23 +362,6 @@ def test_the_core_refuses_overlap():
         forward(h=lambda a: one[:4], p_right=lambda a: one[3:53])
 
 
-@pytest.mark.parametrize("gain", [0.0, 0.7, 5.0])
-def test_the_simplest_agent_integrates_the_difference(gain):
-    """First passage of gain times the running sum of o^R − o^L, from NumPy alone."""
-    sessions = hrnn.Task(n_blank=1, n_obs_max=6).sample(n_sessions=2, rng=0)
-    choice = np.empty(sessions.n_trials, np.int8)
-    n_obs = np.empty(sessions.n_trials, np.int64)
-    n_steps = hrnn._core.task_integrate(sessions.task._tuple, sessions._tuple, gain, choice, n_obs)
-    log_odds = gain * np.diff(sessions.observations, axis=2)[:, :, 0].cumsum(1)
-    passed = abs(log_odds) > np.log(9)
-    last = np.where(passed.any(1), passed.argmax(1), 5)
-    np.testing.assert_array_equal(n_obs, last + 1)
-    np.testing.assert_array_equal(
-        choice, np.where(passed.any(1), np.sign(log_odds[np.arange(len(last)), last]), 0)
-    )
-    assert n_steps == (n_obs + 1).sum()
-
-
 def test_joined_rollouts_are_one_after_the_other():
     net = hrnn.Network.init("tanh", n_hidden=5, rng=0)
     task = hrnn.Task(n_blocks=1)

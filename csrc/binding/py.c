@@ -70,13 +70,23 @@ static int check_overlap(struct py_arrays *arrays, PyArrayObject *array, const c
     return 0;
 }
 
+int py_fail(struct py_arrays *arrays)
+{
+    arrays->failed = 1;
+    return -1;
+}
+
 static void *checked(struct py_arrays *arrays, PyObject *object, const char *name, int type, int n_dims,
                      npy_intp *shape, int written)
 {
     PyArrayObject *array = (PyArrayObject *)object;
-    if (check_type(object, name, type, n_dims) || check_layout(array, name, shape, written) ||
-        check_overlap(arrays, array, name, written))
+    if (arrays->failed)
         return NULL;
+    if (check_type(object, name, type, n_dims) || check_layout(array, name, shape, written) ||
+        check_overlap(arrays, array, name, written)) {
+        py_fail(arrays);
+        return NULL;
+    }
     return PyArray_DATA(array);
 }
 
@@ -99,14 +109,28 @@ int py_check_range(const char *name, Py_ssize_t value, Py_ssize_t low, Py_ssize_
     return -1;
 }
 
-static int check_fraction(const char *name, double value, double low, double high)
+void py_within(struct py_arrays *arrays, const char *name, Py_ssize_t value, Py_ssize_t low, Py_ssize_t high)
 {
-    if (value >= low && value <= high)
-        return 0;
+    if (!arrays->failed && py_check_range(name, value, low, high))
+        py_fail(arrays);
+}
+
+static void within_reals(struct py_arrays *arrays, const char *name, double value, double low, double high)
+{
+    if (arrays->failed || (value >= low && value <= high))
+        return;
     PyObject *number = PyFloat_FromDouble(value);
     PyErr_Format(PyExc_ValueError, "%s is out of range: %S", name, number);
     Py_XDECREF(number);
-    return -1;
+    py_fail(arrays);
+}
+
+static void is_tuple(struct py_arrays *arrays, const char *name, PyObject *object)
+{
+    if (arrays->failed || PyTuple_Check(object))
+        return;
+    PyErr_Format(PyExc_TypeError, "%s must be a tuple", name);
+    py_fail(arrays);
 }
 
 int py_task(struct py_arrays *arrays, PyObject *tuple, struct hrnn_task *task)
@@ -114,25 +138,25 @@ int py_task(struct py_arrays *arrays, PyObject *tuple, struct hrnn_task *task)
     PyObject *strengths, *weights;
     long long law, block_min, block_max, n_unbiased, n_blank, n_obs_max;
     npy_intp n = -1;
-    if (!PyTuple_Check(tuple)) {
-        PyErr_SetString(PyExc_TypeError, "task must be a tuple");
+    is_tuple(arrays, "task", tuple);
+    if (arrays->failed)
         return -1;
-    }
     if (!PyArg_ParseTuple(tuple, "OOdLdLLLLLddd", &strengths, &weights, &task->p_block, &law, &task->block_hazard,
                           &block_min, &block_max, &n_unbiased, &n_blank, &n_obs_max, &task->threshold,
                           &task->wait_penalty, &task->noise_sd))
-        return -1;
-    if (!(task->strengths = py_input(arrays, strengths, "strengths", NPY_DOUBLE, 1, &n)) ||
-        !(task->strength_weights = py_input(arrays, weights, "strength_weights", NPY_DOUBLE, 1, &n)))
-        return -1;
-    if (py_check_range("n_strengths", n, 1, 1000) || py_check_range("block_law", (Py_ssize_t)law, 0, 1) ||
-        py_check_range("block_max", (Py_ssize_t)block_max, 1, 1000000) ||
-        py_check_range("block_min", (Py_ssize_t)block_min, 1, (Py_ssize_t)block_max) ||
-        py_check_range("n_unbiased", (Py_ssize_t)n_unbiased, 0, 1000000) ||
-        py_check_range("n_blank", (Py_ssize_t)n_blank, 0, 10000) ||
-        py_check_range("n_obs_max", (Py_ssize_t)n_obs_max, 1, 10000) || check_fraction("p_block", task->p_block, 0, 1) ||
-        check_fraction("threshold", task->threshold, 0.5, 1) || check_fraction("noise_sd", task->noise_sd, 0, HUGE_VAL))
-        return -1;
+        return py_fail(arrays);
+    task->strengths = py_input(arrays, strengths, "strengths", NPY_DOUBLE, 1, &n);
+    task->strength_weights = py_input(arrays, weights, "strength_weights", NPY_DOUBLE, 1, &n);
+    py_within(arrays, "n_strengths", n, 1, 1000);
+    py_within(arrays, "block_law", (Py_ssize_t)law, 0, 1);
+    py_within(arrays, "block_max", (Py_ssize_t)block_max, 1, 1000000);
+    py_within(arrays, "block_min", (Py_ssize_t)block_min, 1, (Py_ssize_t)block_max);
+    py_within(arrays, "n_unbiased", (Py_ssize_t)n_unbiased, 0, 1000000);
+    py_within(arrays, "n_blank", (Py_ssize_t)n_blank, 0, 10000);
+    py_within(arrays, "n_obs_max", (Py_ssize_t)n_obs_max, 1, 10000);
+    within_reals(arrays, "p_block", task->p_block, 0, 1);
+    within_reals(arrays, "threshold", task->threshold, 0.5, 1);
+    within_reals(arrays, "noise_sd", task->noise_sd, 0, HUGE_VAL);
     task->n_strengths = (size_t)n;
     task->block_law = law;
     task->block_min = block_min;
@@ -140,28 +164,26 @@ int py_task(struct py_arrays *arrays, PyObject *tuple, struct hrnn_task *task)
     task->n_unbiased = n_unbiased;
     task->n_blank = n_blank;
     task->n_obs_max = n_obs_max;
-    return 0;
+    return arrays->failed ? -1 : 0;
 }
 
 int py_sessions(struct py_arrays *arrays, PyObject *tuple, const struct hrnn_task *task,
                 struct hrnn_sessions *sessions)
 {
     PyObject *session, *block_side, *side, *observations;
-    npy_intp n = -1, shape[3] = {-1, task->n_obs_max, 2};
-    if (!PyTuple_Check(tuple)) {
-        PyErr_SetString(PyExc_TypeError, "sessions must be a tuple");
+    npy_intp n = -1;
+    is_tuple(arrays, "sessions", tuple);
+    if (arrays->failed)
         return -1;
-    }
-    if (!PyArg_ParseTuple(tuple, "OOOO", &session, &block_side, &side, &observations) ||
-        !(sessions->session = py_input(arrays, session, "session", NPY_INT64, 1, &n)) ||
-        !(sessions->block_side = py_input(arrays, block_side, "block_side", NPY_INT8, 1, &n)) ||
-        !(sessions->side = py_input(arrays, side, "side", NPY_INT8, 1, &n)))
-        return -1;
-    shape[0] = n;
-    if (!(sessions->observations = py_input(arrays, observations, "observations", NPY_DOUBLE, 3, shape)))
-        return -1;
+    if (!PyArg_ParseTuple(tuple, "OOOO", &session, &block_side, &side, &observations))
+        return py_fail(arrays);
+    sessions->session = py_input(arrays, session, "session", NPY_INT64, 1, &n);
+    sessions->block_side = py_input(arrays, block_side, "block_side", NPY_INT8, 1, &n);
+    sessions->side = py_input(arrays, side, "side", NPY_INT8, 1, &n);
+    npy_intp shape[3] = {n, task->n_obs_max, 2};
+    sessions->observations = py_input(arrays, observations, "observations", NPY_DOUBLE, 3, shape);
     sessions->n_trials = (size_t)n;
-    return 0;
+    return arrays->failed ? -1 : 0;
 }
 
 int py_believer(struct py_state *state, struct py_arrays *arrays, PyObject *tuple, const struct hrnn_task *task,
@@ -169,30 +191,30 @@ int py_believer(struct py_state *state, struct py_arrays *arrays, PyObject *tupl
 {
     PyObject *hazard, *log_weights;
     int model, evidence;
-    npy_intp n_lengths = task->block_max + 1, n_strengths = (npy_intp)task->n_strengths;
-    if (!PyTuple_Check(tuple)) {
-        PyErr_SetString(PyExc_TypeError, "believer must be a tuple");
+    is_tuple(arrays, "believer", tuple);
+    if (arrays->failed)
         return -1;
-    }
     if (!PyArg_ParseTuple(tuple, "iiOddO", &model, &evidence, &hazard, &believer->constant_hazard,
                           &believer->learning_rate, &log_weights))
-        return -1;
-    if (py_check_range("model", model, 0, HRNN_BLOCK_MODEL_COUNT - 1) ||
-        py_check_range("evidence", evidence, 0, HRNN_EVIDENCE_COUNT - 1) ||
-        !(believer->hazard = py_input(arrays, hazard, "hazard", NPY_DOUBLE, 1, &n_lengths)) ||
-        !(believer->log_weights = py_input(arrays, log_weights, "log_weights", NPY_DOUBLE, 1, &n_strengths)))
-        return -1;
+        return py_fail(arrays);
+    npy_intp n_lengths = task->block_max + 1, n_strengths = (npy_intp)task->n_strengths;
+    py_within(arrays, "model", model, 0, HRNN_BLOCK_MODEL_COUNT - 1);
+    py_within(arrays, "evidence", evidence, 0, HRNN_EVIDENCE_COUNT - 1);
     believer->kernel = &state->kernel;
     believer->task = task;
     believer->model = (enum hrnn_block_model)model;
     believer->evidence = (enum hrnn_evidence)evidence;
-    return 0;
+    believer->hazard = py_input(arrays, hazard, "hazard", NPY_DOUBLE, 1, &n_lengths);
+    believer->log_weights = py_input(arrays, log_weights, "log_weights", NPY_DOUBLE, 1, &n_strengths);
+    return arrays->failed ? -1 : 0;
 }
 
 const double *py_network(struct py_arrays *arrays, PyObject *theta, Py_ssize_t n_hidden, double leak,
                          struct hrnn_cell *cell)
 {
-    if (py_check_range("n_hidden", n_hidden, 1, 4096) || check_fraction("leak", leak, 1e-6, 1))
+    py_within(arrays, "n_hidden", n_hidden, 1, 4096);
+    within_reals(arrays, "leak", leak, 1e-6, 1);
+    if (arrays->failed)
         return NULL;
     *cell = hrnn_cell_of((size_t)n_hidden, leak);
     npy_intp n = (npy_intp)hrnn_cell_n_parameters(cell->n_hidden);
@@ -220,6 +242,8 @@ int py_bitgen_hold(PyObject *bit_generator, struct py_bitgen *held)
 void py_bitgen_release(struct py_bitgen *held)
 {
     PyObject *type, *value, *traceback;
+    if (!held->lock)
+        return;
     PyErr_Fetch(&type, &value, &traceback);
     PyObject *released = PyObject_CallMethod(held->lock, "release", NULL);
     if (!released)

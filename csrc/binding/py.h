@@ -30,15 +30,21 @@ struct py_state {
 
 static inline struct py_state *py_state(PyObject *module) { return PyModule_GetState(module); }
 
-/* The arrays of one call, so that an output which overlaps another argument is refused. */
+/* The arrays of one call, so that an output which overlaps another argument is refused. The first failure sticks: `failed`
+   is set, its exception stays, and whatever takes a struct py_arrays checks nothing more. A binding function therefore
+   takes all its arrays and asks for `failed` once, before it looks at what they hold. */
 enum { PY_ARRAYS_MAX = 20 };
 struct py_arrays {
     size_t n;
+    int failed;
     struct {
         const char *name, *first, *last;
         int written;
     } seen[PY_ARRAYS_MAX];
 };
+
+/* The failure of a check that set its own exception; -1. */
+int py_fail(struct py_arrays *arrays);
 
 /* Data of an array after checking type, number of dimensions, shape (-1: any, filled in), C order, alignment, byte
    order and, if written, writability. NULL with an exception naming the argument otherwise. */
@@ -48,6 +54,9 @@ void *py_output(struct py_arrays *arrays, PyObject *object, const char *name, in
 
 /* Raises ValueError "<name> must be in low..high, got <value>"; 0 if in range. */
 int py_check_range(const char *name, Py_ssize_t value, Py_ssize_t low, Py_ssize_t high);
+
+/* The same as one of a call's checks: it sticks. */
+void py_within(struct py_arrays *arrays, const char *name, Py_ssize_t value, Py_ssize_t low, Py_ssize_t high);
 
 /* A task from the tuple that hrnn.Task makes, sessions from that of hrnn.Sessions, and so on. 0 on success. */
 int py_task(struct py_arrays *arrays, PyObject *tuple, struct hrnn_task *task);
@@ -60,13 +69,18 @@ int py_believer(struct py_state *state, struct py_arrays *arrays, PyObject *tupl
 const double *py_network(struct py_arrays *arrays, PyObject *theta, Py_ssize_t n_hidden, double leak,
                          struct hrnn_cell *cell);
 
-/* Holds a NumPy bit generator and its lock while the GIL is released. */
+/* Holds a NumPy bit generator and its lock while the GIL is released. Releasing what is not held does nothing. */
 struct py_bitgen {
     PyObject *lock;
     bitgen_t *bitgen;
 };
 int py_bitgen_hold(PyObject *bit_generator, struct py_bitgen *held);
 void py_bitgen_release(struct py_bitgen *held);
+
+static inline struct hrnn_rng py_rng(PyObject *module, const struct py_bitgen *held)
+{
+    return (struct hrnn_rng){held->bitgen, &py_state(module)->ziggurat};
+}
 
 /* Raises for a core status; 0 if it is HRNN_OK. */
 int py_raise(struct py_state *state, enum hrnn_status status);

@@ -8,16 +8,16 @@ static int trials_of(struct py_arrays *arrays, PyObject *tuple, struct hrnn_choi
 {
     PyObject *session, *choice, *side, *previous, *biased, *contrast;
     npy_intp n = -1;
-    if (!PyArg_ParseTuple(tuple, "OOOOOO:trials", &session, &choice, &side, &previous, &biased, &contrast) ||
-        !(trials->session = py_input(arrays, session, "session", NPY_INT64, 1, &n)) ||
-        !(trials->choice = py_input(arrays, choice, "choice", NPY_INT8, 1, &n)) ||
-        !(trials->side = py_input(arrays, side, "side", NPY_INT8, 1, &n)) ||
-        !(trials->previous = py_input(arrays, previous, "previous", NPY_INT8, 1, &n)) ||
-        !(trials->biased = py_input(arrays, biased, "biased", NPY_INT8, 1, &n)) ||
-        !(trials->contrast = py_input(arrays, contrast, "contrast", NPY_DOUBLE, 1, &n)))
-        return -1;
+    if (!PyArg_ParseTuple(tuple, "OOOOOO:trials", &session, &choice, &side, &previous, &biased, &contrast))
+        return py_fail(arrays);
+    trials->session = py_input(arrays, session, "session", NPY_INT64, 1, &n);
+    trials->choice = py_input(arrays, choice, "choice", NPY_INT8, 1, &n);
+    trials->side = py_input(arrays, side, "side", NPY_INT8, 1, &n);
+    trials->previous = py_input(arrays, previous, "previous", NPY_INT8, 1, &n);
+    trials->biased = py_input(arrays, biased, "biased", NPY_INT8, 1, &n);
+    trials->contrast = py_input(arrays, contrast, "contrast", NPY_DOUBLE, 1, &n);
     trials->n = (size_t)n;
-    return 0;
+    return arrays->failed ? -1 : 0;
 }
 
 /* A decision stage from (sigma, zeta left, zeta right, lapse left, lapse right, repetition, bias, one_zeta, one_lapse,
@@ -46,9 +46,9 @@ static PyObject *choice_prior(PyObject *Py_UNUSED(module), PyObject *args)
     npy_intp k = (npy_intp)hrnn_choice_prior_parameters((enum hrnn_choice_prior)model), n = (npy_intp)trials.n;
     npy_intp shape[2] = {k, n};
     const double *parameters = py_input(&arrays, parameters_, "parameters", NPY_DOUBLE, 1, &k);
-    double *prior = parameters ? py_output(&arrays, prior_, "prior", NPY_DOUBLE, 1, &n) : NULL;
-    double *dprior = prior ? py_output(&arrays, dprior_, "dprior", NPY_DOUBLE, 2, shape) : NULL;
-    if (!dprior)
+    double *prior = py_output(&arrays, prior_, "prior", NPY_DOUBLE, 1, &n);
+    double *dprior = py_output(&arrays, dprior_, "dprior", NPY_DOUBLE, 2, shape);
+    if (arrays.failed)
         return NULL;
     Py_BEGIN_ALLOW_THREADS
     hrnn_choice_prior((enum hrnn_choice_prior)model, &trials, shift, parameters, prior, dprior);
@@ -73,17 +73,16 @@ static PyObject *choice_likelihood(PyObject *module, PyObject *args)
         return NULL;
     npy_intp n = (npy_intp)trials.n, shape[2] = {-1, n}, n_scratch = (npy_intp)hrnn_choice_scratch();
     const double *prior = py_input(&arrays, prior_, "prior", NPY_DOUBLE, 1, &n);
-    const double *dprior = prior ? py_input(&arrays, dprior_, "dprior", NPY_DOUBLE, 2, shape) : NULL;
-    if (!dprior || py_check_range("dprior.shape[0]", shape[0], 0, 8))
-        return NULL;
+    const double *dprior = py_input(&arrays, dprior_, "dprior", NPY_DOUBLE, 2, shape);
+    py_within(&arrays, "dprior.shape[0]", shape[0], 0, 8);
     npy_intp k = (npy_intp)hrnn_choice_decision_parameters(&decision) + shape[0], square[2] = {k, k};
-    double *gradient = py_output(&arrays, gradient_, "gradient", NPY_DOUBLE, 1, &k), log_likelihood, *log_p = NULL;
-    double *outer = gradient ? py_output(&arrays, outer_, "outer", NPY_DOUBLE, 2, square) : NULL;
-    if (!outer || (log_p_ != Py_None && !(log_p = py_output(&arrays, log_p_, "log_p", NPY_DOUBLE, 1, &n))))
-        return NULL;
+    double *gradient = py_output(&arrays, gradient_, "gradient", NPY_DOUBLE, 1, &k);
+    double *outer = py_output(&arrays, outer_, "outer", NPY_DOUBLE, 2, square);
+    double *log_p = log_p_ == Py_None ? NULL : py_output(&arrays, log_p_, "log_p", NPY_DOUBLE, 1, &n);
     double *scratch = py_output(&arrays, scratch_, "scratch", NPY_DOUBLE, 1, &n_scratch);
-    if (!scratch)
+    if (arrays.failed)
         return NULL;
+    double log_likelihood;
     enum hrnn_status status;
     Py_BEGIN_ALLOW_THREADS
     status = hrnn_choice_likelihood(&py_state(module)->kernel, &trials, &decision, prior, (size_t)shape[0], dprior,
@@ -103,9 +102,9 @@ static PyObject *choice_p_right(PyObject *module, PyObject *args)
         return NULL;
     npy_intp n = (npy_intp)trials.n, n_scratch = (npy_intp)hrnn_choice_scratch();
     const double *prior = py_input(&arrays, prior_, "prior", NPY_DOUBLE, 1, &n);
-    double *p_right = prior ? py_output(&arrays, p_right_, "p_right", NPY_DOUBLE, 1, &n) : NULL;
-    double *scratch = p_right ? py_output(&arrays, scratch_, "scratch", NPY_DOUBLE, 1, &n_scratch) : NULL;
-    if (!scratch)
+    double *p_right = py_output(&arrays, p_right_, "p_right", NPY_DOUBLE, 1, &n);
+    double *scratch = py_output(&arrays, scratch_, "scratch", NPY_DOUBLE, 1, &n_scratch);
+    if (arrays.failed)
         return NULL;
     Py_BEGIN_ALLOW_THREADS
     hrnn_choice_p_right(&py_state(module)->kernel, &trials, &decision, prior, p_right, scratch);

@@ -8,10 +8,11 @@ static PyObject *elementwise(PyObject *args, const char *format, void (*function
     PyObject *x_, *out_;
     struct py_arrays arrays = {0};
     npy_intp n = -1;
-    const double *x;
-    double *out;
-    if (!PyArg_ParseTuple(args, format, &x_, &out_) || !(x = py_input(&arrays, x_, "x", NPY_DOUBLE, 1, &n)) ||
-        !(out = py_output(&arrays, out_, "out", NPY_DOUBLE, 1, &n)))
+    if (!PyArg_ParseTuple(args, format, &x_, &out_))
+        return NULL;
+    const double *x = py_input(&arrays, x_, "x", NPY_DOUBLE, 1, &n);
+    double *out = py_output(&arrays, out_, "out", NPY_DOUBLE, 1, &n);
+    if (arrays.failed)
         return NULL;
     if (n % HRNN_KERNEL_WIDTH) {
         PyErr_Format(PyExc_ValueError, "x.shape[0] must be a multiple of %d, got %zd", HRNN_KERNEL_WIDTH, n);
@@ -46,13 +47,13 @@ static PyObject *kernel_normal(PyObject *module, PyObject *args)
     PyObject *x_, *density_, *cumulative_;
     struct py_arrays arrays = {0};
     npy_intp n = -1;
-    const double *x;
-    double *density, *cumulative;
-    if (!PyArg_ParseTuple(args, "OOO:kernel_normal", &x_, &density_, &cumulative_) ||
-        !(x = py_input(&arrays, x_, "x", NPY_DOUBLE, 1, &n)) ||
-        !(density = py_output(&arrays, density_, "density", NPY_DOUBLE, 1, &n)) ||
-        !(cumulative = py_output(&arrays, cumulative_, "cumulative", NPY_DOUBLE, 1, &n)) ||
-        py_check_range("x.shape[0] modulo the width", n % HRNN_KERNEL_WIDTH, 0, 0))
+    if (!PyArg_ParseTuple(args, "OOO:kernel_normal", &x_, &density_, &cumulative_))
+        return NULL;
+    const double *x = py_input(&arrays, x_, "x", NPY_DOUBLE, 1, &n);
+    double *density = py_output(&arrays, density_, "density", NPY_DOUBLE, 1, &n);
+    double *cumulative = py_output(&arrays, cumulative_, "cumulative", NPY_DOUBLE, 1, &n);
+    py_within(&arrays, "x.shape[0] modulo the width", n % HRNN_KERNEL_WIDTH, 0, 0);
+    if (arrays.failed)
         return NULL;
     py_state(module)->kernel.normal((size_t)n, x, density, cumulative);
     Py_RETURN_NONE;
@@ -62,17 +63,16 @@ static PyObject *linalg_gemm(PyObject *Py_UNUSED(module), PyObject *args)
 {
     PyObject *A_, *B_, *C_;
     struct py_arrays arrays = {0};
-    npy_intp a[2] = {-1, -1}, b[2] = {-1, -1};
-    const double *A, *B;
-    double *C;
-    if (!PyArg_ParseTuple(args, "OOO:linalg_gemm", &A_, &B_, &C_) ||
-        !(A = py_input(&arrays, A_, "A", NPY_DOUBLE, 2, a)))
+    if (!PyArg_ParseTuple(args, "OOO:linalg_gemm", &A_, &B_, &C_))
         return NULL;
-    b[0] = a[1];
-    if (!(B = py_input(&arrays, B_, "B", NPY_DOUBLE, 2, b)))
-        return NULL;
+    npy_intp a[2] = {-1, -1};
+    const double *A = py_input(&arrays, A_, "A", NPY_DOUBLE, 2, a);
+    npy_intp b[2] = {a[1], -1};
+    const double *B = py_input(&arrays, B_, "B", NPY_DOUBLE, 2, b);
     npy_intp c[2] = {a[0], b[1]};
-    if (!(C = py_output(&arrays, C_, "C", NPY_DOUBLE, 2, c)) || py_check_range("size", c[0] | c[1] | a[1], 1, 1 << 20))
+    double *C = py_output(&arrays, C_, "C", NPY_DOUBLE, 2, c);
+    py_within(&arrays, "size", c[0] | c[1] | a[1], 1, 1 << 20);
+    if (arrays.failed)
         return NULL;
     Py_BEGIN_ALLOW_THREADS
     hrnn_linalg_gemm((size_t)c[0], (size_t)c[1], (size_t)a[1], 1, A, (size_t)a[1], B, (size_t)b[1], 0, C, (size_t)c[1]);
@@ -86,12 +86,13 @@ static PyObject *rng_normal(PyObject *module, PyObject *args)
     struct py_arrays arrays = {0};
     struct py_bitgen held;
     npy_intp n = -1;
-    double *out;
-    if (!PyArg_ParseTuple(args, "OO:rng_normal", &bit_generator, &out_) ||
-        !(out = py_output(&arrays, out_, "out", NPY_DOUBLE, 1, &n)) || py_bitgen_hold(bit_generator, &held))
+    if (!PyArg_ParseTuple(args, "OO:rng_normal", &bit_generator, &out_))
+        return NULL;
+    double *out = py_output(&arrays, out_, "out", NPY_DOUBLE, 1, &n);
+    if (arrays.failed || py_bitgen_hold(bit_generator, &held))
         return NULL;
     Py_BEGIN_ALLOW_THREADS
-    hrnn_rng_normal((struct hrnn_rng){held.bitgen, &py_state(module)->ziggurat}, (size_t)n, out);
+    hrnn_rng_normal(py_rng(module, &held), (size_t)n, out);
     Py_END_ALLOW_THREADS
     py_bitgen_release(&held);
     Py_RETURN_NONE;

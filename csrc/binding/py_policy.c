@@ -8,8 +8,11 @@ static PyObject *policy_grid(PyObject *Py_UNUSED(module), PyObject *args)
     double spacing;
     struct py_arrays arrays = {0};
     struct hrnn_task task;
-    if (!PyArg_ParseTuple(args, "Oid:policy_grid", &task_, &evidence, &spacing) || py_task(&arrays, task_, &task) ||
-        py_check_range("evidence", evidence, 0, HRNN_EVIDENCE_COUNT - 1))
+    if (!PyArg_ParseTuple(args, "Oid:policy_grid", &task_, &evidence, &spacing))
+        return NULL;
+    py_task(&arrays, task_, &task);
+    py_within(&arrays, "evidence", evidence, 0, HRNN_EVIDENCE_COUNT - 1);
+    if (arrays.failed)
         return NULL;
     struct hrnn_policy_grid grid = hrnn_policy_grid_of(&task, (enum hrnn_evidence)evidence, spacing);
     return Py_BuildValue("ddnn", grid.low, grid.spacing, (Py_ssize_t)grid.n_left, (Py_ssize_t)grid.n_right);
@@ -66,8 +69,8 @@ static PyObject *policy_solve(PyObject *module, PyObject *args)
     npy_intp shape[3] = {task.n_obs_max - 1, (npy_intp)grid.n_left, (npy_intp)grid.n_right};
     npy_intp n_scratch = (npy_intp)hrnn_policy_solve_scratch(&task, &grid);
     double *wait = py_output(&arrays, wait_, "wait", NPY_DOUBLE, 3, shape);
-    double *scratch = wait ? py_output(&arrays, scratch_, "scratch", NPY_DOUBLE, 1, &n_scratch) : NULL;
-    if (!scratch)
+    double *scratch = py_output(&arrays, scratch_, "scratch", NPY_DOUBLE, 1, &n_scratch);
+    if (arrays.failed)
         return NULL;
     Py_BEGIN_ALLOW_THREADS
     value = hrnn_policy_solve(&believer, &grid, prior, rho, wait, scratch);

@@ -6,12 +6,12 @@ static PyObject *task_block_law(PyObject *Py_UNUSED(module), PyObject *args)
     PyObject *task_, *pmf_, *hazard_;
     struct py_arrays arrays = {0};
     struct hrnn_task task;
-    double *pmf, *hazard;
     if (!PyArg_ParseTuple(args, "OOO:task_block_law", &task_, &pmf_, &hazard_) || py_task(&arrays, task_, &task))
         return NULL;
     npy_intp n = task.block_max + 1;
-    if (!(pmf = py_output(&arrays, pmf_, "pmf", NPY_DOUBLE, 1, &n)) ||
-        !(hazard = py_output(&arrays, hazard_, "hazard", NPY_DOUBLE, 1, &n)))
+    double *pmf = py_output(&arrays, pmf_, "pmf", NPY_DOUBLE, 1, &n);
+    double *hazard = py_output(&arrays, hazard_, "hazard", NPY_DOUBLE, 1, &n);
+    if (arrays.failed)
         return NULL;
     hrnn_task_block_pmf(&task, pmf);
     hrnn_task_block_hazard(&task, pmf, hazard);
@@ -25,13 +25,15 @@ static PyObject *task_sample_lengths(PyObject *module, PyObject *args)
     struct py_bitgen held;
     struct hrnn_task task;
     npy_intp n = -1;
-    int64_t *length, total;
+    int64_t total;
     if (!PyArg_ParseTuple(args, "OOO:task_sample_lengths", &task_, &bit_generator, &length_) ||
-        py_task(&arrays, task_, &task) || !(length = py_output(&arrays, length_, "length", NPY_INT64, 1, &n)) ||
-        py_bitgen_hold(bit_generator, &held))
+        py_task(&arrays, task_, &task))
+        return NULL;
+    int64_t *length = py_output(&arrays, length_, "length", NPY_INT64, 1, &n);
+    if (arrays.failed || py_bitgen_hold(bit_generator, &held))
         return NULL;
     Py_BEGIN_ALLOW_THREADS
-    total = hrnn_task_sample_lengths(&task, (struct hrnn_rng){held.bitgen, &py_state(module)->ziggurat}, (size_t)n, length);
+    total = hrnn_task_sample_lengths(&task, py_rng(module, &held), (size_t)n, length);
     Py_END_ALLOW_THREADS
     py_bitgen_release(&held);
     return PyLong_FromLongLong(total);
@@ -41,37 +43,43 @@ static PyObject *task_sample_trials(PyObject *module, PyObject *args)
 {
     PyObject *task_, *bit_generator, *noise_generator, *block_side_, *side_, *strength_, *observations_;
     struct py_arrays arrays = {0};
-    struct py_bitgen held, noise;
+    struct py_bitgen held = {0}, noise = {0};
     struct hrnn_task task;
-    npy_intp n = -1;
-    const int8_t *block_side;
-    int8_t *side;
-    double *strength, *observations;
+    PyObject *result = NULL;
     if (!PyArg_ParseTuple(args, "OOOOOOO:task_sample_trials", &task_, &bit_generator, &noise_generator, &block_side_,
                           &side_, &strength_, &observations_) ||
-        py_task(&arrays, task_, &task) || !(block_side = py_input(&arrays, block_side_, "block_side", NPY_INT8, 1, &n)))
+        py_task(&arrays, task_, &task))
         return NULL;
+    npy_intp n = -1;
+    const int8_t *block_side = py_input(&arrays, block_side_, "block_side", NPY_INT8, 1, &n);
     npy_intp shape[3] = {n, task.n_obs_max, 2};
-    if (!(side = py_output(&arrays, side_, "side", NPY_INT8, 1, &n)) ||
-        !(strength = py_output(&arrays, strength_, "strength", NPY_DOUBLE, 1, &n)) ||
-        !(observations = py_output(&arrays, observations_, "observations", NPY_DOUBLE, 3, shape)) ||
-        py_bitgen_hold(bit_generator, &held))
-        return NULL;
+    int8_t *side = py_output(&arrays, side_, "side", NPY_INT8, 1, &n);
+    double *strength = py_output(&arrays, strength_, "strength", NPY_DOUBLE, 1, &n);
+    double *observations = py_output(&arrays, observations_, "observations", NPY_DOUBLE, 3, shape);
     int shared = noise_generator == Py_None || noise_generator == bit_generator; /* one stream, one lock */
-    if (!shared && py_bitgen_hold(noise_generator, &noise)) {
-        py_bitgen_release(&held);
-        return NULL;
-    }
-    const struct hrnn_ziggurat *ziggurat = &py_state(module)->ziggurat;
+    if (arrays.failed || py_bitgen_hold(bit_generator, &held) || (!shared && py_bitgen_hold(noise_generator, &noise)))
+        goto release;
+    struct hrnn_rng rng = py_rng(module, &held), noise_rng = py_rng(module, shared ? &held : &noise);
     Py_BEGIN_ALLOW_THREADS
-    hrnn_task_sample_trials(&task, (struct hrnn_rng){held.bitgen, ziggurat}, (size_t)n, block_side, side, strength);
-    hrnn_task_sample_observations(&task, (struct hrnn_rng){shared ? held.bitgen : noise.bitgen, ziggurat}, (size_t)n, side, strength,
-                                  observations);
+    hrnn_task_sample_trials(&task, rng, (size_t)n, block_side, side, strength);
+    hrnn_task_sample_observations(&task, noise_rng, (size_t)n, side, strength, observations);
     Py_END_ALLOW_THREADS
-    if (!shared)
-        py_bitgen_release(&noise);
+    result = Py_NewRef(Py_None);
+release:
+    py_bitgen_release(&noise);
     py_bitgen_release(&held);
-    Py_RETURN_NONE;
+    return result;
+}
+
+/* Do blocks of these lengths, after the unbiased start, fit into `room` trials? */
+static void check_lengths(struct py_arrays *arrays, npy_intp n_blocks, const int64_t *length, Py_ssize_t room)
+{
+    for (npy_intp i = 0; i < n_blocks && room >= 0; i++)
+        room = length[i] < 0 || length[i] > room ? -1 : room - (Py_ssize_t)length[i];
+    if (room < 0) {
+        PyErr_SetString(PyExc_ValueError, "length must be >= 0 and its blocks fit into the arrays");
+        py_fail(arrays);
+    }
 }
 
 /* Lengths of the blocks of one session, and then the session itself from trial `first` of the arrays on. */
@@ -88,38 +96,32 @@ static PyObject *task_sample_session(PyObject *module, PyObject *args)
         py_task(&arrays, task_, &task))
         return NULL;
     const int64_t *length = py_input(&arrays, length_, "length", NPY_INT64, 1, &n_blocks);
-    int8_t *block_side = length ? py_output(&arrays, block_side_, "block_side", NPY_INT8, 1, &n) : NULL;
-    int8_t *side = block_side ? py_output(&arrays, side_, "side", NPY_INT8, 1, &n) : NULL;
-    double *strength = side ? py_output(&arrays, strength_, "strength", NPY_DOUBLE, 1, &n) : NULL;
+    int8_t *block_side = py_output(&arrays, block_side_, "block_side", NPY_INT8, 1, &n);
+    int8_t *side = py_output(&arrays, side_, "side", NPY_INT8, 1, &n);
+    double *strength = py_output(&arrays, strength_, "strength", NPY_DOUBLE, 1, &n);
     npy_intp shape[3] = {n, task.n_obs_max, 2};
-    double *observations = strength ? py_output(&arrays, observations_, "observations", NPY_DOUBLE, 3, shape) : NULL;
-    if (!observations || py_check_range("first", first, 0, n))
-        return NULL;
-    Py_ssize_t room = n - first - (Py_ssize_t)task.n_unbiased;
-    for (npy_intp i = 0; i < n_blocks && room >= 0; i++)
-        room = length[i] < 0 || length[i] > room ? -1 : room - (Py_ssize_t)length[i];
-    if (room < 0) {
-        PyErr_SetString(PyExc_ValueError, "length must be >= 0 and its blocks fit into the arrays");
-        return NULL;
-    }
-    if (py_bitgen_hold(bit_generator, &held))
+    double *observations = py_output(&arrays, observations_, "observations", NPY_DOUBLE, 3, shape);
+    py_within(&arrays, "first", first, 0, n);
+    if (!arrays.failed)
+        check_lengths(&arrays, n_blocks, length, n - first - (Py_ssize_t)task.n_unbiased);
+    if (arrays.failed || py_bitgen_hold(bit_generator, &held))
         return NULL;
     Py_BEGIN_ALLOW_THREADS
-    hrnn_task_sample_session(&task, (struct hrnn_rng){held.bitgen, &py_state(module)->ziggurat}, (size_t)n_blocks, length,
-                             block_side + first, side + first, strength + first,
-                             observations + 2 * first * (Py_ssize_t)task.n_obs_max);
+    hrnn_task_sample_session(&task, py_rng(module, &held), (size_t)n_blocks, length, block_side + first, side + first,
+                             strength + first, observations + 2 * first * (Py_ssize_t)task.n_obs_max);
     Py_END_ALLOW_THREADS
     py_bitgen_release(&held);
     Py_RETURN_NONE;
 }
 
-/* The place of a session in progress from and to an array [trial, step, feedback]. */
-static int place_of(const struct hrnn_sessions *sessions, const double *values, struct hrnn_place *place)
+/* The place of a session in progress from an array [trial, step, feedback]; nowhere after a failure. */
+static struct hrnn_place place_of(struct py_arrays *arrays, const struct hrnn_sessions *sessions, const double *values)
 {
-    if (py_check_range("place[0]", (Py_ssize_t)values[0], 0, (Py_ssize_t)sessions->n_trials - 1))
-        return -1;
-    *place = (struct hrnn_place){(size_t)values[0], (size_t)values[1], values[2]};
-    return 0;
+    if (!arrays->failed)
+        py_within(arrays, "place[0]", (Py_ssize_t)values[0], 0, (Py_ssize_t)sessions->n_trials - 1);
+    if (arrays->failed)
+        return (struct hrnn_place){0};
+    return (struct hrnn_place){(size_t)values[0], (size_t)values[1], values[2]};
 }
 
 static PyObject *task_observe(PyObject *Py_UNUSED(module), PyObject *args)
@@ -128,14 +130,15 @@ static PyObject *task_observe(PyObject *Py_UNUSED(module), PyObject *args)
     struct py_arrays arrays = {0};
     struct hrnn_task task;
     struct hrnn_sessions sessions;
-    struct hrnn_place place;
     npy_intp three = 3;
-    double *values, *x;
     if (!PyArg_ParseTuple(args, "OOOO:task_observe", &task_, &sessions_, &place_, &x_) ||
-        py_task(&arrays, task_, &task) || py_sessions(&arrays, sessions_, &task, &sessions) ||
-        !(values = py_output(&arrays, place_, "place", NPY_DOUBLE, 1, &three)) ||
-        !(x = py_output(&arrays, x_, "x", NPY_DOUBLE, 1, &three)) || place_of(&sessions, values, &place) ||
-        py_check_range("place[1]", (Py_ssize_t)place.step, 0, (Py_ssize_t)(task.n_blank + task.n_obs_max - 1)))
+        py_task(&arrays, task_, &task) || py_sessions(&arrays, sessions_, &task, &sessions))
+        return NULL;
+    const double *values = py_output(&arrays, place_, "place", NPY_DOUBLE, 1, &three);
+    double *x = py_output(&arrays, x_, "x", NPY_DOUBLE, 1, &three);
+    struct hrnn_place place = place_of(&arrays, &sessions, values);
+    py_within(&arrays, "place[1]", (Py_ssize_t)place.step, 0, (Py_ssize_t)(task.n_blank + task.n_obs_max - 1));
+    if (arrays.failed)
         return NULL;
     hrnn_task_observe(&task, &sessions, &place, x);
     Py_RETURN_NONE;
@@ -147,45 +150,23 @@ static PyObject *task_act(PyObject *Py_UNUSED(module), PyObject *args)
     struct py_arrays arrays = {0};
     struct hrnn_task task;
     struct hrnn_sessions sessions;
-    struct hrnn_place place;
     npy_intp three = 3;
-    double *values, margin;
+    double margin;
     if (!PyArg_ParseTuple(args, "OOdOOO:task_act", &task_, &sessions_, &margin, &place_, &choice_, &n_obs_) ||
         py_task(&arrays, task_, &task) || py_sessions(&arrays, sessions_, &task, &sessions))
         return NULL;
     npy_intp n = (npy_intp)sessions.n_trials;
     int8_t *choice = py_output(&arrays, choice_, "choice", NPY_INT8, 1, &n);
-    int64_t *n_obs = choice ? py_output(&arrays, n_obs_, "n_obs", NPY_INT64, 1, &n) : NULL;
-    if (!n_obs || !(values = py_output(&arrays, place_, "place", NPY_DOUBLE, 1, &three)) ||
-        place_of(&sessions, values, &place))
+    int64_t *n_obs = py_output(&arrays, n_obs_, "n_obs", NPY_INT64, 1, &n);
+    double *values = py_output(&arrays, place_, "place", NPY_DOUBLE, 1, &three);
+    struct hrnn_place place = place_of(&arrays, &sessions, values);
+    if (arrays.failed)
         return NULL;
     hrnn_task_act(&task, &sessions, hrnn_task_bound(&task), margin, &place, choice, n_obs);
     values[0] = (double)place.trial;
     values[1] = (double)place.step;
     values[2] = place.feedback;
     Py_RETURN_NONE;
-}
-
-static PyObject *task_integrate(PyObject *Py_UNUSED(module), PyObject *args)
-{
-    PyObject *task_, *sessions_, *choice_, *n_obs_;
-    struct py_arrays arrays = {0};
-    struct hrnn_task task;
-    struct hrnn_sessions sessions;
-    double gain;
-    if (!PyArg_ParseTuple(args, "OOdOO:task_integrate", &task_, &sessions_, &gain, &choice_, &n_obs_) ||
-        py_task(&arrays, task_, &task) || py_sessions(&arrays, sessions_, &task, &sessions))
-        return NULL;
-    npy_intp n = (npy_intp)sessions.n_trials;
-    int8_t *choice = py_output(&arrays, choice_, "choice", NPY_INT8, 1, &n);
-    int64_t *n_obs = choice ? py_output(&arrays, n_obs_, "n_obs", NPY_INT64, 1, &n) : NULL;
-    size_t n_steps;
-    if (!n_obs)
-        return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    n_steps = hrnn_task_integrate(&task, &sessions, gain, choice, n_obs);
-    Py_END_ALLOW_THREADS
-    return PyLong_FromSize_t(n_steps);
 }
 
 PyMethodDef py_task_methods[] = {
@@ -196,8 +177,6 @@ PyMethodDef py_task_methods[] = {
     {"task_sample_session", task_sample_session, METH_VARARGS,
      "task_sample_session(task, bit_generator, length, first, block_side, side, strength, observations)."},
     {"task_observe", task_observe, METH_VARARGS, "task_observe(task, sessions, place, x)."},
-    {"task_integrate", task_integrate, METH_VARARGS,
-     "task_integrate(task, sessions, gain, choice, n_obs): number of steps of the simplest agent."},
     {"task_act", task_act, METH_VARARGS, "task_act(task, sessions, margin, place, choice, n_obs)."},
     {NULL, NULL, 0, NULL},
 };

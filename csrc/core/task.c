@@ -84,19 +84,3 @@ void hrnn_task_sample_session(const struct hrnn_task *task, struct hrnn_rng rng,
 }
 
 double hrnn_task_bound(const struct hrnn_task *task) { return log(task->threshold / (1 - task->threshold)); }
-
-size_t hrnn_task_integrate(const struct hrnn_task *task, const struct hrnn_sessions *sessions, double gain,
-                           int8_t *choice, int64_t *n_obs)
-{
-    struct hrnn_place place = {0};
-    double bound = hrnn_task_bound(task), x[HRNN_INPUTS], sum = 0;
-    size_t n_steps = 0;
-    for (; place.trial < sessions->n_trials; n_steps++) {
-        if (place.step == 0)
-            sum = 0;
-        hrnn_task_observe(task, sessions, &place, x);
-        sum += x[1] - x[0];
-        hrnn_task_act(task, sessions, bound, gain * sum, &place, choice, n_obs);
-    }
-    return n_steps;
-}

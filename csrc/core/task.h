@@ -113,9 +113,4 @@ static inline void hrnn_task_act(const struct hrnn_task *task, const struct hrnn
     place->step = 0;
 }
 
-/* The simplest agent, all trials long: its log odds are gain times the sum of o^R - o^L in the trial. Returns the
-   number of steps. */
-size_t hrnn_task_integrate(const struct hrnn_task *task, const struct hrnn_sessions *sessions, double gain,
-                           int8_t *choice /* (R,) */, int64_t *n_obs /* (R,) */);
-
 #endif

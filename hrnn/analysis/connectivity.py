@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 
-from hrnn.analysis.dynamics import step
 from hrnn.analysis.representation import run_of, states_before, states_of
 from hrnn.base.arguments import generator, whole_number
 from hrnn.network import check_network
@@ -247,7 +246,7 @@ def low_rank(net, run, rank):
     spread = 0.0
     for first in range(0, len(before), ROWS_AT_ONCE):
         rows = slice(first, first + ROWS_AT_ONCE)
-        left += ((run.hidden[rows] - step(cut, before[rows], run.inputs[rows])) ** 2).sum()
+        left += ((run.hidden[rows] - cut.step(before[rows], run.inputs[rows])) ** 2).sum()
         spread += ((run.hidden[rows] - mean) ** 2).sum()
     choice = rollout(cut, run.sessions, hidden=False).choice
     return {"r2": float(1 - left / spread), "agreement": float((choice == run.choice).mean())}

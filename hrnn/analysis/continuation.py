@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 
-from hrnn.analysis.dynamics import jacobian, step
 from hrnn.base.arguments import real_array, real_number, whole_number
 from hrnn.network import check_network
 
@@ -98,7 +97,7 @@ def continuation(net, start, *, x, along, low, high, step_size=0.05, max_points=
     low = real_number(low, "low", -np.inf, 0, "]")
     high = real_number(high, "high", 0, np.inf, "[")
     step_size = real_number(step_size, "step_size", 0, np.inf, "")
-    if np.linalg.norm(step(net, start, x) - start) > 1e-8:
+    if np.linalg.norm(net.step(start, x) - start) > 1e-8:
         raise ValueError("start must be a fixed point under x")
     follow = _Follower(net, x, along, step_size, whole_number(max_points, "max_points"), low, high)
     forth, closed = follow.run(np.r_[start, 0.0], 1)
@@ -135,17 +134,12 @@ class _Follower:
     high: float
 
     def residual(self, y):
-        """f = tanh(W h + U (x + value along) + b) - h at y = (h, value).
-
-        And its derivative (N, N + 1).
-        """
-        net = self.net
+        """f = F(h, x + value along) - h at y = (h, value), and its derivative (N, N + 1)."""
         h = y[:-1]
-        u = np.tanh(net.W @ h + net.U @ (self.x + y[-1] * self.along) + net.b)
-        gain = (1 - u**2)[:, None]
-        return u - h, np.hstack(
-            [gain * net.W - np.eye(len(h)), gain * (net.U @ self.along)[:, None]]
-        )
+        x = self.x + y[-1] * self.along
+        by_state = self.net.jacobian(h, x) - np.eye(len(h))
+        by_value = self.net.input_jacobian(h, x) @ self.along
+        return self.net.step(h, x) - h, np.hstack([by_state, by_value[:, None]])
 
     def tangent(self, derivative, before):
         """Unit vector of the branch, on the side of the one before."""
@@ -201,7 +195,7 @@ class _Follower:
     def branch(self, ys):
         import pandas as pd
 
-        values = np.linalg.eigvals(jacobian(self.net, ys[:, :-1], self.x + ys[:, -1:] * self.along))
+        values = np.linalg.eigvals(self.net.jacobian(ys[:, :-1], self.x + ys[:, -1:] * self.along))
         moduli = np.abs(values).max(1)
         ahead = np.gradient(ys, axis=0)
         tests = np.array([self.tests(y, t) for y, t in zip(ys, ahead, strict=True)])
@@ -240,7 +234,7 @@ class _Follower:
 
     def eigenvalues(self, y):
         """Of the map's Jacobian at y = (h, value)."""
-        return np.linalg.eigvals(jacobian(self.net, y[:-1], self.x + y[-1] * self.along))
+        return np.linalg.eigvals(self.net.jacobian(y[:-1], self.x + y[-1] * self.along))
 
     def happens(self, kind, y):
         """Whether a change of sign near y is a bifurcation: that of a neutral saddle is none."""

@@ -7,7 +7,6 @@ Numbers 4 to 15 of docs/defects.md. Facts about the published code, not its text
 
 import numpy as np
 
-from hrnn.analysis.dynamics import step
 from hrnn.analysis.integration import movement
 from hrnn.analysis.representation import angle, pca, states_of
 from hrnn.base.arguments import generator, real_array, whole_number
@@ -65,14 +64,13 @@ def first_order_search(net, *, x, starts, n_steps=FIRST_ORDER_STEPS, rate=FIRST_
     mean = 0.0
     square = 0.0
     for t in range(1, whole_number(n_steps, "n_steps") + 1):
-        u = np.tanh(h @ net.W.T + np.asarray(x) @ net.U.T + net.b)
-        gap = net.leak * (u - h)
-        gradient = net.leak * (((1 - u**2) * gap) @ net.W - gap)
+        gap = net.step(h, x) - h
+        gradient = net.pull_back(h, x, gap) - gap
         gradient /= np.maximum(np.linalg.norm(gap, axis=1, keepdims=True), 1e-12)
         mean = 0.9 * mean + 0.1 * gradient
         square = 0.999 * square + 0.001 * gradient**2
         h = h - rate * (mean / (1 - 0.9**t)) / (np.sqrt(square / (1 - 0.999**t)) + 1e-8)
-    return h, np.linalg.norm(step(net, h, x) - h, axis=1)
+    return h, np.linalg.norm(net.step(h, x) - h, axis=1)
 
 
 def difference_order(states, session, *, n_orders=20):

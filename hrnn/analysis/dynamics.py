@@ -46,32 +46,13 @@ def _inputs(x):
 
 
 def step(net, h, x):
-    """One step of the map from states h (..., N) under inputs x (..., 3).
-
-    Examples
-    --------
-    >>> import hrnn
-    >>> net = hrnn.Network.init("tanh", n_hidden=4, rng=0)
-    >>> hrnn.dynamics.step(net, np.zeros((5, 4)), [0, 0, 0]).shape
-    (5, 4)
-    """
-    return (1 - net.leak) * h + net.leak * np.tanh(h @ net.W.T + np.asarray(x) @ net.U.T + net.b)
+    """One step of the map: `Network.step`."""
+    return net.step(h, x)
 
 
 def jacobian(net, h, x):
-    """dF/dh at states h (..., N) under inputs x (..., 3), (..., N, N).
-
-    (1 - leak) 1 + leak diag(1 - tanh²a) W.
-
-    Examples
-    --------
-    >>> import hrnn
-    >>> net = hrnn.Network.init("tanh", n_hidden=4, rng=0)
-    >>> hrnn.dynamics.jacobian(net, np.zeros(4), [0, 0, 0]).shape
-    (4, 4)
-    """
-    gain = 1 - np.tanh(h @ net.W.T + np.asarray(x) @ net.U.T + net.b) ** 2
-    return (1 - net.leak) * np.eye(net.n_hidden) + net.leak * gain[..., None] * net.W
+    """Derivative of a step with respect to the state: `Network.jacobian`."""
+    return net.jacobian(h, x)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -209,7 +190,7 @@ def fixed_points(net, *, x, starts, n_threads=1):
     )
     points = ended[m, i]
     at = x[m]
-    moduli = np.linalg.eigvals(jacobian(net, points, at))
+    moduli = np.linalg.eigvals(net.jacobian(points, at))
     moduli = np.take_along_axis(
         moduli, np.argsort(-np.abs(moduli), axis=1, kind="stable"), 1
     ).astype(complex)
@@ -438,16 +419,10 @@ def _ball(net, point, x):
     """
     from scipy.linalg import cholesky, solve_discrete_lyapunov
 
-    J = jacobian(net, point, x)
+    J = net.jacobian(point, x)
     P = solve_discrete_lyapunov(J.T, np.eye(net.n_hidden))
     R = cholesky(P, lower=True)
     singular = np.linalg.svd(R, compute_uv=False)
     gap = 1 - np.sqrt(1 - 1 / singular[0] ** 2)
-    bend = (
-        net.leak
-        * 4
-        / (3 * np.sqrt(3))
-        * np.linalg.norm(net.W, 2)
-        * np.linalg.norm(net.W, axis=1).max()
-    )
+    bend = net.jacobian_lipschitz()
     return R, gap * singular[-1] ** 2 / (bend * singular[0]) if bend else np.inf

@@ -12,7 +12,6 @@ import itertools
 
 import numpy as np
 
-from hrnn.analysis.dynamics import jacobian
 from hrnn.analysis.representation import run_of, states_before, states_of, stimulus_readout
 from hrnn.base.arguments import generator, one_of, real_array, whole_number
 from hrnn.statistics.projections import Moments, estimate, resampled_together
@@ -583,7 +582,7 @@ def gradient_flow(net, run, *, n_back=200, n_steps=200, rng=0):
     norms = []
     for k in range(n_back + 1):
         norms.append(np.linalg.norm(gradient, axis=1))
-        J = jacobian(net, before[t - k], run.inputs[t - k])
+        J = net.jacobian(before[t - k], run.inputs[t - k])
         gradient = np.einsum("ti,tij->tj", gradient, J)
     norms = np.array(norms) / np.maximum(norms[0], 1e-300)
     low, median, high = np.quantile(norms, [0.25, 0.5, 0.75], axis=1)

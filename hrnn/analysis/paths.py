@@ -10,7 +10,6 @@ import dataclasses
 
 import numpy as np
 
-from hrnn.analysis.dynamics import jacobian, step
 from hrnn.base.arguments import real_array, real_number, whole_number
 from hrnn.network import check_network
 
@@ -113,7 +112,7 @@ def path_between(net, found, *, x, axis=None, n_states=N_STATES):
     states = np.linspace(*found.points[ends], n_states)
     still = False
     for _ in range(MAX_SWEEPS):
-        moved = _spread(step(net, states, x), n_states)
+        moved = _spread(net.step(states, x), n_states)
         shift = np.abs(moved - states).max()
         states = moved
         if shift < SWEEP_TOLERANCE:
@@ -140,10 +139,10 @@ def _measure(net, states, x, ends, still):
     """Path of a chain of states that stands still, or does not."""
     tangent = np.gradient(states, axis=0)
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
-    J = jacobian(net, states, x)
+    J = net.jacobian(states, x)
     across = np.eye(net.n_hidden) - tangent[:, :, None] * tangent[:, None]
     contraction = np.abs(np.linalg.eigvals(across @ J @ across)).max(1)
-    drift = ((step(net, states, x) - states) * tangent).sum(1)
+    drift = ((net.step(states, x) - states) * tangent).sum(1)
     return Path(
         states=states,
         arclength=_arclength(states),
@@ -199,13 +198,13 @@ def unstable_manifold(net, found, row, *, distance=1e-3, n_steps=400):
         for sign in (-1, 1)
     ]
     for _ in range(whole_number(n_steps, "n_steps")):
-        orbits = [np.vstack([orbit, step(net, orbit[-1], found.x[row])]) for orbit in orbits]
+        orbits = [np.vstack([orbit, net.step(orbit[-1], found.x[row])]) for orbit in orbits]
     return orbits
 
 
 def slowest_direction(net, found, row):
     """Right eigenvector (N,) of the largest modulus at a point; its real part, if it is complex."""
-    values, vectors = np.linalg.eig(jacobian(net, found.points[row], found.x[row]))
+    values, vectors = np.linalg.eig(net.jacobian(found.points[row], found.x[row]))
     direction = vectors[:, np.abs(values).argmax()].real
     return direction / np.linalg.norm(direction)
 
@@ -225,7 +224,7 @@ def eigenvectors(net, point, x):
     """
     check_network(net)
     values, right = np.linalg.eig(
-        jacobian(net, real_array(point, "point", (1,)), np.asarray(x, float))
+        net.jacobian(real_array(point, "point", (1,)), np.asarray(x, float))
     )
     order = np.argsort(-np.abs(values), kind="stable")
     right = right[:, order]

@@ -16,7 +16,6 @@ import functools
 import numpy as np
 
 from hrnn.analysis import representation
-from hrnn.analysis.dynamics import step
 from hrnn.base.arguments import generator, real_array, real_number, whole_number
 from hrnn.network import Network
 from hrnn.rollout import rollout
@@ -574,7 +573,7 @@ def _horizon(student, z, before, run, sessions, rng):
     state = before[t]
     rows = []
     for k in range(HORIZONS):
-        state = step(student, state, run.inputs[t + k])
+        state = student.step(state, run.inputs[t + k])
         rms = lambda v: float(np.sqrt((v**2).sum(1).mean()))  # noqa: E731
         rows.append(
             {"steps": k + 1, "error": rms(z[t + k] - state), "baseline": rms(z[t + k] - before[t])}

@@ -384,7 +384,7 @@ def portraits(figure, found, anatomy):
         visited = visited[np.linspace(0, len(visited) - 1, N_VISITED).astype(int)]
         edge = 1.05 * np.abs(visited).max()
         grid = np.stack(np.meshgrid(*[np.linspace(-edge, edge, GRID)] * 2), -1).reshape(-1, 2)
-        moved = to_plane(dynamics.step(net, to_states(grid), NO_INPUT)) - grid
+        moved = to_plane(net.step(to_states(grid), NO_INPUT)) - grid
         ax.plot(*visited.T, ".", color=PALE, ms=1.5, mew=0, rasterized=True)
         colour = {"teacher": look("network")[0], "radd": RADD[0]}.get(name, GREY)
         ax.quiver(

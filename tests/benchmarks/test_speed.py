@@ -79,33 +79,6 @@ def test_two_threads(benchmark, n_hidden, n_sessions):
     show(benchmark, N=n_hidden, speedup=one / two)
 
 
-def test_sampling_and_task(benchmark):
-    """Sessions sampled and run through by the simplest agent.
-
-    An integrator that stops as early as a trained network.
-    """
-    task = hrnn.Task()
-
-    def work(gain):
-        sessions = task.sample(n_blocks=1000, rng=0)
-        choice = np.empty(sessions.n_trials, np.int8)
-        n_obs = np.empty(sessions.n_trials, np.int64)
-        return _core.task_integrate(
-            task._tuple, sessions._tuple, gain, choice, n_obs
-        ), sessions.n_trials
-
-    benchmark.pedantic(lambda: None, rounds=1)
-    for gain in (2.0, 0.0):
-        taken = seconds(lambda gain=gain: work(gain), 9)
-        (n_steps, n_trials) = work(gain)
-        show(
-            benchmark,
-            steps_per_trial=n_steps / n_trials,
-            M_steps_per_second=n_steps / taken / 1e6,
-            ns_per_trial=taken / n_trials * 1e9,
-        )
-
-
 def test_agents(benchmark):
     """The filter also in one long session.
 
