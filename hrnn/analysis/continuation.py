@@ -263,7 +263,7 @@ class _Follower:
         """Table of the bifurcations along the points ys (L, N + 1)."""
         import pandas as pd
 
-        ahead = np.gradient(ys, axis=0)
+        ahead = np.asarray(np.gradient(ys, axis=0))
         tests = np.array([self.tests(y, t) for y, t in zip(ys, ahead, strict=True)])
         rows = []
         for k, kind in enumerate(KINDS):

@@ -298,7 +298,7 @@ def _is_line(path: Path, holding: NDArray[np.float64], n_steps: int) -> bool:
 
 def _kind(numbers: dict[str, float], line: bool, n_points: int) -> str:
     """Word for the numbers; line: whether the slow states are one path."""
-    n_states = numbers["n_stable"] + numbers["n_neutral"]
+    n_states = int(numbers["n_stable"] + numbers["n_neutral"])
     if numbers["kept_simulated"] < HALF:
         return FORGETTING[min(n_states, 3)]
     if line:

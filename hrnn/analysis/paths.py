@@ -9,7 +9,7 @@ Vanden-Eijnden 2007); if it does not, it crosses a repeller and is no path.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -285,13 +285,13 @@ def slowest_direction(net: Network, found: FixedPoints, row: int) -> NDArray[np.
         Right eigenvector of unit length; its real part, if it is complex.
     """
     values, vectors = np.linalg.eig(net.jacobian(found.points[row], found.x[row]))
-    direction = vectors[:, np.abs(values).argmax()].real
+    direction = np.real(vectors[:, np.abs(values).argmax()])
     return direction / np.linalg.norm(direction)
 
 
 def eigenvectors(
     net: Network, point: ArrayLike, x: ArrayLike
-) -> tuple[NDArray[np.complex128], NDArray[np.complex128], NDArray[np.complex128]]:
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Eigenvalues and eigenvectors of the Jacobian at a state.
 
     Parameters
