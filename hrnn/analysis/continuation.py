@@ -185,7 +185,8 @@ class _Follower:
 
     def input(self, y: NDArray[np.float64]) -> NDArray[np.float64]:
         """Input (..., 3) at points y (..., N + 1)."""
-        return self.x + y[..., -1:] * self.along
+        value = y[..., -1:]
+        return self.x + value * self.along
 
     def residual(self, y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Residual F(h, x + value · along) - h at y, and its derivative (N, N + 1)."""
@@ -255,8 +256,8 @@ class _Follower:
 
     def branch(self, ys: NDArray[np.float64]) -> Branch:
         """Branch of the points ys (L, N + 1), with its bifurcations."""
-        values = np.linalg.eigvals(self.net.jacobian(ys[:, :-1], self.input(ys)))
-        moduli = np.abs(values).max(1)
+        J = self.net.jacobian(ys[:, :-1], self.input(ys))
+        moduli = np.abs(np.linalg.eigvals(J)).max(1)
         return Branch(ys[:, -1], ys[:, :-1], moduli, moduli < 1, self.bifurcations(ys))
 
     def bifurcations(self, ys: NDArray[np.float64]) -> pd.DataFrame:
@@ -292,7 +293,8 @@ class _Follower:
 
     def eigenvalues(self, y: NDArray[np.float64]) -> NDArray[np.complex128]:
         """Eigenvalues of the map's Jacobian at y."""
-        return np.linalg.eigvals(self.net.jacobian(y[:-1], self.input(y)))
+        J = self.net.jacobian(y[:-1], self.input(y))
+        return np.linalg.eigvals(J)
 
     def happens(self, kind: str, y: NDArray[np.float64]) -> bool:
         """Whether a change of sign near y is a bifurcation: that of a neutral saddle is none."""

@@ -651,7 +651,8 @@ def prior_log_odds(block: NDArray[np.float64], p_block: float) -> NDArray[np.flo
     >>> prior_log_odds(np.array([0.0, 100.0]), 0.8).round(6).tolist()
     [0.0, 1.386294]
     """
-    return log_odds(0.5 + (p_block - 0.5) * np.tanh(block / 2))
+    towards_right = np.tanh(block / 2)  # P(right block) - P(left block)
+    return log_odds(0.5 + (p_block - 0.5) * towards_right)
 
 
 def _decoded(decoder: Decoder, states: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:

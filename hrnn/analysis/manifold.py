@@ -292,8 +292,9 @@ def _kept_at(
 def _is_line(path: Path, holding: NDArray[np.float64], n_steps: int) -> bool:
     """Whether the slow states are one line: deviations across fade and no point holds beside it."""
     gaps = np.linalg.norm(holding[:, None] - path.states, axis=2).min(1)
+    length = path.arclength[-1]
     fades = path.contraction.max() ** n_steps < HALF
-    return bool(fades and gaps.max() < BESIDE * path.arclength[-1])
+    return bool(fades and gaps.max() < BESIDE * length)
 
 
 def _kind(numbers: dict[str, float], line: bool, n_points: int) -> str:

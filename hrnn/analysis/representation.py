@@ -129,11 +129,15 @@ def _spectrum(n: Any, total: Any, outer: Any) -> tuple[NDArray[np.float64], NDAr
 
 def _share(variance: NDArray[np.float64]) -> NDArray[np.float64]:
     """Fraction of the variance in the first 1, 2, ... components."""
-    return variance.cumsum(-1) / variance.sum(-1, keepdims=True)
+    total = variance.sum(-1, keepdims=True)
+    return variance.cumsum(-1) / total
 
 
 def _participation(variance: NDArray[np.float64]) -> Any:
-    return variance.sum(-1) ** 2 / (variance**2).sum(-1)
+    """Participation ratio (Σλ)² / Σλ² of variances (..., N)."""
+    total = variance.sum(-1)
+    squares = (variance**2).sum(-1)
+    return total**2 / squares
 
 
 def pca(
@@ -357,9 +361,7 @@ def block_decoder(
     needs_sessions(run)
     one_of(split, "split", ("session", "time_step"))
     if labels is not None:
-        side = np.asarray(labels, float)
-    if side.shape != (len(states),):
-        raise ValueError(f"labels must have shape ({len(states)},), got {side.shape}")
+        side = _labels(labels, len(states))
     random = generator(rng)
     n_sessions = run.sessions.n_sessions
     chosen = _training_steps(session, n_sessions, split, random)
@@ -378,15 +380,10 @@ def block_decoder(
     counts = _counts(train_sessions, n_sessions, n_resamples, for_counts)
     resampled = _one_step(Z, y[train], session[train], w, b, regularisation, counts)
     every = np.vstack([np.append(w, b), resampled])  # the data, then the resamples
-    weights = every[:, :-1] / sd
-    intercepts = every[:, -1] - weights @ mean
-    if axes is not None:
-        weights = weights @ np.atleast_2d(axes)
+    weights, intercepts = _of_raw_states(every, mean, sd, axes)
     intercept = float(intercepts[0])
     right = (states @ weights[0] + intercept > 0)[test] == (y[test] > 0)
-    test_sessions, unit = np.unique(session[test], return_inverse=True)
-    correct = np.bincount(unit, right).astype(float)
-    steps = np.bincount(unit).astype(float)
+    test_sessions, correct, steps = _by_session(right, session[test])
     return Decoder(
         weights[0],
         intercept,
@@ -400,6 +397,38 @@ def block_decoder(
         test_sessions,
         len(train_sessions),
     )
+
+
+def _labels(labels: ArrayLike, n_steps: int) -> NDArray[np.float64]:
+    """Check labels of the steps and return them as float64."""
+    array = np.asarray(labels, float)
+    if array.shape != (n_steps,):
+        raise ValueError(f"labels must have shape ({n_steps},), got {array.shape}")
+    return array
+
+
+def _of_raw_states(
+    every: NDArray[np.float64],
+    mean: NDArray[np.float64],
+    sd: NDArray[np.float64],
+    axes: ArrayLike | None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weights (1 + B, N) and intercepts (1 + B,) of raw states from those of standardised ones."""
+    weights = every[:, :-1] / sd
+    intercepts = every[:, -1] - weights @ mean
+    if axes is not None:
+        weights = weights @ np.atleast_2d(axes)
+    return weights, intercepts
+
+
+def _by_session(
+    right: NDArray[np.bool_], session: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Sessions that occur, and the correct steps and all steps of each."""
+    names, unit = np.unique(session, return_inverse=True)
+    correct = np.bincount(unit, right).astype(float)
+    steps = np.bincount(unit).astype(float)
+    return names, correct, steps
 
 
 def _training_steps(
@@ -516,10 +545,8 @@ def observer_accuracy(run: Rollout, seen: Observation, decoder: Decoder) -> Esti
     if len(seen.p_block) != len(session):
         raise ValueError("seen must be hrnn.observe of this run")
     test = np.isin(session, decoder.test_sessions) & (side != 0)
-    _, unit = np.unique(session[test], return_inverse=True)
     right = (seen.p_block[test] > 0.5) == (side[test] > 0)
-    correct = np.bincount(unit, right).astype(float)
-    steps = np.bincount(unit).astype(float)
+    _, correct, steps = _by_session(right, session[test])
     return ratio_interval(correct, steps)
 
 
@@ -602,7 +629,8 @@ class Plane:
 
     def align(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
         """Projections (..., 2) of states (..., N) on the two readouts: (ŝ·y, b̂·y) of scores y."""
-        return self.project(states) @ np.stack([self.stimulus, self.block]).T
+        readouts = np.stack([self.stimulus, self.block])
+        return self.project(states) @ readouts.T
 
     def lift(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """States (..., N) in the plane that have the scores (..., 2)."""

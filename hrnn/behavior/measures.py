@@ -62,8 +62,11 @@ def _choices(table: pd.DataFrame) -> _Choices:
 
 def _concordance(table: pd.DataFrame) -> Pair:
     """Mark concordant and discordant trials by 1, (R,) each; both are 0 where it is undefined."""
-    concordant = table["concordant"].astype("boolean").to_numpy(dtype=float, na_value=np.nan)
-    return (concordant == 1).astype(float), (concordant == 0).astype(float)
+    column = table["concordant"].astype("boolean")
+    values = column.to_numpy(dtype=float, na_value=np.nan)
+    concordant = values == 1
+    discordant = values == 0
+    return concordant.astype(float), discordant.astype(float)
 
 
 def _fractions(table: pd.DataFrame, c: _Choices) -> dict[str, Pair]:
@@ -97,7 +100,10 @@ def _conditional(table: pd.DataFrame, c: _Choices) -> dict[str, Pair]:
     if len(subsets) == 3:
         for name in ("concordant", "discordant"):
             subsets[f"mu0_{name}"] = subsets["mu0_correct"] * subsets[f"{name}_correct"]
-    return {name: (c.correct * subset, c.counted * subset) for name, subset in subsets.items()}
+    measures: dict[str, Pair] = {}
+    for name, subset in subsets.items():
+        measures[name] = (c.correct * subset, c.counted * subset)
+    return measures
 
 
 def _measures(table: pd.DataFrame) -> dict[str, Pair]:

@@ -320,5 +320,6 @@ def estimate(values: NDArray[np.float64], n: int) -> Estimate:
     Estimate
         The first value, with the interval of the others.
     """
-    low, high = percentiles(values[None, 1:], n)[:, 0]
+    resampled = values[None, 1:]
+    low, high = percentiles(resampled, n)[:, 0]
     return Estimate(float(values[0]), float(low), float(high), n)
