@@ -39,7 +39,7 @@ def task_observe(task: tuple, sessions: tuple, place: ndarray, x: ndarray) -> No
 def task_act(
     task: tuple, sessions: tuple, margin: float, place: ndarray, choice: ndarray, n_obs: ndarray
 ) -> None: ...
-def cell_layout(n_hidden: int) -> tuple[tuple[str, int, tuple[int, ...]], ...]: ...
+def cell_layout(cell: tuple[int, int, float]) -> tuple[tuple[str, int, tuple[int, ...]], ...]: ...
 def optim_sgd(
     rate: float, momentum: float, gradient: ndarray, velocity: ndarray, theta: ndarray
 ) -> None: ...
@@ -104,11 +104,12 @@ def policy_solve(
     wait: ndarray,
     scratch: ndarray,
 ) -> float: ...
-def rollout_scratch(task: tuple, n_hidden: int, n_lanes: int, n_trials: int) -> tuple[int, int]: ...
+def rollout_scratch(
+    task: tuple, cell: tuple[int, int, float], n_lanes: int, n_trials: int
+) -> tuple[int, int]: ...
 def rollout_forward(
     theta: ndarray,
-    n_hidden: int,
-    leak: float,
+    cell: tuple[int, int, float],
     task: tuple,
     sessions: tuple,
     end: int,
@@ -122,8 +123,7 @@ def rollout_forward(
 ) -> int: ...
 def rollout_gradient(
     theta: ndarray,
-    n_hidden: int,
-    leak: float,
+    cell: tuple[int, int, float],
     task: tuple,
     sessions: tuple,
     offsets: ndarray,
@@ -135,11 +135,12 @@ def rollout_gradient(
     gradient: ndarray,
     scratch: ndarray,
 ) -> None: ...
-def sequence_scratch(n_hidden: int, n_steps: int, n_sequences: int) -> tuple[int, int]: ...
+def sequence_scratch(
+    cell: tuple[int, int, float], n_steps: int, n_sequences: int
+) -> tuple[int, int]: ...
 def sequence_forward(
     theta: ndarray,
-    n_hidden: int,
-    leak: float,
+    cell: tuple[int, int, float],
     x: ndarray,
     margin: ndarray,
     hidden: ndarray | None,
@@ -147,8 +148,7 @@ def sequence_forward(
 ) -> None: ...
 def sequence_gradient(
     theta: ndarray,
-    n_hidden: int,
-    leak: float,
+    cell: tuple[int, int, float],
     x: ndarray,
     q: ndarray,
     weight: ndarray,
@@ -160,8 +160,7 @@ def sequence_gradient(
 ) -> float: ...
 def sequence_force(
     theta: ndarray,
-    n_hidden: int,
-    leak: float,
+    cell: tuple[int, int, float],
     x: ndarray,
     starts: ndarray,
     current: ndarray,
@@ -183,11 +182,10 @@ def gru_gradient(
     gradient: ndarray,
     scratch: ndarray,
 ) -> float: ...
-def fixedpoint_scratch(n_hidden: int) -> tuple[int, int]: ...
+def fixedpoint_scratch(cell: tuple[int, int, float]) -> tuple[int, int]: ...
 def fixedpoint_search(
     theta: ndarray,
-    n_hidden: int,
-    leak: float,
+    cell: tuple[int, int, float],
     x: ndarray,
     max_iterations: int,
     tolerance: float,
@@ -199,8 +197,7 @@ def fixedpoint_search(
 ) -> None: ...
 def fixedpoint_iterate(
     theta: ndarray,
-    n_hidden: int,
-    leak: float,
+    cell: tuple[int, int, float],
     x: ndarray,
     max_steps: int,
     tolerance: float,

@@ -6,7 +6,9 @@ the tanh cell is leak = 1. All parameters live in one flat vector theta.
 
 import dataclasses
 import functools
+import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,8 +16,16 @@ from hrnn import _core
 from hrnn.base import files
 from hrnn.base.arguments import generator, one_of, real_array, real_number, whole_number
 
-CELLS = ("tanh", "leaky")
+CELLS = ("tanh", "leaky", "gru")  # in the order of the core
 N_HIDDEN_MAX = 4096
+
+
+class CellForm(NamedTuple):
+    """A cell as the core takes it, in the order of `py_cell`."""
+
+    kind: int
+    n_hidden: int
+    leak: float
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -56,13 +66,19 @@ class Network:
         put("metadata", dict(self.metadata))
         put("leak", _leak(self.cell, self.leak))
         theta = real_array(self.theta, "theta", (1,))
-        n_parameters = sum(int(np.prod(shape)) for _, _, shape in _core.cell_layout(self.n_hidden))
+        layout = _core.cell_layout(self.form)
+        n_parameters = sum(math.prod(shape) for _, _, shape in layout)
         if theta.shape != (n_parameters,):
             raise ValueError(f"theta must have shape ({n_parameters},), got {theta.shape}")
         theta.flags.writeable = False
         put("theta", theta)
-        for name, offset, shape in _core.cell_layout(self.n_hidden):
-            put(name, theta[offset : offset + int(np.prod(shape))].reshape(shape))
+        for name, offset, shape in layout:
+            put(name, theta[offset : offset + math.prod(shape)].reshape(shape))
+
+    @property
+    def form(self):
+        """What the core asks of a cell: its number, its units and its leak."""
+        return CellForm(CELLS.index(self.cell), self.n_hidden, self.leak)
 
     @classmethod
     def init(cls, cell, *, n_hidden=50, rng=0, leak=None, gain=1.0):
@@ -87,32 +103,73 @@ class Network:
         0.5
         """
         draw = generator(rng)
-        n = _n_hidden(n_hidden)
-        bound = 1 / np.sqrt(n)
+        form = CellForm(CELLS.index(one_of(cell, "cell", CELLS)), _n_hidden(n_hidden), 1.0)
+        bound = 1 / np.sqrt(form.n_hidden)
         arrays = {
-            name: draw.uniform(-bound, bound, shape) for name, _, shape in _core.cell_layout(n)
+            name: draw.uniform(-bound, bound, shape) for name, _, shape in _core.cell_layout(form)
         }
-        arrays["b"] = arrays["b"] + draw.uniform(-bound, bound, n)
+        arrays["b"] = arrays["b"] + _KINDS[cell].second_bias(draw, bound, form.n_hidden)
         arrays["W"] = arrays["W"] * real_number(gain, "gain", 0, np.inf, "(")
         return cls.from_arrays(cell, **arrays, leak=leak)
 
     @classmethod
-    def from_arrays(cls, cell, *, W, U, b, V, c, leak=None, metadata=None):
-        """Make a network of its five arrays, W (N, N), U (N, 3), b (N,), V (2, N), c (2,)."""
+    def from_arrays(cls, cell, *, W, U, b, V, c, b_inner=None, leak=None, metadata=None):
+        """Make a network of its arrays.
+
+        Parameters
+        ----------
+        cell : {'tanh', 'leaky', 'gru'}
+            What its units are.
+        W : (N, N), gated (3 N, N)
+            Recurrent weights; of a gated cell those of reset, update and candidate in turn.
+        U : (N, 3), gated (3 N, 3)
+            Weights of the input.
+        b : (N,), gated (3 N,)
+            Biases.
+        V : (2, N)
+            Readout of left and right.
+        c : (2,)
+            Biases of the readout.
+        b_inner : (N,), optional
+            Of a gated cell alone: biases inside the reset gate.
+        leak : float, optional
+            Of the leaky cell, in (0, 1]; 0.5 by default.
+        metadata : dict, optional
+            Where the network comes from.
+        """
+        kind = _KINDS[one_of(cell, "cell", CELLS)]
         given = {"W": W, "U": U, "b": b, "V": V, "c": c}
+        if b_inner is not None:
+            given["b_inner"] = b_inner
         arrays = {name: real_array(values, name, (1, 2)) for name, values in given.items()}
+        n_hidden = _n_hidden(len(arrays["W"]) // kind.n_gates)
+        layout = _core.cell_layout(CellForm(CELLS.index(cell), n_hidden, 1.0))
+        names = {name for name, _, _ in layout}
+        if set(arrays) != names:
+            raise ValueError(f"a {cell} cell must have {sorted(names)}, got {sorted(arrays)}")
         parts = []
-        for name, _, shape in _core.cell_layout(_n_hidden(len(arrays["W"]))):
+        for name, _, shape in layout:
             if arrays[name].shape != shape:
                 raise ValueError(f"{name} must have shape {shape}, got {arrays[name].shape}")
             parts.append(arrays[name].ravel())
         return cls(
-            cell,
-            len(arrays["W"]),
-            leak,
-            np.concatenate(parts),
-            {} if metadata is None else metadata,
+            cell, n_hidden, leak, np.concatenate(parts), {} if metadata is None else metadata
         )
+
+    def with_arrays(self, **arrays):
+        """Return the same network with some of its arrays replaced, by name."""
+        kept = {name: getattr(self, name) for name, _, _ in _core.cell_layout(self.form)}
+        return Network.from_arrays(self.cell, **(kept | arrays), leak=self.leak)
+
+    @property
+    def recurrent_weights(self):
+        """Weights among the units, (N, N): W, or those of the candidate state in a gated cell."""
+        return self.W[-self.n_hidden :]
+
+    @property
+    def input_weights(self):
+        """Weights of the input, (N, 3): U, or those of the candidate state in a gated cell."""
+        return self.U[-self.n_hidden :]
 
     def with_theta(self, theta, *, metadata=None):
         """Return the same network with other parameters (P,)."""
@@ -272,12 +329,18 @@ class Network:
         return float(_KINDS[self.cell].jacobian_lipschitz(self))
 
     def to_state_dict(self):
-        """Parameters under PyTorch's names; our one bias becomes bias_ih, and bias_hh is 0."""
+        """Parameters under PyTorch's names.
+
+        Our one bias becomes bias_ih, and bias_hh is 0 but for b_inner of a gated cell.
+        """
+        inner = np.zeros(len(self.b))
+        if self.cell == "gru":
+            inner[-self.n_hidden :] = self.b_inner
         return {
             "rnn.weight_ih_l0": self.U.copy(),
             "rnn.weight_hh_l0": self.W.copy(),
             "rnn.bias_ih_l0": self.b.copy(),
-            "rnn.bias_hh_l0": np.zeros(self.n_hidden),
+            "rnn.bias_hh_l0": inner,
             "readout.weight": self.V.copy(),
             "readout.bias": self.c.copy(),
         }
@@ -285,6 +348,7 @@ class Network:
     @classmethod
     def from_state_dict(cls, cell, state, *, leak=None):
         """Make a network of parameters under PyTorch's names; the two biases are added."""
+        one_of(cell, "cell", CELLS)
         if not isinstance(state, Mapping):
             raise TypeError(f"state must be a dict of arrays, got {type(state).__name__}")
         missing = {
@@ -304,12 +368,17 @@ class Network:
             raise ValueError(
                 f"rnn.bias_hh_l0 must have shape {biases[0].shape}, got {biases[1].shape}"
             )
-        bias = biases[0] + biases[1]
+        inner = None
+        if cell == "gru":
+            outside = 2 * len(biases[1]) // 3
+            inner = biases[1][outside:]
+            biases[1] = np.where(np.arange(len(biases[1])) < outside, biases[1], 0)
         return cls.from_arrays(
             cell,
             W=state["rnn.weight_hh_l0"],
             U=state["rnn.weight_ih_l0"],
-            b=bias,
+            b=biases[0] + biases[1],
+            b_inner=inner,
             V=state["readout.weight"],
             c=state["readout.bias"],
             leak=leak,
@@ -321,6 +390,13 @@ class Network:
 
 class _Leaky:
     """h' = (1 - leak) h + leak tanh(a) with a = W h + U x + b; the tanh cell is leak = 1."""
+
+    n_gates = 1
+
+    @staticmethod
+    def second_bias(draw, bound, n):
+        """PyTorch has two biases, which are added."""
+        return draw.uniform(-bound, bound, n)
 
     @staticmethod
     def step(net, h, x):
@@ -351,7 +427,104 @@ class _Leaky:
         return net.leak * 4 / (3 * np.sqrt(3)) * np.linalg.norm(net.W, 2) * rows.max()
 
 
-_KINDS = {"tanh": _Leaky, "leaky": _Leaky}
+@dataclasses.dataclass(frozen=True)
+class _Gates:
+    """What the units of a gated network do in a step, each (..., N)."""
+
+    reset: np.ndarray
+    update: np.ndarray
+    inner: np.ndarray
+    candidate: np.ndarray
+
+    @classmethod
+    def of(cls, net, h, x):
+        reset, update, memory = np.split(h @ net.W.T, 3, axis=-1)
+        reset_input, update_input, candidate_input = np.split(x @ net.U.T + net.b, 3, axis=-1)
+        reset = _sigmoid(reset + reset_input)
+        inner = memory + net.b_inner
+        candidate = np.tanh(candidate_input + reset * inner)
+        return cls(reset, _sigmoid(update + update_input), inner, candidate)
+
+    def slopes(self, h):
+        """Derivatives of h' by the forms of reset and update, by the inner one, and by the input's."""
+        candidate = (1 - self.update) * (1 - self.candidate**2)
+        reset = candidate * self.inner * self.reset * (1 - self.reset)
+        update = self.update * (1 - self.update) * (h - self.candidate)
+        return reset, update, candidate * self.reset, candidate
+
+
+class _Gru:
+    """The gated recurrent unit, PyTorch's convention (Cho et al. 2014).
+
+    r = σ(W_r h + U_r x + b_r), z = σ(W_z h + U_z x + b_z), m = W_n h + b_inner,
+    h' = (1 - z) tanh(U_n x + b_n + r m) + z h.
+    """
+
+    n_gates = 3
+
+    @staticmethod
+    def second_bias(draw, bound, n):
+        """PyTorch's second bias of the gates; that of the candidate is b_inner."""
+        return np.concatenate([draw.uniform(-bound, bound, 2 * n), np.zeros(n)])
+
+    @staticmethod
+    def step(net, h, x):
+        gates = _Gates.of(net, h, x)
+        return gates.candidate + gates.update * (h - gates.candidate)
+
+    @staticmethod
+    def jacobian(net, h, x):
+        gates = _Gates.of(net, h, x)
+        kept = gates.update[..., None] * np.eye(net.n_hidden)
+        slopes = gates.slopes(h)[:3]
+        parts = np.split(net.W, 3)
+        return kept + sum(s[..., None] * W for s, W in zip(slopes, parts, strict=True))
+
+    @staticmethod
+    def input_jacobian(net, h, x):
+        reset, update, _, candidate = _Gates.of(net, h, x).slopes(h)
+        slopes = (reset, update, candidate)
+        parts = np.split(net.U, 3)
+        return sum(s[..., None] * U for s, U in zip(slopes, parts, strict=True))
+
+    @staticmethod
+    def pull_back(net, h, x, v):
+        gates = _Gates.of(net, h, x)
+        slopes = gates.slopes(h)[:3]
+        parts = np.split(net.W, 3)
+        return gates.update * v + sum((v * s) @ W for s, W in zip(slopes, parts, strict=True))
+
+    @staticmethod
+    def jacobian_lipschitz(net):
+        """By the largest second derivatives of a unit by its forms while no |h| is above 2."""
+        parts = np.split(net.W, 3)
+        norms = [np.linalg.norm(W, 2) for W in parts]
+        rows = [np.linalg.norm(W, axis=1) for W in parts]
+        inner = np.abs(net.b_inner) + 2 * np.abs(parts[2]).sum(1)
+        d2tanh = 4 / (3 * np.sqrt(3))  # largest |tanh''|
+        d2sigma = 1 / (6 * np.sqrt(3))  # largest |σ''|; the largest σ' is 1/4
+        reset_reset = d2tanh * inner**2 / 16 + inner * d2sigma
+        reset_update = inner / 16
+        reset_inner = d2tanh * inner / 4 + 1 / 4
+        one = np.ones(net.n_hidden)
+        second = [
+            [reset_reset, reset_update, reset_inner],
+            [reset_update, 3 * d2sigma * one, one / 4],
+            [reset_inner, one / 4, d2tanh * one],
+        ]
+        by_forms = sum(
+            norms[p] * (second[p][q] * rows[q]).max() for p in range(3) for q in range(3)
+        )
+        by_state = (norms[1] + rows[1].max()) / 4
+        return by_forms + by_state
+
+
+def _sigmoid(a):
+    """Logistic function, by way of tanh: it overflows nowhere."""
+    return 0.5 + 0.5 * np.tanh(0.5 * a)
+
+
+_KINDS = {"tanh": _Leaky, "leaky": _Leaky, "gru": _Gru}
 
 
 def check_network(net):
@@ -370,8 +543,8 @@ def _n_hidden(value):
 def _leak(cell, leak):
     one_of(cell, "cell", CELLS)
     if leak is None:
-        return 1.0 if cell == "tanh" else 0.5
+        return 0.5 if cell == "leaky" else 1.0
     leak = real_number(leak, "leak", 1e-6, 1, "[]")
-    if cell == "tanh" and leak != 1:
-        raise ValueError(f"leak must be 1 for the tanh cell, got {leak}")
+    if cell != "leaky" and leak != 1:
+        raise ValueError(f"leak must be 1 for the {cell} cell, got {leak}")
     return leak

@@ -270,7 +270,7 @@ def _network(net, sessions, keep, progress):
     most = sessions.n_trials * (task.n_blank + task.n_obs_max)
     if keep:
         refuse_size("hidden", "states", 8 * net.n_hidden * sessions.n_trials * (task.n_blank + 1))
-    scratch = np.empty(_core.rollout_scratch(task._tuple, net.n_hidden, 1, 1)[0])
+    scratch = np.empty(_core.rollout_scratch(task._tuple, net.form, 1, 1)[0])
     place = np.zeros(3)
     h = np.zeros(net.n_hidden)
     p_right = Growing()
@@ -281,8 +281,7 @@ def _network(net, sessions, keep, progress):
             before = place[0]
             n = _core.rollout_forward(
                 net.theta,
-                net.n_hidden,
-                net.leak,
+                net.form,
                 task._tuple,
                 sessions._tuple,
                 sessions.n_trials,

@@ -88,15 +88,15 @@ def respond(net, sequences):
     True
     """
     check_network(net)
-    scratch = scratch_of(net.n_hidden, sequences)
+    scratch = scratch_of(net, sequences)
     margin = np.empty(sequences.step.shape)
     states = np.empty((net.n_hidden, *sequences.step.shape))
-    _core.sequence_forward(net.theta, net.n_hidden, net.leak, sequences.x, margin, states, scratch)
+    _core.sequence_forward(net.theta, net.form, sequences.x, margin, states, scratch)
     return margin, states
 
 
-def scratch_of(n_hidden, sequences):
+def scratch_of(net, sequences):
     """Room for a call of the core on these sequences."""
-    n = _core.sequence_scratch(n_hidden, *sequences.step.shape)[0]
-    refuse_size("n_hidden", n_hidden, 8 * n)
+    n = _core.sequence_scratch(net.form, *sequences.step.shape)[0]
+    refuse_size("n_hidden", net.n_hidden, 8 * n)
     return np.empty(n)

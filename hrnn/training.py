@@ -131,7 +131,7 @@ class Workspace:
     """
 
     def __init__(self, network, task, loss):
-        self.cell = (network.n_hidden, network.leak)
+        self.cell = network.form
         self.task = task
         self.loss_kind = LOSSES.index(loss)
         self.n_lanes = self.n_trials = 0
@@ -142,8 +142,8 @@ class Workspace:
             return
         n = n_trials + n_trials // 2
         self.n_lanes = n_lanes
-        n_scratch = _core.rollout_scratch(self.task._tuple, self.cell[0], n_lanes, n)[1]
-        refuse_size("n_hidden", self.cell[0], 8 * n_scratch)
+        n_scratch = _core.rollout_scratch(self.task._tuple, self.cell, n_lanes, n)[1]
+        refuse_size("n_hidden", self.cell.n_hidden, 8 * n_scratch)
         self.n_trials = n
         self.scratch = np.empty(n_scratch)
         self.block_side, self.side, self.choice = np.zeros((3, n), np.int8)
@@ -180,7 +180,7 @@ class Workspace:
         gradient.fill(0)
         _core.rollout_gradient(
             theta,
-            *self.cell,
+            self.cell,
             self.task._tuple,
             sessions,
             offsets,

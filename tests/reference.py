@@ -34,6 +34,25 @@ __all__ = [
 ]
 
 
+def arrays_of(net):
+    """The arrays of a hrnn.Network by name."""
+    names = ["W", "U", "b", "V", "c", *(["b_inner"] if hasattr(net, "b_inner") else [])]
+    return {name: getattr(net, name) for name in names}
+
+
+def cell_step(arrays, leak, h, x):
+    """h' = (1 - leak) h + leak tanh(W h + U x + b); with b_inner, a gated unit as PyTorch's."""
+    W, U, b = (arrays[name] for name in "WUb")
+    if "b_inner" not in arrays:
+        return (1 - leak) * h + leak * np.tanh(W @ h + U @ x + b)
+    n = len(h)
+    reset = 1 / (1 + np.exp(-(W[:n] @ h + U[:n] @ x + b[:n])))
+    update = 1 / (1 + np.exp(-(W[n : 2 * n] @ h + U[n : 2 * n] @ x + b[n : 2 * n])))
+    inner = W[2 * n :] @ h + arrays["b_inner"]
+    candidate = np.tanh(U[2 * n :] @ x + b[2 * n :] + reset * inner)
+    return (1 - update) * candidate + update * h
+
+
 def respond(task, p, n_obs, side):
     """(choice, feedback) after observation number n_obs with p = P(right)."""
     if max(p, 1 - p) > task.threshold:
@@ -43,26 +62,26 @@ def respond(task, p, n_obs, side):
 
 
 def rollout(arrays, leak, sessions, task):
-    """A network in closed loop: h' = (1 - leak) h + leak tanh(W h + U x + b).
+    """A network in closed loop.
 
     Per step: inputs x = (o^L, o^R, r) (T, 3), hidden (T, N) after the input, logits
     (T, 2); p_right, is_blank, trial (row in sessions), session_of_step, each (T,).
     Per trial: choice, n_obs, and reward, the sum of its feedback, each (R,).
     """
-    W, U, b, V, c = (arrays[name] for name in "WUbVc")
+    V, c = arrays["V"], arrays["c"]
     steps = []
     n_trials = len(sessions.side)
     choice = np.zeros(n_trials, dtype=int)
     n_obs = np.zeros(n_trials, dtype=int)
     reward = np.zeros(n_trials)
     for session in range(len(sessions.offsets) - 1):
-        h = np.zeros(len(b))
+        h = np.zeros(V.shape[1])
         feedback = 0.0
         for trial in range(sessions.offsets[session], sessions.offsets[session + 1]):
             for n in range(1 - task.n_blank, task.n_obs_max + 1):  # n < 1: blank steps
                 o = sessions.observations[trial, n - 1] if n > 0 else (0.0, 0.0)
                 x = np.array([o[0], o[1], feedback])
-                h = (1 - leak) * h + leak * np.tanh(W @ h + U @ x + b)
+                h = cell_step(arrays, leak, h, x)
                 logits = V @ h + c
                 p = np.exp(-np.logaddexp(0, logits[0] - logits[1]))
                 steps.append((x, h, logits, p, n < 1, trial, session))

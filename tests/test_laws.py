@@ -28,7 +28,7 @@ FORBIDDEN = set(
 
 
 def stem(path):
-    return re.sub(r"_(isa|body|math|baseline|v3|v4)$", "", path.stem)
+    return re.sub(r"_(isa|body|math|baseline|v3|v4|leaky|gru)$", "", path.stem)
 
 
 @pytest.mark.parametrize("path", sorted(CORE.glob("*.[ch]")), ids=lambda p: p.name)

@@ -103,7 +103,7 @@ def test_from_arrays_takes_any_layout_and_copies(net):
     assert lists.U.tolist() == [[1.0, 2.0, 3.0]] and lists.V.tolist() == [[5.0], [6.0]]
 
 
-@pytest.mark.parametrize("cell, leak", [("tanh", None), ("leaky", 0.3)])
+@pytest.mark.parametrize("cell, leak", [("tanh", None), ("leaky", 0.3), ("gru", None)])
 def test_save_and_load_keep_every_bit(tmp_path, cell, leak):
     net = hrnn.Network.init(cell, n_hidden=6, rng=1, leak=leak)
     net = net.with_theta(net.theta * np.pi, metadata={"recipe": "µ", "seed": 2**70})
@@ -125,12 +125,12 @@ def test_loading_what_is_no_network_is_refused(tmp_path):
     (tmp_path / "text").write_text("W")
     with pytest.raises(ValueError, match="text"):
         hrnn.Network.load(tmp_path / "text")
-    config = {"cell": "gru", "n_hidden": 1, "leak": 1.0, "metadata": {}}
+    config = {"cell": "lstm", "n_hidden": 1, "leak": 1.0, "metadata": {}}
     files.save_archive(
-        tmp_path / "gru", kind="network", config=config, arrays={"theta": np.zeros(9)}
+        tmp_path / "lstm", kind="network", config=config, arrays={"theta": np.zeros(9)}
     )
-    with pytest.raises(ValueError, match="gru does not hold a network.*cell"):
-        hrnn.Network.load(tmp_path / "gru")
+    with pytest.raises(ValueError, match="lstm does not hold a network.*cell"):
+        hrnn.Network.load(tmp_path / "lstm")
 
 
 def test_state_dict_is_pytorchs_convention(net):
@@ -189,7 +189,7 @@ def test_a_number_beyond_double_precision_is_refused(net):
 @pytest.mark.parametrize(
     "arguments, error, message",
     [
-        ({"cell": "gru"}, ValueError, "cell must be one of"),
+        ({"cell": "lstm"}, ValueError, "cell must be one of"),
         ({"cell": None}, ValueError, "cell"),
         ({"n_hidden": 0}, ValueError, "n_hidden must be >= 1, got 0"),
         ({"n_hidden": 5000}, ValueError, "n_hidden must be <= 4096"),

@@ -17,11 +17,11 @@ CASES = [
     ("leaky", 7, {"n_unbiased": 5}),
     ("tanh", 50, {"wait_penalty": -0.5}),
     ("leaky", 60, {"noise_sd": 2.0, "n_obs_max": 3}),
+    ("gru", 1, {"n_blank": 0}),
+    ("gru", 7, {}),
+    ("gru", 50, {"n_obs_max": 4}),
+    ("gru", 61, {"n_unbiased": 5, "noise_sd": 2.0}),
 ]
-
-
-def arrays_of(net):
-    return {name: getattr(net, name) for name in ("W", "U", "b", "V", "c")}
 
 
 @pytest.mark.parametrize("cell, n_hidden, changes", CASES)
@@ -29,11 +29,9 @@ def test_rollout_equals_its_twin(cell, n_hidden, changes):
     task = hrnn.Task(n_blocks=2, threshold=0.55, **changes)
     sessions = task.sample(n_sessions=3, rng=1)
     net = hrnn.Network.init(cell, n_hidden=n_hidden, rng=2)
-    net = hrnn.Network.from_arrays(
-        cell, W=1.5 * net.W, U=1.5 * net.U, b=net.b, V=4 * net.V, c=net.c
-    )
+    net = net.with_arrays(W=1.5 * net.W, U=1.5 * net.U, V=4 * net.V)
     run = hrnn.rollout(net, sessions)
-    twin = reference.rollout(arrays_of(net), net.leak, sessions, task)
+    twin = reference.rollout(reference.arrays_of(net), net.leak, sessions, task)
     np.testing.assert_array_equal(run.choice, twin["choice"])
     np.testing.assert_array_equal(run.n_obs, twin["n_obs"])
     np.testing.assert_array_equal(run.trial, twin["trial"])
@@ -46,16 +44,14 @@ def test_rollout_equals_its_twin(cell, n_hidden, changes):
     assert len(set(run.choice)) > 1
 
 
-@pytest.mark.parametrize("cell", ["tanh", "leaky"])
+@pytest.mark.parametrize("cell", hrnn.network.CELLS)
 def test_the_state_restarts_with_each_session_and_only_there(cell):
     task = hrnn.Task(n_blocks=1)
     net = hrnn.Network.init(cell, n_hidden=9, rng=0)
     run = hrnn.rollout(net, task.sample(n_sessions=3, rng=0))
     before = np.vstack([np.zeros((1, 9)), run.hidden[:-1]])
     before[np.searchsorted(run.trial, run.sessions.offsets[:-1])] = 0
-    new = (1 - net.leak) * before + net.leak * np.tanh(
-        before @ net.W.T + run.inputs @ net.U.T + net.b
-    )
+    new = net.step(before, run.inputs)
     np.testing.assert_allclose(run.hidden, new, atol=1e-14)
     logits = run.hidden @ net.V.T + net.c
     np.testing.assert_allclose(
@@ -104,19 +100,40 @@ def test_trial_table(run):
     )
     feedback = np.where(trials.correct, 1, -1)
     np.testing.assert_allclose(trials.reward, feedback - 0.05 * (trials.n_obs - 1))
-    assert (
-        trials.columns.tolist()
-        == ["session", "block", "trial", "trial_in_block", "p_left", "block_side", "side", "strength", "signed_strength", "concordant", "choice", "correct", "timeout", "n_obs", "n_steps", "reward", "p_right"]
-    )
+    assert trials.columns.tolist() == [
+        "session",
+        "block",
+        "trial",
+        "trial_in_block",
+        "p_left",
+        "block_side",
+        "side",
+        "strength",
+        "signed_strength",
+        "concordant",
+        "choice",
+        "correct",
+        "timeout",
+        "n_obs",
+        "n_steps",
+        "reward",
+        "p_right",
+    ]
 
 
 def test_step_table(run):
     steps = run.steps
     sessions = run.sessions
-    assert (
-        steps.columns.tolist()
-        == ["session", "trial", "t", "is_blank", "obs_left", "obs_right", "feedback", "p_right"]
-    )
+    assert steps.columns.tolist() == [
+        "session",
+        "trial",
+        "t",
+        "is_blank",
+        "obs_left",
+        "obs_right",
+        "feedback",
+        "p_right",
+    ]
     np.testing.assert_array_equal(steps[["obs_left", "obs_right", "feedback"]], run.inputs)
     assert (steps.is_blank == (steps.t < 2)).all() and steps.is_blank.dtype == bool
     assert (steps.loc[steps.is_blank, ["obs_left", "obs_right"]] == 0).all(axis=None)
@@ -262,9 +279,20 @@ def test_bad_sessions_and_bad_probability(run):
         hrnn.rollout(agent, run.sessions)
 
 
-FORWARD = (
-    ["theta", "n_hidden", "leak", "task", "sessions", "end", "place", "h", "p_right", "hidden", "choice", "n_obs", "scratch"]
-)
+FORWARD = [
+    "theta",
+    "cell",
+    "task",
+    "sessions",
+    "end",
+    "place",
+    "h",
+    "p_right",
+    "hidden",
+    "choice",
+    "n_obs",
+    "scratch",
+]
 
 
 def forward(**changes):
@@ -275,8 +303,7 @@ def forward(**changes):
     r = sessions.n_trials
     good = [
         hrnn.Network.init("tanh", n_hidden=n, rng=0).theta,
-        n,
-        1.0,
+        (0, n, 1.0),
         task._tuple,
         sessions._tuple,
         r,
@@ -286,7 +313,7 @@ def forward(**changes):
         np.empty((50, n)),
         np.empty(r, np.int8),
         np.empty(r, np.int64),
-        np.empty(hrnn._core.rollout_scratch(task._tuple, n, 1, 1)[0]),
+        np.empty(hrnn._core.rollout_scratch(task._tuple, (0, n, 1.0), 1, 1)[0]),
     ]
     arguments = dict(zip(FORWARD, good, strict=True))
     for name, change in changes.items():
@@ -294,7 +321,9 @@ def forward(**changes):
     return hrnn._core.rollout_forward(*arguments.values())
 
 
-@pytest.mark.parametrize("name", ["theta", "place", "h", "p_right", "hidden", "choice", "n_obs", "scratch"])
+@pytest.mark.parametrize(
+    "name", ["theta", "place", "h", "p_right", "hidden", "choice", "n_obs", "scratch"]
+)
 @pytest.mark.parametrize(
     "spoil, error",
     [
@@ -332,10 +361,13 @@ def test_the_core_refuses_read_only_outputs(name):
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"n_hidden": lambda n: 0}, "n_hidden"),
-        ({"n_hidden": lambda n: 5}, "theta"),
-        ({"leak": lambda x: 0.0}, "leak"),
-        ({"leak": lambda x: np.nan}, "leak"),
+        ({"cell": lambda c: (0, 0, 1.0)}, "n_hidden"),
+        ({"cell": lambda c: (0, 5, 1.0)}, "theta"),
+        ({"cell": lambda c: (3, 4, 1.0)}, "kind"),
+        ({"cell": lambda c: (-1, 4, 1.0)}, "kind"),
+        ({"cell": list}, "cell must be a tuple"),
+        ({"cell": lambda c: (1, 4, 0.0)}, "leak"),
+        ({"cell": lambda c: (1, 4, np.nan)}, "leak"),
         ({"end": lambda r: r + 1}, "end"),
         ({"end": lambda r: -1}, "end"),
         ({"place": lambda a: a - 1}, "place"),

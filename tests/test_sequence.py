@@ -50,11 +50,10 @@ def lesson(n_hidden, seed=0):
 
 def gradient_of(net, x, q, weight, temperature, y, state_weight):
     gradient = np.zeros_like(net.theta)
-    scratch = np.empty(_core.sequence_scratch(net.n_hidden, *x.shape[1:])[0])
+    scratch = np.empty(_core.sequence_scratch(net.form, *x.shape[1:])[0])
     loss = _core.sequence_gradient(
         net.theta,
-        net.n_hidden,
-        net.leak,
+        net.form,
         x,
         q,
         weight,
@@ -115,12 +114,11 @@ def test_loss_and_gradient_are_those_of_the_twin(n_hidden, leak, temperature):
     states = np.empty((n_hidden, T, L))
     _core.sequence_forward(
         net.theta,
-        n_hidden,
-        leak,
+        net.form,
         x,
         np.empty((T, L)),
         states,
-        np.empty(_core.sequence_scratch(n_hidden, T, L)[0]),
+        np.empty(_core.sequence_scratch(net.form, T, L)[0]),
     )
     assert both == pytest.approx(total + (state_weight * (states - y) ** 2).sum(), rel=1e-12)
 
@@ -142,10 +140,10 @@ def test_recursive_least_squares_is_that_of_the_twin():
     theta = net.theta.copy()
     inverse = np.stack([np.eye(k)] * 2)
     h = np.full(n, 5.0)
-    scratch = np.empty(_core.sequence_scratch(n, 1, 4)[1])
+    scratch = np.empty(_core.sequence_scratch(net.form, 1, 4)[1])
     for part in (slice(0, 17), slice(17, 30)):
         _core.sequence_force(
-            theta, n, 1.0, x[part], starts[part], current[part], margin[part], inverse, h, scratch
+            theta, net.form, x[part], starts[part], current[part], margin[part], inverse, h, scratch
         )
     w = np.column_stack([net.W, net.U, net.b])
     v = np.r_[net.V[1] - net.V[0], net.c[1] - net.c[0]]
@@ -179,8 +177,7 @@ def test_what_is_not_finite_is_an_error():
     with pytest.raises(hrnn.NumericalError):
         _core.sequence_force(
             net.theta.copy(),
-            2,
-            1.0,
+            net.form,
             np.full((3, 3), np.nan),
             np.ones(3, np.int8),
             np.zeros((3, 2)),
@@ -212,14 +209,14 @@ def test_the_binding_names_what_does_not_fit(change, message):
         "state_weight": state_weight,
     } | change
     net = hrnn.Network.init("tanh", n_hidden=2, rng=0)
-    scratch = np.empty(_core.sequence_scratch(2, T, L)[0])
+    scratch = np.empty(_core.sequence_scratch(net.form, T, L)[0])
     with pytest.raises(ValueError, match=message):
         _core.sequence_gradient(
-            net.theta, 2, 1.0, *given.values(), np.zeros_like(net.theta), scratch
+            net.theta, net.form, *given.values(), np.zeros_like(net.theta), scratch
         )
 
 
 def test_wide_networks_are_refused(run):
     with pytest.raises(ValueError, match="n_hidden must be in 1..64"):
         respond(hrnn.Network.init("tanh", n_hidden=65, rng=0), Sequences.of(run, [0]))
-    assert len(scratch_of(64, Sequences.of(run, [0]))) > 0
+    assert len(scratch_of(hrnn.Network.init("tanh", n_hidden=64, rng=0), Sequences.of(run, [0]))) > 0

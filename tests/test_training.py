@@ -41,7 +41,7 @@ def test_gradient_equals_its_twin(sessions, cell, n_hidden, loss):
 
 
 @pytest.mark.parametrize("loss", training.LOSSES)
-@pytest.mark.parametrize("cell", ["tanh", "leaky"])
+@pytest.mark.parametrize("cell", hrnn.network.CELLS)
 def test_gradient_meets_finite_differences(sessions, cell, loss):
     """Only where no choice changes within the step.
 
@@ -67,7 +67,8 @@ def test_gradient_meets_finite_differences(sessions, cell, loss):
 
 @pytest.mark.parametrize("loss", training.LOSSES)
 @pytest.mark.parametrize(
-    "cell, n_hidden, seed", [("tanh", 4, 15), ("leaky", 4, 12), ("leaky", 57, 11)]
+    "cell, n_hidden, seed",
+    [("tanh", 4, 15), ("leaky", 4, 12), ("leaky", 57, 11), ("gru", 4, 15), ("gru", 21, 33)],
 )
 def test_gradient_meets_finite_differences_in_closed_loop(cell, n_hidden, seed, loss):
     """With actions, and the feedback they bring; no choice may change within the steps taken."""
@@ -160,7 +161,7 @@ def test_lockstep_gradient_is_the_mean_of_single_ones():
     )
 
 
-@pytest.mark.parametrize("cell, n_hidden", [("tanh", 12), ("leaky", 60)])
+@pytest.mark.parametrize("cell, n_hidden", [("tanh", 12), ("leaky", 60), ("gru", 21)])
 def test_loss_and_gradient_have_the_same_bits_for_any_number_of_threads(cell, n_hidden):
     net = network(cell, n_hidden)
     many = hrnn.Task(n_blocks=1).sample(n_sessions=19, rng=1)
@@ -546,12 +547,11 @@ def test_the_core_refuses_impossible_offsets(sessions, offsets):
     net = network()
     task = sessions.task
     n = sessions.n_trials
-    scratch = np.empty(hrnn._core.rollout_scratch(task._tuple, 12, 8, n)[1])
+    scratch = np.empty(hrnn._core.rollout_scratch(task._tuple, net.form, 8, n)[1])
     with pytest.raises(ValueError, match="offsets|number of sessions"):
         hrnn._core.rollout_gradient(
             net.theta,
-            12,
-            1.0,
+            net.form,
             task._tuple,
             sessions._tuple,
             np.array(offsets),

@@ -209,15 +209,30 @@ int py_believer(struct py_state *state, struct py_arrays *arrays, PyObject *tupl
     return arrays->failed ? -1 : 0;
 }
 
-const double *py_network(struct py_arrays *arrays, PyObject *theta, Py_ssize_t n_hidden, double leak,
+int py_cell(struct py_state *state, struct py_arrays *arrays, PyObject *tuple, struct hrnn_cell *cell)
+{
+    int kind;
+    Py_ssize_t n_hidden;
+    double leak;
+    is_tuple(arrays, "cell", tuple);
+    if (arrays->failed)
+        return -1;
+    if (!PyArg_ParseTuple(tuple, "ind", &kind, &n_hidden, &leak))
+        return py_fail(arrays);
+    py_within(arrays, "kind", kind, 0, HRNN_CELL_COUNT - 1);
+    py_within(arrays, "n_hidden", n_hidden, 1, HRNN_UNITS_MAX);
+    within_reals(arrays, "leak", leak, 1e-6, 1);
+    if (!arrays->failed)
+        *cell = hrnn_cell_of(&state->kernel, (enum hrnn_cell_name)kind, (size_t)n_hidden, leak);
+    return arrays->failed ? -1 : 0;
+}
+
+const double *py_network(struct py_state *state, struct py_arrays *arrays, PyObject *theta, PyObject *tuple,
                          struct hrnn_cell *cell)
 {
-    py_within(arrays, "n_hidden", n_hidden, 1, 4096);
-    within_reals(arrays, "leak", leak, 1e-6, 1);
-    if (arrays->failed)
+    if (py_cell(state, arrays, tuple, cell))
         return NULL;
-    *cell = hrnn_cell_of((size_t)n_hidden, leak);
-    npy_intp n = (npy_intp)hrnn_cell_n_parameters(cell->n_hidden);
+    npy_intp n = (npy_intp)hrnn_cell_n_parameters(cell);
     return py_input(arrays, theta, "theta", NPY_DOUBLE, 1, &n);
 }
 

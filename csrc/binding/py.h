@@ -65,9 +65,21 @@ int py_sessions(struct py_arrays *arrays, PyObject *tuple, const struct hrnn_tas
 int py_believer(struct py_state *state, struct py_arrays *arrays, PyObject *tuple, const struct hrnn_task *task,
                 struct hrnn_believer *believer);
 
-/* A network's sizes from (n_hidden, leak) and its theta. NULL on error. */
-const double *py_network(struct py_arrays *arrays, PyObject *theta, Py_ssize_t n_hidden, double leak,
+/* A cell from the tuple (kind, n_hidden, leak) that hrnn.Network makes; 0 on success. */
+int py_cell(struct py_state *state, struct py_arrays *arrays, PyObject *tuple, struct hrnn_cell *cell);
+
+/* The same, and the network's theta. NULL on error. */
+const double *py_network(struct py_state *state, struct py_arrays *arrays, PyObject *theta, PyObject *tuple,
                          struct hrnn_cell *cell);
+
+/* Scratch of at least n doubles. */
+static inline double *py_scratch(struct py_arrays *arrays, PyObject *object, size_t n)
+{
+    npy_intp n_scratch = -1;
+    double *scratch = py_output(arrays, object, "scratch", NPY_DOUBLE, 1, &n_scratch);
+    py_within(arrays, "scratch.shape[0]", n_scratch, (Py_ssize_t)n, PY_SSIZE_T_MAX);
+    return scratch;
+}
 
 /* Holds a NumPy bit generator and its lock while the GIL is released. Releasing what is not held does nothing. */
 struct py_bitgen {

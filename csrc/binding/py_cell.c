@@ -1,18 +1,25 @@
 /* cell: where the parameters of a network stand in theta. */
 #include "py.h"
 
-static PyObject *cell_layout(PyObject *Py_UNUSED(module), PyObject *args)
+static PyObject *shape_of(const struct hrnn_cell_block *block)
 {
-    Py_ssize_t n_hidden;
-    struct hrnn_cell_block blocks[HRNN_CELL_BLOCKS];
-    if (!PyArg_ParseTuple(args, "n:cell_layout", &n_hidden) || py_check_range("n_hidden", n_hidden, 1, 4096))
+    if (block->n_columns)
+        return Py_BuildValue("(nn)", (Py_ssize_t)block->n_rows, (Py_ssize_t)block->n_columns);
+    return Py_BuildValue("(n)", (Py_ssize_t)block->n_rows);
+}
+
+static PyObject *cell_layout(PyObject *module, PyObject *args)
+{
+    PyObject *cell_;
+    struct py_arrays arrays = {0};
+    struct hrnn_cell cell;
+    struct hrnn_cell_block blocks[HRNN_CELL_BLOCKS_MAX];
+    if (!PyArg_ParseTuple(args, "O:cell_layout", &cell_) || py_cell(py_state(module), &arrays, cell_, &cell))
         return NULL;
-    hrnn_cell_layout((size_t)n_hidden, blocks);
-    PyObject *layout = PyTuple_New(HRNN_CELL_BLOCKS);
-    for (Py_ssize_t i = 0; layout && i < HRNN_CELL_BLOCKS; i++) {
-        PyObject *shape = blocks[i].n_columns
-                              ? Py_BuildValue("(nn)", (Py_ssize_t)blocks[i].n_rows, (Py_ssize_t)blocks[i].n_columns)
-                              : Py_BuildValue("(n)", (Py_ssize_t)blocks[i].n_rows);
+    Py_ssize_t n_blocks = (Py_ssize_t)hrnn_cell_layout(&cell, blocks);
+    PyObject *layout = PyTuple_New(n_blocks);
+    for (Py_ssize_t i = 0; layout && i < n_blocks; i++) {
+        PyObject *shape = shape_of(blocks + i);
         PyObject *row = shape ? Py_BuildValue("(snN)", blocks[i].name, (Py_ssize_t)blocks[i].offset, shape) : NULL;
         if (!row)
             Py_CLEAR(layout);
@@ -23,6 +30,6 @@ static PyObject *cell_layout(PyObject *Py_UNUSED(module), PyObject *args)
 }
 
 PyMethodDef py_cell_methods[] = {
-    {"cell_layout", cell_layout, METH_VARARGS, "cell_layout(n_hidden): (name, offset in theta, shape) of W, U, b, V, c."},
+    {"cell_layout", cell_layout, METH_VARARGS, "cell_layout(cell): (name, offset in theta, shape) of each block of parameters."},
     {NULL, NULL, 0, NULL},
 };

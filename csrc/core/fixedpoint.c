@@ -11,21 +11,46 @@
 static const double SLOPE = 1e-9, FLAT = 1e-5, DECREASE = 1e-4;
 enum { HALVINGS = 3, DAMPINGS = 16, KNOWN_MAX = 16 };
 
-/* One search: the map under its input, and the buffers of an iterate. Vectors have room for `rows` entries. */
+/* One search: the map under its input, and the buffers of an iterate. Vectors have room for `ld` entries, those over
+   forms for n_forms strides. */
 struct search {
-    const struct hrnn_kernel *kernel;
     const struct hrnn_cell *cell;
-    double *A, *drive;             /* forward matrix; U x + b */
-    double *u, *f, *trial, *u_trial, *f_trial, *step;
-    double *J, *factors, *scaled;  /* (N, N) each, by columns */
-    double *slope;                 /* J' f, (N,) */
+    double *A, *drive;                  /* forward matrix; U x + b */
+    double *h;                          /* the iterate */
+    double *a, *u, *f;                  /* its forms, target and u - h */
+    double *a_trial, *u_trial, *f_trial, *trial, *step;
+    double *by_h, *by_form;             /* slopes of u: by h at constant forms, and by each form */
+    double *curve, *curve_h;            /* curvatures of u times f */
+    double *J, *factors, *scaled;       /* (N, N) each, by columns */
+    double *slope;                      /* J' f, (N,) */
     int *pivot;
-    double norm, damping;          /* |f|; what is added to the Hessian's diagonal */
-    double bend;                   /* Lipschitz constant of J */
+    double norm, damping;               /* |f|; what is added to the Hessian's diagonal */
+    double bend;                        /* Lipschitz constant of J */
     size_t n_known;
-    double *known;                 /* (KNOWN_MAX, N) points found so far */
-    double radius[KNOWN_MAX];      /* inside which Newton's method converges to each */
+    double *known;                      /* (KNOWN_MAX, N) points found so far */
+    double radius[KNOWN_MAX];           /* inside which Newton's method converges to each */
 };
+
+/* Takes all buffers from base, or only counts where base is NULL. */
+static size_t lay_out_search(struct search *s, const struct hrnn_cell *cell, double *base)
+{
+    size_t n = cell->n_hidden, n_forms = cell->kind.n_forms, over_forms = n_forms * cell->stride;
+    struct hrnn_kernel_arena arena = {base, 0};
+    double **vectors[] = {&s->drive, &s->h, &s->a, &s->u, &s->f, &s->a_trial, &s->u_trial, &s->f_trial, &s->trial,
+                          &s->step, &s->slope, &s->by_h};
+    s->A = hrnn_kernel_arena_take(&arena, hrnn_cell_forward_size(cell));
+    for (size_t k = 0; k < sizeof vectors / sizeof *vectors; k++)
+        *vectors[k] = hrnn_kernel_arena_take(&arena, cell->ld);
+    s->by_form = hrnn_kernel_arena_take(&arena, over_forms);
+    s->curve_h = hrnn_kernel_arena_take(&arena, over_forms);
+    s->curve = hrnn_kernel_arena_take(&arena, n_forms * over_forms);
+    s->J = hrnn_kernel_arena_take(&arena, n * n);
+    s->factors = hrnn_kernel_arena_take(&arena, n * n);
+    s->scaled = hrnn_kernel_arena_take(&arena, n * n);
+    s->pivot = (int *)hrnn_kernel_arena_take(&arena, n);
+    s->known = hrnn_kernel_arena_take(&arena, KNOWN_MAX * n);
+    return arena.used;
+}
 
 static double norm(size_t n, const double *x)
 {
@@ -37,36 +62,31 @@ static double norm(size_t n, const double *x)
 
 /* ---- the map ---------------------------------------------------------------------------------------------------- */
 
-/* drive = U x + b, in all rows of A. */
-static void fill_drive(const struct hrnn_cell *cell, const double *A, const double *x, double *drive)
+/* Forms a, target u, f = u - h; returns |f|. */
+static double evaluate(const struct search *s, const double *h, double *a, double *u, double *f)
 {
-    const double *U = A + cell->n_hidden * cell->ld, *b = U + HRNN_INPUTS * cell->ld;
-    for (size_t i = 0; i < cell->rows; i++) {
-        drive[i] = b[i];
-        for (size_t j = 0; j < HRNN_INPUTS; j++)
-            drive[i] += U[j * cell->ld + i] * x[j];
-    }
-}
-
-/* u = tanh(W h + drive), f = u - h; returns |f|. h has room for `rows` entries, as all vectors here. */
-static double evaluate(const struct search *s, const double *h, double *u, double *f)
-{
-    const double *drive = s->drive;
-    s->kernel->gemm(s->cell->rows, 1, s->cell->n_hidden, s->A, s->cell->ld, &h, &drive, &u);
-    s->kernel->tanh(s->cell->rows, u, u);
+    hrnn_cell_forms(s->cell, 1, s->A, s->drive, &h, &a);
+    s->cell->kind.target(s->cell, h, a, u);
     for (size_t i = 0; i < s->cell->n_hidden; i++)
         f[i] = u[i] - h[i];
     return norm(s->cell->n_hidden, f);
 }
 
-/* J = diag(1 - u^2) W - 1 by columns, at the iterate whose u is given. */
-static void fill_jacobian(const struct search *s)
+/* J = du/dh - 1 by columns, at the iterate h whose forms and target are given. */
+static void fill_jacobian(const struct search *s, const double *h)
 {
-    size_t n = s->cell->n_hidden;
+    const struct hrnn_cell *cell = s->cell;
+    size_t n = cell->n_hidden;
+    cell->kind.slope(cell, h, s->a, s->u, s->by_h, s->by_form);
     for (size_t j = 0; j < n; j++) {
+        double *column = s->J + j * n;
+        const double *W = s->A + j * cell->ld;
         for (size_t i = 0; i < n; i++)
-            s->J[j * n + i] = (1 - s->u[i] * s->u[i]) * s->A[j * s->cell->ld + i];
-        s->J[j * n + j] -= 1;
+            column[i] = s->by_form[i] * W[i];
+        for (size_t p = cell->stride; p < cell->logits; p += cell->stride)
+            for (size_t i = 0; i < n; i++)
+                column[i] += s->by_form[p + i] * W[p + i];
+        column[j] += s->by_h[j] - 1;
     }
 }
 
@@ -78,10 +98,11 @@ static int try_step(struct search *s, double *h, double t, double fraction)
     size_t n = s->cell->n_hidden;
     for (size_t i = 0; i < n; i++)
         s->trial[i] = h[i] + t * s->step[i];
-    double there = evaluate(s, s->trial, s->u_trial, s->f_trial);
+    double there = evaluate(s, s->trial, s->a_trial, s->u_trial, s->f_trial);
     if (!(there < (1 - fraction * t) * s->norm))
         return 0;
     memcpy(h, s->trial, n * sizeof *h);
+    memcpy(s->a, s->a_trial, s->cell->ld * sizeof *h);
     memcpy(s->u, s->u_trial, n * sizeof *h);
     memcpy(s->f, s->f_trial, n * sizeof *h);
     s->norm = there;
@@ -116,23 +137,47 @@ static double fill_slope(struct search *s)
     return norm(n, s->slope) / s->norm;
 }
 
-/* factors = Hessian of |f|^2 / 2, J' J + W' diag(-2 f u (1 - u^2)) W, upper triangle by columns. */
-static void fill_hessian(struct search *s)
+/* scaled = sum_q diag(curve_pq) W_q + diag(curve_h_p), by columns: what W_p' is multiplied with in the Hessian. */
+static void fill_scaled(const struct search *s, size_t p)
 {
-    size_t n = s->cell->n_hidden, ld = s->cell->ld;
-    for (size_t j = 0; j < n; j++)
+    const struct hrnn_cell *cell = s->cell;
+    size_t n = cell->n_hidden, stride = cell->stride;
+    const double *curve = s->curve + p * cell->logits;
+    for (size_t j = 0; j < n; j++) {
+        double *column = s->scaled + j * n;
+        const double *W = s->A + j * cell->ld;
         for (size_t i = 0; i < n; i++)
-            s->scaled[j * n + i] = -2 * s->f[i] * s->u[i] * (1 - s->u[i] * s->u[i]) * s->A[j * ld + i];
+            column[i] = curve[i] * W[i];
+        for (size_t q = stride; q < cell->logits; q += stride)
+            for (size_t i = 0; i < n; i++)
+                column[i] += curve[q + i] * W[q + i];
+        column[j] += s->curve_h[p * stride + j];
+    }
+}
+
+/* factors = Hessian of |f|^2 / 2, upper triangle by columns: J' J, and f times the second derivatives of u,
+   sum_p W_p' scaled_p + diag(curve_h_p) W_p. */
+static void fill_hessian(struct search *s, const double *h)
+{
+    const struct hrnn_cell *cell = s->cell;
+    size_t n = cell->n_hidden, stride = cell->stride;
+    cell->kind.curve(cell, h, s->a, s->u, s->f, s->curve, s->curve_h);
     memset(s->factors, 0, n * n * sizeof *s->factors);
     hrnn_linalg_gram(n, s->J, s->factors);
-    hrnn_linalg_gemm_transposed(n, n, n, 1, s->A, ld, s->scaled, n, 1, s->factors, n);
+    for (size_t p = 0; p < cell->kind.n_forms; p++) {
+        fill_scaled(s, p);
+        hrnn_linalg_gemm_transposed(n, n, n, 1, s->A + p * stride, cell->ld, s->scaled, n, 1, s->factors, n);
+        for (size_t j = 0; j < n; j++)
+            for (size_t i = 0; i < n; i++)
+                s->factors[j * n + i] += s->curve_h[p * stride + i] * s->A[j * cell->ld + p * stride + i];
+    }
 }
 
 /* Is the Hessian positive, but for rounding? */
-static int is_minimum(struct search *s)
+static int is_minimum(struct search *s, const double *h)
 {
     size_t n = s->cell->n_hidden;
-    fill_hessian(s);
+    fill_hessian(s, h);
     for (size_t i = 0; i < n; i++) {
         s->factors[i * n + i] += 1e-9;
         s->step[i] = 0;
@@ -145,7 +190,7 @@ static int damped(struct search *s, double *h)
 {
     size_t n = s->cell->n_hidden;
     for (int k = 0; k < DAMPINGS; k++, s->damping = fmax(8 * s->damping, 1e-9)) {
-        fill_hessian(s);
+        fill_hessian(s, h);
         for (size_t i = 0; i < n; i++) {
             s->factors[i * n + i] += s->damping;
             s->step[i] = -s->slope[i];
@@ -160,20 +205,6 @@ static int damped(struct search *s, double *h)
 
 /* ---- points already known ---------------------------------------------------------------------------------------- */
 
-/* J changes by at most max |tanh''| |W| max |w_i| per unit of distance; Frobenius's norm bounds |W|. */
-static double bend_of(const struct hrnn_cell *cell, const double *A)
-{
-    double total = 0, most = 0;
-    for (size_t i = 0; i < cell->n_hidden; i++) {
-        double row = 0;
-        for (size_t j = 0; j < cell->n_hidden; j++)
-            row += A[j * cell->ld + i] * A[j * cell->ld + i];
-        total += row;
-        most = fmax(most, row);
-    }
-    return 4 / (3 * sqrt(3)) * sqrt(total * most);
-}
-
 /* Keeps h with the radius 2/(3 |J^-1| bend) inside which Newton's method converges to it (Rall 1974); s->u is that of h. */
 static void remember(struct search *s, const double *h)
 {
@@ -181,7 +212,7 @@ static void remember(struct search *s, const double *h)
     double inverse;
     if (s->n_known == KNOWN_MAX)
         return;
-    fill_jacobian(s);
+    fill_jacobian(s, h);
     memset(s->scaled, 0, n * n * sizeof *s->scaled);
     for (size_t i = 0; i < n; i++)
         s->scaled[i * n + i] = 1;
@@ -215,7 +246,7 @@ static enum hrnn_fixedpoint_outcome search(struct search *s, size_t max_iteratio
     double leak = s->cell->leak;
     int creeps = 0; /* the last step went down the speed, and not far: no fixed point is near, so Newton's would not help */
     s->damping = 1e-3;
-    s->norm = evaluate(s, h, s->u, s->f);
+    s->norm = evaluate(s, h, s->a, s->u, s->f);
     for (size_t k = 0; k < max_iterations; k++) {
         *n_iterations = (int64_t)k;
         if (arrive(s, h))
@@ -224,14 +255,14 @@ static enum hrnn_fixedpoint_outcome search(struct search *s, size_t max_iteratio
             remember(s, h);
             return HRNN_FIXEDPOINT_FOUND;
         }
-        fill_jacobian(s);
+        fill_jacobian(s, h);
         if (!creeps && newton(s, h))
             continue;
         double slope = fill_slope(s), before = s->norm;
         if (slope < SLOPE)
-            return is_minimum(s) ? HRNN_FIXEDPOINT_SLOW : HRNN_FIXEDPOINT_UNDECIDED;
+            return is_minimum(s, h) ? HRNN_FIXEDPOINT_SLOW : HRNN_FIXEDPOINT_UNDECIDED;
         if (!damped(s, h))
-            return slope < FLAT && is_minimum(s) ? HRNN_FIXEDPOINT_SLOW : HRNN_FIXEDPOINT_UNDECIDED;
+            return slope < FLAT && is_minimum(s, h) ? HRNN_FIXEDPOINT_SLOW : HRNN_FIXEDPOINT_UNDECIDED;
         creeps = s->norm > 0.5 * before;
     }
     *n_iterations = (int64_t)max_iterations;
@@ -242,98 +273,109 @@ static enum hrnn_fixedpoint_outcome search(struct search *s, size_t max_iteratio
 
 size_t hrnn_fixedpoint_search_scratch(const struct hrnn_cell *cell)
 {
-    size_t n = cell->n_hidden, arrays = 15; /* each takes whole cache lines */
-    return hrnn_cell_forward_size(cell) + 9 * cell->ld + 3 * n * n + (1 + KNOWN_MAX) * n + arrays * HRNN_KERNEL_LINE;
+    struct search s;
+    return lay_out_search(&s, cell, NULL);
 }
 
-void hrnn_fixedpoint_search(const struct hrnn_kernel *kernel, const struct hrnn_cell *cell, const double *theta,
-                            const double *x, size_t n, size_t max_iterations, double tolerance, double *points,
-                            double *residual, int8_t *outcome, int64_t *n_iterations, double *scratch)
+void hrnn_fixedpoint_search(const struct hrnn_cell *cell, const double *theta, const double *x, size_t n,
+                            size_t max_iterations, double tolerance, double *points, double *residual, int8_t *outcome,
+                            int64_t *n_iterations, double *scratch)
 {
     size_t n_hidden = cell->n_hidden;
-    struct search s = {.kernel = kernel, .cell = cell};
-    s.A = hrnn_kernel_take(&scratch, hrnn_cell_forward_size(cell));
-    double *h = hrnn_kernel_take(&scratch, cell->ld), **vectors[] = {&s.drive, &s.u, &s.f, &s.trial, &s.u_trial, &s.f_trial,
-                                                                     &s.step, &s.slope};
-    for (size_t k = 0; k < sizeof vectors / sizeof *vectors; k++)
-        *vectors[k] = hrnn_kernel_take(&scratch, cell->ld);
-    s.J = hrnn_kernel_take(&scratch, n_hidden * n_hidden);
-    s.factors = hrnn_kernel_take(&scratch, n_hidden * n_hidden);
-    s.scaled = hrnn_kernel_take(&scratch, n_hidden * n_hidden);
-    s.pivot = (int *)hrnn_kernel_take(&scratch, n_hidden);
-    s.known = hrnn_kernel_take(&scratch, KNOWN_MAX * n_hidden);
+    struct search s = {.cell = cell};
+    lay_out_search(&s, cell, scratch);
     hrnn_cell_pack(cell, theta, s.A);
-    fill_drive(cell, s.A, x, s.drive);
-    s.bend = bend_of(cell, s.A);
+    hrnn_cell_drive(cell, s.A, x, s.drive);
+    s.bend = cell->kind.bend(cell, s.A);
     for (size_t r = 0; r < n; r++) {
-        memcpy(h, points + r * n_hidden, n_hidden * sizeof *h);
-        outcome[r] = (int8_t)search(&s, max_iterations, tolerance, h, n_iterations + r);
-        memcpy(points + r * n_hidden, h, n_hidden * sizeof *h);
-        residual[r] = cell->leak * evaluate(&s, h, s.u, s.f);
+        memcpy(s.h, points + r * n_hidden, n_hidden * sizeof *s.h);
+        outcome[r] = (int8_t)search(&s, max_iterations, tolerance, s.h, n_iterations + r);
+        memcpy(points + r * n_hidden, s.h, n_hidden * sizeof *s.h);
+        residual[r] = cell->leak * evaluate(&s, s.h, s.a, s.u, s.f);
     }
+}
+
+/* ---- iteration of the map ---------------------------------------------------------------------------------------- */
+
+/* The states that advance in lockstep. */
+struct crowd {
+    double *A, *drive;
+    double *h[HRNN_LANES_MAX], *next[HRNN_LANES_MAX], *a[HRNN_LANES_MAX], *saved;
+};
+
+static size_t lay_out_crowd(struct crowd *crowd, const struct hrnn_cell *cell, double *base)
+{
+    struct hrnn_kernel_arena arena = {base, 0};
+    crowd->A = hrnn_kernel_arena_take(&arena, hrnn_cell_forward_size(cell));
+    crowd->drive = hrnn_kernel_arena_take(&arena, cell->ld);
+    for (size_t l = 0; l < HRNN_LANES_MAX; l++) {
+        crowd->h[l] = hrnn_kernel_arena_take(&arena, cell->ld_z);
+        crowd->next[l] = hrnn_kernel_arena_take(&arena, cell->ld_z);
+        crowd->a[l] = hrnn_kernel_arena_take(&arena, cell->ld);
+    }
+    crowd->saved = hrnn_kernel_arena_take(&arena, cell->n_saved);
+    return arena.used;
 }
 
 size_t hrnn_fixedpoint_iterate_scratch(const struct hrnn_cell *cell)
 {
-    return hrnn_cell_forward_size(cell) + (3 * HRNN_LANES_MAX + 1) * cell->ld + (3 * HRNN_LANES_MAX + 3) * HRNN_KERNEL_LINE;
+    struct crowd crowd;
+    return lay_out_crowd(&crowd, cell, NULL);
 }
 
-/* One step of all lanes from h to next; a (rows,) is scratch. Returns in moved[l] how far each went. */
-static void step_lanes(const struct hrnn_kernel *kernel, const struct hrnn_cell *cell, const double *A,
-                       const double *drive, size_t n_lanes, double *const *h, double *const *next, double *const *a,
-                       double *moved)
+/* One step of n lanes from h to next, the input being in the drive. Returns in moved[l] how far each went. */
+static void step_crowd(const struct hrnn_cell *cell, size_t n, const struct crowd *crowd, double *moved)
 {
-    static const double no_input[HRNN_INPUTS];
-    const double *drives[HRNN_LANES_MAX], *states[HRNN_LANES_MAX];
-    for (size_t l = 0; l < n_lanes; l++) {
-        drives[l] = drive;
-        states[l] = h[l];
+    struct hrnn_cell_batch batch = {.n = n};
+    for (size_t l = 0; l < n; l++) {
+        batch.z[l] = crowd->h[l];
+        batch.next[l] = crowd->next[l];
+        batch.a[l] = crowd->a[l];
+        batch.saved[l] = crowd->saved;
+        memset(crowd->h[l] + cell->n_hidden, 0, HRNN_INPUTS * sizeof **crowd->h);
     }
-    kernel->gemm(cell->rows, n_lanes, cell->n_hidden, A, cell->ld, states, drives, a);
-    for (size_t l = 0; l < n_lanes; l++) {
-        kernel->leaky(cell->rows_back, cell->leak, A + cell->n_hidden * cell->ld, cell->ld, no_input, a[l], h[l], next[l]);
+    hrnn_cell_forms(cell, n, crowd->A, crowd->drive, batch.z, batch.a);
+    cell->kind.forward(cell, crowd->A + cell->n_hidden * cell->ld, &batch);
+    for (size_t l = 0; l < n; l++) {
         double sum = 0;
         for (size_t i = 0; i < cell->n_hidden; i++)
-            sum += (next[l][i] - h[l][i]) * (next[l][i] - h[l][i]);
+            sum += (batch.next[l][i] - batch.z[l][i]) * (batch.next[l][i] - batch.z[l][i]);
         moved[l] = sqrt(sum);
     }
 }
 
-void hrnn_fixedpoint_iterate(const struct hrnn_kernel *kernel, const struct hrnn_cell *cell, const double *theta,
-                             const double *x, size_t n, size_t max_steps, double tolerance, double *states,
-                             int64_t *n_steps, double *scratch)
+static void swap(double **a, double **b)
+{
+    double *c = *a;
+    *a = *b;
+    *b = c;
+}
+
+void hrnn_fixedpoint_iterate(const struct hrnn_cell *cell, const double *theta, const double *x, size_t n,
+                             size_t max_steps, double tolerance, double *states, int64_t *n_steps, double *scratch)
 {
     size_t n_hidden = cell->n_hidden, of[HRNN_LANES_MAX], n_lanes = 0, next_start = 0;
-    double *A = hrnn_kernel_take(&scratch, hrnn_cell_forward_size(cell)), *drive = hrnn_kernel_take(&scratch, cell->ld);
-    double *h[HRNN_LANES_MAX], *next[HRNN_LANES_MAX], *a[HRNN_LANES_MAX], moved[HRNN_LANES_MAX];
-    for (size_t l = 0; l < HRNN_LANES_MAX; l++) {
-        h[l] = hrnn_kernel_take(&scratch, cell->ld);
-        next[l] = hrnn_kernel_take(&scratch, cell->ld);
-        a[l] = hrnn_kernel_take(&scratch, cell->ld);
-    }
-    hrnn_cell_pack(cell, theta, A);
-    fill_drive(cell, A, x, drive);
+    struct crowd crowd;
+    double moved[HRNN_LANES_MAX];
+    lay_out_crowd(&crowd, cell, scratch);
+    hrnn_cell_pack(cell, theta, crowd.A);
+    hrnn_cell_drive(cell, crowd.A, x, crowd.drive);
     for (;;) {
         while (n_lanes < HRNN_LANES_MAX && next_start < n) {
             of[n_lanes] = next_start;
             n_steps[next_start] = 0;
-            memcpy(h[n_lanes++], states + next_start++ * n_hidden, n_hidden * sizeof **h);
+            memcpy(crowd.h[n_lanes++], states + next_start++ * n_hidden, n_hidden * sizeof *states);
         }
         if (!n_lanes)
             return;
-        step_lanes(kernel, cell, A, drive, n_lanes, h, next, a, moved);
+        step_crowd(cell, n_lanes, &crowd, moved);
         for (size_t l = n_lanes; l-- > 0;) {
-            double *swap = h[l];
-            h[l] = next[l];
-            next[l] = swap;
+            swap(crowd.h + l, crowd.next + l);
             if (++n_steps[of[l]] < (int64_t)max_steps && !(moved[l] < tolerance))
                 continue;
-            memcpy(states + of[l] * n_hidden, h[l], n_hidden * sizeof **h);
-            n_lanes--;
-            of[l] = of[n_lanes];
-            swap = h[l];
-            h[l] = h[n_lanes];
-            h[n_lanes] = swap;
+            memcpy(states + of[l] * n_hidden, crowd.h[l], n_hidden * sizeof *states);
+            of[l] = of[--n_lanes];
+            swap(crowd.h + l, crowd.h + n_lanes);
         }
     }
 }

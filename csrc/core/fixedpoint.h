@@ -20,7 +20,7 @@ enum hrnn_fixedpoint_outcome {
 size_t hrnn_fixedpoint_search_scratch(const struct hrnn_cell *cell);
 
 /* points (n, N) holds the starts and gets where each search ended; residual (n,) is |F - h| there. */
-void hrnn_fixedpoint_search(const struct hrnn_kernel *kernel, const struct hrnn_cell *cell,
+void hrnn_fixedpoint_search(const struct hrnn_cell *cell,
                             const double *theta /* (P,) */, const double *x /* (I,) */, size_t n, size_t max_iterations,
                             double tolerance, double *points, double *residual, int8_t *outcome, int64_t *n_iterations,
                             double *scratch);
@@ -29,7 +29,7 @@ size_t hrnn_fixedpoint_iterate_scratch(const struct hrnn_cell *cell);
 
 /* Iterates h <- F(h, x) from states (n, N) in place, each for at most max_steps steps or until it moves less than
    tolerance in one; n_steps (n,) gets the number of steps. */
-void hrnn_fixedpoint_iterate(const struct hrnn_kernel *kernel, const struct hrnn_cell *cell, const double *theta,
+void hrnn_fixedpoint_iterate(const struct hrnn_cell *cell, const double *theta,
                              const double *x, size_t n, size_t max_steps, double tolerance, double *states,
                              int64_t *n_steps, double *scratch);
 

@@ -12,6 +12,11 @@
 /* Vectors of the kernel hold 4 doubles; leading dimensions are multiples of a cache line of 8. */
 enum { HRNN_KERNEL_WIDTH = 4, HRNN_KERNEL_LINE = 8 };
 
+/* Where the forms r, z, m of a gated unit lie in a column: `stride` apart, and q behind them at `inner`. */
+struct hrnn_kernel_gru {
+    size_t stride, inner, ld; /* ld: from one column of U to the next */
+};
+
 struct hrnn_kernel {
     /* y[l][i] = from[l][i] + sum_j A[j * lda + i] z[l][j], i < m (a multiple of 4), j < k, l < n_lanes. */
     void (*gemm)(size_t m, size_t n_lanes, size_t k, const double *A, size_t lda, const double *const *z,
@@ -26,6 +31,13 @@ struct hrnn_kernel {
                   double *h_next);
     /* Its twin backward: d = leak dh (1 - tanh(a)^2) and then dh = (1 - leak) dh. */
     void (*leaky_backward)(size_t n, double leak, const double *h, const double *h_next, double *dh, double *d);
+    /* One gated step forward, n a multiple of 4: a + U x gives r, z, m and q; h_next = c + z (h - c) with
+       c = tanh(q + r m). saved (4, n) gets r, z, m, c. */
+    void (*gru)(size_t n, const struct hrnn_kernel_gru *form, const double *U, const double *x, const double *a,
+                const double *h, double *h_next, double *saved);
+    /* Its twin backward: d gets the derivatives of the forms, and dh = z dh. */
+    void (*gru_backward)(size_t n, const struct hrnn_kernel_gru *form, const double *h, const double *saved, double *dh,
+                         double *d);
     /* p = weight p, of which p * hazard leaves; n any. Returns the sum of what leaves; `stays` gets that of the rest. */
     double (*leave)(size_t n, double weight, const double *hazard, double *p, double *stays);
     /* out = exp(x), n a multiple of 4; at most 4 ulp for x in [-708, 709], 0 below, infinity above, NaN stays. */
@@ -52,6 +64,21 @@ void hrnn_kernel_sigmoid(const struct hrnn_kernel *kernel, size_t n, double *x);
 
 /* n rounded up to a multiple of `multiple`. */
 static inline size_t hrnn_kernel_round_up(size_t n, size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
+/* Scratch that is laid out, or only counted where there is no base: one function says both where arrays lie and how many
+   doubles they take. */
+struct hrnn_kernel_arena {
+    double *base;
+    size_t used;
+};
+
+/* Takes n doubles, whole cache lines; NULL where they are only counted. */
+static inline double *hrnn_kernel_arena_take(struct hrnn_kernel_arena *arena, size_t n)
+{
+    double *taken = arena->base ? arena->base + arena->used : NULL;
+    arena->used += hrnn_kernel_round_up(n, HRNN_KERNEL_LINE);
+    return taken;
+}
 
 /* Takes n doubles from the front of scratch, whole cache lines. */
 static inline double *hrnn_kernel_take(double **scratch, size_t n)

@@ -260,6 +260,50 @@ static void leaky_backward(size_t n, double leak, const double *h, const double 
         leaky_backward_(0, n, leak, h, h_next, dh, d);
 }
 
+static inline vec sigma_(vec x) { return 0.5 + 0.5 * tanh_(0.5 * x); }
+
+static inline __attribute__((always_inline)) vec with_input(const double *U, size_t ld, const vec x[HRNN_INPUTS], vec a)
+{
+#pragma GCC unroll 8
+    for (size_t j = 0; j < HRNN_INPUTS; j++)
+        a = fma_(load(U + j * ld), x[j], a);
+    return a;
+}
+
+static void gru(size_t n, const struct hrnn_kernel_gru *form, const double *U, const double *x, const double *a,
+                const double *h, double *h_next, double *saved)
+{
+    size_t update = form->stride, memory = 2 * form->stride, inner = form->inner;
+    vec x_[HRNN_INPUTS];
+    for (size_t j = 0; j < HRNN_INPUTS; j++)
+        x_[j] = all(x[j]);
+    for (size_t i = 0; i < n; i += WIDTH) {
+        vec r = sigma_(with_input(U + i, form->ld, x_, load(a + i)));
+        vec z = sigma_(with_input(U + update + i, form->ld, x_, load(a + update + i)));
+        vec m = load(a + memory + i);
+        vec c = tanh_(fma_(r, m, with_input(U + inner + i, form->ld, x_, load(a + inner + i))));
+        store(h_next + i, fma_(z, load(h + i) - c, c));
+        store(saved + i, r);
+        store(saved + n + i, z);
+        store(saved + 2 * n + i, m);
+        store(saved + 3 * n + i, c);
+    }
+}
+
+static void gru_backward(size_t n, const struct hrnn_kernel_gru *form, const double *h, const double *saved, double *dh,
+                         double *d)
+{
+    for (size_t i = 0; i < n; i += WIDTH) {
+        vec r = load(saved + i), z = load(saved + n + i), m = load(saved + 2 * n + i), c = load(saved + 3 * n + i);
+        vec g = load(dh + i), dq = g * (1 - z) * (1 - c * c), dm = dq * r;
+        store(d + i, dm * m * (1 - r));
+        store(d + form->stride + i, g * (load(h + i) - c) * z * (1 - z));
+        store(d + 2 * form->stride + i, dm);
+        store(d + form->inner + i, dq);
+        store(dh + i, z * g);
+    }
+}
+
 static void exp_all(size_t n, const double *x, double *out)
 {
     for (size_t i = 0; i < n; i += WIDTH)
@@ -327,6 +371,8 @@ void HRNN_KERNEL_FILL(struct hrnn_kernel *kernel)
     kernel->tanh = tanh_all;
     kernel->leaky = leaky;
     kernel->leaky_backward = leaky_backward;
+    kernel->gru = gru;
+    kernel->gru_backward = gru_backward;
     kernel->exp = exp_all;
     kernel->log = log_all;
     kernel->normal = normal_all;

@@ -12,7 +12,7 @@ size_t hrnn_rollout_forward_scratch(const struct hrnn_cell *cell);
 
 /* Runs trials place->trial .. end-1, at most max_steps steps, and returns the steps done; place and h carry the loop
    from one call to the next. h is reset where the session changes. hidden may be NULL. */
-size_t hrnn_rollout_forward(const struct hrnn_kernel *kernel, const struct hrnn_cell *cell,
+size_t hrnn_rollout_forward(const struct hrnn_cell *cell,
                             const struct hrnn_task *task, const struct hrnn_sessions *sessions,
                             const double *theta /* (P,) */, size_t end, size_t max_steps, struct hrnn_place *place,
                             double *h /* (N,) */, double *p_right /* (max_steps,) */,
@@ -25,7 +25,7 @@ size_t hrnn_rollout_gradient_scratch(const struct hrnn_cell *cell, const struct 
 
 /* n_lanes (<= HRNN_LANES_MAX) sessions in lockstep: the loss of each, and the sum over them of its gradient, times
    scale, added to gradient. Returns HRNN_NONFINITE if a loss is not finite. */
-enum hrnn_status hrnn_rollout_gradient(const struct hrnn_kernel *kernel, const struct hrnn_cell *cell,
+enum hrnn_status hrnn_rollout_gradient(const struct hrnn_cell *cell,
                                        const struct hrnn_task *task, const struct hrnn_sessions *sessions,
                                        size_t n_lanes, const int64_t *offsets /* (n_lanes + 1,) of trials */,
                                        enum hrnn_loss loss_kind, const double *theta /* (P,) */, double scale,

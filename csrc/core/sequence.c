@@ -5,6 +5,9 @@
 
 #include "linalg.h"
 
+/* Blocks of theta of the cells that this file knows, tanh and leaky. */
+enum { W, U, B, V, C };
+
 /* The network of one call as rows on z = [h, x, 1]: N rows [W U b] and one, [v 0 c], of the log odds; and its history.
    Time t of z holds the state before step t; time t of d the derivatives [da_t, dmargin_{t-1}]. */
 struct work {
@@ -25,43 +28,43 @@ size_t hrnn_sequence_scratch(const struct hrnn_cell *cell, const struct hrnn_seq
 }
 
 /* theta as the rows w. */
-static void pack(size_t n, const double *theta, double *w)
+static void pack(const struct hrnn_cell *cell, const double *theta, double *w)
 {
-    struct hrnn_cell_block blocks[HRNN_CELL_BLOCKS];
-    size_t k = n + HRNN_INPUTS + 1;
-    hrnn_cell_layout(n, blocks);
-    const double *V = theta + blocks[3].offset, *c = theta + blocks[4].offset;
+    struct hrnn_cell_block blocks[HRNN_CELL_BLOCKS_MAX];
+    size_t n = cell->n_hidden, k = n + HRNN_INPUTS + 1;
+    hrnn_cell_layout(cell, blocks);
+    const double *readout = theta + blocks[V].offset, *bias = theta + blocks[C].offset;
     memset(w + n * k, 0, k * sizeof *w);
     for (size_t i = 0; i < n; i++) {
         double *row = w + i * k;
-        memcpy(row, theta + blocks[0].offset + i * n, n * sizeof *row);
-        memcpy(row + n, theta + blocks[1].offset + i * HRNN_INPUTS, HRNN_INPUTS * sizeof *row);
-        row[k - 1] = theta[blocks[2].offset + i];
-        w[n * k + i] = V[n + i] - V[i];
+        memcpy(row, theta + blocks[W].offset + i * n, n * sizeof *row);
+        memcpy(row + n, theta + blocks[U].offset + i * HRNN_INPUTS, HRNN_INPUTS * sizeof *row);
+        row[k - 1] = theta[blocks[B].offset + i];
+        w[n * k + i] = readout[n + i] - readout[i];
     }
-    w[n * k + k - 1] = c[1] - c[0];
+    w[n * k + k - 1] = bias[1] - bias[0];
 }
 
 /* Adds rows laid out as w to what is laid out as theta; of the last row, a share to V[1] and c[1] and as much less to
    V[0] and c[0]. */
-static void add_rows(size_t n, const double *rows, double share, double *theta)
+static void add_rows(const struct hrnn_cell *cell, const double *rows, double share, double *theta)
 {
-    struct hrnn_cell_block blocks[HRNN_CELL_BLOCKS];
-    size_t k = n + HRNN_INPUTS + 1;
-    hrnn_cell_layout(n, blocks);
-    double *V = theta + blocks[3].offset, *c = theta + blocks[4].offset;
+    struct hrnn_cell_block blocks[HRNN_CELL_BLOCKS_MAX];
+    size_t n = cell->n_hidden, k = n + HRNN_INPUTS + 1;
+    hrnn_cell_layout(cell, blocks);
+    double *readout = theta + blocks[V].offset, *bias = theta + blocks[C].offset;
     for (size_t i = 0; i < n; i++) {
         const double *row = rows + i * k;
         for (size_t j = 0; j < n; j++)
-            theta[blocks[0].offset + i * n + j] += row[j];
+            theta[blocks[W].offset + i * n + j] += row[j];
         for (size_t j = 0; j < HRNN_INPUTS; j++)
-            theta[blocks[1].offset + i * HRNN_INPUTS + j] += row[n + j];
-        theta[blocks[2].offset + i] += row[k - 1];
-        V[i] -= share * rows[n * k + i];
-        V[n + i] += share * rows[n * k + i];
+            theta[blocks[U].offset + i * HRNN_INPUTS + j] += row[n + j];
+        theta[blocks[B].offset + i] += row[k - 1];
+        readout[i] -= share * rows[n * k + i];
+        readout[n + i] += share * rows[n * k + i];
     }
-    c[0] -= share * rows[n * k + k - 1];
-    c[1] += share * rows[n * k + k - 1];
+    bias[0] -= share * rows[n * k + k - 1];
+    bias[1] += share * rows[n * k + k - 1];
 }
 
 static struct work begin(const struct hrnn_cell *cell, const struct hrnn_sequence *sequence, const double *theta,
@@ -79,7 +82,7 @@ static struct work begin(const struct hrnn_cell *cell, const struct hrnn_sequenc
     work.dh = hrnn_kernel_take(&scratch, n * lanes);
     work.zero = hrnn_kernel_take(&scratch, lanes);
     work.G = hrnn_kernel_take(&scratch, (n + 1) * k);
-    pack(n, theta, work.w);
+    pack(cell, theta, work.w);
     for (size_t i = 0; i <= n; i++)
         for (size_t j = 0; j < n; j++)
             work.w_transposed[j * (n + 1) + i] = work.w[i * k + j];
@@ -96,7 +99,7 @@ static struct work begin(const struct hrnn_cell *cell, const struct hrnn_sequenc
     return work;
 }
 
-static void run(const struct hrnn_kernel *kernel, const struct hrnn_cell *cell, const struct hrnn_sequence *sequence,
+static void run(const struct hrnn_cell *cell, const struct hrnn_sequence *sequence,
                 const struct work *work)
 {
     size_t n = work->n, lanes = sequence->n_sequences;
@@ -110,10 +113,10 @@ static void run(const struct hrnn_kernel *kernel, const struct hrnn_cell *cell, 
     for (size_t t = 0; t <= sequence->n_steps; t++) {
         double *now = work->z + t * lanes;
         to[n] = t ? work->margin + (t - 1) * lanes : work->margin; /* that of step 0 takes its place */
-        kernel->gemm(lanes, n + 1, work->k, now, work->length, row, from, to);
+        cell->kernel->gemm(lanes, n + 1, work->k, now, work->length, row, from, to);
         if (t == sequence->n_steps)
             break;
-        kernel->tanh(n * lanes, work->a, work->a);
+        cell->kernel->tanh(n * lanes, work->a, work->a);
         for (size_t i = 0; i < n; i++) {
             double *h = now + i * work->length;
             for (size_t l = 0; l < lanes; l++)
@@ -122,13 +125,13 @@ static void run(const struct hrnn_kernel *kernel, const struct hrnn_cell *cell, 
     }
 }
 
-void hrnn_sequence_forward(const struct hrnn_kernel *kernel, const struct hrnn_cell *cell,
+void hrnn_sequence_forward(const struct hrnn_cell *cell,
                            const struct hrnn_sequence *sequence, const double *theta, double *margin, double *hidden,
                            double *scratch)
 {
     struct work work = begin(cell, sequence, theta, scratch);
     size_t lanes = sequence->n_sequences, steps = sequence->n_steps * lanes;
-    run(kernel, cell, sequence, &work);
+    run(cell, sequence, &work);
     memcpy(margin, work.margin, steps * sizeof *margin);
     for (size_t i = 0; hidden && i < work.n; i++)
         memcpy(hidden + i * steps, work.z + i * work.length + lanes, steps * sizeof *hidden);
@@ -164,7 +167,7 @@ static double resemble(const struct hrnn_lesson *lesson, size_t steps, size_t la
     return loss;
 }
 
-static void run_back(const struct hrnn_kernel *kernel, const struct hrnn_cell *cell,
+static void run_back(const struct hrnn_cell *cell,
                      const struct hrnn_sequence *sequence, const struct hrnn_lesson *lesson, const struct work *work)
 {
     size_t n = work->n, lanes = sequence->n_sequences, steps = sequence->n_steps * lanes;
@@ -177,31 +180,31 @@ static void run_back(const struct hrnn_kernel *kernel, const struct hrnn_cell *c
         memset(work->d + i * work->length + steps, 0, lanes * sizeof *work->d);
     }
     for (size_t at = steps; at; at -= lanes) {
-        kernel->gemm(lanes, n, n + 1, work->d + at, work->length, row, (const double *const *)dh, dh);
+        cell->kernel->gemm(lanes, n, n + 1, work->d + at, work->length, row, (const double *const *)dh, dh);
         for (size_t i = 0; i < n; i++) {
             const double *h_next = work->z + i * work->length + at;
             if (lesson->y)
                 for (size_t l = 0; l < lanes; l++)
                     dh[i][l] += 2 * lesson->state_weight[at - lanes + l] * (h_next[l] - lesson->y[i * steps + at - lanes + l]);
-            kernel->leaky_backward(lanes, cell->leak, h_next - lanes, h_next, dh[i], work->d + i * work->length + at - lanes);
+            cell->kernel->leaky_backward(lanes, cell->leak, h_next - lanes, h_next, dh[i], work->d + i * work->length + at - lanes);
         }
     }
 }
 
-enum hrnn_status hrnn_sequence_gradient(const struct hrnn_kernel *kernel, const struct hrnn_cell *cell,
+enum hrnn_status hrnn_sequence_gradient(const struct hrnn_cell *cell,
                                         const struct hrnn_sequence *sequence, const struct hrnn_lesson *lesson,
                                         const double *theta, double *loss, double *gradient, double *scratch)
 {
     struct work work = begin(cell, sequence, theta, scratch);
     size_t lanes = sequence->n_sequences, steps = sequence->n_steps * lanes;
-    run(kernel, cell, sequence, &work);
-    *loss = answer(kernel, lesson, steps, lanes, &work) + (lesson->y ? resemble(lesson, steps, lanes, &work) : 0);
+    run(cell, sequence, &work);
+    *loss = answer(cell->kernel, lesson, steps, lanes, &work) + (lesson->y ? resemble(lesson, steps, lanes, &work) : 0);
     if (!isfinite(*loss))
         return HRNN_NONFINITE;
-    run_back(kernel, cell, sequence, lesson, &work);
+    run_back(cell, sequence, lesson, &work);
     hrnn_linalg_gemm_transposed(work.n + 1, work.k, work.length, 1, work.d, work.length, work.z, work.length, 0, work.G,
                                 work.k);
-    add_rows(work.n, work.G, 1, gradient);
+    add_rows(cell, work.G, 1, gradient);
     return HRNN_OK;
 }
 
@@ -247,7 +250,7 @@ enum hrnn_status hrnn_sequence_force(const struct hrnn_cell *cell, size_t n_step
 {
     size_t n = cell->n_hidden, k = n + HRNN_INPUTS + 1, n_rows = (n + 1) * k;
     double *w = scratch, *before = w + n_rows, *z = before + n_rows, *after = z + k, *gain = after + k, sum = 0;
-    pack(n, theta, w);
+    pack(cell, theta, w);
     memcpy(before, w, n_rows * sizeof *w);
     memset(after, 0, k * sizeof *after);
     z[k - 1] = after[k - 1] = 1;
@@ -267,6 +270,6 @@ enum hrnn_status hrnn_sequence_force(const struct hrnn_cell *cell, size_t n_step
         w[i] -= before[i];
         sum += w[i];
     }
-    add_rows(n, w, 0.5, theta);
+    add_rows(cell, w, 0.5, theta);
     return isfinite(sum) ? HRNN_OK : HRNN_NONFINITE;
 }

@@ -29,12 +29,12 @@ struct hrnn_lesson {
 size_t hrnn_sequence_scratch(const struct hrnn_cell *cell, const struct hrnn_sequence *sequence);
 
 /* Log odds of right after each step, and the states, which may be NULL. */
-void hrnn_sequence_forward(const struct hrnn_kernel *kernel, const struct hrnn_cell *cell,
+void hrnn_sequence_forward(const struct hrnn_cell *cell,
                            const struct hrnn_sequence *sequence, const double *theta /* (P,) */,
                            double *margin /* (T, L) */, double *hidden /* (N, T, L) */, double *scratch);
 
 /* The loss, and its gradient added to gradient. HRNN_NONFINITE if the loss is not finite. */
-enum hrnn_status hrnn_sequence_gradient(const struct hrnn_kernel *kernel, const struct hrnn_cell *cell,
+enum hrnn_status hrnn_sequence_gradient(const struct hrnn_cell *cell,
                                         const struct hrnn_sequence *sequence, const struct hrnn_lesson *lesson,
                                         const double *theta /* (P,) */, double *loss, double *gradient /* (P,) */,
                                         double *scratch);

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -205,7 +205,7 @@ def weights_by_population(net: Network, label: ArrayLike, *, rng: RNGLike = 0) -
         )
 
     def split(units: NDArray[np.integer]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        W = net.W[np.ix_(units, units)]
+        W = net.recurrent_weights[np.ix_(units, units)]
         of = label[units]
         off = units[:, None] != units
         same = of[:, None] == of
@@ -276,7 +276,9 @@ def circuit(
     label = np.asarray(label)
     member = np.stack([label == k for k in np.unique(label)]).astype(float)
     mean = member / member.sum(1, keepdims=True)
-    return mean @ net.W @ member.T, mean @ net.U, member @ (net.V[1] - net.V[0])
+    recurrent = mean @ net.recurrent_weights @ member.T
+    readout = member @ (net.V[1] - net.V[0])
+    return recurrent, mean @ net.input_weights, readout
 
 
 def low_rank(net: Network, run: Rollout, rank: int) -> dict[str, float]:
@@ -313,8 +315,7 @@ def low_rank(net: Network, run: Rollout, rank: int) -> dict[str, float]:
         raise ValueError(f"rank must be <= {net.n_hidden}, got {rank}")
     u, s, vt = np.linalg.svd(net.W)
     W = (u[:, :rank] * s[:rank]) @ vt[:rank]
-    arrays: dict[str, Any] = {name: getattr(net, name) for name in ("U", "b", "V", "c")}
-    cut = type(net).from_arrays(net.cell, W=W, **arrays, leak=net.leak)
+    cut = net.with_arrays(W=W)
     before = states_before(run)
     mean = states.mean(0)
     left = 0.0

@@ -52,7 +52,7 @@ def with_right_readout_normalised(net: Network) -> Network:
     check_network(net)
     V = net.V.copy()
     V[1] /= np.linalg.norm(V[1])
-    return Network.from_arrays(net.cell, W=net.W, U=net.U, b=net.b, V=V, c=net.c, leak=net.leak)
+    return net.with_arrays(V=V)
 
 
 def first_order_search(

@@ -279,15 +279,14 @@ def _search(
     residual = np.empty(ended.shape[:2])
     outcome = np.empty(ended.shape[:2], np.int8)
     n_iterations = np.empty(ended.shape[:2], np.int64)
-    size = _core.fixedpoint_scratch(net.n_hidden)[0]
+    size = _core.fixedpoint_scratch(net.form)[0]
 
     def job(part: tuple[int, int]) -> None:
         m, first = part
         rows = slice(first, first + STARTS_PER_CALL)
         _core.fixedpoint_search(
             net.theta,
-            net.n_hidden,
-            net.leak,
+            net.form,
             x[m],
             MAX_ITERATIONS,
             TOLERANCE,
@@ -376,7 +375,7 @@ def _iterate(
     arrived: Callable[[NDArray[np.float64]], NDArray[np.bool_]] | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Iterate in bounded calls; between them arrived(states), if given, says which may stop."""
-    scratch = np.empty(_core.fixedpoint_scratch(net.n_hidden)[1])
+    scratch = np.empty(_core.fixedpoint_scratch(net.form)[1])
     done = np.zeros(len(states), np.int64)
     left = np.arange(len(states))
     for first in range(0, n_steps, STEPS_PER_CALL):
@@ -386,9 +385,7 @@ def _iterate(
             rows = left[start : start + STATES_PER_CALL]
             part = states[rows]
             count = np.empty(len(rows), np.int64)
-            _core.fixedpoint_iterate(
-                net.theta, net.n_hidden, net.leak, x, most, tolerance, part, count, scratch
-            )
+            _core.fixedpoint_iterate(net.theta, net.form, x, most, tolerance, part, count, scratch)
             states[rows] = part
             done[rows] += count
             goes_on = count == most if tolerance else np.ones(len(rows), bool)
@@ -523,4 +520,4 @@ def _ball(
     bend = net.jacobian_lipschitz()
     if not bend:
         return R, np.inf
-    return R, gap * singular[-1] ** 2 / (bend * singular[0])
+    return R, min(gap * singular[-1] ** 2 / (bend * singular[0]), 1.0)

@@ -18,7 +18,8 @@ from hrnn.base import parallel
 from hrnn.base.arguments import generator, one_of, real_number, whole_number
 from hrnn.base.parallel import n_threads_of
 from hrnn.choice.trials import Choices, units
-from hrnn.network import Network
+from hrnn.network import CELLS as NETWORK_CELLS
+from hrnn.network import CellForm, Network
 
 CELLS = ("gru", "tanh")
 PENALTIES = (1e-5, 1e-4, 1e-3)
@@ -83,6 +84,11 @@ class Cell:
         return rng.uniform(-bound, bound, _core.gru_sizes(self.n, 1, 4)[0])
 
     @property
+    def form(self):
+        """The tanh cell of this size, as the core takes it."""
+        return CellForm(NETWORK_CELLS.index("tanh"), self.n, 1.0)
+
+    @property
     def recurrent(self):
         """Where the recurrent weights stand in the parameters."""
         return (
@@ -93,10 +99,9 @@ class Cell:
 
     def room(self, batch):
         """Scratch for calls on a batch."""
-        sizes = (self.n, *batch.q.shape)
-        return np.empty(
-            _core.sequence_scratch(*sizes)[0] if self.kind == "tanh" else _core.gru_sizes(*sizes)[1]
-        )
+        if self.kind == "tanh":
+            return np.empty(_core.sequence_scratch(self.form, *batch.q.shape)[0])
+        return np.empty(_core.gru_sizes(self.n, *batch.q.shape)[1])
 
     def gradient(self, theta, batch, gradient, scratch):
         """Cross entropy (nats per choice); its gradient goes to gradient (P,)."""
@@ -104,8 +109,7 @@ class Cell:
         if self.kind == "tanh":
             return _core.sequence_gradient(
                 theta,
-                self.n,
-                1.0,
+                self.form,
                 batch.x,
                 batch.q,
                 batch.weight,
@@ -122,7 +126,7 @@ class Cell:
         margin = np.empty(batch.q.shape)
         states = np.empty((self.n, *batch.q.shape))
         if self.kind == "tanh":
-            _core.sequence_forward(theta, self.n, 1.0, batch.x, margin, states, scratch)
+            _core.sequence_forward(theta, self.form, batch.x, margin, states, scratch)
         else:
             _core.gru_forward(theta, self.n, batch.x, margin, states, scratch)
         return margin, states

@@ -93,8 +93,7 @@ class _Lesson:
         gradient.fill(0)
         return _core.sequence_gradient(
             theta,
-            student.n_hidden,
-            student.leak,
+            student.form,
             self.sequences.x,
             self.q,
             self.weight,
@@ -257,7 +256,7 @@ def _descend(first, lessons, n_updates, stop):
     theta = first.theta.copy()
     gradient = np.empty_like(first.theta)
     (mean, square) = np.zeros((2, len(first.theta)))
-    scratch = [scratch_of(first.n_hidden, lesson.sequences) for lesson in lessons]
+    scratch = [scratch_of(first, lesson.sequences) for lesson in lessons]
     loss = np.empty(n_updates)
     for update in range(n_updates):
         if stop is not None and stop.is_set():
@@ -290,10 +289,10 @@ def _closed_loop(first, run, n_train, n_updates, random, stop):
 def _force(first, run, net, radd, random):
     """theta after recursive least squares on the teacher's currents W h + U x + b in the coordinates of z, scaled as z is."""
     session = run.session
-    recurrent = before(run, run.hidden @ (radd.rows @ net.W).T)
+    recurrent = before(run, run.hidden @ (radd.rows @ net.recurrent_weights).T)
     train = np.isin(session, radd.train_sessions)
     current = (
-        recurrent + run.inputs @ (radd.rows @ net.U).T
+        recurrent + run.inputs @ (radd.rows @ net.input_weights).T
     )  # projected before they are shifted: the states are large
     current -= current[train].mean(0)
     current *= np.arctanh(1 / MARGIN) / np.abs(current[train]).max()
@@ -302,15 +301,14 @@ def _force(first, run, net, radd, random):
     k = first.n_hidden + 4
     inverse = np.stack([FIRST_INVERSE * np.eye(k)] * 2)
     h = np.zeros(first.n_hidden)
-    scratch = np.empty(_core.sequence_scratch(first.n_hidden, 1, LANES)[1])
+    scratch = np.empty(_core.sequence_scratch(first.form, 1, LANES)[1])
     for part in random.permutation(radd.train_sessions):
         rows = session == part
         starts = np.zeros(rows.sum(), np.int8)
         starts[0] = 1
         _core.sequence_force(
             theta,
-            first.n_hidden,
-            first.leak,
+            first.form,
             np.ascontiguousarray(run.inputs[rows]),
             starts,
             current[rows],

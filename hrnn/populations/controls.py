@@ -48,7 +48,7 @@ def shuffled(net, *, rng=0):
     True
     """
     W = np.random.default_rng(rng).permutation(net.W.ravel()).reshape(net.W.shape)
-    return Network.from_arrays(net.cell, W=W, U=net.U, b=net.b, V=net.V, c=net.c, leak=net.leak)
+    return net.with_arrays(W=W)
 
 
 # of states (½ log odds of right, ½ log odds of a right block): P(right) is the posterior

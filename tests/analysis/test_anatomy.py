@@ -26,7 +26,7 @@ def measured(net, task=TASK, n_blocks=48):
     return anatomy, anatomy.measures()
 
 
-@pytest.mark.parametrize("cell", ["tanh", "leaky"])
+@pytest.mark.parametrize("cell", hrnn.network.CELLS)
 def test_a_trained_network_defines_everything(cell):
     anatomy, found = measured(network(12, cell))
     assert anatomy.undefined == {}

@@ -315,11 +315,10 @@ def test_searches_end_quickly_also_at_slow_points(trained, starts):
         residual = np.empty(n)
         outcome = np.empty(n, np.int8)
         n_iterations = np.empty(n, np.int64)
-        scratch = np.empty(hrnn._core.fixedpoint_scratch(20)[0])
+        scratch = np.empty(hrnn._core.fixedpoint_scratch(trained.form)[0])
         hrnn._core.fixedpoint_search(
             trained.theta,
-            20,
-            1.0,
+            trained.form,
             np.array(x),
             200,
             1e-12,

@@ -277,9 +277,9 @@ def test_open_loop_gradient(benchmark, n_units):
     x = rng.normal(size=(3, n_steps, n_sessions))
     (q, weight) = rng.random((2, n_steps, n_sessions))
     y = rng.random((n_units, n_steps, n_sessions))
-    call = (net.theta, n_units, 1.0, x, q, weight, 2.0)
+    call = (net.theta, net.form, x, q, weight, 2.0)
     gradient = np.zeros_like(net.theta)
-    scratch = np.empty(_core.sequence_scratch(n_units, n_steps, n_sessions)[0])
+    scratch = np.empty(_core.sequence_scratch(net.form, n_steps, n_sessions)[0])
     benchmark.pedantic(lambda: None, rounds=1)
     for name, states in (("outputs", (None, None)), ("states", (y, weight))):
         taken = seconds(

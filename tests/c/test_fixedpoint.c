@@ -23,12 +23,12 @@ static int check_search(const struct hrnn_kernel *kernel, const char *isa, doubl
     double theta[9], points[STARTS], residual[STARTS], x[HRNN_INPUTS] = {0}, error = 0;
     int8_t outcome[STARTS];
     int64_t n_iterations[STARTS];
-    struct hrnn_cell cell = hrnn_cell_of(1, leak);
+    struct hrnn_cell cell = hrnn_cell_of(kernel, HRNN_CELL_LEAKY, 1, leak);
     double *scratch = malloc(sizeof(double) * hrnn_fixedpoint_search_scratch(&cell));
     unit(1.5, 0, theta);
     for (size_t i = 0; i < STARTS; i++)
         points[i] = -1.2 + 0.3 * (double)i;
-    hrnn_fixedpoint_search(kernel, &cell, theta, x, STARTS, 100, 1e-13, points, residual, outcome, n_iterations, scratch);
+    hrnn_fixedpoint_search(&cell, theta, x, STARTS, 100, 1e-13, points, residual, outcome, n_iterations, scratch);
     int found = 1, sides = 0;
     for (size_t i = 0; i < STARTS; i++) {
         found &= outcome[i] == HRNN_FIXEDPOINT_FOUND && residual[i] <= 1e-13;
@@ -45,10 +45,10 @@ static int check_slow(const struct hrnn_kernel *kernel, const char *isa)
     double w = 1.5, h = sqrt(1 - 1 / w), b = atanh(h) - w * h - 0.02, theta[9], point = 0.5, residual, x[HRNN_INPUTS] = {0};
     int8_t outcome;
     int64_t n_iterations;
-    struct hrnn_cell cell = hrnn_cell_of(1, 1);
+    struct hrnn_cell cell = hrnn_cell_of(kernel, HRNN_CELL_LEAKY, 1, 1);
     double *scratch = malloc(sizeof(double) * hrnn_fixedpoint_search_scratch(&cell));
     unit(w, b, theta);
-    hrnn_fixedpoint_search(kernel, &cell, theta, x, 1, 100, 1e-13, &point, &residual, &outcome, &n_iterations, scratch);
+    hrnn_fixedpoint_search(&cell, theta, x, 1, 100, 1e-13, &point, &residual, &outcome, &n_iterations, scratch);
     double u = tanh(w * point + b);
     free(scratch);
     return expect(outcome == HRNN_FIXEDPOINT_SLOW && residual > 0.005 && fabs(w * (1 - u * u) - 1) < 1e-6, isa, "a slow point");
@@ -59,12 +59,12 @@ static int check_iterate(const struct hrnn_kernel *kernel, const char *isa)
 {
     double theta[9], states[STARTS], x[HRNN_INPUTS] = {0}, error = 0;
     int64_t n_steps[STARTS];
-    struct hrnn_cell cell = hrnn_cell_of(1, 1);
+    struct hrnn_cell cell = hrnn_cell_of(kernel, HRNN_CELL_LEAKY, 1, 1);
     double *scratch = malloc(sizeof(double) * hrnn_fixedpoint_iterate_scratch(&cell));
     unit(0.5, 1e-6, theta);
     for (size_t i = 0; i < STARTS; i++)
         states[i] = 1e-6 * (double)i;
-    hrnn_fixedpoint_iterate(kernel, &cell, theta, x, STARTS, 7, 1e-8, states, n_steps, scratch);
+    hrnn_fixedpoint_iterate(&cell, theta, x, STARTS, 7, 1e-8, states, n_steps, scratch);
     for (size_t i = 0; i < STARTS; i++) {
         double h = 1e-6 * (double)i, before;
         int64_t n = 0;

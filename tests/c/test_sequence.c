@@ -52,11 +52,11 @@ static void plain(double leak, size_t l, double *margin, double *hidden)
 
 static int check_forward(const struct hrnn_kernel *kernel, const char *isa, double leak)
 {
-    struct hrnn_cell cell = hrnn_cell_of(N, leak);
+    struct hrnn_cell cell = hrnn_cell_of(kernel, HRNN_CELL_LEAKY, N, leak);
     struct hrnn_sequence sequence = {STEPS, LANES, x};
     double margin[STEPS * LANES], hidden[N * STEPS * LANES], one[STEPS], states[N * STEPS], error = 0;
     double *scratch = malloc(sizeof(double) * hrnn_sequence_scratch(&cell, &sequence));
-    hrnn_sequence_forward(kernel, &cell, &sequence, theta, margin, hidden, scratch);
+    hrnn_sequence_forward(&cell, &sequence, theta, margin, hidden, scratch);
     for (size_t l = 0; l < LANES; l++) {
         plain(leak, l, one, states);
         for (size_t t = 0; t < STEPS; t++) {
@@ -71,36 +71,36 @@ static int check_forward(const struct hrnn_kernel *kernel, const char *isa, doub
 
 static int check_gradient(const struct hrnn_kernel *kernel, const char *isa, double leak)
 {
-    struct hrnn_cell cell = hrnn_cell_of(N, leak);
+    struct hrnn_cell cell = hrnn_cell_of(kernel, HRNN_CELL_LEAKY, N, leak);
     struct hrnn_sequence sequence = {STEPS, LANES, x};
     struct hrnn_lesson lesson = {q, weight, 2.5, y, state_weight};
     double gradient[PARAMETERS] = {0}, ignored[PARAMETERS] = {0}, loss, above, below, error = 0, largest = 0, shift = 1e-5;
     double *scratch = malloc(sizeof(double) * hrnn_sequence_scratch(&cell, &sequence));
-    int failed = hrnn_sequence_gradient(kernel, &cell, &sequence, &lesson, theta, &loss, gradient, scratch) != HRNN_OK;
+    int failed = hrnn_sequence_gradient(&cell, &sequence, &lesson, theta, &loss, gradient, scratch) != HRNN_OK;
     for (size_t k = 0; k < PARAMETERS; k++) {
         double kept = theta[k];
         theta[k] = kept + shift;
-        failed |= hrnn_sequence_gradient(kernel, &cell, &sequence, &lesson, theta, &above, ignored, scratch) != HRNN_OK;
+        failed |= hrnn_sequence_gradient(&cell, &sequence, &lesson, theta, &above, ignored, scratch) != HRNN_OK;
         theta[k] = kept - shift;
-        failed |= hrnn_sequence_gradient(kernel, &cell, &sequence, &lesson, theta, &below, ignored, scratch) != HRNN_OK;
+        failed |= hrnn_sequence_gradient(&cell, &sequence, &lesson, theta, &below, ignored, scratch) != HRNN_OK;
         theta[k] = kept;
         error = fmax(error, fabs(gradient[k] - (above - below) / (2 * shift)));
         largest = fmax(largest, fabs(gradient[k]));
     }
     theta[0] = INFINITY;
-    failed |= hrnn_sequence_gradient(kernel, &cell, &sequence, &lesson, theta, &loss, ignored, scratch) != HRNN_NONFINITE;
+    failed |= hrnn_sequence_gradient(&cell, &sequence, &lesson, theta, &loss, ignored, scratch) != HRNN_NONFINITE;
     draw();
     free(scratch);
     return expect(!failed && error < 1e-8 * largest, isa, "gradient against finite differences");
 }
 
 /* Currents and log odds that a network with these weights would have on its own states: learned exactly, up to the prior. */
-static int check_force(const char *isa)
+static int check_force(const struct hrnn_kernel *kernel, const char *isa)
 {
     enum { LONG = 4000, K = N + INPUTS + 1 };
     static double inputs[LONG * INPUTS], current[LONG * N], margin[LONG];
     static int8_t starts[LONG];
-    struct hrnn_cell cell = hrnn_cell_of(N, 1);
+    struct hrnn_cell cell = hrnn_cell_of(kernel, HRNN_CELL_LEAKY, N, 1);
     double start[PARAMETERS], learned[PARAMETERS], inverse[2 * K * K] = {0}, h[N] = {0}, error = 0;
     double *scratch = malloc(sizeof(double) * hrnn_sequence_force_scratch(&cell));
     const double *W = theta, *U = W + N * N, *b = U + N * INPUTS, *V = b + N, *c = V + HRNN_ACTIONS * N;
@@ -151,7 +151,7 @@ int main(void)
         hrnn_kernel_fill(&kernel, (enum hrnn_kernel_isa)i);
         failed += check_forward(&kernel, isa, 1) + check_forward(&kernel, isa, 0.3);
         failed += check_gradient(&kernel, isa, 1) + check_gradient(&kernel, isa, 0.3);
-        failed += check_force(isa);
+        failed += check_force(&kernel, isa);
     }
     return failed != 0;
 }

@@ -93,7 +93,7 @@ def test_losses_fall_to_what_the_teacher_itself_has(school, learned, kind):
     gradient = np.empty_like(net.theta)
     least = np.mean(
         [
-            part.gradient(net, net.theta, gradient, baselines.scratch_of(2, part.sequences))
+            part.gradient(net, net.theta, gradient, baselines.scratch_of(net, part.sequences))
             for part in lessons
         ]
     )
