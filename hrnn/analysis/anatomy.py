@@ -22,7 +22,7 @@ from hrnn.statistics.resampling import Estimate, alone
 if TYPE_CHECKING:
     import pandas as pd
 
-Group = Callable[[], dict[str, Estimate]]  # measures that belong together
+_Group = Callable[[], dict[str, Estimate]]  # measures that belong together
 
 N_STARTS: int = 400
 N_SESSIONS_UNTRAINED: int = 30
@@ -312,19 +312,19 @@ class Anatomy:
         return found
 
     @property
-    def groups(self) -> dict[str, Group]:
+    def groups(self) -> dict[str, _Group]:
         """Functions, by name, each of which returns measures that belong together.
 
         A function raises ValueError where its measures are not defined.
         """
-        groups: dict[str, Group] = {}
+        groups: dict[str, _Group] = {}
         for part in self.parts.values():
             for group in part:
                 groups[group.__name__.strip("_")] = group
         return groups
 
     @property
-    def parts(self) -> dict[str, tuple[Group, ...]]:
+    def parts(self) -> dict[str, tuple[_Group, ...]]:
         """The functions of `groups` by part: 'representation', 'integration' and 'mechanism'."""
         return {
             "representation": (self._variance, self._decoding, self._angles),

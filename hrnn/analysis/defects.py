@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 FIRST_ORDER_STEPS: int = 500
 FIRST_ORDER_RATE: float = 0.01
 
-Row = tuple[str, Any, int]  # name, value and n of a consequence
+_Row = tuple[str, Any, int]  # name, value and n of a consequence
 
 
 def with_right_readout_normalised(net: Network) -> Network:
@@ -339,7 +339,7 @@ def consequences(run: Rollout, found: FixedPoints, starts: ArrayLike) -> pd.Data
     return pd.DataFrame(rows, columns=pd.Index(["name", "value", "n"]))
 
 
-def _of_defect_5(run: Rollout) -> list[Row]:
+def _of_defect_5(run: Rollout) -> list[_Row]:
     net = cast("Network", run.agent)
     changed_net = with_right_readout_normalised(net)
     changed = rollout(changed_net, run.sessions, hidden=False)
@@ -356,13 +356,13 @@ def _of_defect_5(run: Rollout) -> list[Row]:
     ]
 
 
-def _of_defect_6(found: FixedPoints) -> list[Row]:
+def _of_defect_6(found: FixedPoints) -> list[_Row]:
     by_real_part = (np.abs(found.eigenvalues.real) < 1).all(1)
     otherwise = (by_real_part != found.stable).sum()
     return [("defect_6.points_judged_otherwise", otherwise, len(found.stable))]
 
 
-def _of_defect_7(net: Network, found: FixedPoints, starts: ArrayLike) -> list[Row]:
+def _of_defect_7(net: Network, found: FixedPoints, starts: ArrayLike) -> list[_Row]:
     ended, residual = first_order_search(net, x=[0, 0, 0], starts=starts)
     points = found.points[found.at([0, 0, 0])]
     n = len(ended)
@@ -379,10 +379,10 @@ def _of_defect_7(net: Network, found: FixedPoints, starts: ArrayLike) -> list[Ro
     ]
 
 
-def _of_defect_11(run: Rollout) -> list[Row]:
+def _of_defect_11(run: Rollout) -> list[_Row]:
     A, B, r2 = radd_fit(run)
     n_steps = len(run.p_right)
-    rows: list[Row] = []
+    rows: list[_Row] = []
     for name, values in (("A", A), ("B", B)):
         for i, j in np.ndindex(values.shape):
             rows.append((f"defect_11.{name}{i + 1}{j + 1}", values[i, j], n_steps))

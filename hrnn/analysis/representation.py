@@ -45,7 +45,15 @@ def states_of(
 
 
 def run_of(run: Rollout, net: Network) -> None:
-    """Refuse a rollout that is not of this network."""
+    """Refuse a rollout that is not of a network, or does not hold its states.
+
+    Parameters
+    ----------
+    run : Rollout
+        The rollout.
+    net : Network
+        The network it must be of.
+    """
     check_network(net)
     states_of(run)
     if run.agent is not net:
@@ -81,7 +89,15 @@ def states_before(run: Rollout) -> NDArray[np.float64]:
 
 
 def needs_sessions(run: Rollout, n: int = 4) -> None:
-    """Refuse a rollout of fewer than n sessions, too few to split."""
+    """Refuse a rollout of too few sessions to split.
+
+    Parameters
+    ----------
+    run : Rollout
+        The rollout.
+    n : int, optional
+        Least number of sessions.
+    """
     if run.sessions.n_sessions < n:
         raise ValueError(f"run must have at least {n} sessions, got {run.sessions.n_sessions}")
 

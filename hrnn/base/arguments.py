@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hrnn.base.typing import RNGLike
 
-Word = TypeVar("Word", bound=str)
+_Word = TypeVar("_Word", bound=str)
 
 
 def generator(rng: RNGLike) -> np.random.Generator:
@@ -162,7 +162,7 @@ def real_number(value: object, name: str, low: float, high: float, closed: str) 
     return number
 
 
-def one_of(value: Word, name: str, allowed: Container[str]) -> Word:
+def one_of(value: _Word, name: str, allowed: Container[str]) -> _Word:
     """Check that a word is among those allowed and return it.
 
     Parameters

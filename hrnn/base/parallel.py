@@ -21,9 +21,9 @@ from typing import Any, Literal, TypeVar
 from hrnn.base.arguments import whole_number
 from hrnn.base.progress import bar
 
-Task = TypeVar("Task")
-Name = TypeVar("Name")
-Result = TypeVar("Result")
+_Task = TypeVar("_Task")
+_Name = TypeVar("_Name")
+_Result = TypeVar("_Result")
 
 OWN: tuple[str, ...] = ("threads", "processes")
 SECONDS: float = 1.0  # between looks at whether a cluster is still there
@@ -37,8 +37,8 @@ def n_threads_of(n_threads: int | None) -> int:
 
 
 def run(
-    jobs: Mapping[Name, Callable[[threading.Event], Result]], n_threads: int, progress: bool
-) -> dict[Name, Result]:
+    jobs: Mapping[_Name, Callable[[threading.Event], _Result]], n_threads: int, progress: bool
+) -> dict[_Name, _Result]:
     """Do all jobs in threads; the first error, or Ctrl-C, stops the rest.
 
     Parameters
@@ -79,11 +79,11 @@ def run(
 
 
 def each(
-    work: Callable[[Task, threading.Event | None], object],
-    tasks: Sequence[Task],
+    work: Callable[[_Task, threading.Event | None], object],
+    tasks: Sequence[_Task],
     engine: Literal["threads", "processes"] | Any,
     n_workers: int,
-) -> Iterator[tuple[Task, str | None]]:
+) -> Iterator[tuple[_Task, str | None]]:
     """Do work(task) for all tasks, in any order.
 
     Parameters
@@ -131,8 +131,8 @@ def _outcome(future: Any) -> str | None:
 
 
 def _threads(
-    work: Callable[[Task, threading.Event | None], object], tasks: Sequence[Task], n_workers: int
-) -> Iterator[tuple[Task, str | None]]:
+    work: Callable[[_Task, threading.Event | None], object], tasks: Sequence[_Task], n_workers: int
+) -> Iterator[tuple[_Task, str | None]]:
     stop = threading.Event()
     pool = concurrent.futures.ThreadPoolExecutor(n_workers)
     futures = {pool.submit(work, task, stop): task for task in tasks}
@@ -146,12 +146,12 @@ def _threads(
 
 
 def _processes(
-    work: Callable[[Task, None], object], tasks: Sequence[Task], n_workers: int
-) -> Iterator[tuple[Task, str | None]]:
+    work: Callable[[_Task, None], object], tasks: Sequence[_Task], n_workers: int
+) -> Iterator[tuple[_Task, str | None]]:
     """Hand tasks out one per worker, so that a dead worker takes only its own with it."""
     left = list(reversed(tasks))
     pool = None
-    running: dict[concurrent.futures.Future[object], Task] = {}
+    running: dict[concurrent.futures.Future[object], _Task] = {}
     try:
         while left or running:
             pool = pool or _pool(n_workers)
@@ -179,10 +179,10 @@ def _any_broken(done: set[concurrent.futures.Future[object]]) -> bool:
 
 
 def _hand_out(
-    work: Callable[[Task, None], object],
-    left: list[Task],
+    work: Callable[[_Task, None], object],
+    left: list[_Task],
     pool: concurrent.futures.ProcessPoolExecutor,
-    running: dict[concurrent.futures.Future[object], Task],
+    running: dict[concurrent.futures.Future[object], _Task],
     n_workers: int,
 ) -> bool:
     """Give every free worker a task; False if the pool is broken."""
@@ -223,8 +223,8 @@ def _end(pool: concurrent.futures.ProcessPoolExecutor) -> None:
 
 
 def _lent(
-    work: Callable[[Task, None], object], tasks: Sequence[Task], engine: Any
-) -> Iterator[tuple[Task, str | None]]:
+    work: Callable[[_Task, None], object], tasks: Sequence[_Task], engine: Any
+) -> Iterator[tuple[_Task, str | None]]:
     """Submit all tasks to an executor, or to that of a dask client."""
     executor = engine.get_executor(pure=False) if hasattr(engine, "get_executor") else engine
     futures = {executor.submit(work, task, None): task for task in tasks}

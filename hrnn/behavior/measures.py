@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 SAME_SESSIONS: tuple[str, ...] = ("session", "trial", "side", "strength")
 CRITERIA: tuple[str, ...] = ("reward_per_trial", "reward_per_step")
 
-Pair = tuple[NDArray[np.float64], NDArray[np.float64]]  # numerator and denominator
+_Pair = tuple[NDArray[np.float64], NDArray[np.float64]]  # numerator and denominator
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def _choices(table: pd.DataFrame) -> _Choices:
     return _Choices(chose, right, correct * chose, counted, empty)
 
 
-def _concordance(table: pd.DataFrame) -> Pair:
+def _concordance(table: pd.DataFrame) -> _Pair:
     """Mark concordant and discordant trials by 1, (R,) each; both are 0 where it is undefined."""
     column = table["concordant"].astype("boolean")
     values = column.to_numpy(dtype=float, na_value=np.nan)
@@ -69,7 +69,7 @@ def _concordance(table: pd.DataFrame) -> Pair:
     return concordant.astype(float), discordant.astype(float)
 
 
-def _fractions(table: pd.DataFrame, c: _Choices) -> dict[str, Pair]:
+def _fractions(table: pd.DataFrame, c: _Choices) -> dict[str, _Pair]:
     return {
         "correct": (c.correct, c.counted),
         c.empty: (1 - c.chose, np.ones(len(table))),
@@ -78,7 +78,7 @@ def _fractions(table: pd.DataFrame, c: _Choices) -> dict[str, Pair]:
     }
 
 
-def _per_trial(table: pd.DataFrame, c: _Choices) -> dict[str, Pair]:
+def _per_trial(table: pd.DataFrame, c: _Choices) -> dict[str, _Pair]:
     names = {
         "steps_per_trial": "n_steps",
         "observations_per_trial": "n_obs",
@@ -91,7 +91,7 @@ def _per_trial(table: pd.DataFrame, c: _Choices) -> dict[str, Pair]:
     return measures
 
 
-def _conditional(table: pd.DataFrame, c: _Choices) -> dict[str, Pair]:
+def _conditional(table: pd.DataFrame, c: _Choices) -> dict[str, _Pair]:
     subsets: dict[str, NDArray[np.float64]] = {}
     if "concordant" in table:
         subsets["concordant_correct"], subsets["discordant_correct"] = _concordance(table)
@@ -100,20 +100,20 @@ def _conditional(table: pd.DataFrame, c: _Choices) -> dict[str, Pair]:
     if len(subsets) == 3:
         for name in ("concordant", "discordant"):
             subsets[f"mu0_{name}"] = subsets["mu0_correct"] * subsets[f"{name}_correct"]
-    measures: dict[str, Pair] = {}
+    measures: dict[str, _Pair] = {}
     for name, subset in subsets.items():
         measures[name] = (c.correct * subset, c.counted * subset)
     return measures
 
 
-def _measures(table: pd.DataFrame) -> dict[str, Pair]:
+def _measures(table: pd.DataFrame) -> dict[str, _Pair]:
     """Numerator and denominator of each measure per trial: {name: ((R,), (R,))}."""
     c = _choices(table)
     return _fractions(table, c) | _per_trial(table, c) | _conditional(table, c)
 
 
 def _unit_sums(
-    measures: Mapping[str, Pair], unit: NDArray[np.int64], cell: NDArray[np.int64], n_cells: int
+    measures: Mapping[str, _Pair], unit: NDArray[np.int64], cell: NDArray[np.int64], n_cells: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
     """Sum numerators and denominators within units and cells; count trials.
 
@@ -146,7 +146,7 @@ def _frame(estimate: Estimate, n: NDArray[np.int64], index: pd.Index | None = No
 
 def _tabulate(
     table: pd.DataFrame,
-    measures: Mapping[str, Pair],
+    measures: Mapping[str, _Pair],
     rng: RNGLike,
     by: Sequence[str] | None = None,
     inside: NDArray[np.bool_] | None = None,
@@ -547,7 +547,7 @@ def error_split(trials: Trials, *, rng: RNGLike = 0) -> pd.DataFrame:
     }
     if c.empty == "timeouts":
         causes["timeouts"] = c.chose == 0
-    measures: dict[str, Pair] = {}
+    measures: dict[str, _Pair] = {}
     for name, applies in causes.items():
         measures[name] = (error * left * applies, error)
         left = left * ~applies
