@@ -1,24 +1,35 @@
 """A network taken apart: every analysis of one network, once, for figures and report alike."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hrnn.analysis import connectivity, defects, dynamics, integration, manifold, representation
+from hrnn.analysis.continuation import Branch
+from hrnn.analysis.paths import Path
 from hrnn.base.arguments import generator, whole_number
-from hrnn.inference import observe
+from hrnn.inference import Observation, observe
 from hrnn.network import Network
 from hrnn.rollout import Rollout, rollout
 from hrnn.statistics.resampling import Estimate, alone
 
-N_STARTS = 400
-N_SESSIONS_UNTRAINED = 30
-FEEDBACK_RANGE = 1.5
-REGULARISATION = (
-    1.0  # C of all decoders but the floor's: hardly any, so that no interval hides a choice of C
-)
-RANKS = (1, 2, 3, 5, 10, 20)
+if TYPE_CHECKING:
+    import pandas as pd
+
+_Group = Callable[[], dict[str, Estimate]]  # measures that belong together
+
+N_STARTS: int = 400
+N_SESSIONS_UNTRAINED: int = 30
+FEEDBACK_RANGE: float = 1.5
+# C of all decoders but the floor's: hardly any, so that no interval hides a choice of C
+REGULARISATION: float = 1.0
+RANKS: tuple[int, ...] = (1, 2, 3, 5, 10, 20)
 
 
 @dataclasses.dataclass(eq=False)
@@ -30,46 +41,47 @@ class Anatomy:
     Parameters
     ----------
     run : Rollout
-        Of a network, with its states.
+        A rollout of the network, with its states.
     seed : int
-        For the splits and resamples.
+        Seed of the splits and resamples.
     first : Network, optional
         The network before it was trained; by default an untrained one of the same size and cell.
 
     Examples
     --------
     >>> import hrnn
-    >>> run = hrnn.rollout(hrnn.Network.init("tanh", n_hidden=6, rng=0), hrnn.Task().sample(n_sessions=8, rng=0))
+    >>> net = hrnn.Network.init("tanh", n_hidden=6, rng=0)
+    >>> run = hrnn.rollout(net, hrnn.Task().sample(n_sessions=8, rng=0))
     >>> Anatomy(run).verdict.kind
     'fast decay'
     """
 
     run: Rollout
     seed: int = 0
-    first: object = None
+    first: Network | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         representation.states_of(self.run)
         whole_number(self.seed, "seed", 0)
 
     @property
-    def network(self):
+    def network(self) -> Network:
         """The network that was taken apart."""
-        return self.run.agent
+        return cast("Network", self.run.agent)
 
     @functools.cached_property
-    def seen(self):
+    def seen(self) -> Observation:
         """What the semi-Markov observer of the same trials believed."""
         return observe(self.run)
 
     @functools.cached_property
-    def components(self):
+    def components(self) -> representation.Pca:
         """Principal components of all steps."""
         return representation.pca(self.run, rng=self.seed)
 
     @functools.cached_property
-    def decoders(self):
-        """Block decoders by name: full and plane, each also by_time_step and shuffled."""
+    def decoders(self) -> dict[str, representation.Decoder]:
+        """Block decoders by name: full and plane, each also by_step and shuffled."""
         axes = self.components.axes[:2]
         decode = functools.partial(
             representation.block_decoder, self.run, regularisation=REGULARISATION, rng=self.seed
@@ -85,7 +97,7 @@ class Anatomy:
         }
 
     @functools.cached_property
-    def untrained(self):
+    def untrained(self) -> Rollout:
         """Rollout of the untrained network, on the first of the same sessions."""
         net = self.first
         if net is None:
@@ -96,66 +108,58 @@ class Anatomy:
                 leak=self.network.leak,
             )
         sessions = self.run.sessions
-        return rollout(
-            net, sessions.select(np.arange(min(N_SESSIONS_UNTRAINED, sessions.n_sessions)))
-        )
+        n_sessions = min(N_SESSIONS_UNTRAINED, sessions.n_sessions)
+        return rollout(net, sessions.select(np.arange(n_sessions)))
 
     @functools.cached_property
-    def floors(self):
+    def floors(self) -> dict[str, representation.Decoder]:
         """Block decoders of the untrained network, full and in its own plane.
 
-        Recent stimuli already tell the block.
+        They are above chance, since recent stimuli already tell the block.
         """
         full = representation.block_decoder(self.untrained, rng=self.seed)
         axes = representation.pca(self.untrained, rng=self.seed).axes[:2]
-        return {
-            "full": full,
-            "plane": representation.block_decoder(
-                self.untrained, axes=axes, rng=self.seed, regularisation=full.regularisation
-            ),
-        }
+        plane = representation.block_decoder(
+            self.untrained, axes=axes, rng=self.seed, regularisation=full.regularisation
+        )
+        return {"full": full, "plane": plane}
 
     @functools.cached_property
-    def ceiling(self):
+    def ceiling(self) -> Estimate:
         """Accuracy of the observer's block posterior on the test sessions."""
         return representation.observer_accuracy(self.run, self.seen, self.decoders["full"])
 
     @functools.cached_property
-    def plane(self):
+    def plane(self) -> representation.Plane:
         """Plane of the first two components with the readouts in it."""
         return representation.task_plane(self.network, self.components, self.decoders["plane"])
 
     @functools.cached_property
-    def angles(self):
-        """Angle between the readouts.
+    def angles(self) -> dict[str, Any]:
+        """Angle between the readouts, in three ways.
 
-        'plane'; 'full', the plane's block readout in the space of all units; 'decoder', that of the
-        decoder of all units, for each regularisation."""
+        'plane': in the plane; 'full': that of the plane's block readout in the space of all units;
+        'decoder': that of the decoder of all units, for each regularisation.
+        """
         full = self.decoders["full"]
         plane = self.decoders["plane"]
         decode = functools.partial(representation.block_decoder, self.run, rng=self.seed)
-        by_c = {
-            C: full if full.regularisation == C else decode(regularisation=C)
-            for C in representation.REGULARISATIONS
-        }
+        by_c = {}
+        for C in representation.REGULARISATIONS:
+            decoder = full if full.regularisation == C else decode(regularisation=C)
+            by_c[C] = representation.readout_angle(self.network, decoder)
+        axes = self.components.axes[:2]
         return {
-            "plane": representation.readout_angle(
-                self.network, plane, axes=self.components.axes[:2]
-            ),
+            "plane": representation.readout_angle(self.network, plane, axes=axes),
             "full": representation.readout_angle(self.network, plane),
-            "decoder": {
-                C: representation.readout_angle(self.network, decoder)
-                for C, decoder in by_c.items()
-            },
+            "decoder": by_c,
         }
 
     @functools.cached_property
-    def axes(self):
-        """Readouts by name, right positive.
+    def axes(self) -> dict[str, NDArray[np.float64] | representation.Decoder]:
+        """Readouts by name, right positive: stimulus and block, and both in the plane.
 
         Vectors (N,) where they are known, decoders where they are estimated.
-
-        Stimulus and block, and both in the plane of two components.
         """
         stimulus = representation.stimulus_readout(self.network)
         plane = self.components.axes[:2]
@@ -167,79 +171,84 @@ class Anatomy:
         }
 
     @functools.cached_property
-    def readouts(self):
-        """The same as vectors in raw coordinates, {name: (N,)}."""
-        return {name: getattr(axis, "weights", axis) for name, axis in self.axes.items()}
+    def readouts(self) -> dict[str, NDArray[np.float64]]:
+        """The readouts of `axes` as vectors in raw coordinates, {name: (N,)}."""
+        readouts = {}
+        for name, axis in self.axes.items():
+            estimated = isinstance(axis, representation.Decoder)
+            readouts[name] = axis.weights if estimated else axis
+        return readouts
 
     @functools.cached_property
-    def slopes(self):
+    def slopes(self) -> dict[str, pd.DataFrame]:
         """Slopes of movement along the readouts against evidence and feedback."""
         return {
-            of: integration.slopes(self.run, self.axes, of=of) for of in ("evidence", "feedback")
+            "evidence": integration.slopes(self.run, self.axes, of="evidence"),
+            "feedback": integration.slopes(self.run, self.axes, of="feedback"),
         }
 
     @functools.cached_property
-    def belief(self):
+    def belief(self) -> integration.Belief:
         """Block belief beside the observer's."""
         return integration.block_belief(self.run, self.decoders["full"], self.seen)
 
     @functools.cached_property
-    def coupling(self):
+    def coupling(self) -> pd.DataFrame:
         """How the beliefs act on each other, network and observer."""
         return integration.coupling(self.run, self.decoders["full"], self.seen)
 
     @functools.cached_property
-    def gradient_flow(self):
-        """Before and after training."""
+    def gradient_flow(self) -> dict[str, pd.DataFrame]:
+        """Gradient of the loss by steps back, 'untrained' and 'trained'."""
+        first = cast("Network", self.untrained.agent)
         return {
-            name: integration.gradient_flow(run.agent, run, rng=self.seed)
-            for name, run in (("untrained", self.untrained), ("trained", self.run))
+            "untrained": integration.gradient_flow(first, self.untrained, rng=self.seed),
+            "trained": integration.gradient_flow(self.network, self.run, rng=self.seed),
         }
 
     @functools.cached_property
-    def populations(self):
+    def populations(self) -> dict[str, connectivity.Populations]:
         """Two populations of the trained and of the untrained network."""
         return {
-            name: connectivity.populations(run, rng=self.seed)
-            for name, run in (("trained", self.run), ("untrained", self.untrained))
+            "trained": connectivity.populations(self.run, rng=self.seed),
+            "untrained": connectivity.populations(self.untrained, rng=self.seed),
         }
 
     @functools.cached_property
-    def weights(self):
+    def weights(self) -> connectivity.Weights:
         """Recurrent weights within and between populations."""
         return connectivity.weights_by_population(
             self.network, self.populations["trained"].label, rng=self.seed
         )
 
     @functools.cached_property
-    def low_rank(self):
+    def low_rank(self) -> dict[int, dict[str, float]]:
         """Agreement with the full network of those whose recurrent weights are cut to a rank."""
         ranks = (rank for rank in RANKS if rank <= self.network.n_hidden)
         return {rank: connectivity.low_rank(self.network, self.run, rank) for rank in ranks}
 
     @functools.cached_property
-    def starts(self):
+    def starts(self) -> NDArray[np.float64]:
         """Visited states from which fixed points are searched."""
-        chosen = generator(self.seed).choice(
-            len(self.run.hidden), min(N_STARTS, len(self.run.hidden)), replace=False
-        )
-        return self.run.hidden[np.sort(chosen)]
+        states, _, _ = representation.states_of(self.run)
+        n_starts = min(N_STARTS, len(states))
+        chosen = generator(self.seed).choice(len(states), n_starts, replace=False)
+        return states[np.sort(chosen)]
 
     @functools.cached_property
-    def fixed_points(self):
-        """Under the six inputs of `dynamics.CONDITIONS`."""
-        return dynamics.fixed_points(
-            self.network, x=list(dynamics.CONDITIONS.values()), starts=self.starts
-        )
+    def fixed_points(self) -> dynamics.FixedPoints:
+        """Fixed points under the six inputs of `dynamics.CONDITIONS`."""
+        inputs = list(dynamics.CONDITIONS.values())
+        return dynamics.fixed_points(self.network, x=inputs, starts=self.starts)
 
     @functools.cached_property
-    def coverage(self):
+    def coverage(self) -> float:
         """Fraction of starts that end at a reported stable point when the map is iterated."""
         return dynamics.coverage(self.network, self.fixed_points, self.starts)
 
     @functools.cached_property
-    def paths(self):
-        """Path between the outer stable points under each input, or None."""
+    def paths(self) -> dict[str, Path | None]:
+        """Path between the outer stable points under each input; None if there is none."""
         axis = self.readouts["block"]
         return {
             name: manifold.path_between(self.network, self.fixed_points, x=x, axis=axis)
@@ -247,7 +256,7 @@ class Anatomy:
         }
 
     @functools.cached_property
-    def verdict(self):
+    def verdict(self) -> manifold.Verdict:
         """How the block belief is held without input, for as long as the run's own blocks last."""
         return manifold.verdict(
             self.network,
@@ -257,43 +266,44 @@ class Anatomy:
         )
 
     @functools.cached_property
-    def branches(self):
-        """Branches of fixed points from those without input as feedback, or a one-sided stimulus.
+    def branches(self) -> dict[str, list[Branch]]:
+        """Branches of the fixed points without input, as 'feedback' or a 'stimulus' varies."""
+        return {
+            "feedback": self._branches_along((0, 0, 1.0)),
+            "stimulus": self._branches_along((-0.5, 0.5, 0)),
+        }
 
-        Varies.
-        """
-        rest = self.fixed_points.at((0, 0, 0))
-        branches = {}
-        for name, along in (("feedback", (0, 0, 1.0)), ("stimulus", (-0.5, 0.5, 0))):
-            branches[name] = []
-            for row in rest:
-                start = self.fixed_points.points[row]
-                if not any(branch.passes(start) for branch in branches[name]):
-                    branches[name].append(
-                        manifold.continuation(
-                            self.network,
-                            start,
-                            x=(0, 0, 0),
-                            along=along,
-                            low=-FEEDBACK_RANGE,
-                            high=FEEDBACK_RANGE,
-                        )
-                    )
+    def _branches_along(self, along: tuple[float, float, float]) -> list[Branch]:
+        """Each branch once, as the input varies in one direction."""
+        branches: list[Branch] = []
+        for row in self.fixed_points.at((0, 0, 0)):
+            start = self.fixed_points.points[row]
+            if any(branch.passes(start) for branch in branches):
+                continue
+            branch = manifold.continuation(
+                self.network,
+                start,
+                x=(0, 0, 0),
+                along=along,
+                low=-FEEDBACK_RANGE,
+                high=FEEDBACK_RANGE,
+            )
+            branches.append(branch)
         return branches
 
     @functools.cached_property
-    def consequences(self):
-        """Of defects 5 to 7 of the published code."""
+    def consequences(self) -> pd.DataFrame:
+        """Consequences of defects 5 to 7 and 11 to 15 of the published code for this network."""
         return defects.consequences(self.run, self.fixed_points, self.starts)
 
-    def measures(self):
+    def measures(self) -> dict[str, Estimate]:
         """Headline numbers: {name: Estimate}, the names of the report.
 
         What this network or task does not define (populations of two units, beliefs before trials
         without blank steps) is left out, and `undefined` says why.
         """
-        found = {}
-        self.undefined = {}
+        found: dict[str, Estimate] = {}
+        self.undefined: dict[str, str] = {}
         for name, group in self.groups.items():
             try:
                 found |= group()
@@ -302,23 +312,27 @@ class Anatomy:
         return found
 
     @property
-    def groups(self):
-        """Functions that return related measures, {name.
+    def groups(self) -> dict[str, _Group]:
+        """Functions, by name, each of which returns measures that belong together.
 
-        Estimate}, or raise ValueError where they are not defined.
+        A function raises ValueError where its measures are not defined.
         """
-        return {group.__name__.strip("_"): group for part in self.parts.values() for group in part}
+        groups: dict[str, _Group] = {}
+        for part in self.parts.values():
+            for group in part:
+                groups[group.__name__.strip("_")] = group
+        return groups
 
     @property
-    def parts(self):
-        """The groups of 'representation', 'integration' and 'mechanism'."""
+    def parts(self) -> dict[str, tuple[_Group, ...]]:
+        """The functions of `groups` by part: 'representation', 'integration' and 'mechanism'."""
         return {
             "representation": (self._variance, self._decoding, self._angles),
             "integration": (self._slopes, self._belief, self._coupling, self._published),
             "mechanism": (self._populations, self._fixed_points, self._ranks),
         }
 
-    def _variance(self):
+    def _variance(self) -> dict[str, Estimate]:
         ends = representation.pca(self.run, trial_ends=True, rng=self.seed)
         return {
             "variance_pc12": _first_two(self.components),
@@ -326,52 +340,48 @@ class Anatomy:
             "variance_pc12_trial_ends": _first_two(ends),
         }
 
-    def _decoding(self):
-        return {
-            **{
-                f"block_decoder_{name}": decoder.accuracy for name, decoder in self.decoders.items()
-            },
-            **{
-                f"block_decoder_{name}_untrained": decoder.accuracy
-                for name, decoder in self.floors.items()
-            },
-            "block_decoder_observer": self.ceiling,
-        }
+    def _decoding(self) -> dict[str, Estimate]:
+        found = {}
+        for name, decoder in self.decoders.items():
+            found[f"block_decoder_{name}"] = decoder.accuracy
+        for name, decoder in self.floors.items():
+            found[f"block_decoder_{name}_untrained"] = decoder.accuracy
+        found["block_decoder_observer"] = self.ceiling
+        return found
 
-    def _angles(self):
-        return {
+    def _angles(self) -> dict[str, Estimate]:
+        by_c = self.angles["decoder"]
+        found = {
             "angle_plane": self.angles["plane"],
             "angle_full": self.angles["full"],
-            "angle_decoder": self.angles["decoder"][REGULARISATION],
-            **{f"angle_decoder_at_C_{C:g}": angle for C, angle in self.angles["decoder"].items()},
-            **{
-                f"units_in_{name}_readout": alone(connectivity.readout_participation(axis)[1])
-                for name, axis in self.readouts.items()
-            },
+            "angle_decoder": by_c[REGULARISATION],
         }
+        for C, angle in by_c.items():
+            found[f"angle_decoder_at_C_{C:g}"] = angle
+        for name, axis in self.readouts.items():
+            _, n_units = connectivity.readout_participation(axis)
+            found[f"units_in_{name}_readout"] = alone(n_units)
+        return found
 
-    def _slopes(self):
+    def _slopes(self) -> dict[str, Estimate]:
         columns = ["slope", "slope_low", "slope_high"]
         n = self.run.sessions.n_sessions
         evidence = self.slopes["evidence"]
-        return {
-            **{
-                f"{kind}_slope{suffix}": Estimate(*evidence.loc[f"{kind}{suffix}", columns], n)
-                for suffix in ("", "_in_plane")
-                for kind in ("stimulus", "block")
-            },
-            **{
-                f"slope_ratio{suffix}": integration.slope_ratio(
-                    self.run, self.axes[f"stimulus{suffix}"], self.axes[f"block{suffix}"]
-                )
-                for suffix in ("", "_in_plane")
-            },
-        }
+        found = {}
+        for suffix in ("", "_in_plane"):
+            for kind in ("stimulus", "block"):
+                value, low, high = evidence.loc[f"{kind}{suffix}", columns]
+                found[f"{kind}_slope{suffix}"] = Estimate(value, low, high, n)
+        for suffix in ("", "_in_plane"):
+            stimulus = self.axes[f"stimulus{suffix}"]
+            block = self.axes[f"block{suffix}"]
+            found[f"slope_ratio{suffix}"] = integration.slope_ratio(self.run, stimulus, block)
+        return found
 
-    def _published(self):
+    def _published(self) -> dict[str, Estimate]:
         """What the published code measured, to the letter: defects 10 and 13 to 15."""
         angles = defects.readout_angles(self.run, self.components)
-        at_arrival = self.slopes["feedback"]["slope"]
+        at_arrival = cast("dict[str, float]", self.slopes["feedback"]["slope"])
         found = {f"published_angle_{name}": alone(value) for name, value in angles.items()}
         for name in ("stimulus_in_plane", "block_in_plane"):
             found[f"feedback_slope_before_arrival_{name}"] = alone(
@@ -380,7 +390,7 @@ class Anatomy:
             found[f"feedback_slope_{name}"] = alone(at_arrival[name])
         return found
 
-    def _belief(self):
+    def _belief(self) -> dict[str, Estimate]:
         belief = self.belief
         return {
             "belief_scale": belief.scale,
@@ -394,13 +404,15 @@ class Anatomy:
             "told_weight_ratio": belief.told_weight_ratio,
         }
 
-    def _coupling(self):
-        return {
-            coupling_name(row.agent, row.effect): Estimate(row.value, row.low, row.high, int(row.n))
-            for row in self.coupling.itertuples()
-        }
+    def _coupling(self) -> dict[str, Estimate]:
+        found = {}
+        rows: Any = self.coupling.itertuples()
+        for row in rows:
+            name = coupling_name(row.agent, row.effect)
+            found[name] = Estimate(row.value, row.low, row.high, int(row.n))
+        return found
 
-    def _populations(self):
+    def _populations(self) -> dict[str, Estimate]:
         trained = self.populations["trained"]
         untrained = self.populations["untrained"]
         return {
@@ -412,51 +424,60 @@ class Anatomy:
             "cliffs_delta": self.weights.delta,
         }
 
-    def _fixed_points(self):
-        found = self.fixed_points
+    def _fixed_points(self) -> dict[str, Estimate]:
+        points = self.fixed_points
         numbers = self.verdict.numbers
-        path = self.paths["no input"]
-        rest = found.at((0, 0, 0))
-        moduli = np.abs(found.eigenvalues[rest, 0])
-        saddle = moduli[found.n_unstable[rest] == 1]
-        return {
+        rest = points.at((0, 0, 0))
+        moduli = np.abs(points.eigenvalues[rest, 0])
+        saddle = moduli[points.n_unstable[rest] == 1]
+        residual = points.residual.max() if len(points.residual) else np.nan
+        found = {
             "n_stable": alone(numbers["n_stable"]),
             "n_saddles": alone(numbers["n_saddles"]),
-            **{
-                name: alone(numbers.get(name, np.nan))
-                for name in ("lambda_stable", "kept_predicted", "kept_simulated")
-            },
-            "lambda_saddle": alone(saddle.max() if saddle.size else np.nan),
-            "fixed_points_converged": alone(found.converged_fraction),
-            "fixed_points_coverage": alone(self.coverage),
-            "fixed_points_residual": alone(found.residual.max() if len(found.residual) else np.nan),
-            "path_drift": alone(numbers.get("largest_drift", np.nan)),
-            "path_contraction": alone(numbers.get("contraction", np.nan)),
-            **{
-                f"path_angle_{name}": alone(
-                    path.angles(axis)[0] if path and path.converged else np.nan
-                )
-                for name, axis in self.readouts.items()
-            },
         }
+        for name in ("lambda_stable", "kept_predicted", "kept_simulated"):
+            found[name] = alone(numbers.get(name, np.nan))
+        found["lambda_saddle"] = alone(saddle.max() if saddle.size else np.nan)
+        found["fixed_points_converged"] = alone(points.converged_fraction)
+        found["fixed_points_coverage"] = alone(self.coverage)
+        found["fixed_points_residual"] = alone(residual)
+        found["path_drift"] = alone(numbers.get("largest_drift", np.nan))
+        found["path_contraction"] = alone(numbers.get("contraction", np.nan))
+        path = self.paths["no input"]
+        for name, axis in self.readouts.items():
+            angle = path.angles(axis)[0] if path and path.converged else np.nan
+            found[f"path_angle_{name}"] = alone(angle)
+        return found
 
-    def _ranks(self):
-        return {
-            f"rank_{rank}_{name}": alone(value)
-            for rank, row in self.low_rank.items()
-            for name, value in row.items()
-        }
+    def _ranks(self) -> dict[str, Estimate]:
+        found = {}
+        for rank, row in self.low_rank.items():
+            for name, value in row.items():
+                found[f"rank_{rank}_{name}"] = alone(value)
+        return found
 
 
-def coupling_name(agent, effect):
+def coupling_name(agent: Literal["network", "observer"], effect: str) -> str:
     """Name of the measure of an effect of `integration.coupling`.
 
-    For the network or the observer.
+    Parameters
+    ----------
+    agent : {'network', 'observer'}
+        Whose beliefs act on each other.
+    effect : str
+        One of `integration.EFFECTS`.
+
+    Returns
+    -------
+    str
+        Name in `Anatomy.measures`.
     """
-    return f"coupling_{effect.replace(' ', '_').replace('×', 'x')}{'' if agent == 'network' else '_observer'}"
+    words = effect.replace(" ", "_").replace("×", "x")
+    suffix = "" if agent == "network" else "_observer"
+    return f"coupling_{words}{suffix}"
 
 
-def _first_two(components):
+def _first_two(components: representation.Pca) -> Estimate:
     share = components.cumulative
     if len(share.value) < 2:
         raise ValueError("one unit has one component")

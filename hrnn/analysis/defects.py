@@ -1,24 +1,46 @@
 """What the defects of the published code do to a network's analysis.
 
-Each reproduced under its own name, and measured.
-
-Numbers 4 to 15 of docs/defects.md. Facts about the published code, not its text.
+Each is reproduced under its own name, and measured: numbers 4 to 15 of docs/defects.md. These are
+facts about the published code, not its text.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from hrnn.analysis.integration import movement
-from hrnn.analysis.representation import angle, pca, states_of
+from hrnn.analysis.representation import Pca, angle, pca, states_of
 from hrnn.base.arguments import generator, real_array, whole_number
-from hrnn.network import check_network
-from hrnn.rollout import rollout
+from hrnn.base.typing import RNGLike
+from hrnn.network import Network, check_network
+from hrnn.rollout import Rollout, rollout
 
-FIRST_ORDER_STEPS = 500
-FIRST_ORDER_RATE = 0.01
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hrnn.analysis.dynamics import FixedPoints
+
+FIRST_ORDER_STEPS: int = 500
+FIRST_ORDER_RATE: float = 0.01
+
+_Row = tuple[str, Any, int]  # name, value and n of a consequence
 
 
-def with_right_readout_normalised(net):
-    """The network after the right row of its readout has been divided by its norm in place (defect 5).
+def with_right_readout_normalised(net: Network) -> Network:
+    """Divide the right row of a network's readout by its norm (defect 5).
+
+    Parameters
+    ----------
+    net : Network
+        The network; the published code changes it in place, here it stays as it is.
+
+    Returns
+    -------
+    Network
+        The changed network.
 
     Examples
     --------
@@ -33,23 +55,36 @@ def with_right_readout_normalised(net):
     return net.with_arrays(V=V)
 
 
-def first_order_search(net, *, x, starts, n_steps=FIRST_ORDER_STEPS, rate=FIRST_ORDER_RATE):
-    """States after a fixed number of steps of Adam on the speed |F(h) - h|.
+def first_order_search(
+    net: Network,
+    *,
+    x: ArrayLike,
+    starts: ArrayLike,
+    n_steps: int = FIRST_ORDER_STEPS,
+    rate: float = FIRST_ORDER_RATE,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """States after a fixed number of steps of Adam on the speed |F(h) - h| (defect 7).
 
-    Without tolerance (defect 7).
+    No tolerance says whether a state is a fixed point.
 
     Parameters
     ----------
     net : Network
-    x : (3,)
-    starts : (n, N)
+        The network.
+    x : array_like (3,)
+        The input (o^L, o^R, r).
+    starts : array_like (n, N)
+        States from which to search.
     n_steps : int
+        Number of steps.
     rate : float
+        Step size of Adam.
 
     Returns
     -------
-    states : (n, N)
-    residual : (n,)
+    states : ndarray (n, N)
+        Where the search was stopped.
+    residual : ndarray (n,)
         |F(h) - h| where the search was stopped.
 
     Examples
@@ -60,42 +95,47 @@ def first_order_search(net, *, x, starts, n_steps=FIRST_ORDER_STEPS, rate=FIRST_
     True
     """
     check_network(net)
+    x = np.asarray(x, float)
     h = np.array(starts, float)
-    mean = 0.0
-    square = 0.0
+    mean: Any = 0.0
+    square: Any = 0.0
     for t in range(1, whole_number(n_steps, "n_steps") + 1):
         gap = net.step(h, x) - h
         gradient = net.pull_back(h, x, gap) - gap
         gradient /= np.maximum(np.linalg.norm(gap, axis=1, keepdims=True), 1e-12)
         mean = 0.9 * mean + 0.1 * gradient
         square = 0.999 * square + 0.001 * gradient**2
-        h = h - rate * (mean / (1 - 0.9**t)) / (np.sqrt(square / (1 - 0.999**t)) + 1e-8)
+        unbiased_mean = mean / (1 - 0.9**t)
+        unbiased_square = square / (1 - 0.999**t)
+        h = h - rate * unbiased_mean / (np.sqrt(unbiased_square) + 1e-8)
     return h, np.linalg.norm(net.step(h, x) - h, axis=1)
 
 
-def difference_order(states, session, *, n_orders=20):
-    """Mean norm of the Δ-th order differences of the states.
+def difference_order(states: ArrayLike, session: ArrayLike, *, n_orders: int = 20) -> pd.DataFrame:
+    """Mean norm of the Δ-th order differences of the states (defect 4).
 
-    What the published code draws over "distance" (defect 4).
-
-    Not how far states move in Δ steps (`distill.divergence`): the noise of each step enters with
-    binomial weights, so that the norm grows about as 2^Δ.
+    The published code draws it over "distance". It is not how far states move in Δ steps
+    (`distill.divergence`): the noise of each step enters with binomial weights, so that the norm
+    grows about as 2^Δ.
 
     Parameters
     ----------
-    states : (T, D)
-    session : (T,)
-        Of each step, sessions being whole runs of steps.
+    states : array_like (T, D)
+        One state per step.
+    session : array_like (T,)
+        Session of each step, sessions being whole runs of steps.
     n_orders : int
+        Largest order.
 
     Returns
     -------
     DataFrame
-        `order` (0..n_orders), `mean, sd, n`. Order 0 is the norm of the states themselves.
+        Columns `order` (0..n_orders), `mean, sd, n`. Order 0 is the norm of the states themselves.
 
     Examples
     --------
-    >>> difference_order(np.array([[0.0], [1.0], [4.0], [9.0]]), [0, 0, 0, 0], n_orders=2)["mean"].tolist()
+    >>> states = np.array([[0.0], [1.0], [4.0], [9.0]])
+    >>> difference_order(states, [0, 0, 0, 0], n_orders=2)["mean"].tolist()
     [3.5, 3.0, 2.0]
     """
     import pandas as pd
@@ -114,10 +154,10 @@ def difference_order(states, session, *, n_orders=20):
     return pd.DataFrame(rows)
 
 
-def readouts_in_plane(run, components=None):
-    """The two directions that the published code compares.
-
-    In the plane of two components (defects 13 to 15).
+def readouts_in_plane(
+    run: Rollout, components: Pca | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The two directions in the plane that the published code compares (defects 13 to 15).
 
     The unit row V_right alone stands for the side, and goes through the projection of *states*,
     which subtracts their mean; the block's is the unit vector of a logistic regression without
@@ -126,12 +166,16 @@ def readouts_in_plane(run, components=None):
     Parameters
     ----------
     run : Rollout
-        Of a network.
+        Of a network, with its states.
     components : representation.Pca, optional
+        Its principal components; by default they are computed.
 
     Returns
     -------
-    side, block : (2,)
+    side : ndarray (2,)
+        Direction of the side; not of unit length.
+    block : ndarray (2,)
+        Direction of the block, of unit length.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -140,153 +184,207 @@ def readouts_in_plane(run, components=None):
     axes = components.axes[:2]
     inside = block_side != 0
     scores = (states[inside] - components.mean) @ axes.T
-    block = (
-        LogisticRegression(C=1e6, fit_intercept=False).fit(scores, block_side[inside] > 0).coef_[0]
-    )
-    return axes @ (_unit(run.agent.V[1]) - components.mean), _unit(block)
+    model: Any = LogisticRegression(C=1e6, fit_intercept=False)
+    model.fit(scores, block_side[inside] > 0)
+    block = model.coef_[0]
+    net = cast("Network", run.agent)
+    side = axes @ (_unit(net.V[1]) - components.mean)
+    return side, _unit(block)
 
 
-def readout_angles(run, components=None):
-    """Angles between the readouts by the letter of the published code, degrees.
+def readout_angles(run: Rollout, components: Pca | None = None) -> dict[str, float]:
+    """Angles between the readouts by the letter of the published code (defects 13 to 15).
 
-    'plane' and 'full' (defects 13 to 15).
+    Parameters
+    ----------
+    run : Rollout
+        Of a network, with its states.
+    components : representation.Pca, optional
+        Its principal components; by default they are computed.
 
-    'full' is the block direction of the plane taken back to all units as if it were a state, the
-    mean added, against V_right.
+    Returns
+    -------
+    dict of str to float
+        Degrees. 'plane': in the plane; 'full': the block direction of the plane taken back to all
+        units as if it were a state, the mean added, against V_right.
 
     Examples
     --------
     >>> import hrnn
-    >>> run = hrnn.rollout(hrnn.Network.init("tanh", n_hidden=6, rng=0), hrnn.Task().sample(n_sessions=4, rng=0))
+    >>> net = hrnn.Network.init("tanh", n_hidden=6, rng=0)
+    >>> run = hrnn.rollout(net, hrnn.Task().sample(n_sessions=4, rng=0))
     >>> sorted(readout_angles(run))
     ['full', 'plane']
     """
     components = pca(run, n_resamples=1) if components is None else components
     side, block = readouts_in_plane(run, components)
     lifted = block @ components.axes[:2] + components.mean
-    return {"plane": float(angle(side, block)), "full": float(angle(lifted, run.agent.V[1]))}
+    net = cast("Network", run.agent)
+    return {"plane": float(angle(side, block)), "full": float(angle(lifted, net.V[1]))}
 
 
-def _unit(vector):
+def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:
     return vector / np.linalg.norm(vector)
 
 
-def feedback_slope(run, axis):
-    """Slope of the movement along a readout on the feedback in the step that *produces* it.
+def feedback_slope(run: Rollout, axis: ArrayLike) -> float:
+    """Slope of the movement along a readout on feedback, one step too early (defect 10).
 
-    One before it arrives (defect 10).
+    The movement is that of the step that *produces* the feedback, one before it arrives.
 
-    NaN where feedback does not vary.
+    Parameters
+    ----------
+    run : Rollout
+        Of a network, with its states.
+    axis : array_like (N,)
+        The readout.
+
+    Returns
+    -------
+    float
+        The slope; NaN where feedback does not vary.
 
     Examples
     --------
     >>> import hrnn
-    >>> run = hrnn.rollout(hrnn.Network.init("tanh", n_hidden=6, rng=0), hrnn.Task().sample(n_sessions=4, rng=0))
+    >>> net = hrnn.Network.init("tanh", n_hidden=6, rng=0)
+    >>> run = hrnn.rollout(net, hrnn.Task().sample(n_sessions=4, rng=0))
     >>> feedback_slope(run, run.agent.V[1])
     nan
     """
     feedback = np.where(run.choice == run.sessions.side, 1.0, -1.0)
     if not np.ptp(feedback) > 0:
         return float("nan")
-    return float(np.polyfit(feedback, movement(run, axis)[run.last_step], 1)[0])
+    moved = movement(run, axis)[run.last_step]
+    return float(np.polyfit(feedback, moved, 1)[0])
 
 
-def radd_fit(run, rng=0):
-    """The two-unit map as the published code fits it (defects 11 to 15).
-
-    ``A (2, 2), B (2, 3), r2``.
+def radd_fit(
+    run: Rollout, rng: RNGLike = 0
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Fit the two-unit map as the published code fits it (defects 11 to 15).
 
     Steps of one session are paired with those of the next, the very first with z = 0; the
     projections are `readouts_in_plane`; and R² is measured on a third of the *steps*, drawn at
     random.
 
+    Parameters
+    ----------
+    run : Rollout
+        Of a network, with its states.
+    rng : int, SeedSequence or Generator
+        Seed or generator that chooses the steps to test on.
+
+    Returns
+    -------
+    A : ndarray (2, 2)
+        Weights of the two units on each other.
+    B : ndarray (2, 3)
+        Weights of the inputs.
+    r2 : float
+        R² on the steps that were left out.
+
     Examples
     --------
     >>> import hrnn
-    >>> run = hrnn.rollout(hrnn.Network.init("tanh", n_hidden=6, rng=0), hrnn.Task().sample(n_sessions=4, rng=0))
+    >>> net = hrnn.Network.init("tanh", n_hidden=6, rng=0)
+    >>> run = hrnn.rollout(net, hrnn.Task().sample(n_sessions=4, rng=0))
     >>> radd_fit(run)[0].shape
     (2, 2)
     """
     components = pca(run, n_resamples=1)
     side, block = readouts_in_plane(run, components)
-    z = ((run.hidden - components.mean) @ components.axes[:2].T) @ np.stack([_unit(side), block]).T
+    states, _, _ = states_of(run)
+    scores = (states - components.mean) @ components.axes[:2].T
+    z = scores @ np.stack([_unit(side), block]).T
     z /= 1.01 * np.abs(z).max()
-    X = np.column_stack([np.vstack([np.zeros(2), z[:-1]]), run.inputs, np.ones(len(z))])
+    before = np.vstack([np.zeros(2), z[:-1]])
+    X = np.column_stack([before, run.inputs, np.ones(len(z))])
     y = np.arctanh(z)
     train = generator(rng).random(len(z)) > 1 / 3
     weights = np.linalg.lstsq(X[train], y[train], rcond=None)[0]
     left = y[~train] - X[~train] @ weights
     spread = y[~train] - y[~train].mean(0)
-    return weights[:2].T, weights[2:5].T, float(1 - (left**2).sum() / (spread**2).sum())
+    r2 = 1 - (left**2).sum() / (spread**2).sum()
+    return weights[:2].T, weights[2:5].T, float(r2)
 
 
-def consequences(run, found, starts):
-    """Measured consequences of defects 5 to 7 and 11 to 15 for one network.
-
-    A table of `name, value, n`.
+def consequences(run: Rollout, found: FixedPoints, starts: ArrayLike) -> pd.DataFrame:
+    """Measure the consequences of defects 5 to 7 and 11 to 15 for one network.
 
     Parameters
     ----------
     run : Rollout
-        Of the network.
+        Of the network, with its states.
     found : FixedPoints
-        From `starts`, zero input among the inputs: defect 6 counts all points, defect 7 those at
-        zero input.
-    starts : (n, N)
+        Fixed points found from `starts`, zero input among the inputs: defect 6 counts all points,
+        defect 7 those at zero input.
+    starts : array_like (n, N)
+        States from which the search of defect 7 begins.
 
     Returns
     -------
     DataFrame
+        Columns `name` (`defect_<number>.<measure>`), `value`, `n` (what the value rests on: units,
+        trials, points or steps).
     """
     import pandas as pd
 
-    net = run.agent
-    changed = rollout(with_right_readout_normalised(net), run.sessions, hidden=False)
+    rows = [
+        *_of_defect_5(run),
+        *_of_defect_6(found),
+        *_of_defect_7(cast("Network", run.agent), found, starts),
+        *_of_defect_11(run),
+    ]
+    return pd.DataFrame(rows, columns=pd.Index(["name", "value", "n"]))
+
+
+def _of_defect_5(run: Rollout) -> list[_Row]:
+    net = cast("Network", run.agent)
+    changed_net = with_right_readout_normalised(net)
+    changed = rollout(changed_net, run.sessions, hidden=False)
+    side = run.sessions.side
+    scale = np.sqrt(net.n_hidden / 2)
+    gain = scale * np.linalg.norm(changed_net.V)
+    gain_before = scale * np.linalg.norm(net.V)
+    n_trials = run.sessions.n_trials
+    return [
+        ("defect_5.radd_gain", gain, net.n_hidden),
+        ("defect_5.radd_gain_before", gain_before, net.n_hidden),
+        ("defect_5.correct", (changed.choice == side).mean(), n_trials),
+        ("defect_5.correct_before", (run.choice == side).mean(), n_trials),
+    ]
+
+
+def _of_defect_6(found: FixedPoints) -> list[_Row]:
+    by_real_part = (np.abs(found.eigenvalues.real) < 1).all(1)
+    otherwise = (by_real_part != found.stable).sum()
+    return [("defect_6.points_judged_otherwise", otherwise, len(found.stable))]
+
+
+def _of_defect_7(net: Network, found: FixedPoints, starts: ArrayLike) -> list[_Row]:
     ended, residual = first_order_search(net, x=[0, 0, 0], starts=starts)
     points = found.points[found.at([0, 0, 0])]
-    distance = (
-        np.linalg.norm(ended[:, None] - points, axis=2).min(1)
-        if len(points)
-        else np.full(len(ended), np.nan)
-    )
-    by_real_part = (np.abs(found.eigenvalues.real) < 1).all(1)
-    rows = [
-        (
-            "defect_5.radd_gain",
-            np.sqrt(net.n_hidden / 2) * np.linalg.norm(changed.agent.V),
-            net.n_hidden,
-        ),
-        (
-            "defect_5.radd_gain_before",
-            np.sqrt(net.n_hidden / 2) * np.linalg.norm(net.V),
-            net.n_hidden,
-        ),
-        ("defect_5.correct", (changed.choice == run.sessions.side).mean(), run.sessions.n_trials),
-        (
-            "defect_5.correct_before",
-            (run.choice == run.sessions.side).mean(),
-            run.sessions.n_trials,
-        ),
-        (
-            "defect_6.points_judged_otherwise",
-            (by_real_part != found.stable).sum(),
-            len(found.stable),
-        ),
-        ("defect_7.first_order_points", len(ended), len(ended)),
-        ("defect_7.distinct_fixed_points", len(points), len(ended)),
-        ("defect_7.median_residual", np.median(residual), len(ended)),
-        ("defect_7.largest_residual", residual.max(), len(ended)),
-        ("defect_7.median_distance_to_a_fixed_point", np.median(distance), len(ended)),
-        ("defect_7.largest_distance_to_a_fixed_point", distance.max(), len(ended)),
+    n = len(ended)
+    distance = np.full(n, np.nan)
+    if len(points):
+        distance = np.linalg.norm(ended[:, None] - points, axis=2).min(1)
+    return [
+        ("defect_7.first_order_points", n, n),
+        ("defect_7.distinct_fixed_points", len(points), n),
+        ("defect_7.median_residual", np.median(residual), n),
+        ("defect_7.largest_residual", residual.max(), n),
+        ("defect_7.median_distance_to_a_fixed_point", np.median(distance), n),
+        ("defect_7.largest_distance_to_a_fixed_point", distance.max(), n),
     ]
+
+
+def _of_defect_11(run: Rollout) -> list[_Row]:
     A, B, r2 = radd_fit(run)
-    entries = {
-        f"{name}{i + 1}{j + 1}": values[i, j]
-        for name, values in (("A", A), ("B", B))
-        for i, j in np.ndindex(values.shape)
-    }
-    rows += [
-        (f"defect_11.{name}", value, len(run.p_right))
-        for name, value in {**entries, "r2": r2}.items()
-    ]
-    return pd.DataFrame(rows, columns=["name", "value", "n"])
+    n_steps = len(run.p_right)
+    rows: list[_Row] = []
+    for name, values in (("A", A), ("B", B)):
+        for i, j in np.ndindex(values.shape):
+            rows.append((f"defect_11.{name}{i + 1}{j + 1}", values[i, j], n_steps))
+    rows.append(("defect_11.r2", r2, n_steps))
+    return rows

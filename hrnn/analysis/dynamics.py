@@ -4,24 +4,34 @@ F(h, x) = (1 - leak) h + leak tanh(W h + U x + b) is one step. Paths between fix
 of fixed points and the verdict on how a network holds its block belief are in `manifold`.
 """
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from hrnn import _core
 from hrnn.base.arguments import real_array, real_number, whole_number
 from hrnn.base.parallel import n_threads_of
-from hrnn.network import check_network
+from hrnn.network import Network, check_network
 
-TOLERANCE = 1e-12  # of |F(h) - h| at a fixed point
-SAME = 1e-6  # distance below which two points are one
-MAX_ITERATIONS = 200
-STARTS_PER_CALL = 100
-STEPS_PER_CALL = 50
-STATES_PER_CALL = 4000  # of the iterated map
+if TYPE_CHECKING:
+    import pandas as pd
+
+TOLERANCE: float = 1e-12  # of |F(h) - h| at a fixed point
+SAME: float = 1e-6  # distance below which two points are one
+MAX_ITERATIONS: int = 200
+STARTS_PER_CALL: int = 100
+STEPS_PER_CALL: int = 50
+STATES_PER_CALL: int = 4000  # of the iterated map
 FOUND, SLOW, UNDECIDED = range(3)
-CONDITIONS = {  # inputs (o^L, o^R, r) under which networks are taken apart
+CONDITIONS: dict[
+    str, tuple[float, float, float]
+] = {  # inputs (o^L, o^R, r) under which networks are taken apart
     "left": (1.2, 0.2, -0.05),
     "equal": (0.2, 0.2, -0.05),
     "right": (0.2, 1.2, -0.05),
@@ -31,27 +41,57 @@ CONDITIONS = {  # inputs (o^L, o^R, r) under which networks are taken apart
 }
 
 
-def _states(values, name, net):
+def _states(values: ArrayLike, name: str, net: Network) -> NDArray[np.float64]:
     states = real_array(values, name, (2,))
     if states.shape[1] != net.n_hidden:
         raise ValueError(f"{name} must have shape (n, {net.n_hidden}), got {states.shape}")
     return states
 
 
-def _inputs(x):
+def _inputs(x: ArrayLike) -> NDArray[np.float64]:
     x = real_array(x, "x", (1, 2))
     if x.shape[-1] != 3:
         raise ValueError(f"x must have shape (3,) or (M, 3), got {x.shape}")
     return np.atleast_2d(x)
 
 
-def step(net, h, x):
-    """One step of the map: `Network.step`."""
+def step(net: Network, h: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """One step of the map: `Network.step`.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    h : ndarray (..., N)
+        States.
+    x : ndarray (..., 3)
+        Inputs (o^L, o^R, r).
+
+    Returns
+    -------
+    ndarray (..., N)
+        The next states.
+    """
     return net.step(h, x)
 
 
-def jacobian(net, h, x):
-    """Derivative of a step with respect to the state: `Network.jacobian`."""
+def jacobian(net: Network, h: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Derivative of a step with respect to the state: `Network.jacobian`.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    h : ndarray (..., N)
+        States.
+    x : ndarray (..., 3)
+        Inputs (o^L, o^R, r).
+
+    Returns
+    -------
+    ndarray (..., N, N)
+        Entry [i, j] is the derivative of the next state of unit i by the state of unit j.
+    """
     return net.jacobian(h, x)
 
 
@@ -61,63 +101,69 @@ class FixedPoints:
 
     Attributes
     ----------
-    points : (K, N)
-    x : (K, 3)
+    points : ndarray (K, N)
+        The fixed points.
+    x : ndarray (K, 3)
         The input under which each is one.
-    inputs : (M, 3)
+    inputs : ndarray (M, 3)
         All inputs that were searched, also those without a point.
-    speed : (K,)
+    speed : ndarray (K,)
         q = ½ |F(h) - h|² at the returned point.
-    residual : (K,)
+    residual : ndarray (K,)
         |F(h) - h|, at most 1e-12.
-    eigenvalues : (K, N) complex
-        Of dF/dh, the largest modulus first.
-    stable : (K,) bool
+    eigenvalues : ndarray of complex (K, N)
+        Eigenvalues of dF/dh, the largest modulus first.
+    stable : ndarray of bool (K,)
         Whether all moduli are below 1.
-    n_found : (K,) int
-        Starts that ended there.
-    slow_points, slow_x, slow_speed : (L, N), (L, 3), (L,)
+    n_found : ndarray of int (K,)
+        Number of starts that ended there.
+    slow_points : ndarray (L, N)
         Local minima of q that are no fixed points.
+    slow_x : ndarray (L, 3)
+        The input under which each slow point is one.
+    slow_speed : ndarray (L,)
+        q at the slow points.
     converged_fraction : float
-        Of all searches, those that ended at a fixed point; the others ended at slow points or
+        Fraction of all searches that ended at a fixed point; the others ended at slow points or
         nowhere.
     n_starts : int
-        Searches, over all inputs.
+        Number of searches, over all inputs.
     """
 
-    points: np.ndarray
-    x: np.ndarray
-    inputs: np.ndarray
-    speed: np.ndarray
-    residual: np.ndarray
-    eigenvalues: np.ndarray
-    stable: np.ndarray
-    n_found: np.ndarray
-    slow_points: np.ndarray
-    slow_x: np.ndarray
-    slow_speed: np.ndarray
+    points: NDArray[np.float64]
+    x: NDArray[np.float64]
+    inputs: NDArray[np.float64]
+    speed: NDArray[np.float64]
+    residual: NDArray[np.float64]
+    eigenvalues: NDArray[np.complex128]
+    stable: NDArray[np.bool_]
+    n_found: NDArray[np.int64]
+    slow_points: NDArray[np.float64]
+    slow_x: NDArray[np.float64]
+    slow_speed: NDArray[np.float64]
     converged_fraction: float
     n_starts: int
 
     @property
-    def time_constants(self):
-        """τ = -1/ln|λ| in steps, (K, N); negative where a direction grows."""
+    def time_constants(self) -> NDArray[np.float64]:
+        """Time constants τ = -1/ln|λ| in steps, (K, N); negative where a direction grows."""
         with np.errstate(divide="ignore"):
             return -1 / np.log(np.abs(self.eigenvalues))
 
     @property
-    def n_unstable(self):
-        """Directions that grow at each point, (K,)."""
+    def n_unstable(self) -> NDArray[np.int64]:
+        """Number of directions that grow at each point, (K,)."""
         return (np.abs(self.eigenvalues) >= 1).sum(1)
 
-    def at(self, x):
+    def at(self, x: ArrayLike) -> NDArray[np.intp]:
         """Rows of the points under the input x (3,)."""
         return np.flatnonzero((self.x == np.asarray(x, float)).all(1))
 
-    def to_frame(self):
-        """One row per fixed point.
+    def to_frame(self) -> pd.DataFrame:
+        """Table of the fixed points, one a row.
 
-        Input, stability, speed, largest modulus and its time constant, starts.
+        Columns: the input, stability, residual and speed, the largest modulus and its time
+        constant, and the number of starts that ended there.
         """
         import pandas as pd
 
@@ -137,7 +183,9 @@ class FixedPoints:
         )
 
 
-def fixed_points(net, *, x, starts, n_threads=1):
+def fixed_points(
+    net: Network, *, x: ArrayLike, starts: ArrayLike, n_threads: int | None = 1
+) -> FixedPoints:
     """Find the fixed points h* = F(h*, x) by safeguarded Newton searches from many starts.
 
     Newton's method with the Jacobian at the iterate; where its step does not lower |F(h) - h|, a
@@ -147,12 +195,14 @@ def fixed_points(net, *, x, starts, n_threads=1):
     Parameters
     ----------
     net : Network
-    x : (3,) or (M, 3)
+        The network.
+    x : array_like (3,) or (M, 3)
         One or several constant inputs (o^L, o^R, r).
-    starts : (n, N)
-        Best visited states, `run.hidden`, thinned: all of them are searched from, under each input.
+    starts : array_like (n, N)
+        States from which to search, all of them under each input; best visited ones, `run.hidden`,
+        thinned.
     n_threads : int or None
-        The result does not depend on it.
+        Number of threads, None for all cores; the result does not depend on it.
 
     Returns
     -------
@@ -178,46 +228,52 @@ def fixed_points(net, *, x, starts, n_threads=1):
     starts = _states(starts, "starts", net)
     n_threads = n_threads_of(n_threads)
     ended, residual, outcome = _search(net, x, starts, n_threads)
-    kinds = [
-        [_distinct(ended[m], residual[m], outcome[m] == kind) for m in range(len(x))]
-        for kind in (FOUND, SLOW)
-    ]
-    found, slow = ([(m, i) for m, rows in enumerate(kind) for i in rows] for kind in kinds)
-    m, i = (
-        (np.array(rows, dtype=int) for rows in zip(*found, strict=True))
-        if found
-        else np.zeros((2, 0), int)
-    )
+    m, i, n_found = _of_kind(ended, residual, outcome == FOUND)
+    slow_m, slow_i, _ = _of_kind(ended, residual, outcome == SLOW)
     points = ended[m, i]
-    at = x[m]
-    moduli = np.linalg.eigvals(net.jacobian(points, at))
-    moduli = np.take_along_axis(
-        moduli, np.argsort(-np.abs(moduli), axis=1, kind="stable"), 1
-    ).astype(complex)
-    n_found = np.array([count for rows in kinds[0] for count in rows.values()], dtype=int)
-    ms, js = (
-        (np.array(rows, dtype=int) for rows in zip(*slow, strict=True))
-        if slow
-        else np.zeros((2, 0), int)
-    )
+    eigenvalues = _eigenvalues(net.jacobian(points, x[m]))
     return FixedPoints(
         points,
-        at,
+        x[m],
         x,
         0.5 * residual[m, i] ** 2,
         residual[m, i],
-        moduli,
-        (np.abs(moduli) < 1).all(1),
+        eigenvalues,
+        np.all(np.abs(eigenvalues) < 1, axis=1),
         n_found,
-        ended[ms, js],
-        x[ms],
-        0.5 * residual[ms, js] ** 2,
+        ended[slow_m, slow_i],
+        x[slow_m],
+        0.5 * residual[slow_m, slow_i] ** 2,
         float((outcome == FOUND).mean()),
         outcome.size,
     )
 
 
-def _search(net, x, starts, n_threads):
+def _of_kind(
+    ended: NDArray[np.float64], residual: NDArray[np.float64], wanted: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Distinct ends of the searches wanted (M, n): input, start and number of searches of each."""
+    inputs = []
+    starts = []
+    counts = []
+    for m in range(len(ended)):
+        for start, count in _distinct(ended[m], residual[m], wanted[m]).items():
+            inputs.append(m)
+            starts.append(start)
+            counts.append(count)
+    return np.array(inputs, dtype=int), np.array(starts, dtype=int), np.array(counts, dtype=int)
+
+
+def _eigenvalues(J: NDArray[np.float64]) -> NDArray[np.complex128]:
+    """Eigenvalues (K, N) of matrices (K, N, N), the largest modulus first."""
+    values = np.linalg.eigvals(J)
+    order = np.argsort(-np.abs(values), axis=1, kind="stable")
+    return np.take_along_axis(values, order, 1).astype(complex)
+
+
+def _search(
+    net: Network, x: NDArray[np.float64], starts: NDArray[np.float64], n_threads: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int8]]:
     """Where each search ended (M, n, N), its residual and its outcome (M, n)."""
     ended = np.repeat(starts[None], len(x), 0)
     residual = np.empty(ended.shape[:2])
@@ -225,7 +281,7 @@ def _search(net, x, starts, n_threads):
     n_iterations = np.empty(ended.shape[:2], np.int64)
     size = _core.fixedpoint_scratch(net.form)[0]
 
-    def job(part):
+    def job(part: tuple[int, int]) -> None:
         m, first = part
         rows = slice(first, first + STARTS_PER_CALL)
         _core.fixedpoint_search(
@@ -251,13 +307,15 @@ def _search(net, x, starts, n_threads):
     return ended, residual, outcome
 
 
-def _distinct(points, residual, wanted):
+def _distinct(
+    points: NDArray[np.float64], residual: NDArray[np.float64], wanted: NDArray[np.bool_]
+) -> dict[int, int]:
     """One row for each distinct point among those wanted, the one of least residual.
 
-    {row: number of rows that are it}.
+    Returns {row: number of rows that are this point}.
     """
     left = np.flatnonzero(wanted)
-    found = {}
+    found: dict[int, int] = {}
     while left.size:
         same = np.linalg.norm(points[left] - points[left[0]], axis=1) < SAME
         group = left[same]
@@ -266,14 +324,19 @@ def _distinct(points, residual, wanted):
     return found
 
 
-def iterate(net, *, x, states, n_steps, tolerance=0.0):
-    """Iterate the map from states (n, N) under a constant input x (3,).
+def iterate(
+    net: Network, *, x: ArrayLike, states: ArrayLike, n_steps: int, tolerance: float = 0.0
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Iterate the map from several states under a constant input.
 
     Parameters
     ----------
     net : Network
-    x : (3,)
-    states : (n, N)
+        The network.
+    x : array_like (3,)
+        The input (o^L, o^R, r).
+    states : array_like (n, N)
+        Where to begin.
     n_steps : int
         Most steps.
     tolerance : float
@@ -281,9 +344,10 @@ def iterate(net, *, x, states, n_steps, tolerance=0.0):
 
     Returns
     -------
-    ended : (n, N)
-    n_done : (n,) int
-        Steps done.
+    ended : ndarray (n, N)
+        The states at the end.
+    n_done : ndarray of int (n,)
+        Number of steps that each state did.
 
     Examples
     --------
@@ -302,11 +366,15 @@ def iterate(net, *, x, states, n_steps, tolerance=0.0):
     return _iterate(net, x[0], states, n_steps, tolerance, None)
 
 
-def _iterate(net, x, states, n_steps, tolerance, arrived):
-    """`iterate`; arrived(states) -> (n,) bool, or None.
-
-    Says between bounded calls which states may stop.
-    """
+def _iterate(
+    net: Network,
+    x: NDArray[np.float64],
+    states: NDArray[np.float64],
+    n_steps: int,
+    tolerance: float,
+    arrived: Callable[[NDArray[np.float64]], NDArray[np.bool_]] | None,
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Iterate in bounded calls; between them arrived(states), if given, says which may stop."""
     scratch = np.empty(_core.fixedpoint_scratch(net.form)[1])
     done = np.zeros(len(states), np.int64)
     left = np.arange(len(states))
@@ -321,28 +389,37 @@ def _iterate(net, x, states, n_steps, tolerance, arrived):
             states[rows] = part
             done[rows] += count
             goes_on = count == most if tolerance else np.ones(len(rows), bool)
-            moving.append(rows[goes_on & ~arrived(part)] if arrived else rows[goes_on])
+            if arrived:
+                goes_on = goes_on & ~arrived(part)
+            moving.append(rows[goes_on])
         left = np.concatenate(moving)
         if not left.size:
             break
     return states, done
 
 
-def coverage(net, found, starts, *, n_steps=10_000):
-    """Fraction of starts that, iterated under each input searched.
+def coverage(
+    net: Network, found: FixedPoints, starts: ArrayLike, *, n_steps: int = 10_000
+) -> float:
+    """Fraction of starts that end at a reported stable point when the map is iterated.
 
-    End within 1e-6 of a reported stable point.
+    At means within 1e-6 of it. All inputs that were searched count alike.
 
     Parameters
     ----------
     net : Network
+        The network.
     found : FixedPoints
-    starts : (n, N)
+        Its fixed points.
+    starts : array_like (n, N)
+        States from which to iterate, under each input.
     n_steps : int
+        Most steps.
 
     Returns
     -------
     float
+        From 0 to 1.
 
     Examples
     --------
@@ -352,13 +429,19 @@ def coverage(net, found, starts, *, n_steps=10_000):
     >>> hrnn.dynamics.coverage(net, hrnn.fixed_points(net, x=[0, 0, 0], starts=starts), starts)
     1.0
     """
-    return float(
-        np.mean([attractor(net, found, x, starts, n_steps=n_steps) >= 0 for x in found.inputs])
-    )
+    arrived = [attractor(net, found, x, starts, n_steps=n_steps) >= 0 for x in found.inputs]
+    return float(np.mean(arrived))
 
 
-def attractor(net, found, x, starts, *, n_steps=10_000):
-    """Which stable point each start reaches under the input x: row in `found`, or -1; (n,) int.
+def attractor(
+    net: Network,
+    found: FixedPoints,
+    x: ArrayLike,
+    starts: ArrayLike,
+    *,
+    n_steps: int = 10_000,
+) -> NDArray[np.int64]:
+    """Find the stable point that each start reaches under a constant input.
 
     A state stops where it is inside a ball around a stable point that the map contracts into
     itself, proven from the Jacobian there and a bound on its change; the others go on until they
@@ -367,10 +450,20 @@ def attractor(net, found, x, starts, *, n_steps=10_000):
     Parameters
     ----------
     net : Network
+        The network.
     found : FixedPoints
-    x : (3,)
-    starts : (n, N)
+        Its fixed points.
+    x : array_like (3,)
+        One of the inputs that were searched.
+    starts : array_like (n, N)
+        States from which to iterate.
     n_steps : int
+        Most steps.
+
+    Returns
+    -------
+    ndarray of int (n,)
+        Row of the stable point in `found`, or -1.
 
     Examples
     --------
@@ -388,26 +481,29 @@ def attractor(net, found, x, starts, *, n_steps=10_000):
         return np.full(len(states), -1)
     balls = [_ball(net, found.points[row], found.x[row]) for row in rows]
 
-    def inside(states):
+    radii = [radius for _, radius in balls]
+
+    def inside(states: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Whether each state is in each ball, (n, number of balls)."""
         distances = [
             np.linalg.norm((states - found.points[row]) @ root, axis=1)
             for row, (root, _) in zip(rows, balls, strict=True)
         ]
-        return np.column_stack(distances) < [radius for _, radius in balls]
+        return np.column_stack(distances) < radii
 
-    states, _ = _iterate(
-        net,
-        np.asarray(x, float),
-        states,
-        whole_number(n_steps, "n_steps"),
-        1e-14,
-        lambda s: inside(s).any(1),
-    )
-    near = inside(states) | (np.linalg.norm(states[:, None] - found.points[rows], axis=2) < SAME)
+    def arrived(states: NDArray[np.float64]) -> NDArray[np.bool_]:
+        return np.any(inside(states), axis=1)
+
+    n_steps = whole_number(n_steps, "n_steps")
+    states, _ = _iterate(net, np.asarray(x, float), states, n_steps, 1e-14, arrived)
+    distance = np.linalg.norm(states[:, None] - found.points[rows], axis=2)
+    near = inside(states) | (distance < SAME)
     return np.where(near.any(1), rows[near.argmax(1)], -1)
 
 
-def _ball(net, point, x):
+def _ball(
+    net: Network, point: NDArray[np.float64], x: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
     """Root R and radius r of a ball |R'(h - point)| < r that the map contracts into itself.
 
     With P = R R' from J'PJ - P = -1 the linear map contracts in P's norm by sqrt(1 - 1/|P|); the

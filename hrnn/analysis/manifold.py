@@ -4,9 +4,13 @@ Paths between stable points are in `paths`, branches of fixed points in `continu
 offered here.
 """
 
+from __future__ import annotations
+
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from hrnn.analysis.continuation import Branch, continuation
 from hrnn.analysis.dynamics import FixedPoints, fixed_points, iterate
@@ -19,7 +23,10 @@ from hrnn.analysis.paths import (
     unstable_manifold,
 )
 from hrnn.base.arguments import real_array, whole_number
-from hrnn.network import check_network
+from hrnn.network import Network, check_network
+
+if TYPE_CHECKING:
+    from hrnn.rollout import Rollout
 
 __all__ = [
     "Branch",
@@ -34,19 +41,30 @@ __all__ = [
     "verdict",
 ]
 
-BLOCK = 160  # steps of a block of the paper's task: 49.4 trials of 3.2 steps
-HALF = 0.5  # of a difference: what at least must be left of it if it is to count as kept
-NEUTRAL = 1e-6  # | |λ| - 1 | of a point below which rounding decides whether it is stable
-NUDGE = 0.01  # of the states that are iterated: of a path's length, or of each unit (rms)
-SETTLING = 1000  # steps within which a state that leaves a repeller comes to where it is searched
-BESIDE = 0.05  # distance from a path, in lengths of it, beyond which a point is not on it
-NOUNS = {"n_stable": "stable state", "n_saddles": "saddle", "n_neutral": "neutral point"}
-FORGETTING = ("no stable state", "fast decay", "two stable states", "several stable states")
+BLOCK: int = 160  # steps of a block of the paper's task: 49.4 trials of 3.2 steps
+HALF: float = 0.5  # of a difference: what at least must be left of it if it is to count as kept
+NEUTRAL: float = 1e-6  # | |λ| - 1 | of a point below which rounding decides whether it is stable
+NUDGE: float = 0.01  # of the states that are iterated: of a path's length, or of each unit (rms)
+SETTLING: int = (
+    1000  # steps within which a state that leaves a repeller comes to where it is searched
+)
+BESIDE: float = 0.05  # distance from a path, in lengths of it, beyond which a point is not on it
+NOUNS: dict[str, str] = {
+    "n_stable": "stable state",
+    "n_saddles": "saddle",
+    "n_neutral": "neutral point",
+}
+FORGETTING: tuple[str, ...] = (
+    "no stable state",
+    "fast decay",
+    "two stable states",
+    "several stable states",
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """How a network holds its block belief: `kind`, the words that say so, and the numbers behind.
+    """How a network holds its block belief, in a word, in a sentence and in numbers.
 
     Attributes
     ----------
@@ -54,6 +72,7 @@ class Verdict:
         'line attractor', 'continuous attractor', 'slow decay' (at least half is kept), 'two stable
         states', 'several stable states', 'fast decay' (less), or 'no stable state'.
     text : str
+        The sentence that says why.
     numbers : dict of str to float
         `n_stable`, `n_saddles`; `n_neutral`, points of which rounding decides whether they are
         stable; `n_steps`, how long a belief must last. With a stable point: `lambda_stable`, the
@@ -65,10 +84,17 @@ class Verdict:
 
     kind: str
     text: str
-    numbers: dict
+    numbers: dict[str, float]
 
 
-def verdict(net, found, *, x=(0.0, 0.0, 0.0), axis=None, n_steps=BLOCK):
+def verdict(
+    net: Network,
+    found: FixedPoints,
+    *,
+    x: ArrayLike = (0.0, 0.0, 0.0),
+    axis: ArrayLike | None = None,
+    n_steps: int = BLOCK,
+) -> Verdict:
     """What holds a belief under the input x for n_steps: a continuum, discrete states, or nothing.
 
     The criterion is what is left of a small difference between two beliefs after n_steps. Between
@@ -87,11 +113,13 @@ def verdict(net, found, *, x=(0.0, 0.0, 0.0), axis=None, n_steps=BLOCK):
     Parameters
     ----------
     net : Network
+        The network.
     found : FixedPoints
-        With points under x.
-    x : (3,)
-    axis : (N,), optional
-        As for `path_between`: the block readout.
+        Its fixed points, searched under x among other inputs.
+    x : array_like (3,)
+        The input (o^L, o^R, r) under which the belief is held.
+    axis : array_like (N,), optional
+        The block readout, which says what the outer points are; see `path_between`.
     n_steps : int
         How long a belief must last: by default a block of the paper's task (49.4 trials of 3.2
         steps). For other tasks see `steps_per_block`.
@@ -99,6 +127,7 @@ def verdict(net, found, *, x=(0.0, 0.0, 0.0), axis=None, n_steps=BLOCK):
     Returns
     -------
     Verdict
+        The kind, and what it rests on.
 
     Raises
     ------
@@ -123,7 +152,8 @@ def verdict(net, found, *, x=(0.0, 0.0, 0.0), axis=None, n_steps=BLOCK):
         raise ValueError(f"x must be an input under which found was searched, got {x}")
     found = _completed(net, found, x, n_steps)
     rows = found.at(x)
-    numbers = _counts(found, rows) | {"n_steps": n_steps}
+    numbers = _counts(found, rows)
+    numbers["n_steps"] = n_steps
     holding = rows[~_leaves(found, n_steps)[rows]]
     if not holding.size:
         said = _states(numbers) if rows.size else "no fixed point was found"
@@ -141,16 +171,18 @@ def verdict(net, found, *, x=(0.0, 0.0, 0.0), axis=None, n_steps=BLOCK):
     return Verdict(kind, f"{_states(numbers)}; {_kept_in_words(numbers, path)}: {kind}", numbers)
 
 
-def steps_per_block(run):
+def steps_per_block(run: Rollout) -> int:
     """Steps in a block of mean length of a rollout: how long a belief has to last in it.
 
     Parameters
     ----------
     run : Rollout
+        Of any agent.
 
     Returns
     -------
     int
+        At least 1.
 
     Examples
     --------
@@ -164,12 +196,15 @@ def steps_per_block(run):
     return max(1, round(per_trial * run.sessions.block_lengths.mean()))
 
 
-def _leaves(found, n_steps):
+def _leaves(found: FixedPoints, n_steps: int) -> NDArray[np.bool_]:
     """Whether states leave each point within n_steps: (K,) bool."""
-    return np.abs(found.eigenvalues[:, 0]) > HALF ** (-1 / n_steps)
+    modulus = np.abs(found.eigenvalues[:, 0])
+    return modulus > HALF ** (-1 / n_steps)
 
 
-def _completed(net, found, x, n_steps):
+def _completed(
+    net: Network, found: FixedPoints, x: NDArray[np.float64], n_steps: int
+) -> FixedPoints:
     """Points under x, together with those at which states end that leave one of them."""
     rows = found.at(x)
     leaving = rows[_leaves(found, n_steps)[rows]]
@@ -180,25 +215,27 @@ def _completed(net, found, x, n_steps):
     return fixed_points(net, x=x, starts=np.vstack([found.points[rows], ended]))
 
 
-def _nudged(net, found, rows):
+def _nudged(net: Network, found: FixedPoints, rows: NDArray[np.intp]) -> NDArray[np.float64]:
     """States beside points along their slowest direction, on one side and on the other (2 n, N)."""
     directions = np.array([slowest_direction(net, found, row) for row in rows])
     nudge = NUDGE * np.sqrt(net.n_hidden) * directions
     return np.vstack([found.points[rows] + nudge, found.points[rows] - nudge])
 
 
-def _neutral(found):
+def _neutral(found: FixedPoints) -> NDArray[np.bool_]:
     """Whether rounding decides if each point is stable: (K,) bool."""
-    return np.abs(np.abs(found.eigenvalues[:, 0]) - 1) < NEUTRAL
+    modulus = np.abs(found.eigenvalues[:, 0])
+    return np.abs(modulus - 1) < NEUTRAL
 
 
-def _counts(found, rows):
+def _counts(found: FixedPoints, rows: NDArray[np.intp]) -> dict[str, float]:
     """Numbers of stable points, saddles and neutral points, and how slow the slowest is."""
     neutral = _neutral(found)[rows]
     stable = rows[found.stable[rows] & ~neutral]
-    numbers = {
+    saddle = (found.n_unstable[rows] == 1) & ~neutral
+    numbers: dict[str, float] = {
         "n_stable": len(stable),
-        "n_saddles": int((found.n_unstable[rows] == 1)[~neutral].sum()),
+        "n_saddles": int(saddle.sum()),
         "n_neutral": int(neutral.sum()),
     }
     if stable.size:
@@ -207,7 +244,7 @@ def _counts(found, rows):
     return numbers
 
 
-def _path_numbers(path):
+def _path_numbers(path: Path) -> dict[str, float]:
     """Length, largest drift as a fraction of it, and largest modulus across."""
     length = float(path.arclength[-1])
     drift = float(np.abs(path.drift).max() / length)
@@ -218,7 +255,9 @@ def _path_numbers(path):
     }
 
 
-def _kept_along(net, path, x, n_steps):
+def _kept_along(
+    net: Network, path: Path, x: NDArray[np.float64], n_steps: int
+) -> tuple[float, float]:
     """Fractions kept of the differences between neighbours on a path: predicted and simulated."""
     place = path.arclength
     for _ in range(n_steps):
@@ -232,27 +271,35 @@ def _kept_along(net, path, x, n_steps):
     return float(np.median(predicted)), float(np.median(simulated))
 
 
-def _kept_at(net, found, rows, x, n_steps):
+def _kept_at(
+    net: Network,
+    found: FixedPoints,
+    rows: NDArray[np.intp],
+    x: NDArray[np.float64],
+    n_steps: int,
+) -> tuple[float, float]:
     """Fractions kept of displacements from points, from those that last if there are any."""
     lasting = rows[found.stable[rows] | _neutral(found)[rows]]
     rows = lasting if lasting.size else rows
     ended, _ = iterate(net, x=x, states=_nudged(net, found, rows), n_steps=n_steps)
     points = np.tile(found.points[rows], (2, 1))
-    simulated = np.linalg.norm(ended - points, axis=1) / (NUDGE * np.sqrt(net.n_hidden))
+    displaced = NUDGE * np.sqrt(net.n_hidden)
+    simulated = np.linalg.norm(ended - points, axis=1) / displaced
     predicted = np.abs(found.eigenvalues[rows, 0]) ** n_steps
     return float(np.median(predicted)), float(np.median(simulated))
 
 
-def _is_line(path, holding, n_steps):
+def _is_line(path: Path, holding: NDArray[np.float64], n_steps: int) -> bool:
     """Whether the slow states are one line: deviations across fade and no point holds beside it."""
     gaps = np.linalg.norm(holding[:, None] - path.states, axis=2).min(1)
+    length = path.arclength[-1]
     fades = path.contraction.max() ** n_steps < HALF
-    return bool(fades and gaps.max() < BESIDE * path.arclength[-1])
+    return bool(fades and gaps.max() < BESIDE * length)
 
 
-def _kind(numbers, line, n_points):
+def _kind(numbers: dict[str, float], line: bool, n_points: int) -> str:
     """Word for the numbers; line: whether the slow states are one path."""
-    n_states = numbers["n_stable"] + numbers["n_neutral"]
+    n_states = int(numbers["n_stable"] + numbers["n_neutral"])
     if numbers["kept_simulated"] < HALF:
         return FORGETTING[min(n_states, 3)]
     if line:
@@ -260,16 +307,18 @@ def _kind(numbers, line, n_points):
     return "slow decay" if n_states == n_points == 1 else "continuous attractor"
 
 
-def _states(numbers):
+def _states(numbers: dict[str, float]) -> str:
     """Words for the numbers of points."""
     said = []
     for name, word in NOUNS.items():
-        if numbers[name] or name == "n_stable":
-            said.append(f"{numbers[name]} {word}{'s' if numbers[name] != 1 else ''}")
+        number = numbers[name]
+        if number or name == "n_stable":
+            ending = "" if number == 1 else "s"
+            said.append(f"{number} {word}{ending}")
     return ", ".join(said)
 
 
-def _kept_in_words(numbers, path):
+def _kept_in_words(numbers: dict[str, float], path: Path | None) -> str:
     """Words for what is kept, where, and whether prediction and simulation agree."""
     if path is None:
         where = "no path between two"
@@ -278,15 +327,17 @@ def _kept_in_words(numbers, path):
         where = f"along the path between the outer two (length {length})"
     else:
         where = "no path between the outer two was found that attracts and stands still"
+    simulated = numbers["kept_simulated"]
+    predicted = numbers["kept_predicted"]
     said = (
-        f"{where}; of a small difference {_percent(numbers['kept_simulated'])} is left after "
-        f"{numbers['n_steps']} steps (predicted {_percent(numbers['kept_predicted'])})"
+        f"{where}; of a small difference {_percent(simulated)} is left after "
+        f"{numbers['n_steps']} steps (predicted {_percent(predicted)})"
     )
-    if (numbers["kept_predicted"] < HALF) != (numbers["kept_simulated"] < HALF):
+    if (predicted < HALF) != (simulated < HALF):
         said += ", so that prediction and simulation disagree about the half"
     return said
 
 
-def _percent(fraction):
+def _percent(fraction: float) -> str:
     """Words for a fraction."""
     return f"{100 * fraction:.0f} %" if fraction >= 0.005 else "less than 1 %"

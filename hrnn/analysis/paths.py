@@ -6,16 +6,23 @@ wherever it rests, these are saddles and it runs along their unstable manifolds 
 Vanden-Eijnden 2007); if it does not, it crosses a repeller and is no path.
 """
 
+from __future__ import annotations
+
 import dataclasses
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from hrnn.base.arguments import real_array, real_number, whole_number
-from hrnn.network import check_network
+from hrnn.network import Network, check_network
 
-N_STATES = 101  # of a path
-MAX_SWEEPS = 5000
-SWEEP_TOLERANCE = 1e-7
+if TYPE_CHECKING:
+    from hrnn.analysis.dynamics import FixedPoints
+
+N_STATES: int = 101  # of a path
+MAX_SWEEPS: int = 5000
+SWEEP_TOLERANCE: float = 1e-7
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -24,19 +31,20 @@ class Path:
 
     Attributes
     ----------
-    states : (P, N)
-    arclength : (P,)
-        From the first outer point; its last entry is the length of the path.
-    drift : (P,)
+    states : ndarray (P, N)
+        States at equal distances along the path, the outer points included.
+    arclength : ndarray (P,)
+        Distance from the first outer point along the path; its last entry is the path's length.
+    drift : ndarray (P,)
         (F(h) - h) along the path, per step: positive towards the last state.
-    contraction : (P,)
+    contraction : ndarray (P,)
         Largest modulus of the Jacobian across the path: the rate at which it is approached where
         it rests, that is at fixed points. Where states pass, a value above 1 only stretches.
-    along : (P,)
+    along : ndarray (P,)
         The Jacobian along the path.
-    tangent : (P, N)
-        Unit vectors.
-    ends : (2,) int
+    tangent : ndarray (P, N)
+        Unit vectors along the path.
+    ends : ndarray of int (2,)
         Rows of the outer points in the FixedPoints.
     converged : bool
         Whether the chain came to stand still and attracts from its sides (contraction below 1)
@@ -44,38 +52,66 @@ class Path:
         a chain can stand still on a repeller, which every state beside it leaves.
     """
 
-    states: np.ndarray
-    arclength: np.ndarray
-    drift: np.ndarray
-    contraction: np.ndarray
-    along: np.ndarray
-    tangent: np.ndarray
-    ends: np.ndarray
+    states: NDArray[np.float64]
+    arclength: NDArray[np.float64]
+    drift: NDArray[np.float64]
+    contraction: NDArray[np.float64]
+    along: NDArray[np.float64]
+    tangent: NDArray[np.float64]
+    ends: NDArray[np.intp]
     converged: bool
 
-    def angles(self, axes):
+    def angles(self, axes: ArrayLike) -> NDArray[np.float64]:
         """Angle in degrees, 0 to 90, between the chord of the path and each row of axes (A, N)."""
         chord = self.states[-1] - self.states[0]
         axes = np.atleast_2d(axes)
-        cosine = axes @ chord / (np.linalg.norm(chord) * np.linalg.norm(axes, axis=1))
+        lengths = np.linalg.norm(chord) * np.linalg.norm(axes, axis=1)
+        cosine = axes @ chord / lengths
         return np.degrees(np.arccos(np.clip(np.abs(cosine), 0, 1)))
 
 
-def outer_points(found, x, axis=None):
-    """Rows of the two stable points under x that lie farthest apart (along axis (N,), if it separates them), or None."""
+def outer_points(
+    found: FixedPoints, x: ArrayLike, axis: ArrayLike | None = None
+) -> NDArray[np.intp] | None:
+    """Find the two stable points under an input that lie farthest apart.
+
+    Parameters
+    ----------
+    found : FixedPoints
+        The fixed points of a network.
+    x : array_like (3,)
+        The input.
+    axis : array_like (N,), optional
+        Direction along which the distance is taken, if it separates the points.
+
+    Returns
+    -------
+    ndarray of int (2,) or None
+        Their rows in `found`; None if there are fewer than two.
+    """
     rows = found.at(x)
     rows = rows[found.stable[rows]]
     if len(rows) < 2:
         return None
     points = found.points[rows]
-    score = points @ np.asarray(axis, float) if axis is not None else np.zeros(len(rows))
+    score = np.zeros(len(rows))
+    if axis is not None:
+        score = points @ np.asarray(axis, float)
     if np.ptp(score) > 1e-9:
         return rows[[score.argmin(), score.argmax()]]
     gaps = np.linalg.norm(points[:, None] - points, axis=2)
-    return rows[np.sort(np.unravel_index(gaps.argmax(), gaps.shape))]
+    farthest = np.unravel_index(gaps.argmax(), gaps.shape)
+    return rows[np.sort(farthest)]
 
 
-def path_between(net, found, *, x, axis=None, n_states=N_STATES):
+def path_between(
+    net: Network,
+    found: FixedPoints,
+    *,
+    x: ArrayLike,
+    axis: ArrayLike | None = None,
+    n_states: int = N_STATES,
+) -> Path | None:
     """Path between the outer stable points under the input x, or None if there are fewer than two.
 
     Where `converged`, it consists of the unstable manifolds of the saddles between the two, and of
@@ -85,21 +121,28 @@ def path_between(net, found, *, x, axis=None, n_states=N_STATES):
     Parameters
     ----------
     net : Network
+        The network.
     found : FixedPoints
-    x : (3,)
-    axis : (N,), optional
+        Its fixed points.
+    x : array_like (3,)
+        One of the inputs that were searched.
+    axis : array_like (N,), optional
         The outer points are those of least and of greatest projection on it; else those farthest
         apart.
     n_states : int
+        Number of states of the path.
 
     Returns
     -------
     Path or None
+        The path, converged or not.
 
     Examples
     --------
     >>> import hrnn
-    >>> net = hrnn.Network.from_arrays("tanh", W=[[1.5]], U=np.zeros((1, 3)), b=[0.0], V=[[0.0], [0.0]], c=[0.0, 0.0])
+    >>> net = hrnn.Network.from_arrays(
+    ...     "tanh", W=[[1.5]], U=np.zeros((1, 3)), b=[0.0], V=[[0.0], [0.0]], c=[0.0, 0.0]
+    ... )
     >>> found = hrnn.fixed_points(net, x=[0, 0, 0], starts=[[-1.0], [0.1], [1.0]])
     >>> path_between(net, found, x=[0, 0, 0]).arclength[-1].round(3).item()
     1.717
@@ -109,7 +152,9 @@ def path_between(net, found, *, x, axis=None, n_states=N_STATES):
     ends = outer_points(found, x, axis)
     if ends is None:
         return None
-    states = np.linspace(*found.points[ends], n_states)
+    x = np.asarray(x, float)
+    first, last = found.points[ends]
+    states = np.linspace(first, last, n_states)
     still = False
     for _ in range(MAX_SWEEPS):
         moved = _spread(net.step(states, x), n_states)
@@ -118,24 +163,32 @@ def path_between(net, found, *, x, axis=None, n_states=N_STATES):
         if shift < SWEEP_TOLERANCE:
             still = True
             break
-    return _measure(net, states, np.asarray(x, float), ends, still)
+    return _measure(net, states, x, ends, still)
 
 
-def _arclength(states):
+def _arclength(states: NDArray[np.float64]) -> NDArray[np.float64]:
     """Length of a chain up to each of its states."""
-    return np.r_[0, np.linalg.norm(np.diff(states, axis=0), axis=1).cumsum()]
+    pieces = np.linalg.norm(np.diff(states, axis=0), axis=1)
+    return np.r_[0, pieces.cumsum()]
 
 
-def _spread(states, n):
-    """n states at equal distances along a chain."""
+def _spread(states: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    """Spread n states at equal distances along a chain."""
     s = _arclength(states)
     even = np.linspace(0, s[-1], n)
     i = np.clip(np.searchsorted(s, even, side="right") - 1, 0, len(s) - 2)
-    f = ((even - s[i]) / np.maximum(s[i + 1] - s[i], 1e-300))[:, None]
+    piece = np.maximum(s[i + 1] - s[i], 1e-300)
+    f = ((even - s[i]) / piece)[:, None]
     return (1 - f) * states[i] + f * states[i + 1]
 
 
-def _measure(net, states, x, ends, still):
+def _measure(
+    net: Network,
+    states: NDArray[np.float64],
+    x: NDArray[np.float64],
+    ends: NDArray[np.intp],
+    still: bool,
+) -> Path:
     """Path of a chain of states that stands still, or does not."""
     tangent = np.gradient(states, axis=0)
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
@@ -143,6 +196,7 @@ def _measure(net, states, x, ends, still):
     across = np.eye(net.n_hidden) - tangent[:, :, None] * tangent[:, None]
     contraction = np.abs(np.linalg.eigvals(across @ J @ across)).max(1)
     drift = ((net.step(states, x) - states) * tangent).sum(1)
+    attracts = (contraction[_rests(drift)] < 1).all()
     return Path(
         states=states,
         arclength=_arclength(states),
@@ -151,34 +205,46 @@ def _measure(net, states, x, ends, still):
         along=np.einsum("pi,pij,pj->p", tangent, J, tangent),
         tangent=tangent,
         ends=ends,
-        converged=bool(still and (contraction[_rests(drift)] < 1).all()),
+        converged=bool(still and attracts),
     )
 
 
-def _rests(drift):
+def _rests(drift: NDArray[np.float64]) -> NDArray[np.intp]:
     """States of a path next to where the drift changes its sign."""
     before = np.flatnonzero(drift[:-1] * drift[1:] <= 0)
     nearer = np.abs(drift[before]) < np.abs(drift[before + 1])
     return np.where(nearer, before, before + 1)
 
 
-def unstable_manifold(net, found, row, *, distance=1e-3, n_steps=400):
-    """Orbits that leave a saddle along its one unstable direction: two arrays (n_steps + 1, N).
+def unstable_manifold(
+    net: Network, found: FixedPoints, row: int, *, distance: float = 1e-3, n_steps: int = 400
+) -> list[NDArray[np.float64]]:
+    """Orbits that leave a saddle along its one unstable direction.
 
     Parameters
     ----------
     net : Network
+        The network.
     found : FixedPoints
+        Its fixed points.
     row : int
-        A point with exactly one unstable direction, of a real eigenvalue above 1.
+        Row of a point with exactly one unstable direction, of a real eigenvalue above 1.
     distance : float
-        Of the first state from the saddle.
+        Distance of the first state from the saddle.
     n_steps : int
+        Number of steps.
+
+    Returns
+    -------
+    list of two ndarray (n_steps + 1, N)
+        One orbit to each side.
 
     Examples
     --------
     >>> import hrnn
-    >>> net = hrnn.Network.from_arrays("tanh", W=[[1.5]], U=np.zeros((1, 3)), b=[0.0], V=[[0.0], [0.0]], c=[0.0, 0.0])
+    >>> net = hrnn.Network.from_arrays(
+    ...     "tanh", W=[[1.5]], U=np.zeros((1, 3)), b=[0.0], V=[[0.0], [0.0]], c=[0.0, 0.0]
+    ... )
     >>> found = hrnn.fixed_points(net, x=[0, 0, 0], starts=[[-1.0], [0.1], [1.0]])
     >>> branches = unstable_manifold(net, found, int(np.flatnonzero(~found.stable)[0]))
     >>> sorted(round(b[-1, 0].item(), 3) for b in branches)
@@ -189,30 +255,62 @@ def unstable_manifold(net, found, row, *, distance=1e-3, n_steps=400):
     value = found.eigenvalues[row, 0]
     if found.n_unstable[row] != 1 or value.imag or value.real < 1:
         raise ValueError(
-            f"row must be of a saddle with one real eigenvalue above 1, got {found.n_unstable[row]} of modulus >= 1"
+            "row must be of a saddle with one real eigenvalue above 1, "
+            f"got {found.n_unstable[row]} of modulus >= 1"
         )
     direction = slowest_direction(net, found, row)
-    orbits = [
-        found.points[row]
-        + sign * real_number(distance, "distance", 0, np.inf, "") * direction[None]
-        for sign in (-1, 1)
-    ]
-    for _ in range(whole_number(n_steps, "n_steps")):
+    distance = real_number(distance, "distance", 0, np.inf, "")
+    n_steps = whole_number(n_steps, "n_steps")
+    orbits = [found.points[row] + sign * distance * direction[None] for sign in (-1, 1)]
+    for _ in range(n_steps):
         orbits = [np.vstack([orbit, net.step(orbit[-1], found.x[row])]) for orbit in orbits]
     return orbits
 
 
-def slowest_direction(net, found, row):
-    """Right eigenvector (N,) of the largest modulus at a point; its real part, if it is complex."""
+def slowest_direction(net: Network, found: FixedPoints, row: int) -> NDArray[np.float64]:
+    """Direction of the largest modulus at a fixed point.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    found : FixedPoints
+        Its fixed points.
+    row : int
+        Row of the point.
+
+    Returns
+    -------
+    ndarray (N,)
+        Right eigenvector of unit length; its real part, if it is complex.
+    """
     values, vectors = np.linalg.eig(net.jacobian(found.points[row], found.x[row]))
-    direction = vectors[:, np.abs(values).argmax()].real
+    direction = np.real(vectors[:, np.abs(values).argmax()])
     return direction / np.linalg.norm(direction)
 
 
-def eigenvectors(net, point, x):
-    """Eigenvalues (N,), right and left eigenvectors (N, N), as columns with left' right = 1.
+def eigenvectors(
+    net: Network, point: ArrayLike, x: ArrayLike
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Eigenvalues and eigenvectors of the Jacobian at a state.
 
-    The largest modulus first.
+    Parameters
+    ----------
+    net : Network
+        The network.
+    point : array_like (N,)
+        The state.
+    x : array_like (3,)
+        The input.
+
+    Returns
+    -------
+    values : ndarray (N,)
+        Eigenvalues, the largest modulus first; real if all are.
+    right : ndarray (N, N)
+        Right eigenvectors, one a column.
+    left : ndarray (N, N)
+        Left eigenvectors, one a column, with left' right = 1.
 
     Examples
     --------
@@ -223,9 +321,8 @@ def eigenvectors(net, point, x):
     True
     """
     check_network(net)
-    values, right = np.linalg.eig(
-        net.jacobian(real_array(point, "point", (1,)), np.asarray(x, float))
-    )
+    J = net.jacobian(real_array(point, "point", (1,)), np.asarray(x, float))
+    values, right = np.linalg.eig(J)
     order = np.argsort(-np.abs(values), kind="stable")
     right = right[:, order]
     return values[order], right, np.linalg.inv(right).conj().T

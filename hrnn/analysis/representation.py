@@ -1,62 +1,103 @@
-"""What the state of a network represents.
-
-Principal components, readouts of side and block, angles between them.
+"""What the state of a network represents: principal components, readouts, angles between them.
 
 Decoders are fitted on some sessions and tested on others. Neighbouring steps of a session are
 nearly copies of each other, so a split by time step leaks; it is offered by name, for comparison
 with the published number.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import warnings
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from hrnn.base.arguments import generator, one_of
-from hrnn.network import check_network
+from hrnn.base.typing import RNGLike
+from hrnn.network import Network, check_network
 from hrnn.rollout import Rollout
 from hrnn.statistics.projections import N_RESAMPLES, Readout
 from hrnn.statistics.resampling import Estimate, paired, percentiles, ratio_interval, resample
 
-REGULARISATIONS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1.0)  # C of scikit-learn
-N_FOLDS = 3
-N_SESSIONS_CV = 60
+if TYPE_CHECKING:
+    from hrnn.inference import Observation
+
+REGULARISATIONS: tuple[float, ...] = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1.0)  # C of scikit-learn
+N_FOLDS: int = 3
+N_SESSIONS_CV: int = 60
 
 
-def states_of(run):
+def states_of(
+    run: Rollout,
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
     """States (T, N), session (T,) of each step and block side (T,) of a rollout of a network."""
     if not isinstance(run, Rollout):
         raise TypeError(f"run must be a Rollout, got {type(run).__name__}")
     if run.hidden is None:
         raise ValueError(
-            "run must hold the states of a network: only networks have them, and only with hidden=True"
+            "run must hold the states of a network: only networks have them, "
+            "and only with hidden=True"
         )
-    return run.hidden, run.session, run.sessions.block_side[run.trial].astype(float)
+    side = run.sessions.block_side[run.trial].astype(float)
+    return run.hidden, run.session, side
 
 
-def run_of(run, net):
-    """Refuse a rollout that is not of this network."""
+def run_of(run: Rollout, net: Network) -> None:
+    """Refuse a rollout that is not of a network, or does not hold its states.
+
+    Parameters
+    ----------
+    run : Rollout
+        The rollout.
+    net : Network
+        The network it must be of.
+    """
     check_network(net)
     states_of(run)
     if run.agent is not net:
         raise ValueError("run must be a rollout of net")
 
 
-def before(run, values, initial=0.0):
-    """Values (T, ...) one step earlier, and `initial` at the first steps of sessions."""
+def before(run: Rollout, values: NDArray[np.float64], initial: float = 0.0) -> NDArray[np.float64]:
+    """Move values one step later within their sessions.
+
+    Parameters
+    ----------
+    run : Rollout
+        Whose steps they are.
+    values : ndarray (T, ...)
+        One value, or array, per step.
+    initial : float, optional
+        The value at the first step of each session.
+
+    Returns
+    -------
+    ndarray (T, ...)
+        At each step the value of the step before.
+    """
     shifted = np.empty_like(values)
     shifted[1:] = values[:-1]
     shifted[run.session_starts] = initial
     return shifted
 
 
-def states_before(run):
+def states_before(run: Rollout) -> NDArray[np.float64]:
     """State before each step of a rollout of a network, (T, N): 0 at the start of a session."""
-    return before(run, run.hidden)
+    return before(run, cast("NDArray[np.float64]", run.hidden))
 
 
-def needs_sessions(run, n=4):
-    """Refuse a rollout of too few sessions to split."""
+def needs_sessions(run: Rollout, n: int = 4) -> None:
+    """Refuse a rollout of too few sessions to split.
+
+    Parameters
+    ----------
+    run : Rollout
+        The rollout.
+    n : int, optional
+        Least number of sessions.
+    """
     if run.sessions.n_sessions < n:
         raise ValueError(f"run must have at least {n} sessions, got {run.sessions.n_sessions}")
 
@@ -70,56 +111,84 @@ class Pca:
 
     Attributes
     ----------
-    mean : (N,)
-    axes : (N, N)
-        Rows, the largest variance first.
-    variance : (N,)
+    mean : ndarray (N,)
+        Mean state.
+    axes : ndarray (N, N)
+        The components, one a row, the largest variance first.
+    variance : ndarray (N,)
+        Variance of the states along each component.
     cumulative : Estimate of (N,)
         Fraction of the variance in the first 1, 2, ... components.
     participation_ratio : Estimate
-        (Σλ)² / Σλ².
+        Effective number of components, (Σλ)² / Σλ² of the variances λ.
     """
 
-    mean: np.ndarray
-    axes: np.ndarray
-    variance: np.ndarray
+    mean: NDArray[np.float64]
+    axes: NDArray[np.float64]
+    variance: NDArray[np.float64]
     cumulative: Estimate
     participation_ratio: Estimate
 
 
-def _spectrum(n, total, outer):
-    """Eigenvalues (..., N), largest first, of the covariance from sums n (...,), (..., N).
+def _spectrum(n: Any, total: Any, outer: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Eigenvalues (..., N), largest first, of a covariance, and this covariance (..., N, N).
 
+    From the number of states n (...,), their sums (..., N) and those of their products
     (..., N, N).
     """
     mean = total / n[..., None]
-    covariance = outer / n[..., None, None] - mean[..., :, None] * mean[..., None, :]
-    return np.maximum(np.linalg.eigvalsh(covariance)[..., ::-1], 0), covariance
+    squares = mean[..., :, None] * mean[..., None, :]
+    covariance = outer / n[..., None, None] - squares
+    eigenvalues = np.linalg.eigvalsh(covariance)[..., ::-1]
+    return np.maximum(eigenvalues, 0), covariance
 
 
-def pca(run, *, trial_ends=False, sessions=None, n_resamples=N_RESAMPLES, rng=0):
+def _share(variance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Fraction of the variance in the first 1, 2, ... components."""
+    total = variance.sum(-1, keepdims=True)
+    return variance.cumsum(-1) / total
+
+
+def _participation(variance: NDArray[np.float64]) -> Any:
+    """Participation ratio (Σλ)² / Σλ² of variances (..., N)."""
+    total = variance.sum(-1)
+    squares = (variance**2).sum(-1)
+    return total**2 / squares
+
+
+def pca(
+    run: Rollout,
+    *,
+    trial_ends: bool = False,
+    sessions: ArrayLike | None = None,
+    n_resamples: int = N_RESAMPLES,
+    rng: RNGLike = 0,
+) -> Pca:
     """Principal components of the states of a rollout, all steps (or the last of each trial).
 
     Parameters
     ----------
     run : Rollout
+        Of a network, with its states.
     trial_ends : bool
         Only the last state of each trial.
-    sessions : (K,) int, optional
+    sessions : array_like of int (K,), optional
         Only these sessions; all by default.
     n_resamples : int
-        Of sessions; 1 gives no intervals.
+        Number of resamples of sessions; 1 gives no intervals.
     rng : int, SeedSequence or Generator
-        For the resampled sessions.
+        Seed or generator of the resampled sessions.
 
     Returns
     -------
     Pca
+        The components, with intervals over sessions.
 
     Examples
     --------
     >>> import hrnn
-    >>> run = hrnn.rollout(hrnn.Network.init("tanh", n_hidden=6, rng=0), hrnn.Task().sample(n_sessions=4, rng=0))
+    >>> net = hrnn.Network.init("tanh", n_hidden=6, rng=0)
+    >>> run = hrnn.rollout(net, hrnn.Task().sample(n_sessions=4, rng=0))
     >>> pca(run).cumulative.value[-1].round(6).item()
     1.0
     """
@@ -128,31 +197,24 @@ def pca(run, *, trial_ends=False, sessions=None, n_resamples=N_RESAMPLES, rng=0)
     states = states[rows]
     session = session[rows]
     names = np.arange(run.sessions.n_sessions) if sessions is None else np.asarray(sessions)
-    ends = np.searchsorted(session, names), np.searchsorted(session, names, "right")
-    parts = [states[a:b] for a, b in zip(*ends, strict=True)]
-    n = (ends[1] - ends[0]).astype(float)
+    first = np.searchsorted(session, names)
+    end = np.searchsorted(session, names, "right")
+    parts = [states[a:b] for a, b in zip(first, end, strict=True)]
+    n = (end - first).astype(float)
     total = np.stack([part.sum(0) for part in parts])
     outer = np.stack([part.T @ part for part in parts])
     variance, covariance = _spectrum(n.sum(), total.sum(0), outer.sum(0))
     axes = np.linalg.eigh(covariance)[1].T[::-1]
     draws = resample(len(n), rng=rng, n_resamples=n_resamples)
     size = states.shape[1]
-    resampled, _ = _spectrum(
-        draws.weights @ n,
-        draws.weights @ total,
-        (draws.weights @ outer.reshape(len(n), -1)).reshape(-1, size, size),
-    )
-    share = lambda v: v.cumsum(-1) / v.sum(-1, keepdims=True)
-    ratio = lambda v: v.sum(-1) ** 2 / (v**2).sum(-1)
-    low, high = percentiles(share(resampled).T, len(n))
-    low_ratio, high_ratio = percentiles(ratio(resampled)[None], len(n))[:, 0]
-    return Pca(
-        total.sum(0) / n.sum(),
-        axes,
-        variance,
-        Estimate(share(variance), low, high, len(n)),
-        Estimate(float(ratio(variance)), float(low_ratio), float(high_ratio), len(n)),
-    )
+    drawn_outer = draws.weights @ outer.reshape(len(n), -1)
+    drawn_outer = drawn_outer.reshape(-1, size, size)
+    resampled, _ = _spectrum(draws.weights @ n, draws.weights @ total, drawn_outer)
+    low, high = percentiles(_share(resampled).T, len(n))
+    cumulative = Estimate(_share(variance), low, high, len(n))
+    low, high = percentiles(_participation(resampled)[None], len(n))[:, 0]
+    ratio = Estimate(float(_participation(variance)), float(low), float(high), len(n))
+    return Pca(total.sum(0) / n.sum(), axes, variance, cumulative, ratio)
 
 
 # ---- block decoder ----
@@ -164,68 +226,77 @@ class Decoder(Readout):
 
     Attributes
     ----------
-    weights : (N,)
-        Of the raw state: those of the standardised state divided by its sd.
+    weights : ndarray (N,)
+        Weights of the raw state: those of the standardised state divided by its sd.
     intercept : float
-    weights_resampled, intercept_resampled : (B, N), (B,)
-        For resampled training sessions, to first order: w + H⁻¹ Σ_s (k_s - 1) g_s with the scores
-        g_s of the sessions.
-    counts : (B, S)
+        Log odds of a right block where the raw state is 0.
+    weights_resampled : ndarray (B, N)
+        Weights for resampled training sessions, to first order: w + H⁻¹ Σ_s (k_s - 1) g_s with the
+        scores g_s of the sessions.
+    intercept_resampled : ndarray (B,)
+        The intercepts that go with them.
+    counts : ndarray (B, S)
         How often each session of the run was drawn: those that train among themselves, the others
         too.
     regularisation : float
         C of scikit-learn.
     accuracy : Estimate
-        Over the steps of test sessions, sessions resampled: of this decoder, given what it was
-        trained on.
-    correct, steps : (S_test,)
-        Correct steps and steps of each test session.
-    test_sessions : (S_test,) int
+        Fraction correct over the steps of test sessions, sessions resampled: of this decoder, given
+        what it was trained on.
+    correct : ndarray (S_test,)
+        Number of correct steps in each test session.
+    steps : ndarray (S_test,)
+        Number of steps in each test session.
+    test_sessions : ndarray of int (S_test,)
+        Which sessions test.
     n_train : int
-        Training sessions.
+        Number of sessions that train.
     """
 
     regularisation: float
     accuracy: Estimate
-    correct: np.ndarray
-    steps: np.ndarray
-    test_sessions: np.ndarray
+    correct: NDArray[np.float64]
+    steps: NDArray[np.float64]
+    test_sessions: NDArray[np.int64]
     n_train: int
 
-    def log_odds(self, states):
+    def log_odds(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
         """Log odds of a right block at states (..., N)."""
         return states @ self.weights + self.intercept
 
-    def minus(self, other):
+    def minus(self, other: Decoder) -> Estimate:
         """Paired difference of accuracies, on the same test sessions, as an Estimate."""
         if not np.array_equal(self.test_sessions, other.test_sessions):
             raise ValueError("other must have been tested on the same sessions")
         return paired((self.correct, self.steps), (other.correct, other.steps))
 
 
-def _model(C):
+def _model(C: float) -> Any:
     from sklearn.linear_model import LogisticRegression
 
     return LogisticRegression(C=C, solver="newton-cholesky", max_iter=50, warm_start=True)
 
 
-def _fit(model, X, y):
-    """(weights, intercept) of standardised states.
-
-    A model that has been fitted goes on from there.
-    """
-    with (
-        warnings.catch_warnings()
-    ):  # separable states of small samples: the answer is then that of the last step
+def _fit(
+    model: Any, X: NDArray[np.float64], y: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """Weights and intercept of standardised states; a fitted model goes on from where it is."""
+    # separable states of small samples: the answer is then that of the last step
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model.fit(X, y)
     return model.coef_[0], model.intercept_[0]
 
 
-def _best_regularisation(X, y, session, rng):
+def _best_regularisation(
+    X: NDArray[np.float64],
+    y: NDArray[np.float64],
+    session: NDArray[np.int64],
+    rng: np.random.Generator,
+) -> float:
     """C of the best accuracy on left-out sessions, the smallest of the best.
 
-    N_FOLDS folds of at most N_SESSIONS_CV sessions.
+    By N_FOLDS folds of at most N_SESSIONS_CV sessions.
     """
     names = generator(rng).permutation(np.unique(session))[:N_SESSIONS_CV]
     fold = {name: i % N_FOLDS for i, name in enumerate(names)}
@@ -238,49 +309,56 @@ def _best_regularisation(X, y, session, rng):
         if len(np.unique(y[folds != k])) < 2:  # few sessions of few blocks may leave one side only
             continue
         model = _model(REGULARISATIONS[0])
-        train = (X[folds != k], y[folds != k])
-        test = (X[folds == k], y[folds == k])
+        left_out = folds == k
+        X_train = X[~left_out]
+        y_train = y[~left_out]
+        X_test = X[left_out]
+        y_test = y[left_out]
         for i, C in enumerate(REGULARISATIONS):
-            w, b = _fit(model.set_params(C=C), *train)
-            hits[i] += ((test[0] @ w + b > 0) == (test[1] > 0)).sum()
+            w, b = _fit(model.set_params(C=C), X_train, y_train)
+            right = (X_test @ w + b > 0) == (y_test > 0)
+            hits[i] += right.sum()
     return REGULARISATIONS[int(np.argmax(hits))]
 
 
 def block_decoder(
-    run,
+    run: Rollout,
     *,
-    axes=None,
-    split="session",
-    labels=None,
-    regularisation=None,
-    n_resamples=N_RESAMPLES,
-    rng=0,
-):
-    """Decode the block side from the state, at all steps of biased blocks.
+    axes: ArrayLike | None = None,
+    split: Literal["session", "time_step"] = "session",
+    labels: ArrayLike | None = None,
+    regularisation: float | None = None,
+    n_resamples: int = N_RESAMPLES,
+    rng: RNGLike = 0,
+) -> Decoder:
+    """Decode the block side from the state, by regularised logistic regression.
 
-    By regularised logistic regression.
+    All steps of biased blocks count.
 
     Parameters
     ----------
     run : Rollout
-    axes : (D, N), optional
+        Of a network, with its states.
+    axes : array_like (D, N), optional
         Only these projections of the state, e.g. the first two rows of `pca(run).axes`; weights are
         still over units.
     split : {'session', 'time_step'}
         Half of the sessions to train on and the others to test on; or, leaking, half of the steps.
         The latter is what the published code does.
-    labels : (T,) array_like, optional
-        Of each step, ±1, instead of the block sides; 0 leaves the step out. See `shuffled_blocks`.
+    labels : array_like (T,), optional
+        Labels ±1 of the steps, instead of the block sides; 0 leaves a step out. See
+        `shuffled_blocks`.
     regularisation : float, optional
-        C; by default the best on left-out training sessions.
+        C of scikit-learn; by default the best on left-out training sessions.
     n_resamples : int
-        Of the training sessions, for `weights_resampled`.
+        Number of resamples of the training sessions, for `weights_resampled`.
     rng : int, SeedSequence or Generator
-        Which sessions train.
+        Seed or generator that chooses which sessions train.
 
     Returns
     -------
     Decoder
+        The readout, and how well it does on test sessions.
 
     Raises
     ------
@@ -290,158 +368,247 @@ def block_decoder(
     Examples
     --------
     >>> import hrnn
-    >>> run = hrnn.rollout(hrnn.Network.init("tanh", n_hidden=6, rng=0), hrnn.Task().sample(n_sessions=8, rng=0))
+    >>> net = hrnn.Network.init("tanh", n_hidden=6, rng=0)
+    >>> run = hrnn.rollout(net, hrnn.Task().sample(n_sessions=8, rng=0))
     >>> bool(0.4 < block_decoder(run).accuracy.value < 1)
     True
     """
     states, session, side = states_of(run)
     needs_sessions(run)
     one_of(split, "split", ("session", "time_step"))
-    side = side if labels is None else np.asarray(labels, float)
-    if side.shape != (len(states),):
-        raise ValueError(f"labels must have shape ({len(states)},), got {side.shape}")
+    if labels is not None:
+        side = _labels(labels, len(states))
     random = generator(rng)
-    chosen = random.permutation(run.sessions.n_sessions)[: run.sessions.n_sessions // 2]
-    train = np.isin(session, chosen) if split == "session" else random.random(len(states)) < 0.5
-    X = states if axes is None else states @ np.atleast_2d(axes).T
+    n_sessions = run.sessions.n_sessions
+    chosen = _training_steps(session, n_sessions, split, random)
+    train = chosen & (side != 0)
+    test = ~chosen & (side != 0)
     y = (side > 0).astype(float)
-    train, test = train & (side != 0), ~train & (side != 0)
     if len(np.unique(y[train])) < 2:
         raise ValueError("run must have blocks of both sides among its training sessions")
-    Z = X[train]  # standardised in place: the states are large
-    mean = Z.mean(0)
-    sd = np.maximum(Z.std(0), 1e-12)
-    Z -= mean
-    Z /= sd
+    X = states if axes is None else states @ np.atleast_2d(axes).T
+    Z, mean, sd = _standardised(X[train])
     for_folds, for_counts = random.spawn(2)
     if regularisation is None:
         regularisation = _best_regularisation(Z, y[train], session[train], for_folds)
-    fitted = _fit(_model(regularisation), Z, y[train])
-    counts = _counts(np.unique(session[train]), run.sessions.n_sessions, n_resamples, for_counts)
-    every = np.vstack(
-        [
-            np.append(*fitted),
-            _one_step(Z, y[train], session[train], *fitted, regularisation, counts),
-        ]
-    )
-    weights = every[:, :-1] / sd
-    intercepts = every[:, -1] - weights @ mean
-    if axes is not None:
-        weights = weights @ np.atleast_2d(axes)
-    weights, resampled, intercept = weights[0], weights[1:], float(intercepts[0])
-    right = (states @ weights + intercept > 0)[test] == (y[test] > 0)
-    names, unit = np.unique(session[test], return_inverse=True)
-    correct = np.bincount(unit, right).astype(float)
-    steps = np.bincount(unit).astype(float)
+    w, b = _fit(_model(regularisation), Z, y[train])
+    train_sessions = np.unique(session[train])
+    counts = _counts(train_sessions, n_sessions, n_resamples, for_counts)
+    resampled = _one_step(Z, y[train], session[train], w, b, regularisation, counts)
+    every = np.vstack([np.append(w, b), resampled])  # the data, then the resamples
+    weights, intercepts = _of_raw_states(every, mean, sd, axes)
+    intercept = float(intercepts[0])
+    right = (states @ weights[0] + intercept > 0)[test] == (y[test] > 0)
+    test_sessions, correct, steps = _by_session(right, session[test])
     return Decoder(
-        weights,
+        weights[0],
         intercept,
-        resampled,
+        weights[1:],
         intercepts[1:],
         counts,
         regularisation,
         ratio_interval(correct, steps),
         correct,
         steps,
-        names,
-        len(np.unique(session[train])),
+        test_sessions,
+        len(train_sessions),
     )
 
 
-def _counts(train, n_sessions, n_resamples, rng):
+def _labels(labels: ArrayLike, n_steps: int) -> NDArray[np.float64]:
+    """Check labels of the steps and return them as float64."""
+    array = np.asarray(labels, float)
+    if array.shape != (n_steps,):
+        raise ValueError(f"labels must have shape ({n_steps},), got {array.shape}")
+    return array
+
+
+def _of_raw_states(
+    every: NDArray[np.float64],
+    mean: NDArray[np.float64],
+    sd: NDArray[np.float64],
+    axes: ArrayLike | None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weights (1 + B, N) and intercepts (1 + B,) of raw states from those of standardised ones."""
+    weights = every[:, :-1] / sd
+    intercepts = every[:, -1] - weights @ mean
+    if axes is not None:
+        weights = weights @ np.atleast_2d(axes)
+    return weights, intercepts
+
+
+def _by_session(
+    right: NDArray[np.bool_], session: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Sessions that occur, and the correct steps and all steps of each."""
+    names, unit = np.unique(session, return_inverse=True)
+    correct = np.bincount(unit, right).astype(float)
+    steps = np.bincount(unit).astype(float)
+    return names, correct, steps
+
+
+def _training_steps(
+    session: NDArray[np.int64], n_sessions: int, split: str, random: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Mark the steps of half of the sessions, or half of the steps, (T,)."""
+    chosen = random.permutation(n_sessions)[: n_sessions // 2]
+    if split == "session":
+        return np.isin(session, chosen)
+    return random.random(len(session)) < 0.5
+
+
+def _standardised(
+    Z: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Standardise columns in place, since the states are large; their means and sds."""
+    mean = Z.mean(0)
+    sd = np.maximum(Z.std(0), 1e-12)
+    Z -= mean
+    Z /= sd
+    return Z, mean, sd
+
+
+def _counts(
+    train: NDArray[np.int64], n_sessions: int, n_resamples: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
     """Resamples (B, S) of the sessions that train, and of the others."""
     counts = np.ones((n_resamples, n_sessions))
-    for part, stream in zip(
-        (train, np.setdiff1d(np.arange(n_sessions), train)), rng.spawn(2), strict=True
-    ):
+    others = np.setdiff1d(np.arange(n_sessions), train)
+    for part, stream in zip((train, others), rng.spawn(2), strict=True):
         if len(part):
             counts[:, part] = resample(len(part), rng=stream, n_resamples=n_resamples).weights
     return counts
 
 
-def _one_step(Z, y, session, w, b, C, counts):
+def _one_step(
+    Z: NDArray[np.float64],
+    y: NDArray[np.float64],
+    session: NDArray[np.int64],
+    w: NDArray[np.float64],
+    b: float,
+    C: float,
+    counts: NDArray[np.float64],
+) -> NDArray[np.float64]:
     """Weights and intercept (B, D + 1) of resampled sessions, one Newton step from those of all."""
     p = 1 / (1 + np.exp(-(Z @ w + b)))
     X = np.column_stack([Z, np.ones(len(y))])
     first = np.flatnonzero(np.r_[True, np.diff(session) != 0])
     scores = np.add.reduceat(X * (y - p)[:, None], first)
     scores[:, :-1] -= w / (C * len(scores))
-    hessian = (X * (p * (1 - p))[:, None]).T @ X + np.diag([*np.full(len(w), 1 / C), 0])
-    return (
-        np.append(w, b) + np.linalg.solve(hessian, ((counts[:, session[first]] - 1) @ scores).T).T
-    )
+    variance = p * (1 - p)
+    penalty = np.diag([*np.full(len(w), 1 / C), 0])  # none of the intercept
+    hessian = (X * variance[:, None]).T @ X + penalty
+    more = counts[:, session[first]] - 1  # how much oftener than once a session was drawn
+    steps = np.linalg.solve(hessian, (more @ scores).T).T
+    return np.asarray(np.append(w, b) + steps, float)
 
 
-def shuffled_blocks(run, *, rng=0):
+def shuffled_blocks(run: Rollout, *, rng: RNGLike = 0) -> NDArray[np.float64]:
     """Block sides of each step with the sides of the blocks permuted.
 
-    Labels at chance that keep the blocks' lengths, (T,).
+    Labels at chance that keep the blocks' lengths, for `block_decoder`.
+
+    Parameters
+    ----------
+    run : Rollout
+        Of a network, with its states.
+    rng : int, SeedSequence or Generator
+        Seed or generator of the permutation.
+
+    Returns
+    -------
+    ndarray (T,)
+        Label of each step: -1, 0 or 1.
 
     Examples
     --------
     >>> import hrnn
-    >>> run = hrnn.rollout(hrnn.Network.init("tanh", n_hidden=6, rng=0), hrnn.Task().sample(n_sessions=2, rng=0))
+    >>> net = hrnn.Network.init("tanh", n_hidden=6, rng=0)
+    >>> run = hrnn.rollout(net, hrnn.Task().sample(n_sessions=2, rng=0))
     >>> sorted(set(shuffled_blocks(run).tolist()))
     [-1.0, 1.0]
     """
     states_of(run)
     s = run.sessions
-    first = np.r_[True, (np.diff(s.session) != 0) | (np.diff(s.block) != 0)]
+    changes = (np.diff(s.session) != 0) | (np.diff(s.block) != 0)
+    first = np.r_[True, changes]
     sides = s.block_side[first].astype(float)
     biased = np.flatnonzero(sides)
     sides[biased] = generator(rng).permutation(sides[biased])
     return sides[first.cumsum() - 1][run.trial]
 
 
-def observer_accuracy(run, seen, decoder):
+def observer_accuracy(run: Rollout, seen: Observation, decoder: Decoder) -> Estimate:
     """How often the sign of an observer's block posterior is right, on the decoder's test sessions.
 
-    A ceiling, as Estimate.
+    No decoder can be expected to do better.
 
     Parameters
     ----------
     run : Rollout
+        Of a network, with its states.
     seen : Observation
-        `hrnn.observe(run)`.
+        What the observer believed, ``hrnn.observe(run)``.
     decoder : Decoder
+        Of this run: it says which sessions test.
+
+    Returns
+    -------
+    Estimate
+        Fraction of steps, with its interval over sessions.
     """
     _, session, side = states_of(run)
     if len(seen.p_block) != len(session):
         raise ValueError("seen must be hrnn.observe of this run")
     test = np.isin(session, decoder.test_sessions) & (side != 0)
-    _, unit = np.unique(session[test], return_inverse=True)
     right = (seen.p_block[test] > 0.5) == (side[test] > 0)
-    return ratio_interval(np.bincount(unit, right).astype(float), np.bincount(unit).astype(float))
+    _, correct, steps = _by_session(right, session[test])
+    return ratio_interval(correct, steps)
 
 
 # ---- readouts and their plane ----
 
 
-def stimulus_readout(net):
+def stimulus_readout(net: Network) -> NDArray[np.float64]:
     """V_right - V_left, (N,): the direction of the state along which the log odds of right grow."""
     return net.V[1] - net.V[0]
 
 
-def angle(a, b):
-    """Angle between vectors in degrees, 0 to 180; broadcasts over leading axes."""
-    cosine = (a * b).sum(-1) / (np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1))
+def angle(a: NDArray[np.float64], b: NDArray[np.float64]) -> Any:
+    """Angle between vectors in degrees, 0 to 180.
+
+    Parameters
+    ----------
+    a, b : ndarray (..., N)
+        The vectors; leading axes are broadcast.
+
+    Returns
+    -------
+    float or ndarray (...)
+        Degrees.
+    """
+    lengths = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
+    cosine = (a * b).sum(-1) / lengths
     return np.degrees(np.arccos(np.clip(cosine, -1, 1)))
 
 
-def readout_angle(net, decoder, *, axes=None):
+def readout_angle(net: Network, decoder: Decoder, *, axes: ArrayLike | None = None) -> Estimate:
     """Angle between stimulus and block readout, with the interval over resampled training sessions.
 
     Parameters
     ----------
     net : Network
+        Whose stimulus readout it is.
     decoder : Decoder
-    axes : (D, N), optional
-        In the space of these projections; then the decoder should have been fitted in it.
+        The block readout.
+    axes : array_like (D, N), optional
+        Measure the angle in the space of these projections; then the decoder should have been
+        fitted in it.
 
     Returns
     -------
     Estimate
-        In degrees.
+        The angle in degrees; `n` is the number of sessions that trained the decoder.
     """
     axes = np.eye(net.n_hidden) if axes is None else np.atleast_2d(axes)
     stimulus = axes @ stimulus_readout(net)
@@ -457,39 +624,51 @@ class Plane:
 
     Attributes
     ----------
-    mean : (N,)
-    axes : (2, N)
-    stimulus, block : (2,)
-        Unit readouts in the plane, right positive.
+    mean : ndarray (N,)
+        Mean state, the origin of the plane.
+    axes : ndarray (2, N)
+        The two components.
+    stimulus : ndarray (2,)
+        Stimulus readout in the plane, of unit length, right positive.
+    block : ndarray (2,)
+        Block readout in the plane, of unit length, right positive.
     """
 
-    mean: np.ndarray
-    axes: np.ndarray
-    stimulus: np.ndarray
-    block: np.ndarray
+    mean: NDArray[np.float64]
+    axes: NDArray[np.float64]
+    stimulus: NDArray[np.float64]
+    block: NDArray[np.float64]
 
-    def project(self, states):
-        """Scores on the two components, (..., 2)."""
+    def project(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Scores (..., 2) of states (..., N) on the two components."""
         return (states - self.mean) @ self.axes.T
 
-    def align(self, states):
-        """Projections on the two readouts, (..., 2): (ŝ·y, b̂·y) of the scores y."""
-        return self.project(states) @ np.stack([self.stimulus, self.block]).T
+    def align(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Projections (..., 2) of states (..., N) on the two readouts: (ŝ·y, b̂·y) of scores y."""
+        readouts = np.stack([self.stimulus, self.block])
+        return self.project(states) @ readouts.T
 
-    def lift(self, scores):
-        """States in the plane from scores (..., 2)."""
+    def lift(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """States (..., N) in the plane that have the scores (..., 2)."""
         return self.mean + scores @ self.axes
 
 
-def task_plane(net, components, decoder):
+def task_plane(net: Network, components: Pca, decoder: Decoder) -> Plane:
     """Plane of the first two principal components with the readouts of side and block.
 
     Parameters
     ----------
     net : Network
+        Whose stimulus readout is shown.
     components : Pca
+        Principal components of its states.
     decoder : Decoder
-        Fitted in the plane: ``block_decoder(run, axes=components.axes[:2])``.
+        Block decoder fitted in the plane: ``block_decoder(run, axes=components.axes[:2])``.
+
+    Returns
+    -------
+    Plane
+        The plane, with unit readouts.
 
     Examples
     --------
@@ -504,6 +683,6 @@ def task_plane(net, components, decoder):
     axes = components.axes[:2]
     stimulus = axes @ stimulus_readout(net)
     block = axes @ decoder.weights
-    return Plane(
-        components.mean, axes, stimulus / np.linalg.norm(stimulus), block / np.linalg.norm(block)
-    )
+    stimulus = stimulus / np.linalg.norm(stimulus)
+    block = block / np.linalg.norm(block)
+    return Plane(components.mean, axes, stimulus, block)

@@ -1,26 +1,36 @@
-"""Do networks move alike? Trajectories aligned by the task.
+"""Whether networks move alike: trajectories aligned by the task.
 
-Compared by what no rotation of the units changes.
+They are compared by what no rotation of the units changes.
 
 Rows of a trajectory matrix are the same conditions in every network: block side × side × strength ×
 step in the trial.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from hrnn.analysis.representation import states_of
 from hrnn.base.arguments import real_array, whole_number
+from hrnn.base.typing import RNGLike
 from hrnn.statistics.resampling import Estimate, percentiles, resample
 
-N_OBSERVED = 2
-MIN_TRIALS = 10
-N_STEPS = 200
+if TYPE_CHECKING:
+    from hrnn.rollout import Rollout
+
+N_OBSERVED: int = 2
+MIN_TRIALS: int = 10
+N_STEPS: int = 200
 
 
-def trajectories(run):
+def trajectories(run: Rollout) -> NDArray[np.float64]:
     """Mean state by condition.
 
-    Block side (2) × side (2) × strength × step (blanks and N_OBSERVED observations), (C, N).
+    Conditions are block side (2) × side (2) × strength × step (blanks and N_OBSERVED observations).
 
     Parameters
     ----------
@@ -29,33 +39,36 @@ def trajectories(run):
 
     Returns
     -------
-    (C, N) float64
-        NaN where fewer than MIN_TRIALS trials have the step; trials that have ended have none.
+    ndarray (C, N)
+        One row per condition; NaN where fewer than MIN_TRIALS trials have the step (trials that
+        have ended have none).
 
     Examples
     --------
     >>> import hrnn
-    >>> run = hrnn.rollout(hrnn.Network.init("tanh", n_hidden=6, rng=0), hrnn.Task().sample(n_sessions=8, rng=0))
+    >>> net = hrnn.Network.init("tanh", n_hidden=6, rng=0)
+    >>> run = hrnn.rollout(net, hrnn.Task().sample(n_sessions=8, rng=0))
     >>> trajectories(run).shape
     (96, 6)
     """
     states, _, block = states_of(run)
     s = run.sessions
-    n_steps = run.sessions.task.n_blank + N_OBSERVED
+    n_steps = s.task.n_blank + N_OBSERVED
     levels = np.unique(s.task.strengths)
     inside = np.flatnonzero((run.step < n_steps) & (block != 0))
     trial = run.trial[inside]
-    condition = ((s.block_side[trial] > 0) * 2 + (s.side[trial] > 0)) * len(
-        levels
-    ) + np.searchsorted(levels, s.strength[trial])
+    sides = (s.block_side[trial] > 0) * 2 + (s.side[trial] > 0)
+    condition = sides * len(levels) + np.searchsorted(levels, s.strength[trial])
     row = condition * n_steps + run.step[inside]
     n_rows = 4 * len(levels) * n_steps
     n = np.bincount(row, minlength=n_rows)
     total = np.stack([np.bincount(row, column, n_rows) for column in states[inside].T], axis=1)
-    return np.where((n >= MIN_TRIALS)[:, None], total / np.maximum(n, 1)[:, None], np.nan)
+    mean = total / np.maximum(n, 1)[:, None]
+    enough = (n >= MIN_TRIALS)[:, None]
+    return np.where(enough, mean, np.nan)
 
 
-def _common(a, b):
+def _common(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Rows that both have, centred."""
     a = np.asarray(a, float)
     b = np.asarray(b, float)
@@ -66,19 +79,27 @@ def _common(a, b):
     both = np.isfinite(a).all(1) & np.isfinite(b).all(1)
     if both.sum() < 3:
         raise ValueError(f"a and b must share at least 3 conditions, got {both.sum()}")
-    a, b = (real_array(values[both] - values[both].mean(0), "a and b", (2,)) for values in (a, b))
-    if not (a.any() and b.any()):
+    centred_a = real_array(a[both] - a[both].mean(0), "a and b", (2,))
+    centred_b = real_array(b[both] - b[both].mean(0), "a and b", (2,))
+    if not (centred_a.any() and centred_b.any()):
         raise ValueError("a and b must vary over conditions")
-    return a, b
+    return centred_a, centred_b
 
 
-def cka(a, b):
+def cka(a: ArrayLike, b: ArrayLike) -> float:
     """Linear centred kernel alignment, ‖b'a‖² / (‖a'a‖ ‖b'b‖), in [0, 1] (Kornblith et al. 2019).
 
     Parameters
     ----------
-    a, b : (C, N), (C, M) array_like
-        Trajectories of the same conditions; rows with NaN in either are left out.
+    a : array_like (C, N)
+        Trajectories of one network.
+    b : array_like (C, M)
+        Those of another, in the same conditions; rows with NaN in either are left out.
+
+    Returns
+    -------
+    float
+        1 if one is a rotation and rescaling of the other.
 
     Examples
     --------
@@ -86,18 +107,27 @@ def cka(a, b):
     >>> round(cka(a, 3 * a[:, ::-1]), 6)
     1.0
     """
-    a, b = _common(a, b)
-    return float(np.linalg.norm(b.T @ a) ** 2 / (np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b)))
+    A, B = _common(a, b)
+    shared = np.linalg.norm(B.T @ A) ** 2
+    return float(shared / (np.linalg.norm(A.T @ A) * np.linalg.norm(B.T @ B)))
 
 
-def procrustes(a, b):
+def procrustes(a: ArrayLike, b: ArrayLike) -> float:
     """Correlation after the best rotation, ‖a'b‖_* / (‖a‖ ‖b‖), in [0, 1].
 
     Its arccos is a distance (Williams et al. 2021).
 
     Parameters
     ----------
-    a, b : as in `cka`
+    a : array_like (C, N)
+        Trajectories of one network.
+    b : array_like (C, M)
+        Those of another, in the same conditions; rows with NaN in either are left out.
+
+    Returns
+    -------
+    float
+        1 if one is a rotation and rescaling of the other.
 
     Examples
     --------
@@ -105,17 +135,31 @@ def procrustes(a, b):
     >>> round(procrustes(a, 3 * a[:, ::-1]), 6)
     1.0
     """
-    a, b = _common(a, b)
-    return float(np.linalg.norm(a.T @ b, "nuc") / (np.linalg.norm(a) * np.linalg.norm(b)))
+    A, B = _common(a, b)
+    shared = np.linalg.norm(A.T @ B, "nuc")
+    return float(shared / (np.linalg.norm(A) * np.linalg.norm(B)))
 
 
-def session_starts(run, n_steps=N_STEPS):
-    """States in the first steps of each session, (S, n_steps, N): what `dsa` compares.
+def session_starts(run: Rollout, n_steps: int = N_STEPS) -> NDArray[np.float64]:
+    """States in the first steps of each session, which `dsa` compares.
+
+    Parameters
+    ----------
+    run : Rollout
+        Of a network, with its states.
+    n_steps : int, optional
+        Number of steps; no session may be shorter.
+
+    Returns
+    -------
+    ndarray (S, n_steps, N)
+        The states of S sessions.
 
     Examples
     --------
     >>> import hrnn
-    >>> run = hrnn.rollout(hrnn.Network.init("tanh", n_hidden=6, rng=0), hrnn.Task().sample(n_sessions=3, rng=0))
+    >>> net = hrnn.Network.init("tanh", n_hidden=6, rng=0)
+    >>> run = hrnn.rollout(net, hrnn.Task().sample(n_sessions=3, rng=0))
     >>> session_starts(run, 20).shape
     (3, 20, 6)
     """
@@ -130,20 +174,27 @@ def session_starts(run, n_steps=N_STEPS):
     return states[first[:, None] + np.arange(n_steps)]
 
 
-def dsa(a, b, *, n_delays=4, rank=10):
+def dsa(a: ArrayLike, b: ArrayLike, *, n_delays: int = 4, rank: int = 10) -> float:
     """Dynamical similarity analysis, a distance between linear models of the delayed states.
 
-    0 for alike (Ostrow et al. 2023).
-
-    By the library dsa-metric (extra `dsa`, which brings PyTorch). It asks for the same dynamics,
-    not for the same geometry.
+    By the library dsa-metric (extra `dsa`, which brings PyTorch; Ostrow et al. 2023). It asks for
+    the same dynamics, not for the same geometry.
 
     Parameters
     ----------
-    a, b : (S, T, N), (S, T, M)
-        As `session_starts`.
-    n_delays, rank : int
-        Of the delay embedding and of the linear model.
+    a : array_like (S, T, N)
+        States of one network, as `session_starts` gives them.
+    b : array_like (S, T, M)
+        States of another.
+    n_delays : int
+        Number of delays that are stacked into one state.
+    rank : int
+        Rank of the linear model.
+
+    Returns
+    -------
+    float
+        0 for networks that are alike.
 
     Raises
     ------
@@ -153,24 +204,35 @@ def dsa(a, b, *, n_delays=4, rank=10):
     a = real_array(a, "a", (3,))
     b = real_array(b, "b", (3,))
     try:
-        from DSA import DSA
+        from DSA import DSA  # pyright: ignore[reportMissingImports]  # an extra
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(f"dsa needs {error.name}: pip install 'hrnn[dsa]'") from error
-    return float(
-        DSA(
-            a,
-            b,
-            n_delays=whole_number(n_delays, "n_delays"),
-            rank=whole_number(rank, "rank"),
-            verbose=False,
-        ).fit_score()
-    )
+    n_delays = whole_number(n_delays, "n_delays")
+    rank = whole_number(rank, "rank")
+    return float(DSA(a, b, n_delays=n_delays, rank=rank, verbose=False).fit_score())
 
 
-def matrix(several, others=None, *, of=cka):
-    """Similarity of each of several trajectories (K) with each of others (L; default the same).
+def matrix(
+    several: Sequence[NDArray[np.float64]],
+    others: Sequence[NDArray[np.float64]] | None = None,
+    *,
+    of: Callable[[NDArray[np.float64], NDArray[np.float64]], float] = cka,
+) -> NDArray[np.float64]:
+    """Similarity of each of several trajectories with each of others.
 
-    (K, L).
+    Parameters
+    ----------
+    several : list of K ndarray
+        What `trajectories` gives for K networks.
+    others : list of L ndarray, optional
+        Those of other networks; by default the same.
+    of : callable(a, b), optional
+        Measure of similarity, such as `cka` or `procrustes`.
+
+    Returns
+    -------
+    ndarray (K, L)
+        The similarities.
 
     Examples
     --------
@@ -178,11 +240,25 @@ def matrix(several, others=None, *, of=cka):
     >>> matrix(list(a)).shape
     (2, 2)
     """
-    return np.array([[of(a, b) for b in (several if others is None else others)] for a in several])
+    if others is None:
+        others = several
+    return np.array([[of(a, b) for b in others] for a in several])
 
 
-def mean_of_pairs(similar, *, rng=0):
-    """Mean over pairs of different networks of a similarity matrix (K, K), with networks resampled.
+def mean_of_pairs(similar: ArrayLike, *, rng: RNGLike = 0) -> Estimate:
+    """Mean similarity over pairs of different networks, with networks resampled.
+
+    Parameters
+    ----------
+    similar : array_like (K, K)
+        Similarity of each network with each, as `matrix` gives it.
+    rng : int, SeedSequence or Generator, optional
+        Seed or generator of the resamples.
+
+    Returns
+    -------
+    Estimate
+        The mean; `n` is the number of networks.
 
     Examples
     --------
@@ -197,10 +273,12 @@ def mean_of_pairs(similar, *, rng=0):
     apart = 1 - np.eye(len(similar))
     weights = resample(len(similar), rng=rng).weights
 
-    def ratio(w):
-        pairs = w @ apart
+    def mean(w: NDArray[np.float64]) -> NDArray[np.float64]:
+        total = ((w @ (apart * similar)) * w).sum(-1)
+        n_pairs = ((w @ apart) * w).sum(-1)
         with np.errstate(invalid="ignore"):  # one network drawn K times has no pairs
-            return ((w @ (apart * similar)) * w).sum(-1) / (pairs * w).sum(-1)
+            return total / n_pairs
 
-    low, high = percentiles(ratio(weights)[None], len(similar))[:, 0]
-    return Estimate(ratio(np.ones((1, len(similar))))[0], float(low), float(high), len(similar))
+    low, high = percentiles(mean(weights)[None], len(similar))[:, 0]
+    value = mean(np.ones((1, len(similar))))[0]
+    return Estimate(value, float(low), float(high), len(similar))

@@ -3,14 +3,41 @@
 Each returns the value in the form the code wants, or names what is wrong.
 """
 
+from __future__ import annotations
+
 import os
+from collections.abc import Container
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hrnn.base.typing import RNGLike
+
+_Word = TypeVar("_Word", bound=str)
 
 
-def generator(rng):
-    """Make a Generator of an int, a SeedSequence or a Generator; never of the global state."""
+def generator(rng: RNGLike) -> np.random.Generator:
+    """Make a Generator of an int, a SeedSequence or a Generator; never of the global state.
+
+    Parameters
+    ----------
+    rng : int, SeedSequence or Generator
+        Seed, at least 0, or a generator, which is returned as it is.
+
+    Returns
+    -------
+    numpy.random.Generator
+        From which to draw.
+
+    Raises
+    ------
+    TypeError
+        If `rng` is something else.
+    ValueError
+        If a seed is negative.
+    """
     if isinstance(rng, bool) or not isinstance(
         rng, (int, np.integer, np.random.SeedSequence, np.random.Generator)
     ):
@@ -22,8 +49,30 @@ def generator(rng):
     return np.random.default_rng(rng)
 
 
-def whole_number(value, name, minimum=1):
-    """Check an integer argument and return it as int."""
+def whole_number(value: object, name: str, minimum: int = 1) -> int:
+    """Check an integer argument and return it as int.
+
+    Parameters
+    ----------
+    value : int
+        The argument; integers of NumPy are accepted, bools are not.
+    name : str
+        Name of the argument, for the message.
+    minimum : int, optional
+        The least value that is accepted.
+
+    Returns
+    -------
+    int
+        The value.
+
+    Raises
+    ------
+    TypeError
+        If the value is no integer.
+    ValueError
+        If it is below `minimum`.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name} must be an int, got {type(value).__name__}")
     if value < minimum:
@@ -31,8 +80,30 @@ def whole_number(value, name, minimum=1):
     return int(value)
 
 
-def real_array(values, name, ndims):
-    """Check an array argument of finite real numbers and return it as float64."""
+def real_array(values: ArrayLike, name: str, ndims: Container[int]) -> NDArray[np.float64]:
+    """Check an array argument of finite real numbers and return it as float64.
+
+    Parameters
+    ----------
+    values : array_like
+        The argument; bools and integers are accepted.
+    name : str
+        Name of the argument, for the message.
+    ndims : tuple of int
+        Numbers of dimensions that are accepted.
+
+    Returns
+    -------
+    ndarray
+        A copy of the values.
+
+    Raises
+    ------
+    TypeError
+        If the values are not real numbers, or are masked.
+    ValueError
+        If they are empty, not finite, or of another number of dimensions.
+    """
     array = np.asarray(values)
     if isinstance(values, np.ma.MaskedArray) or array.dtype.kind not in "biuf":
         raise TypeError(
@@ -44,46 +115,127 @@ def real_array(values, name, ndims):
         )
     with np.errstate(over="ignore"):
         array = array.astype(float)
-    if not np.isfinite(array).all():
-        raise ValueError(
-            f"{name} must be finite, but {name}{np.argwhere(~np.isfinite(array))[0].tolist()} is not"
-        )
+    finite = np.isfinite(array)
+    if not finite.all():
+        place = np.argwhere(~finite)[0].tolist()
+        raise ValueError(f"{name} must be finite, but {name}{place} is not")
     return array
 
 
-def real_number(value, name, low, high, closed):
-    """Check a number in an interval whose closed ends, of "[]", are given.
+def real_number(value: object, name: str, low: float, high: float, closed: str) -> float:
+    """Check a number that must lie in an interval and return it as float.
 
-    And return it as float.
+    Parameters
+    ----------
+    value : float
+        The argument; integers are accepted, bools are not.
+    name : str
+        Name of the argument, for the message.
+    low : float
+        Lower end of the interval.
+    high : float
+        Upper end of the interval.
+    closed : {"", "[", "]", "[]"}
+        The ends that belong to the interval.
+
+    Returns
+    -------
+    float
+        The value.
+
+    Raises
+    ------
+    TypeError
+        If the value is no real number.
+    ValueError
+        If it is outside the interval.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name} must be a number, got {type(value).__name__}")
-    value = float(value)
-    below = value >= low if "[" in closed else value > low
-    above = value <= high if "]" in closed else value < high
+    number = float(value)
+    below = number >= low if "[" in closed else number > low
+    above = number <= high if "]" in closed else number < high
     if not (below and above):
-        raise ValueError(
-            f"{name} must be in {'[' if '[' in closed else '('}{low}, {high}{']' if ']' in closed else ')'}, got {value}"
-        )
-    return value
+        left = "[" if "[" in closed else "("
+        right = "]" if "]" in closed else ")"
+        raise ValueError(f"{name} must be in {left}{low}, {high}{right}, got {number}")
+    return number
 
 
-def one_of(value, name, allowed):
-    """Check a word among those allowed and return it."""
+def one_of(value: _Word, name: str, allowed: Container[str]) -> _Word:
+    """Check that a word is among those allowed and return it.
+
+    Parameters
+    ----------
+    value : str
+        The argument.
+    name : str
+        Name of the argument, for the message.
+    allowed : tuple of str
+        The words that are accepted.
+
+    Returns
+    -------
+    str
+        The word.
+
+    Raises
+    ------
+    ValueError
+        If it is not one of them.
+    """
     if not isinstance(value, str) or value not in allowed:
         raise ValueError(f"{name} must be one of {allowed}, got {value!r}")
     return value
 
 
-def flag(value, name):
-    """Check a switch and return it as bool."""
+def flag(value: object, name: str) -> bool:
+    """Check a switch and return it as bool.
+
+    Parameters
+    ----------
+    value : bool
+        The argument; bools of NumPy are accepted, integers are not.
+    name : str
+        Name of the argument, for the message.
+
+    Returns
+    -------
+    bool
+        The value.
+
+    Raises
+    ------
+    TypeError
+        If the value is no bool.
+    """
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} must be True or False, got {type(value).__name__}")
     return bool(value)
 
 
-def as_path(value, name="path"):
-    """Check a path and return it as Path, with ~ as the user's home."""
+def as_path(value: str | os.PathLike[str], name: str = "path") -> Path:
+    """Check a path and return it as Path, with ~ as the user's home.
+
+    Parameters
+    ----------
+    value : str or os.PathLike
+        The argument.
+    name : str, optional
+        Name of the argument, for the message.
+
+    Returns
+    -------
+    pathlib.Path
+        The path; nothing need exist there.
+
+    Raises
+    ------
+    TypeError
+        If the value is no path.
+    ValueError
+        If it is empty.
+    """
     if not isinstance(value, (str, os.PathLike)):
         raise TypeError(f"{name} must be a str or os.PathLike, got {type(value).__name__}")
     if not os.fspath(value):
@@ -91,10 +243,26 @@ def as_path(value, name="path"):
     return Path(value).expanduser()
 
 
-def refuse_size(name, value, n_bytes):
-    """Refuse what would take over half of the machine's memory, before anything is allocated."""
+def refuse_size(name: str, value: object, n_bytes: float) -> None:
+    """Refuse what would take over half of the machine's memory, before anything is allocated.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument that asks for so much, for the message.
+    value : object
+        Its value, for the message.
+    n_bytes : float
+        What would be allocated, in bytes.
+
+    Raises
+    ------
+    ValueError
+        If that is more than half of the memory.
+    """
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if n_bytes > memory / 2:
+        gigabytes = f"{n_bytes / 2**30:.1f} GiB"
         raise ValueError(
-            f"{name} = {value} would need {n_bytes / 2**30:.1f} GiB, over half of this machine's memory"
+            f"{name} = {value} would need {gigabytes}, over half of this machine's memory"
         )

@@ -5,6 +5,8 @@ An *archive* (a network, a checkpoint) is an uncompressed `.npz`: one `<name>.np
 it too. Nothing is ever pickled. What the arrays mean is not this module's business.
 """
 
+from __future__ import annotations
+
 import contextlib
 import dataclasses
 import errno
@@ -19,17 +21,20 @@ import stat
 import struct
 import warnings
 import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from hrnn.base.arguments import as_path
 from hrnn.base.version import __version__
 
-SCHEMA = 1
-MAX_BYTES = 1 << 30  # of a whole archive
-MAX_TEXT_BYTES = 1 << 20  # of config.json, and of the zip directory
-DTYPES = ("|b1", "|i1", "|u1", "<i4", "<u4", "<i8", "<u8", "<f8")
+SCHEMA: int = 1
+MAX_BYTES: int = 1 << 30  # of a whole archive
+MAX_TEXT_BYTES: int = 1 << 20  # of config.json, and of the zip directory
+DTYPES: tuple[str, ...] = ("|b1", "|i1", "|u1", "<i4", "<u4", "<i8", "<u8", "<f8")
 _CONFIG = "config.json"
 
 
@@ -39,18 +44,29 @@ class DamagedFileError(ValueError):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Archive:
-    """What `load_archive` returns: `kind`, `config` as JSON gives it (tuples are lists, keys are
-    strings), and `arrays` by name, each fresh, writable and C-contiguous."""
+    """The contents of an archive, as `load_archive` returns them.
+
+    Attributes
+    ----------
+    kind : str
+        What the archive holds.
+    config : dict
+        The configuration as JSON gives it: tuples are lists, keys are strings.
+    arrays : dict of str to ndarray
+        The arrays by name, each fresh, writable and C-contiguous.
+    """
 
     kind: str
-    config: dict
-    arrays: dict
+    config: dict[str, Any]
+    arrays: dict[str, NDArray[Any]]
 
 
 # Writing ------------------------------------------------------------------------------------------
 
 
-def write_bytes(path, data, *, keep_previous=False):
+def write_bytes(
+    path: str | os.PathLike[str], data: bytes | memoryview, *, keep_previous: bool = False
+) -> None:
     """Write a file so that a crash leaves the old one or the new one, never a part.
 
     The bytes go to a temporary file in the same directory, reach the disk, and take the name of
@@ -71,8 +87,8 @@ def write_bytes(path, data, *, keep_previous=False):
     OSError
         With the path and the reason: full disk, missing directory, no permission, not a file.
     """
-    path = _destination(path)
-    unique = path.with_name(f".hrnn-{os.urandom(8).hex()}")
+    destination = _destination(path)
+    unique = destination.with_name(f".hrnn-{os.urandom(8).hex()}")
     temporary = unique.with_suffix(".tmp")
     old = unique.with_suffix(".old")
     try:
@@ -80,34 +96,57 @@ def write_bytes(path, data, *, keep_previous=False):
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        keep_previous = keep_previous and path.exists()
+        keep_previous = keep_previous and destination.exists()
         if keep_previous:
-            _link(path, old)
-        os.replace(temporary, path)
-        _sync_directory(path.parent)
+            _link(destination, old)
+        os.replace(temporary, destination)
+        _sync_directory(destination.parent)
         if keep_previous:
-            os.replace(old, _previous(path))
+            os.replace(old, _previous(destination))
     except OSError as error:
-        raise OSError(error.errno, f"cannot write: {error.strerror}", str(path)) from error
+        raise OSError(error.errno, f"cannot write: {error.strerror}", str(destination)) from error
     finally:
         for leftover in (temporary, old):
             with contextlib.suppress(OSError):
                 leftover.unlink()
 
 
-def write_text(path, text):
-    """Write `text` (str) as UTF-8, atomically; see `write_bytes`."""
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a text as UTF-8, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        Where to write; see `write_bytes`.
+    text : str
+        All of the file.
+    """
     if not isinstance(text, str):
         raise TypeError(f"text must be a str, got {type(text).__name__}")
     write_bytes(path, text.encode())
 
 
-def write_json(path, obj):
-    """Write `obj` as indented, strict JSON (no NaN, no infinity), atomically; see `write_bytes`."""
+def write_json(path: str | os.PathLike[str], obj: object) -> None:
+    """Write indented, strict JSON (no NaN, no infinity), whole or not at all.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        Where to write; see `write_bytes`.
+    obj : dict, list, str, float, int, bool or None
+        What JSON can hold.
+    """
     write_text(path, _to_json(obj, "obj") + "\n")
 
 
-def save_archive(path, *, kind, config, arrays, keep_previous=False):
+def save_archive(
+    path: str | os.PathLike[str],
+    *,
+    kind: str,
+    config: dict[str, Any],
+    arrays: Mapping[str, ArrayLike],
+    keep_previous: bool = False,
+) -> None:
     """Write an archive, atomically; equal contents give equal bytes.
 
     Parameters
@@ -135,7 +174,8 @@ def save_archive(path, *, kind, config, arrays, keep_previous=False):
     >>> import tempfile
     >>> from hrnn.base import files
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     files.save_archive(folder + "/a", kind="demo", config={"n": 2}, arrays={"x": [1.0, 2.0]})
+    ...     arrays = {"x": [1.0, 2.0]}
+    ...     files.save_archive(folder + "/a", kind="demo", config={"n": 2}, arrays=arrays)
     ...     archive = files.load_archive(folder + "/a", kind="demo")
     >>> archive.config, archive.arrays
     ({'n': 2}, {'x': array([1., 2.])})
@@ -148,19 +188,11 @@ def save_archive(path, *, kind, config, arrays, keep_previous=False):
         if not isinstance(value, wanted):
             raise TypeError(f"{argument} must be a {wanted.__name__}, got {type(value).__name__}")
     npys = {_checked_name(name): _to_npy(name, array) for name, array in arrays.items()}
-    header = {
-        "format": "hrnn",
-        "schema": SCHEMA,
-        "kind": kind,
-        "hrnn_version": __version__,
-        "config": json.loads(_to_json(config, "config")),
-        "sha256": {name: hashlib.sha256(npy).hexdigest() for name, npy in npys.items()},
-    }
-    header["sha256"][_CONFIG] = _seal(header)
-    text = _to_json(header, "config").encode()
+    text = _to_json(_header(kind, config, npys), "config").encode()
     if len(text) > MAX_TEXT_BYTES:
         raise ValueError(f"config must take at most {MAX_TEXT_BYTES} bytes, takes {len(text)}")
-    if sum(map(len, npys.values())) > MAX_BYTES - 3 * MAX_TEXT_BYTES:
+    n_bytes = sum(len(npy) for npy in npys.values())
+    if n_bytes > MAX_BYTES - 3 * MAX_TEXT_BYTES:
         raise ValueError(f"arrays must take less than {MAX_BYTES} bytes together")
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
@@ -170,7 +202,22 @@ def save_archive(path, *, kind, config, arrays, keep_previous=False):
     write_bytes(path, buffer.getbuffer(), keep_previous=keep_previous)
 
 
-def _to_npy(name, array):
+def _header(kind: str, config: dict[str, Any], npys: dict[str, bytes]) -> dict[str, Any]:
+    """What config.json says: kind, configuration, and the hashes of all members."""
+    hashes = {name: hashlib.sha256(npy).hexdigest() for name, npy in npys.items()}
+    header = {
+        "format": "hrnn",
+        "schema": SCHEMA,
+        "kind": kind,
+        "hrnn_version": __version__,
+        "config": json.loads(_to_json(config, "config")),
+        "sha256": hashes,
+    }
+    hashes[_CONFIG] = _seal(header)
+    return header
+
+
+def _to_npy(name: str, array: ArrayLike) -> bytes:
     if isinstance(array, np.ma.MaskedArray):
         raise TypeError(f"arrays[{name!r}] must not be masked")
     array = np.asarray(array)
@@ -182,14 +229,14 @@ def _to_npy(name, array):
     return buffer.getvalue()
 
 
-def _link(path, target):
+def _link(path: Path, target: Path) -> None:
     try:
         os.link(path, target)
     except OSError:  # a file system without hard links
         shutil.copyfile(path, target)
 
 
-def _sync_directory(folder):
+def _sync_directory(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):  # not every file system can
@@ -201,7 +248,13 @@ def _sync_directory(folder):
 # Reading ------------------------------------------------------------------------------------------
 
 
-def load_archive(path, *, kind, fallback=False, with_arrays=True):
+def load_archive(
+    path: str | os.PathLike[str],
+    *,
+    kind: str | tuple[str, ...],
+    fallback: bool = False,
+    with_arrays: bool = True,
+) -> Archive:
     """Read an archive, checking all of it; memory grows with its real size, not with its claims.
 
     Parameters
@@ -246,7 +299,7 @@ def load_archive(path, *, kind, fallback=False, with_arrays=True):
     return archive
 
 
-def _read_archive(path, with_arrays):
+def _read_archive(path: str | os.PathLike[str], with_arrays: bool) -> Archive:
     data = _read_bytes(path)
     with _damage(path):
         archive = _open_zip(data)
@@ -258,25 +311,30 @@ def _read_archive(path, with_arrays):
         )
     with _damage(path):
         hashes = header["sha256"]
-        if hashes.pop(_CONFIG, None) != _seal(header):
-            raise ValueError(f"{_CONFIG} does not match its SHA-256")
-        expected = [_CONFIG, *(f"{_checked_name(name)}.npy" for name in hashes)]
-        if sorted(archive.namelist()) != sorted(expected):
-            raise ValueError("it has duplicated, missing or unexpected members")
-        if sum(info.file_size for info in archive.infolist()) > len(data):
-            raise ValueError("its members overlap")
-        if not (isinstance(header["kind"], str) and isinstance(header["config"], dict)):
-            raise ValueError("its kind must be a string and its config an object")
-        arrays = {
-            name: _read_array(archive, name, digest)
-            for name, digest in hashes.items()
-            if with_arrays
-        }
+        _check_members(archive, header, hashes, len(data))
+        arrays = {}
+        if with_arrays:
+            arrays = {name: _read_array(archive, name, digest) for name, digest in hashes.items()}
     return Archive(header["kind"], header["config"], arrays)
 
 
+def _check_members(
+    archive: zipfile.ZipFile, header: dict[str, Any], hashes: dict[str, str], n_bytes: int
+) -> None:
+    """Refuse a header that was changed, or one that does not tell of the members that are there."""
+    if hashes.pop(_CONFIG, None) != _seal(header):
+        raise ValueError(f"{_CONFIG} does not match its SHA-256")
+    expected = [_CONFIG, *(f"{_checked_name(name)}.npy" for name in hashes)]
+    if sorted(archive.namelist()) != sorted(expected):
+        raise ValueError("it has duplicated, missing or unexpected members")
+    if sum(info.file_size for info in archive.infolist()) > n_bytes:
+        raise ValueError("its members overlap")
+    if not (isinstance(header["kind"], str) and isinstance(header["config"], dict)):
+        raise ValueError("its kind must be a string and its config an object")
+
+
 @contextlib.contextmanager
-def _damage(path):
+def _damage(path: str | os.PathLike[str]) -> Iterator[None]:
     # zipfile, json and NumPy's header parser meet hostile bytes with a dozen kinds of exception.
     # The file is in memory by then, so none of them is about reading it.
     try:
@@ -287,7 +345,7 @@ def _damage(path):
         raise DamagedFileError(f"{path} is not a whole hrnn file: {error}") from error
 
 
-def _read_bytes(path):
+def _read_bytes(path: str | os.PathLike[str]) -> bytes:
     path = as_path(path)
     status = path.stat()
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
@@ -301,7 +359,7 @@ def _read_bytes(path):
         return file.read(status.st_size)
 
 
-def _open_zip(data):
+def _open_zip(data: bytes) -> zipfile.ZipFile:
     # The end record is checked first: zipfile makes an object for each entry that it promises.
     end = data[-22:]
     if end[:4] != b"PK\5\6" or end[-2:] != b"\0\0":
@@ -312,7 +370,7 @@ def _open_zip(data):
     return zipfile.ZipFile(io.BytesIO(data))
 
 
-def _read_header(archive):
+def _read_header(archive: zipfile.ZipFile) -> dict[str, Any]:
     if _CONFIG not in archive.namelist():
         raise ValueError(f"it has no {_CONFIG}")
     if archive.getinfo(_CONFIG).file_size > MAX_TEXT_BYTES:
@@ -328,13 +386,13 @@ def _read_header(archive):
     return header
 
 
-def _read_member(archive, name):
+def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
     if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
         raise ValueError(f"{name} is compressed")
     return archive.read(name)
 
 
-def _read_array(archive, name, digest):
+def _read_array(archive: zipfile.ZipFile, name: str, digest: str) -> NDArray[Any]:
     npy = _read_member(archive, f"{name}.npy")
     if hashlib.sha256(npy).hexdigest() != digest:
         raise ValueError(f"{name} does not match its SHA-256")
@@ -356,13 +414,18 @@ def _read_array(archive, name, digest):
 
 
 @contextlib.contextmanager
-def lock(path, *, shared=False):
-    """Hold the lock file `path` for the length of a `with` block, or raise at once.
-
-    Several may share it; nobody else can hold it then.
+def lock(path: str | os.PathLike[str], *, shared: bool = False) -> Iterator[None]:
+    """Hold a lock file for the length of a `with` block, or raise at once.
 
     The lock dies with its process; the file stays. Give it a file of its own, not one written by
     this module: writing puts a new file in place, and the lock stays on the old one.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The lock file; it is made if it is not there.
+    shared : bool, optional
+        Let others share the lock; nobody can hold it alone then.
 
     Raises
     ------
@@ -373,7 +436,8 @@ def lock(path, *, shared=False):
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         try:
-            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+            fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise BlockingIOError(error.errno, "in use by another process", str(path)) from error
         yield
@@ -381,32 +445,29 @@ def lock(path, *, shared=False):
         os.close(descriptor)
 
 
-# Random-number generators -------------------------------------------------------------------------
-
-
 # Common ground ------------------------------------------------------------------------------------
 
 
-def _destination(path):
-    path = Path(os.path.realpath(as_path(path)))
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if path.exists() and not path.is_file():  # else a device would be replaced by a file
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
-    return path
+def _destination(path: str | os.PathLike[str]) -> Path:
+    real = Path(os.path.realpath(as_path(path)))
+    if real.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(real))
+    if real.exists() and not real.is_file():  # else a device would be replaced by a file
+        raise OSError(errno.EINVAL, "not a regular file", str(real))
+    return real
 
 
-def _previous(path):
+def _previous(path: str | os.PathLike[str]) -> Path:
     return Path(os.path.realpath(path) + ".previous")
 
 
-def _checked_name(name):
+def _checked_name(name: str) -> str:
     if not (isinstance(name, str) and name.isascii() and name.isidentifier()):
         raise ValueError(f"the name of an array must be an identifier, got {name!r:.80}")
     return name
 
 
-def _to_json(obj, name, *, sort_keys=False):
+def _to_json(obj: object, name: str, *, sort_keys: bool = False) -> str:
     try:
         return json.dumps(obj, allow_nan=False, indent=2, sort_keys=sort_keys)
     except TypeError as error:
@@ -415,6 +476,7 @@ def _to_json(obj, name, *, sort_keys=False):
         raise ValueError(f"{name} must be plain JSON without NaN or infinity: {error}") from error
 
 
-def _seal(header):
+def _seal(header: dict[str, Any]) -> str:
     # Covers the arrays' hashes too. Key order does not count; NaN is refused here on both sides.
-    return hashlib.sha256(_to_json(header, _CONFIG, sort_keys=True).encode()).hexdigest()
+    text = _to_json(header, _CONFIG, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

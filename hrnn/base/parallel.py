@@ -1,10 +1,12 @@
-"""Work in parallel: threads (the C core releases the GIL), processes.
+"""Work in parallel: in threads, in processes, or in somebody else's executor or cluster.
 
-Or somebody else's executor or cluster. None changes a result.
+The C core releases the GIL, so threads are enough for it. No choice changes a result.
 
-`run` stops at the first error: pieces of one result. `each` records failures and goes on: pieces
-that are results of their own.
+`run` stops at the first error: its jobs are pieces of one result. `each` records failures and goes
+on: its tasks are results of their own.
 """
+
+from __future__ import annotations
 
 import concurrent.futures
 import multiprocessing
@@ -12,33 +14,46 @@ import os
 import queue
 import threading
 import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from typing import Any, Literal, TypeVar
 
 from hrnn.base.arguments import whole_number
 from hrnn.base.progress import bar
 
-OWN = ("threads", "processes")
-SECONDS = 1.0  # between looks at whether a cluster is still there
+_Task = TypeVar("_Task")
+_Name = TypeVar("_Name")
+_Result = TypeVar("_Result")
+
+OWN: tuple[str, ...] = ("threads", "processes")
+SECONDS: float = 1.0  # between looks at whether a cluster is still there
 
 
-def n_threads_of(n_threads):
-    """Number of threads from an argument: None means all cores."""
-    return os.cpu_count() or 1 if n_threads is None else whole_number(n_threads, "n_threads")
+def n_threads_of(n_threads: int | None) -> int:
+    """Number of threads from an argument; None means all cores."""
+    if n_threads is None:
+        return os.cpu_count() or 1
+    return whole_number(n_threads, "n_threads")
 
 
-def run(jobs, n_threads, progress):
-    """Results of all jobs by name; the first error, or Ctrl-C, stops the rest.
+def run(
+    jobs: Mapping[_Name, Callable[[threading.Event], _Result]], n_threads: int, progress: bool
+) -> dict[_Name, _Result]:
+    """Do all jobs in threads; the first error, or Ctrl-C, stops the rest.
 
     Parameters
     ----------
     jobs : dict of name to callable(stop)
-        `stop` is a threading.Event: a job raises KeyboardInterrupt soon after it is set.
+        The work. `stop` is a threading.Event: a job raises KeyboardInterrupt soon after it is set.
     n_threads : int
+        Number of jobs at work at once.
     progress : bool
+        Show a bar.
 
     Returns
     -------
     dict of name to result
+        What the jobs returned, in the order of `jobs`.
 
     Examples
     --------
@@ -63,23 +78,30 @@ def run(jobs, n_threads, progress):
             raise
 
 
-def each(work, tasks, engine, n_workers):
+def each(
+    work: Callable[[_Task, threading.Event | None], object],
+    tasks: Sequence[_Task],
+    engine: Literal["threads", "processes"] | Any,
+    n_workers: int,
+) -> Iterator[tuple[_Task, str | None]]:
     """Do work(task) for all tasks, in any order.
 
     Parameters
     ----------
     work : callable(task, stop)
-        Can be pickled. `stop`, an Event in threads and None elsewhere, is set when the work is to
-        be given up.
+        A function that can be pickled. `stop`, an Event in threads and None elsewhere, is set when
+        the work is to be given up.
     tasks : sequence
+        What is given to the function, piece by piece.
     engine : {'threads', 'processes'}, concurrent.futures.Executor or dask.distributed.Client
+        Who does the work.
     n_workers : int
-        Of the first two.
+        Number of threads or processes; an executor or a client knows its own.
 
     Yields
     ------
     (task, traceback or None)
-        As they end. A task that was with a worker that died has failed; the others go on.
+        Each task as it ends. A task that was with a worker that died has failed; the others go on.
     """
     if engine == "threads":
         return _threads(work, tasks, n_workers)
@@ -88,17 +110,18 @@ def each(work, tasks, engine, n_workers):
     return _lent(work, tasks, engine)
 
 
-def check(engine):
-    """Refuse what is no engine."""
+def check(engine: object) -> None:
+    """Refuse what is no engine for `each`, with a TypeError."""
     if isinstance(engine, str) and engine in OWN:
         return
     if not isinstance(engine, concurrent.futures.Executor) and not hasattr(engine, "get_executor"):
         raise TypeError(
-            f"executor must be one of {OWN}, a concurrent.futures.Executor or a dask.distributed.Client, got {engine!r}"
+            f"executor must be one of {OWN}, a concurrent.futures.Executor "
+            f"or a dask.distributed.Client, got {engine!r}"
         )
 
 
-def _outcome(future):
+def _outcome(future: Any) -> str | None:
     """Traceback of a future that ended, or None."""
     try:
         future.result()
@@ -107,7 +130,9 @@ def _outcome(future):
     return None
 
 
-def _threads(work, tasks, n_workers):
+def _threads(
+    work: Callable[[_Task, threading.Event | None], object], tasks: Sequence[_Task], n_workers: int
+) -> Iterator[tuple[_Task, str | None]]:
     stop = threading.Event()
     pool = concurrent.futures.ThreadPoolExecutor(n_workers)
     futures = {pool.submit(work, task, stop): task for task in tasks}
@@ -120,14 +145,13 @@ def _threads(work, tasks, n_workers):
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _processes(work, tasks, n_workers):
-    """Tasks are handed out one per worker.
-
-    So that a dead worker takes only those in work with it.
-    """
+def _processes(
+    work: Callable[[_Task, None], object], tasks: Sequence[_Task], n_workers: int
+) -> Iterator[tuple[_Task, str | None]]:
+    """Hand tasks out one per worker, so that a dead worker takes only its own with it."""
     left = list(reversed(tasks))
     pool = None
-    running = {}
+    running: dict[concurrent.futures.Future[object], _Task] = {}
     try:
         while left or running:
             pool = pool or _pool(n_workers)
@@ -135,11 +159,10 @@ def _processes(work, tasks, n_workers):
             done, _ = concurrent.futures.wait(
                 running, return_when=concurrent.futures.FIRST_COMPLETED
             )
-            if not whole or any(
-                isinstance(future.exception(), BrokenProcessPool) for future in done
-            ):
+            if not whole or _any_broken(done):
                 done = concurrent.futures.wait(running).done
-                pool = _end(pool)
+                _end(pool)
+                pool = None
             for future in done:
                 yield running.pop(future), _outcome(future)
         if pool is not None:
@@ -150,7 +173,18 @@ def _processes(work, tasks, n_workers):
             _end(pool)
 
 
-def _hand_out(work, left, pool, running, n_workers):
+def _any_broken(done: set[concurrent.futures.Future[object]]) -> bool:
+    """Whether a future ended because its pool broke."""
+    return any(isinstance(future.exception(), BrokenProcessPool) for future in done)
+
+
+def _hand_out(
+    work: Callable[[_Task, None], object],
+    left: list[_Task],
+    pool: concurrent.futures.ProcessPoolExecutor,
+    running: dict[concurrent.futures.Future[object], _Task],
+    n_workers: int,
+) -> bool:
     """Give every free worker a task; False if the pool is broken."""
     while left and len(running) < n_workers:
         try:
@@ -161,36 +195,40 @@ def _hand_out(work, left, pool, running, n_workers):
     return True
 
 
-def _pool(n_workers):
-    context = multiprocessing.get_context(
-        "spawn"
-    )  # forked workers would keep the folder's lock, and BLAS in an unknown state
+def _pool(n_workers: int) -> concurrent.futures.ProcessPoolExecutor:
+    # forked workers would keep the folder's lock, and BLAS in an unknown state
+    context = multiprocessing.get_context("spawn")
     return concurrent.futures.ProcessPoolExecutor(
         n_workers, mp_context=context, initializer=_watch_parent
     )
 
 
-def _watch_parent():
+def _watch_parent() -> None:
     """End this worker when its parent has died, even by SIGKILL."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # a worker has one
 
-    def watch():
-        multiprocessing.parent_process().join()
+    def watch() -> None:
+        parent.join()
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _end(pool):
+def _end(pool: concurrent.futures.ProcessPoolExecutor) -> None:
     """Stop a pool at once: what its workers have not written is not wanted."""
     for worker in list((pool._processes or {}).values()):
         worker.kill()
     pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _lent(work, tasks, engine):
+def _lent(
+    work: Callable[[_Task, None], object], tasks: Sequence[_Task], engine: Any
+) -> Iterator[tuple[_Task, str | None]]:
+    """Submit all tasks to an executor, or to that of a dask client."""
     executor = engine.get_executor(pure=False) if hasattr(engine, "get_executor") else engine
     futures = {executor.submit(work, task, None): task for task in tasks}
-    done = queue.SimpleQueue()
+    done: queue.SimpleQueue[Any] = queue.SimpleQueue()
     for future in futures:  # as_completed would wait for ever for what a lost cluster has cancelled
         future.add_done_callback(done.put)
     try:
@@ -198,9 +236,8 @@ def _lent(work, tasks, engine):
             try:
                 future = done.get(timeout=SECONDS)
             except queue.Empty:
-                if (
-                    getattr(engine, "status", None) == "closed"
-                ):  # a client that has given up its scheduler
+                # a client that has given up its scheduler
+                if getattr(engine, "status", None) == "closed":
                     break
             else:
                 yield futures.pop(future), _outcome(future)

@@ -1,10 +1,30 @@
 """A progress bar for long work."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from hrnn.base.arguments import flag
 
 
-def bar(progress, total, **options):
-    """A progress bar, or its silent stand-in."""
+def bar(progress: bool, total: int, **options: Any) -> Any:
+    """Make a progress bar, or its silent stand-in.
+
+    Parameters
+    ----------
+    progress : bool
+        True shows the bar where a person can see it; False shows nothing.
+    total : int
+        Number of pieces of the work.
+    **options
+        Further arguments of ``tqdm.tqdm``.
+
+    Returns
+    -------
+    tqdm.tqdm
+        Use it as a context, and call its `update` for every piece that is done.
+    """
     from tqdm.auto import tqdm
 
-    return tqdm(total=total, disable=None if flag(progress, "progress") else True, **options)
+    disable = None if flag(progress, "progress") else True
+    return tqdm(total=total, disable=disable, **options)

@@ -1,67 +1,75 @@
-"""Behaviour of any agent or mouse from its trial table.
-
-Fractions, curves, differences, history, regret.
+"""Measures of behaviour: fractions, curves, differences and regret.
 
 Every function takes a trial table or what has one as `.trials`. Fractions correct divide by all
 trials, a timeout being wrong; P(right) by those with a choice. A table with a `subject` column is a
 mouse's: its no-go trials (choice 0) leave numerators and denominators and are counted as `no_go`.
 Measures whose columns are absent are left out. Intervals are 95 %, from resampled sessions
-(subjects, or runs of task blocks in one long session: `stats`); `n` is always the number of trials
-in the denominator. Psychometric fits live in `psychometric`, the history regression in `history`.
+(subjects, or runs of task blocks in one long session: `statistics`); `n` is always the number of
+trials in the denominator. Psychometric fits live in `psychometric_function`, the history regression
+in `history`.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hrnn.base.arguments import one_of, real_number, whole_number
+from hrnn.base.typing import RNGLike
 from hrnn.behavior.trials import session_codes, trial_column, trial_table, trial_units
 from hrnn.statistics.resampling import Estimate, paired, ratio_interval, resample
 
-SAME_SESSIONS = ("session", "trial", "side", "strength")
-CRITERIA = ("reward_per_trial", "reward_per_step")
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hrnn.base.typing import Trials
+
+SAME_SESSIONS: tuple[str, ...] = ("session", "trial", "side", "strength")
+CRITERIA: tuple[str, ...] = ("reward_per_trial", "reward_per_step")
+
+_Pair = tuple[NDArray[np.float64], NDArray[np.float64]]  # numerator and denominator
 
 
 @dataclass(frozen=True)
 class _Choices:
-    """What every measure starts from, each (R,) float64 of 0 and 1.
+    """The columns that every measure starts from, each (R,) float64 of 0 and 1.
 
     `counted` is 0 on the no-go trials of mice alone; `empty` is the name of a trial without a
     choice.
     """
 
-    chose: np.ndarray
-    right: np.ndarray
-    correct: np.ndarray
-    counted: np.ndarray
+    chose: NDArray[np.float64]
+    right: NDArray[np.float64]
+    correct: NDArray[np.float64]
+    counted: NDArray[np.float64]
     empty: str
 
 
-def _choices(table):
+def _choices(table: pd.DataFrame) -> _Choices:
     choice = trial_column(table, "choice", allowed=(-1, 0, 1))
     correct = trial_column(table, "correct", allowed=(0, 1))
     chose = (choice != 0).astype(float)
     mouse = "subject" in table
     counted = chose if mouse else np.ones(len(table))
-    return _Choices(
-        chose,
-        (choice > 0).astype(float),
-        correct * chose,
-        counted,
-        "no_go" if mouse else "timeouts",
-    )
+    right = (choice > 0).astype(float)
+    empty = "no_go" if mouse else "timeouts"
+    return _Choices(chose, right, correct * chose, counted, empty)
 
 
-def _concordance(table):
-    """Return 1 on concordant and 1 on discordant trials, (R,) each.
+def _concordance(table: pd.DataFrame) -> _Pair:
+    """Mark concordant and discordant trials by 1, (R,) each; both are 0 where it is undefined."""
+    column = table["concordant"].astype("boolean")
+    values = column.to_numpy(dtype=float, na_value=np.nan)
+    concordant = values == 1
+    discordant = values == 0
+    return concordant.astype(float), discordant.astype(float)
 
-    Both are 0 where that is undefined.
-    """
-    concordant = table["concordant"].astype("boolean").to_numpy(dtype=float, na_value=np.nan)
-    return (concordant == 1).astype(float), (concordant == 0).astype(float)
 
-
-def _fractions(table, c):
+def _fractions(table: pd.DataFrame, c: _Choices) -> dict[str, _Pair]:
     return {
         "correct": (c.correct, c.counted),
         c.empty: (1 - c.chose, np.ones(len(table))),
@@ -70,7 +78,7 @@ def _fractions(table, c):
     }
 
 
-def _per_trial(table, c):
+def _per_trial(table: pd.DataFrame, c: _Choices) -> dict[str, _Pair]:
     names = {
         "steps_per_trial": "n_steps",
         "observations_per_trial": "n_obs",
@@ -83,8 +91,8 @@ def _per_trial(table, c):
     return measures
 
 
-def _conditional(table, c):
-    subsets = {}
+def _conditional(table: pd.DataFrame, c: _Choices) -> dict[str, _Pair]:
+    subsets: dict[str, NDArray[np.float64]] = {}
     if "concordant" in table:
         subsets["concordant_correct"], subsets["discordant_correct"] = _concordance(table)
     if "strength" in table:
@@ -92,68 +100,86 @@ def _conditional(table, c):
     if len(subsets) == 3:
         for name in ("concordant", "discordant"):
             subsets[f"mu0_{name}"] = subsets["mu0_correct"] * subsets[f"{name}_correct"]
-    return {name: (c.correct * subset, c.counted * subset) for name, subset in subsets.items()}
+    measures: dict[str, _Pair] = {}
+    for name, subset in subsets.items():
+        measures[name] = (c.correct * subset, c.counted * subset)
+    return measures
 
 
-def _measures(table):
+def _measures(table: pd.DataFrame) -> dict[str, _Pair]:
     """Numerator and denominator of each measure per trial: {name: ((R,), (R,))}."""
     c = _choices(table)
     return _fractions(table, c) | _per_trial(table, c) | _conditional(table, c)
 
 
-def _unit_sums(measures, unit, cell, n_cells):
+def _unit_sums(
+    measures: Mapping[str, _Pair], unit: NDArray[np.int64], cell: NDArray[np.int64], n_cells: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
     """Sum numerators and denominators within units and cells; count trials.
 
-    (U, M·n_cells) twice, (M·n_cells,).
+    Returns (U, M·n_cells) twice, and (M·n_cells,).
     """
     inside = cell >= 0
     n_units = unit.max() + 1
     index = (unit * n_cells + cell)[inside]
 
-    def sums(values):
-        return np.bincount(index, values[inside], n_units * n_cells).reshape(n_units, n_cells)
+    def sums(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        flat = np.bincount(index, values[inside], n_units * n_cells)
+        return np.asarray(flat, float).reshape(n_units, n_cells)
 
-    pairs = list(measures.values())
-    num, den = (np.hstack([sums(pair[i]) for pair in pairs]) for i in (0, 1))
-    n = np.hstack([np.bincount(cell[inside], pair[1][inside] != 0, n_cells) for pair in pairs])
+    def counts(denominator: NDArray[np.float64]) -> NDArray[np.float64]:
+        defined = denominator[inside] != 0
+        return np.asarray(np.bincount(cell[inside], defined, n_cells), float)
+
+    num = np.hstack([sums(numerator) for numerator, _ in measures.values()])
+    den = np.hstack([sums(denominator) for _, denominator in measures.values()])
+    n = np.hstack([counts(denominator) for _, denominator in measures.values()])
     return num, den, n.astype(int)
 
 
-def _frame(estimate, n, index=None):
+def _frame(estimate: Estimate, n: NDArray[np.int64], index: pd.Index | None = None) -> pd.DataFrame:
     import pandas as pd
 
     columns = {"value": estimate.value, "low": estimate.low, "high": estimate.high, "n": n}
     return pd.DataFrame(columns, index=index)
 
 
-def _tabulate(table, measures, rng, by=None, cell=None):
-    """Estimate measures, overall (index: measure) or in cells of the columns `by` (tidy, one row per cell).
+def _tabulate(
+    table: pd.DataFrame,
+    measures: Mapping[str, _Pair],
+    rng: RNGLike,
+    by: Sequence[str] | None = None,
+    inside: NDArray[np.bool_] | None = None,
+) -> pd.DataFrame:
+    """Estimate measures, overall (index: measure) or in cells of the columns `by` (tidy).
 
-    `cell` (R,) marks trials to leave out by −1.
+    Of cells, only trials that are `inside` (R,) count.
     """
     import pandas as pd
 
     unit, run = trial_units(table)
     resamples = resample(int(unit.max()) + 1, run=run, rng=rng)
     if by is None:
-        num, den, n = _unit_sums(measures, unit, np.zeros(len(table), dtype=int), 1)
-        return _frame(
-            ratio_interval(num, den, resamples=resamples), n, pd.Index(measures, name="measure")
-        )
-    keys, cell = _cells(table, by, cell)
+        one = np.zeros(len(table), dtype=int)
+        num, den, n = _unit_sums(measures, unit, one, 1)
+        names = pd.Index(list(measures), name="measure")
+        return _frame(ratio_interval(num, den, resamples=resamples), n, names)
+    keys, cell = _cells(table, by, inside)
     num, den, n = _unit_sums(measures, unit, cell, len(keys))
     rows = pd.concat([keys.assign(measure=name) for name in measures], ignore_index=True)
     return rows.join(_frame(ratio_interval(num, den, resamples=resamples), n))
 
 
-def _cells(table, by, inside=None):
+def _cells(
+    table: pd.DataFrame, by: Sequence[str], inside: NDArray[np.bool_] | None = None
+) -> tuple[pd.DataFrame, NDArray[np.int64]]:
     """Number the trials by the values of the columns `by`.
 
-    Keys (one row per cell) and cell (R,), −1 for none.
+    Returns the keys (one row per cell) and the cell of each trial (R,), −1 for none.
     """
     import pandas as pd
 
-    columns = {name: table[name].to_numpy() for name in by}
+    columns: dict[str, Any] = {name: table[name].to_numpy() for name in by}
     for name in set(by) & {"strength", "signed_strength"}:
         columns[name] = trial_column(table, name)
     for name in set(by) & {"concordant"}:
@@ -163,13 +189,16 @@ def _cells(table, by, inside=None):
         frame = frame[inside]
     groups = frame.groupby(list(by), sort=True)
     keys = groups.size().index.to_frame(index=False)
-    cell = groups.ngroup().reindex(np.arange(len(table))).fillna(-1).to_numpy(dtype=int)
+    number = groups.ngroup().reindex(np.arange(len(table)))
+    cell = number.fillna(-1).to_numpy(dtype=int)
     if len(keys) == 0:
         raise ValueError(f"trials must have rows in which {list(by)} are defined, got none")
-    return keys.astype({"concordant": bool}) if "concordant" in keys else keys, cell
+    if "concordant" in keys:
+        keys = keys.astype({"concordant": bool})
+    return keys, cell
 
 
-def summary(trials, *, rng=0):
+def summary(trials: Trials, *, rng: RNGLike = 0) -> pd.DataFrame:
     """Summarise behaviour in one table.
 
     Parameters
@@ -177,7 +206,7 @@ def summary(trials, *, rng=0):
     trials : DataFrame (R rows) or object with `.trials`
         At least `session, choice, correct`.
     rng : int, SeedSequence or Generator, optional
-        For the resamples.
+        Seed or generator of the resamples.
 
     Returns
     -------
@@ -197,7 +226,8 @@ def summary(trials, *, rng=0):
     Examples
     --------
     >>> import pandas as pd
-    >>> trials = pd.DataFrame({"session": [0, 0, 1, 1], "choice": [1, -1, 0, 1], "correct": [True, True, False, True]})
+    >>> trials = pd.DataFrame({"session": [0, 0, 1, 1], "choice": [1, -1, 0, 1]})
+    >>> trials["correct"] = [True, True, False, True]
     >>> summary(trials)["value"].round(2).to_dict()
     {'correct': 0.75, 'timeouts': 0.25, 'correct_given_choice': 1.0, 'p_right': 0.67}
     """
@@ -205,14 +235,20 @@ def summary(trials, *, rng=0):
     return _tabulate(table, _measures(table), rng)
 
 
-def session_sums(trials):
+def session_sums(trials: Trials) -> dict[str, NDArray[np.float64]]:
     """Numerator and denominator of every measure of `summary` in each session.
 
-    To be joined over parts of a long evaluation.
+    Those of several parts of a long evaluation can be joined.
+
+    Parameters
+    ----------
+    trials : DataFrame (R rows) or object with `.trials`
+        At least `session, choice, correct`.
 
     Returns
     -------
     dict of str to ndarray (S, 2)
+        By measure: numerators and denominators of S sessions.
 
     Examples
     --------
@@ -223,17 +259,15 @@ def session_sums(trials):
     """
     table = trial_table(trials, "session", "choice", "correct")
     session = session_codes(table)
-    return {
-        name: np.stack([np.bincount(session, values) for values in pair], 1)
-        for name, pair in _measures(table).items()
-    }
+    sums: dict[str, NDArray[np.float64]] = {}
+    for name, pair in _measures(table).items():
+        columns = [np.bincount(session, values) for values in pair]
+        sums[name] = np.stack(columns, 1).astype(float)
+    return sums
 
 
-def _mismatch(tables):
-    """Return the first column, and the row in it.
-
-    Where two tables of equal length are not of the same trials.
-    """
+def _mismatch(tables: Sequence[pd.DataFrame]) -> tuple[str, np.intp] | None:
+    """Find the first column and row in which two tables of equal length differ in their trials."""
     for column in SAME_SESSIONS:
         differs = np.flatnonzero(tables[0][column].to_numpy() != tables[1][column].to_numpy())
         if differs.size:
@@ -241,11 +275,8 @@ def _mismatch(tables):
     return None
 
 
-def _same_sessions(a, b, names):
-    """Return both tables with their rows in one order.
-
-    Or say where they are not the same trials.
-    """
+def _same_sessions(a: Trials, b: Trials, names: tuple[str, str]) -> list[pd.DataFrame]:
+    """Return both tables with their rows in one order; refuse those of other trials."""
     tables = [
         trial_table(x, *SAME_SESSIONS, "choice", "correct", name=name)
         for x, name in zip((a, b), names, strict=True)
@@ -254,21 +285,25 @@ def _same_sessions(a, b, names):
     if len(tables[0]) != len(tables[1]):
         raise ValueError(f"{start}, got {len(tables[0])} and {len(tables[1])} trials")
     if _mismatch(tables):
-        keys = (["subject"] if all("subject" in t for t in tables) else []) + ["session", "trial"]
+        keys = ["session", "trial"]
+        if all("subject" in t for t in tables):
+            keys = ["subject", *keys]
         tables = [t.sort_values(keys, kind="stable", ignore_index=True) for t in tables]
     if found := _mismatch(tables):
         raise ValueError(f"{start}, but {found[0]!r} differs at trial {found[1]}")
     return tables
 
 
-def difference(a, b, *, rng=0):
+def difference(a: Trials, b: Trials, *, rng: RNGLike = 0) -> pd.DataFrame:
     """Paired differences a − b of all measures of two agents on the same sessions.
 
     Parameters
     ----------
     a, b : DataFrame (R rows) or object with `.trials`
-        The same sessions, trials, sides and strengths; rows in any order.
+        Trials of the two agents: the same sessions, trials, sides and strengths; rows in any
+        order.
     rng : int, SeedSequence or Generator, optional
+        Seed or generator of the resamples.
 
     Returns
     -------
@@ -284,29 +319,33 @@ def difference(a, b, *, rng=0):
     Examples
     --------
     >>> import pandas as pd
-    >>> a = pd.DataFrame({"session": [0, 1], "trial": [0, 0], "side": [1, -1], "strength": [0.5, 1.0],
-    ...                   "choice": [1, -1], "correct": [True, True]})
+    >>> a = pd.DataFrame({"session": [0, 1], "trial": [0, 0], "side": [1, -1], "choice": [1, -1]})
+    >>> a = a.assign(strength=[0.5, 1.0], correct=True)
     >>> difference(a, a).loc["correct", "value"].item()
     0.0
     """
     return _difference(a, b, ("a", "b"), rng)
 
 
-def _difference(a, b, names, rng):
+def _difference(a: Trials, b: Trials, names: tuple[str, str], rng: RNGLike) -> pd.DataFrame:
     import pandas as pd
 
     tables = _same_sessions(a, b, names)
-    measures = [_measures(t) for t in tables]
-    shared = [name for name in measures[0] if name in measures[1]]
+    measures_a = _measures(tables[0])
+    measures_b = _measures(tables[1])
+    shared = [name for name in measures_a if name in measures_b]
     unit, run = trial_units(tables[0])
     one = np.zeros(len(unit), dtype=int)
-    sums = [_unit_sums({name: m[name] for name in shared}, unit, one, 1) for m in measures]
+    num_a, den_a, n_a = _unit_sums({name: measures_a[name] for name in shared}, unit, one, 1)
+    num_b, den_b, n_b = _unit_sums({name: measures_b[name] for name in shared}, unit, one, 1)
     resamples = resample(int(unit.max()) + 1, run=run, rng=rng)
-    gap = paired(sums[0][:2], sums[1][:2], resamples=resamples)
-    return _frame(gap, np.minimum(sums[0][2], sums[1][2]), pd.Index(shared, name="measure"))
+    gap = paired((num_a, den_a), (num_b, den_b), resamples=resamples)
+    return _frame(gap, np.minimum(n_a, n_b), pd.Index(shared, name="measure"))
 
 
-def by_strength(trials, *, by=("signed_strength",), rng=0):
+def by_strength(
+    trials: Trials, *, by: Sequence[str] = ("signed_strength",), rng: RNGLike = 0
+) -> pd.DataFrame:
     """Fraction correct, timeouts and right choices in cells, by default the signed strengths.
 
     Strength 0 is one signed strength, whatever the side; `correct` still goes by the side. Trials
@@ -315,10 +354,12 @@ def by_strength(trials, *, by=("signed_strength",), rng=0):
     Parameters
     ----------
     trials : DataFrame (R rows) or object with `.trials`
-    by : sequence of str, optional
+        At least `session, choice, correct` and the columns `by`.
+    by : list or tuple of str, optional
         Columns that make the cells, e.g. ``["strength", "concordant"]``, ``["p_left",
         "signed_strength"]``.
     rng : int, SeedSequence or Generator, optional
+        Seed or generator of the resamples.
 
     Returns
     -------
@@ -334,19 +375,21 @@ def by_strength(trials, *, by=("signed_strength",), rng=0):
     Examples
     --------
     >>> import pandas as pd
-    >>> trials = pd.DataFrame({"session": [0, 0, 1, 1], "choice": [1, -1, 1, 1], "signed_strength": [0, -1, 0, -1.0],
-    ...                        "correct": [True, True, False, False]})
+    >>> trials = pd.DataFrame({"session": [0, 0, 1, 1], "choice": [1, -1, 1, 1]})
+    >>> trials["signed_strength"] = [0, -1, 0, -1.0]
+    >>> trials["correct"] = [True, True, False, False]
     >>> table = by_strength(trials)
     >>> table[table["measure"] == "p_right"]["value"].to_list()
     [0.5, 1.0]
     """
-    if not isinstance(by, (tuple, list)) or not by or not all(isinstance(name, str) for name in by):
+    listed = isinstance(by, (tuple, list)) and len(by) > 0
+    if not listed or not all(isinstance(name, str) for name in by):
         raise TypeError(f"by must be a list or tuple of column names, got {by!r}")
     table = trial_table(trials, "session", "choice", "correct", *by)
     return _tabulate(table, _fractions(table, _choices(table)), rng, by)
 
 
-def _follows_change(table):
+def _follows_change(table: pd.DataFrame) -> NDArray[np.bool_]:
     """Mark the trials of blocks that follow a biased block of their session."""
     session = session_codes(table)
     block = trial_column(table, "block")
@@ -356,7 +399,9 @@ def _follows_change(table):
     return biased & (block > first[session])
 
 
-def after_block_change(trials, *, strength=None, min_n=30, rng=0):
+def after_block_change(
+    trials: Trials, *, strength: float | None = None, min_n: int = 30, rng: RNGLike = 0
+) -> pd.DataFrame:
     """P(correct) against the trials since the block changed sides.
 
     A change is from one biased block to the next: the first biased block of a session and an
@@ -371,6 +416,7 @@ def after_block_change(trials, *, strength=None, min_n=30, rng=0):
     min_n : int, optional
         Points with fewer trials are dropped: few blocks are long.
     rng : int, SeedSequence or Generator, optional
+        Seed or generator of the resamples.
 
     Returns
     -------
@@ -386,23 +432,36 @@ def after_block_change(trials, *, strength=None, min_n=30, rng=0):
     Examples
     --------
     >>> import pandas as pd
-    >>> trials = pd.DataFrame({"session": [0, 0, 1, 1], "block": [0, 1, 0, 1], "block_side": [1, -1, 1, -1],
-    ...     "trial_in_block": [5, 0, 5, 0], "choice": 1, "correct": [True, False, True, True], "concordant": True})
-    >>> after_block_change(trials, min_n=1)[["trial_in_block", "concordance", "value"]].to_dict("list")
+    >>> trials = pd.DataFrame({"session": [0, 0, 1, 1], "block": [0, 1, 0, 1], "choice": 1})
+    >>> trials = trials.assign(block_side=[1, -1, 1, -1], trial_in_block=[5, 0, 5, 0])
+    >>> trials = trials.assign(correct=[True, False, True, True], concordant=True)
+    >>> curve = after_block_change(trials, min_n=1)
+    >>> curve[["trial_in_block", "concordance", "value"]].to_dict("list")
     {'trial_in_block': [0, 0], 'concordance': ['all', 'concordant'], 'value': [0.5, 0.5]}
     """
-    columns = (
-        "session",
-        "block",
-        "block_side",
-        "trial_in_block",
-        "concordant",
-        "choice",
-        "correct",
-    )
-    table = trial_table(trials, *columns, *([] if strength is None else ["strength"]))
+    columns = ["session", "block", "block_side", "trial_in_block", "concordant"]
+    columns += ["choice", "correct"]
+    if strength is not None:
+        columns.append("strength")
+    table = trial_table(trials, *columns)
     min_n = whole_number(min_n, "min_n")
-    strength = None if strength is None else real_number(strength, "strength", 0, np.inf, "[")
+    if strength is not None:
+        strength = real_number(strength, "strength", 0, np.inf, "[")
+    inside = _after_change(table, strength)
+    c = _choices(table)
+    concordant, discordant = _concordance(table)
+    measures = {
+        "all": (c.correct, c.counted),
+        "concordant": (c.correct * concordant, c.counted * concordant),
+        "discordant": (c.correct * discordant, c.counted * discordant),
+    }
+    curve = _tabulate(table, measures, rng, ["trial_in_block"], inside)
+    curve = curve.rename(columns={"measure": "concordance"})
+    return curve.loc[curve["n"] >= min_n].reset_index(drop=True)
+
+
+def _after_change(table: pd.DataFrame, strength: float | None) -> NDArray[np.bool_]:
+    """Mark the trials of one strength, or of all, in blocks that follow a biased block."""
     inside = _follows_change(table)
     if not inside.any():
         raise ValueError("trials must have a session with two biased blocks, got none")
@@ -410,22 +469,21 @@ def after_block_change(trials, *, strength=None, min_n=30, rng=0):
         inside &= trial_column(table, "strength") == strength
         if not inside.any():
             raise ValueError(f"strength must occur after a block change, got {strength!r}")
-    c = _choices(table)
-    subsets = dict(
-        zip(("all", "concordant", "discordant"), (1.0, *_concordance(table)), strict=True)
-    )
-    measures = {name: (c.correct * subset, c.counted * subset) for name, subset in subsets.items()}
-    curve = _tabulate(table, measures, rng, ["trial_in_block"], inside).rename(
-        columns={"measure": "concordance"}
-    )
-    return curve[curve["n"] >= min_n].reset_index(drop=True)
+    return inside
 
 
-def chronometric(trials, *, rng=0):
+def chronometric(trials: Trials, *, rng: RNGLike = 0) -> pd.DataFrame:
     """Steps per trial, blanks included, by strength × correct × concordant.
 
     A timeout is wrong and has the longest trial; for decisions alone give
     ``trials[~trials["timeout"]]``.
+
+    Parameters
+    ----------
+    trials : DataFrame (R rows) or object with `.trials`
+        With `session, choice, n_steps, strength, correct, concordant`.
+    rng : int, SeedSequence or Generator, optional
+        Seed or generator of the resamples.
 
     Returns
     -------
@@ -440,23 +498,31 @@ def chronometric(trials, *, rng=0):
     Examples
     --------
     >>> import pandas as pd
-    >>> trials = pd.DataFrame({"session": [0, 1], "strength": 0.5, "correct": True, "concordant": True,
-    ...                        "choice": 1, "n_steps": [3, 5]})
+    >>> trials = pd.DataFrame({"session": [0, 1], "strength": 0.5, "choice": 1, "n_steps": [3, 5]})
+    >>> trials = trials.assign(correct=True, concordant=True)
     >>> chronometric(trials)["value"].to_list()
     [4.0]
     """
     cells = ["strength", "correct", "concordant"]
     table = trial_table(trials, "session", "choice", "n_steps", *cells)
-    steps = {"steps": _per_trial(table, _choices(table))["steps_per_trial"]}
+    measures = _per_trial(table, _choices(table))
+    steps = {"steps": measures["steps_per_trial"]}
     return _tabulate(table, steps, rng, cells).drop(columns="measure")
 
 
-def error_split(trials, *, rng=0):
+def error_split(trials: Trials, *, rng: RNGLike = 0) -> pd.DataFrame:
     """Split the errors by what made them: why performance is not 100 %.
 
     Each error belongs to the first that applies: `mu0` (strength 0, timeouts included),
     `discordant` (the side against the block), `timeouts` (mice have none: a no-go is no error),
     `rest`. The fractions sum to 1.
+
+    Parameters
+    ----------
+    trials : DataFrame (R rows) or object with `.trials`
+        With `session, choice, correct, strength, concordant`.
+    rng : int, SeedSequence or Generator, optional
+        Seed or generator of the resamples.
 
     Returns
     -------
@@ -466,7 +532,8 @@ def error_split(trials, *, rng=0):
     Examples
     --------
     >>> import pandas as pd
-    >>> trials = pd.DataFrame({"session": [0, 1], "strength": [0, 0.5], "correct": False, "concordant": True, "choice": 1})
+    >>> trials = pd.DataFrame({"session": [0, 1], "strength": [0, 0.5], "choice": 1})
+    >>> trials = trials.assign(correct=False, concordant=True)
     >>> error_split(trials)["value"].to_dict()
     {'mu0': 0.5, 'discordant': 0.0, 'timeouts': 0.0, 'rest': 0.5}
     """
@@ -478,31 +545,42 @@ def error_split(trials, *, rng=0):
         "mu0": trial_column(table, "strength") == 0,
         "discordant": _concordance(table)[1] == 1,
     }
-    causes |= {"timeouts": c.chose == 0} if c.empty == "timeouts" else {}
-    measures = {}
+    if c.empty == "timeouts":
+        causes["timeouts"] = c.chose == 0
+    measures: dict[str, _Pair] = {}
     for name, applies in causes.items():
         measures[name] = (error * left * applies, error)
         left = left * ~applies
-    return _tabulate(table, measures | {"rest": (error * left, error)}, rng).rename_axis("cause")
+    measures["rest"] = (error * left, error)
+    return _tabulate(table, measures, rng).rename_axis("cause")
 
 
-def regret(agent, optimal, *, criterion="reward_per_trial", rng=0):
+def regret(
+    agent: Trials,
+    optimal: Trials,
+    *,
+    criterion: Literal["reward_per_trial", "reward_per_step"] = "reward_per_trial",
+    rng: RNGLike = 0,
+) -> Estimate:
     """What an agent loses against the optimal policy on the same sessions.
 
     mean(R_optimal − R_agent) per trial, or ρ_optimal − ρ_agent with ρ = Σ reward / Σ steps.
 
     Parameters
     ----------
-    agent, optimal : DataFrame (R rows) or object with `.trials`
-        The same sessions, with `reward` and, per step, `n_steps`; `optimal` solved for the same
-        criterion.
+    agent : DataFrame (R rows) or object with `.trials`
+        Trials of the agent, with `reward` and, per step, `n_steps`.
+    optimal : DataFrame (R rows) or object with `.trials`
+        Trials of the policy that is optimal by the same criterion, in the same sessions.
     criterion : {"reward_per_trial", "reward_per_step"}, optional
+        What is lost: reward per trial, or per step.
     rng : int, SeedSequence or Generator, optional
+        Seed or generator of the resamples.
 
     Returns
     -------
     Estimate
-        `n` is the number of trials.
+        The loss; `n` is the number of trials.
 
     Raises
     ------
@@ -512,8 +590,8 @@ def regret(agent, optimal, *, criterion="reward_per_trial", rng=0):
     Examples
     --------
     >>> import pandas as pd
-    >>> run = pd.DataFrame({"session": [0, 1], "trial": [0, 0], "side": [1, -1], "strength": [0.5, 1.0],
-    ...                     "choice": [1, -1], "correct": [True, True], "reward": [1.0, 1.0]})
+    >>> run = pd.DataFrame({"session": [0, 1], "trial": [0, 0], "side": [1, -1], "choice": [1, -1]})
+    >>> run = run.assign(strength=[0.5, 1.0], correct=True, reward=1.0)
     >>> regret(run.assign(reward=0.75), run).value
     0.25
     """
@@ -521,25 +599,35 @@ def regret(agent, optimal, *, criterion="reward_per_trial", rng=0):
     columns = ("reward", "n_steps")[: 1 + CRITERIA.index(criterion)]
     for run, name in ((agent, "agent"), (optimal, "optimal")):
         trial_table(run, *columns, name=name)
-    row = _difference(optimal, agent, ("optimal", "agent"), rng).loc[criterion]
+    table = _difference(optimal, agent, ("optimal", "agent"), rng)
+    row = cast("dict[str, Any]", table.loc[criterion])
     return Estimate(float(row["value"]), float(row["low"]), float(row["high"]), int(row["n"]))
 
 
-def takes_new_side(trials):
-    """`after_block_change` at strength 0 with "correct" meaning a choice of the block's side.
+def takes_new_side(trials: Trials) -> pd.DataFrame:
+    """P(choice of the block's side) against the trials since the block changed sides.
 
-    Trials with a choice alone.
+    Of the trials with a choice at strength 0, where nothing but the block tells the side.
 
-    Empty where there is no such choice.
+    Parameters
+    ----------
+    trials : DataFrame (R rows) or object with `.trials`
+        With `choice, block_side, concordant, strength, block` and what `after_block_change` needs.
+
+    Returns
+    -------
+    DataFrame
+        As `after_block_change`, with `concordance` "all" alone; empty where there is no such
+        choice.
     """
     import pandas as pd
 
     table = trial_table(trials, "choice", "block_side", "concordant", "strength", "block")
-    table = table[table.choice != 0]
-    if not ((table.strength == 0) & (table.block > 1)).any():
-        return pd.DataFrame(
-            {name: [] for name in ("trial_in_block", "concordance", "value", "low", "high", "n")}
-        )
-    follows = table.assign(correct=table.choice == table.block_side, concordant=True)
+    table = table.loc[table["choice"] != 0]
+    unseen = (table["strength"] == 0) & (table["block"] > 1)
+    if not unseen.any():
+        names = ("trial_in_block", "concordance", "value", "low", "high", "n")
+        return pd.DataFrame({name: [] for name in names})
+    follows = table.assign(correct=table["choice"] == table["block_side"], concordant=True)
     found = after_block_change(follows, strength=0)
-    return found[found.concordance == "all"].reset_index(drop=True)
+    return found.loc[found["concordance"] == "all"].reset_index(drop=True)

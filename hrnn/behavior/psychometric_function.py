@@ -1,45 +1,63 @@
-"""Psychometric functions.
+"""Psychometric functions: right choices against signed strength, fitted per block side.
 
-The right choices against signed strength, fitted by maximum likelihood per block side.
+The fits are by maximum likelihood.
 
 P(right | c) = γ1 + (1 − γ1 − γ2) ½ [1 + erf((c − μ)/(√2 σ))], with two lapses (the IBL's
 `erf_psycho_2gammas`, whose own σ is √2 times this one). Fits use counts per strength; the fractions
 themselves come from `behavior.by_strength`.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from hrnn.base.arguments import generator, real_array, real_number
+from hrnn.base.typing import RNGLike
 from hrnn.behavior.trials import session_codes, trial_column, trial_table
 
-PARAMETERS = ("mu", "sigma", "gamma1", "gamma2")
-N_CANDIDATES = 200
-N_STARTS = 3
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hrnn.base.typing import Trials
+
+PARAMETERS: tuple[str, ...] = ("mu", "sigma", "gamma1", "gamma2")
+N_CANDIDATES: int = 200
+N_STARTS: int = 3
 # mu and sigma in units of the largest strength; the search is over log sigma
-LOWER = np.array([-1.0, 1e-3, 0.0, 0.0])
-UPPER = np.array([1.0, 10.0, 0.5, 0.5])
+LOWER: NDArray[np.float64] = np.array([-1.0, 1e-3, 0.0, 0.0])
+UPPER: NDArray[np.float64] = np.array([1.0, 10.0, 0.5, 0.5])
 # region of the starts: outside it the likelihood has other maxima, steps between two strengths
-START_LOWER = np.array([-0.5, np.log(0.03), 0.0, 0.0])
-START_UPPER = np.array([0.5, 0.0, 0.3, 0.3])
-SMALLEST = 1e-12
-MAX_SLOPE = 1e-5
+START_LOWER: NDArray[np.float64] = np.array([-0.5, np.log(0.03), 0.0, 0.0])
+START_UPPER: NDArray[np.float64] = np.array([0.5, 0.0, 0.3, 0.3])
+SMALLEST: float = 1e-12
+MAX_SLOPE: float = 1e-5
 
 
-def psychometric_curve(c, *, mu, sigma, gamma1, gamma2):
+def psychometric_curve(
+    c: ArrayLike, *, mu: float, sigma: float, gamma1: float, gamma2: float
+) -> NDArray[np.float64]:
     """P(right) at signed strengths c.
 
     Parameters
     ----------
     c : array_like
         Signed strengths or contrasts, right positive.
-    mu, sigma : float
-        Centre and standard deviation, in the unit of c.
-    gamma1, gamma2 : float
-        Lapses: P(right) far on the left, P(left) far on the right.
+    mu : float
+        Centre, in the unit of c.
+    sigma : float
+        Standard deviation, in the unit of c.
+    gamma1 : float
+        Lapse on the left: P(right) far on the left.
+    gamma2 : float
+        Lapse on the right: P(left) far on the right.
 
     Returns
     -------
     ndarray of the shape of c
+        Probability of a right choice.
 
     Raises
     ------
@@ -56,16 +74,22 @@ def psychometric_curve(c, *, mu, sigma, gamma1, gamma2):
     mu = real_number(mu, "mu", -np.inf, np.inf, "")
     sigma = real_number(sigma, "sigma", 0, np.inf, "")
     gamma1 = real_number(gamma1, "gamma1", 0, 1, "[]")
-    return _curve(c, mu, sigma, gamma1, real_number(gamma2, "gamma2", 0, 1 - gamma1, "[]"))
+    gamma2 = real_number(gamma2, "gamma2", 0, 1 - gamma1, "[]")
+    return _curve(c, mu, sigma, gamma1, gamma2)
 
 
-def _curve(c, mu, sigma, gamma1, gamma2):
+def _curve(c: NDArray[np.float64], mu: Any, sigma: Any, gamma1: Any, gamma2: Any) -> Any:
+    """P(right) of parameters that are numbers, or arrays that broadcast with c."""
     from scipy.special import ndtr
 
-    return gamma1 + (1 - gamma1 - gamma2) * ndtr((c - mu) / sigma)
+    z = (c - mu) / sigma
+    height = 1 - gamma1 - gamma2
+    return gamma1 + height * ndtr(z)
 
 
-def _curve_and_slopes(theta, c):
+def _curve_and_slopes(
+    theta: NDArray[np.float64], c: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """P(right) (C,) and its derivatives by the four parameters (4, C)."""
     from scipy.special import ndtr
 
@@ -79,38 +103,63 @@ def _curve_and_slopes(theta, c):
     return p, np.array([slope, slope * z, 1 - cdf, -cdf])
 
 
-def _loss(theta, c, n_right, n):
+def _loss(
+    theta: NDArray[np.float64],
+    c: NDArray[np.float64],
+    n_right: NDArray[np.float64],
+    n: NDArray[np.float64],
+) -> tuple[float, NDArray[np.float64]]:
     """Negative log-likelihood per trial and its gradient (4,)."""
     p, slopes = _curve_and_slopes(theta, c)
     total = n.sum()
-    value = -(n_right @ np.log(p) + (n - n_right) @ np.log1p(-p)) / total
-    return value, -slopes @ (n_right / p - (n - n_right) / (1 - p)) / total
+    n_left = n - n_right
+    value = -(n_right @ np.log(p) + n_left @ np.log1p(-p)) / total
+    by_p = n_right / p - n_left / (1 - p)
+    return value, -slopes @ by_p / total
 
 
-def _curvature(theta, c):
+def _curvature(theta: NDArray[np.float64], c: NDArray[np.float64]) -> NDArray[np.float64]:
     """Second derivatives of P(right), (4, 4, C)."""
     mu, sigma, gamma1, gamma2 = theta
     z = (c - mu) / sigma
     phi = np.exp(-z * z / 2) / np.sqrt(2 * np.pi)
     height = 1 - gamma1 - gamma2
+    variance = sigma**2
+    mixed = height * phi * (1 - z**2) / variance
     second = np.zeros((4, 4, len(c)))
-    second[0, 0] = -height * phi * z / sigma**2
-    second[0, 1] = second[1, 0] = height * phi * (1 - z**2) / sigma**2
-    second[1, 1] = height * phi * z * (2 - z**2) / sigma**2
-    second[0, 2:] = second[2:, 0] = phi / sigma
-    second[1, 2:] = second[2:, 1] = phi * z / sigma
+    second[0, 0] = -height * phi * z / variance
+    second[0, 1] = mixed
+    second[1, 0] = mixed
+    second[1, 1] = height * phi * z * (2 - z**2) / variance
+    second[0, 2:] = phi / sigma
+    second[2:, 0] = phi / sigma
+    second[1, 2:] = phi * z / sigma
+    second[2:, 1] = phi * z / sigma
     return second
 
 
-def _information(theta, c, n_right, n):
+def _information(
+    theta: NDArray[np.float64],
+    c: NDArray[np.float64],
+    n_right: NDArray[np.float64],
+    n: NDArray[np.float64],
+) -> NDArray[np.float64]:
     """Observed information: minus the Hessian (4, 4) of the log-likelihood."""
     p, slopes = _curve_and_slopes(theta, c)
     n_left = n - n_right
-    outer = (slopes * (n_right / p**2 + n_left / (1 - p) ** 2)) @ slopes.T
-    return outer - _curvature(theta, c) @ (n_right / p - n_left / (1 - p))
+    by_p = n_right / p - n_left / (1 - p)
+    by_p_twice = n_right / p**2 + n_left / (1 - p) ** 2
+    outer = (slopes * by_p_twice) @ slopes.T
+    return outer - _curvature(theta, c) @ by_p
 
 
-def _standard_errors(theta, free, c, n_right, n):
+def _standard_errors(
+    theta: NDArray[np.float64],
+    free: NDArray[np.bool_],
+    c: NDArray[np.float64],
+    n_right: NDArray[np.float64],
+    n: NDArray[np.float64],
+) -> NDArray[np.float64]:
     """Errors (4,) from the free parameters' information.
 
     NaN for those at a bound, for all if the information is not positive definite, and for those
@@ -118,25 +167,42 @@ def _standard_errors(theta, free, c, n_right, n):
     """
     se = np.full(4, np.nan)
     information = _information(theta, c, n_right, n)[np.ix_(free, free)]
-    if free.any() and np.linalg.eigvalsh(information).min() > SMALLEST * np.abs(information).max():
+    if free.any() and _positive_definite(information):
         se[free] = np.sqrt(np.diag(np.linalg.inv(information)))
     return np.where(se < UPPER - LOWER, se, np.nan)
 
 
-def _candidates(rng):
+def _positive_definite(matrix: NDArray[np.float64]) -> bool:
+    largest = np.abs(matrix).max()
+    return bool(np.linalg.eigvalsh(matrix).min() > SMALLEST * largest)
+
+
+def _candidates(rng: RNGLike) -> NDArray[np.float64]:
     """Starting points (mu, log sigma, gamma1, gamma2), (N_CANDIDATES, 4)."""
-    return START_LOWER + generator(rng).random((N_CANDIDATES, 4)) * (START_UPPER - START_LOWER)
+    uniform = generator(rng).random((N_CANDIDATES, 4))
+    return START_LOWER + uniform * (START_UPPER - START_LOWER)
 
 
-def _screen(candidates, c, n_right, n):
+def _screen(
+    candidates: NDArray[np.float64],
+    c: NDArray[np.float64],
+    n_right: NDArray[np.float64],
+    n: NDArray[np.float64],
+) -> NDArray[np.float64]:
     """Negative log-likelihood at each candidate, (N_CANDIDATES,)."""
     mu, log_sigma, gamma1, gamma2 = candidates.T[:, :, None]
     p = _curve(c, mu, np.exp(log_sigma), gamma1, gamma2)
     p = np.clip(p, SMALLEST, 1 - SMALLEST)
-    return -(np.log(p) @ n_right + np.log1p(-p) @ (n - n_right))
+    n_left = n - n_right
+    return -(np.log(p) @ n_right + np.log1p(-p) @ n_left)
 
 
-def _fit(c, n_right, n, candidates):
+def _fit(
+    c: NDArray[np.float64],
+    n_right: NDArray[np.float64],
+    n: NDArray[np.float64],
+    candidates: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], float, float]:
     """Search from the best candidates within the bounds: (theta, loss, projected gradient).
 
     Truncated Newton, because L-BFGS-B calls threaded LAPACK on 4 × 4 matrices, which is slow on a
@@ -144,7 +210,7 @@ def _fit(c, n_right, n, candidates):
     """
     from scipy.optimize import minimize
 
-    def loss(u):
+    def loss(u: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         theta = np.array([u[0], np.exp(u[1]), u[2], u[3]])
         value, gradient = _loss(theta, c, n_right, n)
         gradient[1] *= theta[1]
@@ -156,17 +222,23 @@ def _fit(c, n_right, n, candidates):
     upper[1] = np.log(UPPER[1])
     bounds = np.column_stack([lower, upper])
     options = {"ftol": 1e-15, "gtol": 1e-9, "xtol": 1e-12, "maxfun": 500}
-    first = np.argsort(_screen(candidates, c, n_right, n), kind="stable")[:N_STARTS]
-    fits = [
+    order = np.argsort(_screen(candidates, c, n_right, n), kind="stable")
+    fits: list[Any] = [
         minimize(loss, candidates[i], jac=True, method="TNC", bounds=bounds, options=options)
-        for i in first
+        for i in order[:N_STARTS]
     ]
     best = min(fits, key=lambda fit: fit.fun)
     moved = np.clip(best.x - best.jac, lower, upper) - best.x
-    return np.array([best.x[0], np.exp(best.x[1]), *best.x[2:]]), best.fun, np.abs(moved).max()
+    theta = np.array([best.x[0], np.exp(best.x[1]), *best.x[2:]])
+    return theta, best.fun, np.abs(moved).max()
 
 
-def _row(c, n_right, n, candidates):
+def _row(
+    c: NDArray[np.float64],
+    n_right: NDArray[np.float64],
+    n: NDArray[np.float64],
+    candidates: NDArray[np.float64],
+) -> dict[str, Any]:
     """All that is reported of one fit."""
     scale = np.abs(c).max() or 1.0
     theta, loss, slope = _fit(c / scale, n_right, n, candidates)
@@ -176,23 +248,22 @@ def _row(c, n_right, n, candidates):
     se = unit * _standard_errors(theta, free, c / scale, n_right, n)
     theta = unit * theta
     root2 = np.sqrt(2)
-    return (
-        dict(zip(PARAMETERS, theta, strict=True))
-        | {"sigma_ibl": root2 * theta[1]}
-        | {f"se_{name}": value for name, value in zip(PARAMETERS, se, strict=True)}
-        | {
-            "se_sigma_ibl": root2 * se[1],
-            "log_likelihood": -loss * n.sum(),
-            "n_trials": int(n.sum()),
-        }
-        | {"converged": bool(slope < MAX_SLOPE), "at_bound": bool(not free.all())}
-    )
+    row: dict[str, Any] = dict(zip(PARAMETERS, theta, strict=True))
+    row["sigma_ibl"] = root2 * theta[1]
+    for name, value in zip(PARAMETERS, se, strict=True):
+        row[f"se_{name}"] = value
+    row["se_sigma_ibl"] = root2 * se[1]
+    row["log_likelihood"] = -loss * n.sum()
+    row["n_trials"] = int(n.sum())
+    row["converged"] = bool(slope < MAX_SLOPE)
+    row["at_bound"] = bool(not free.all())
+    return row
 
 
-def _counts(trials):
-    """Choices per (subject,) p_left and signed strength.
+def _counts(trials: Trials) -> tuple[pd.DataFrame, list[str]]:
+    """Count the choices per (subject,) p_left and signed strength.
 
-    A table with `n_right` and `n`, and the grouping columns.
+    Returns a table with `n_right` and `n`, and the names of the columns of one fit.
     """
     import pandas as pd
 
@@ -209,10 +280,11 @@ def _counts(trials):
         by = ["subject", "p_left"]
     if not (choice != 0).any():
         raise ValueError("trials must have choices, got none")
-    return frame[choice != 0].groupby([*by, "signed_strength"], sort=True, as_index=False).sum(), by
+    groups = frame[choice != 0].groupby([*by, "signed_strength"], sort=True, as_index=False)
+    return cast("pd.DataFrame", groups.sum()), by
 
 
-def psychometric(trials, *, rng=0):
+def psychometric(trials: Trials, *, rng: RNGLike = 0) -> pd.DataFrame:
     """Fit the psychometric function with two lapses to each block side of each subject.
 
     Binomial maximum likelihood with the analytic gradient, from the best three of 200 starts that
@@ -225,7 +297,7 @@ def psychometric(trials, *, rng=0):
     trials : DataFrame (R rows) or object with `.trials`
         With `session, p_left, signed_strength, choice`; trials without a choice are left out.
     rng : int, SeedSequence or Generator, optional
-        For the starts.
+        Seed or generator of the starts.
 
     Returns
     -------
@@ -243,8 +315,10 @@ def psychometric(trials, *, rng=0):
     Examples
     --------
     >>> import pandas as pd
-    >>> trials = pd.DataFrame({"session": 0, "p_left": 0.5, "signed_strength": [-1.0, -0.5, 0, 0.5, 1] * 40})
-    >>> trials["choice"] = np.where(np.random.default_rng(0).normal(trials["signed_strength"], 0.5) > 0, 1, -1)
+    >>> strength = [-1.0, -0.5, 0, 0.5, 1] * 40
+    >>> trials = pd.DataFrame({"session": 0, "p_left": 0.5, "signed_strength": strength})
+    >>> percept = np.random.default_rng(0).normal(strength, 0.5)
+    >>> trials["choice"] = np.where(percept > 0, 1, -1)
     >>> psychometric(trials)["converged"].to_list()
     [True]
     """
@@ -254,8 +328,9 @@ def psychometric(trials, *, rng=0):
     candidates = _candidates(rng)
     rows = []
     for key, group in counts.groupby(by, sort=True):
-        columns = (
-            group[name].to_numpy(dtype=float) for name in ("signed_strength", "n_right", "n")
-        )
-        rows.append(dict(zip(by, key, strict=True)) | _row(*columns, candidates))
+        c = group["signed_strength"].to_numpy(dtype=float)
+        n_right = group["n_right"].to_numpy(dtype=float)
+        n = group["n"].to_numpy(dtype=float)
+        names = dict(zip(by, cast("tuple[Any, ...]", key), strict=True))
+        rows.append(names | _row(c, n_right, n, candidates))
     return pd.DataFrame(rows)

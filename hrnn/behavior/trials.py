@@ -1,20 +1,49 @@
-"""The trial table: its columns, checked once for everybody who reads it.
+"""The trial table: its columns, checked once for everybody who reads it, and its units.
 
-And the units of resampling of its trials.
+The units are what is resampled for intervals: subjects, sessions or blocks.
 
 A trial table is a DataFrame with a row a trial (`Rollout.trials`, `mice.load`), or what carries one
 as `.trials`.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
 import numpy as np
+from numpy.typing import NDArray
 
-BLOCKS_PER_RUN = 4
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hrnn.base.typing import Trials
+
+BLOCKS_PER_RUN: int = 4
 
 
-def trial_table(trials, *columns, name="trials"):
-    """Check a trial table: a DataFrame, or what carries one as `.trials`.
+def trial_table(trials: Trials, *columns: str, name: str = "trials") -> pd.DataFrame:
+    """Check that a trial table has rows and some columns, and return it.
 
-    With rows and these columns.
+    Parameters
+    ----------
+    trials : DataFrame or object with `.trials`
+        The trial table, or what carries one.
+    *columns : str
+        Names of the columns that are needed.
+    name : str, optional
+        Name of the argument, for the message.
+
+    Returns
+    -------
+    DataFrame
+        The table itself, not a copy.
+
+    Raises
+    ------
+    TypeError
+        If there is no trial table.
+    ValueError
+        If it is empty or lacks a column.
     """
     import pandas as pd
 
@@ -31,10 +60,31 @@ def trial_table(trials, *columns, name="trials"):
     return table
 
 
-def trial_column(table, name, *, allowed=None):
-    """Return a column of a trial table as finite float64 (R,), zeros without sign.
+def trial_column(
+    table: pd.DataFrame, name: str, *, allowed: tuple[float, ...] | None = None
+) -> NDArray[np.float64]:
+    """Return a column of a trial table as finite float64, zeros without sign.
 
-    Each one of `allowed` if given.
+    Parameters
+    ----------
+    table : DataFrame (R rows)
+        The trial table.
+    name : str
+        Name of the column.
+    allowed : tuple of float, optional
+        The values that may occur; default all.
+
+    Returns
+    -------
+    ndarray (R,)
+        A copy of the column.
+
+    Raises
+    ------
+    TypeError
+        If the column does not hold numbers.
+    ValueError
+        If a value is not finite, or not allowed.
     """
     try:
         values = table[name].to_numpy(dtype=float, na_value=np.nan)
@@ -53,24 +103,30 @@ def trial_column(table, name, *, allowed=None):
     return values + 0.0
 
 
-def session_codes(table):
+def session_codes(table: pd.DataFrame) -> NDArray[np.int64]:
     """Number the sessions of a trial table from 0, (R,); a session belongs to one subject."""
     keys = ["subject", "session"] if "subject" in table else ["session"]
     for key in keys:
         missing = np.flatnonzero(table[key].isna())
         if missing.size:
+            row = missing[0]
             raise ValueError(
-                f"trials[{key!r}] must not be missing, but row {missing[0]} is {table[key].iloc[missing[0]]}"
+                f"trials[{key!r}] must not be missing, but row {row} is {table[key].iloc[row]}"
             )
     return table.groupby(keys, sort=True).ngroup().to_numpy()
 
 
-def trial_units(table):
+def trial_units(table: pd.DataFrame) -> tuple[NDArray[np.int64], int]:
     """Find the unit of resampling of each trial, by one rule for all measures.
 
     Several subjects: the subject. Else several sessions: the session. One (long) session: the task
     block, to be resampled in runs of four, so that both sides stay balanced and slow correlations
     stay whole.
+
+    Parameters
+    ----------
+    table : DataFrame (R rows)
+        The trial table.
 
     Returns
     -------
@@ -80,10 +136,13 @@ def trial_units(table):
         Number of consecutive units that are drawn together, for `resample`.
     """
     session = session_codes(table)
-    if "subject" in table and table["subject"].nunique() > 1:
+    n_subjects = 1
+    if "subject" in table:
+        n_subjects = cast("int", table["subject"].nunique())
+    if n_subjects > 1:
         return table.groupby("subject", sort=True).ngroup().to_numpy(), 1
     if session.max() > 0:
         return session, 1
-    return np.unique(trial_column(trial_table(table, "block"), "block"), return_inverse=True)[
-        1
-    ], BLOCKS_PER_RUN
+    block = trial_column(trial_table(table, "block"), "block")
+    _, unit = np.unique(block, return_inverse=True)
+    return unit, BLOCKS_PER_RUN

@@ -3,28 +3,34 @@
 Least squares with resampled units, logistic with clustered errors.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from hrnn.base.arguments import generator, real_array
+from hrnn.base.typing import RNGLike
 from hrnn.statistics.resampling import Estimate, percentiles, resample
 
-NEWTON_STEPS = 20
-NEWTON_TOLERANCE = 1e-12
+NEWTON_STEPS: int = 20
+NEWTON_TOLERANCE: float = 1e-12
 
 
 @dataclass(frozen=True)
 class LinearFit:
-    """Least squares.
+    """Weights of a least-squares regression.
 
     Attributes
     ----------
     weights : Estimate of arrays (K,)
+        One weight per column, with its interval.
     r2 : Estimate
         1 - SS_res / SS_tot, with SS_tot about the mean also if there is no intercept.
     n : int
-        Rows.
+        Number of rows.
     """
 
     weights: Estimate
@@ -32,8 +38,8 @@ class LinearFit:
     n: int
 
 
-def independent(X):
-    """Which columns of X (R, K) do not follow from those before them, (K,) bool.
+def independent(X: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Mark the columns of X (R, K) that are no combination of those before them, (K,) bool.
 
     Examples
     --------
@@ -45,9 +51,10 @@ def independent(X):
     for column in X.T:
         left = column - basis @ (basis.T @ column)
         left -= basis @ (basis.T @ left)  # once more, for what rounding left
-        kept.append(bool(np.linalg.norm(left) > 1e-9 * np.linalg.norm(column)))
+        length = np.linalg.norm(left)
+        kept.append(bool(length > 1e-9 * np.linalg.norm(column)))
         if kept[-1]:
-            basis = np.column_stack([basis, left / np.linalg.norm(left)])
+            basis = np.column_stack([basis, left / length])
     return np.array(kept)
 
 
@@ -58,53 +65,60 @@ class _Resampled:
     mean, so that nothing cancels.
     """
 
-    def __init__(self, X, y, unit, rng, n_resamples):
+    def __init__(
+        self,
+        X: NDArray[np.float64],
+        y: NDArray[np.float64],
+        unit: NDArray[Any],
+        rng: RNGLike,
+        n_resamples: int,
+    ) -> None:
         (Q, self.R) = np.linalg.qr(X)
         k = X.shape[1]
-        if len(X) < k or not (np.abs(np.diag(self.R)) > 1e-9 * np.linalg.norm(X, axis=0)).all():
+        own_length = np.abs(np.diag(self.R))  # what a column does not share with those before it
+        if len(X) < k or not (own_length > 1e-9 * np.linalg.norm(X, axis=0)).all():
             raise ValueError("X must have columns that do not follow from each other")
-        _, code = np.unique(unit, return_inverse=True)
-        self.scale = max(np.abs(y - y.mean()).max(), 1e-300)
+        deviation = y - y.mean()
+        self.scale = max(np.abs(deviation).max(), 1e-300)
         self.mean = y.mean() / self.scale
-        Z = np.column_stack([Q, (y - y.mean()) / self.scale, np.ones(len(y))])
-        order = np.argsort(code, kind="stable")
-        parts = np.split(Z[order], np.flatnonzero(np.diff(code[order])) + 1)
-        moments = np.stack([part.T @ part for part in parts])
-        draws = resample(len(moments), rng=rng, n_resamples=n_resamples)
-        drawn = draws.sums(moments.reshape(len(moments), -1)).T.reshape(-1, *moments.shape[1:])
-        whole = np.linalg.matrix_rank(drawn[:, :k, :k], tol=1e-9) == k
+        Z = np.column_stack([Q, deviation / self.scale, np.ones(len(y))])
+        moments = _unit_moments(Z, unit)
         self.n_units = len(moments)
-        self.moments = np.concatenate(
-            [moments.sum(0)[None], drawn[whole]]
-        )  # first the data, then the resamples
+        draws = resample(self.n_units, rng=rng, n_resamples=n_resamples)
+        drawn = draws.sums(moments.reshape(self.n_units, -1)).T
+        drawn = drawn.reshape(-1, *moments.shape[1:])
+        whole = np.linalg.matrix_rank(drawn[:, :k, :k], tol=1e-9) == k
+        # first the data, then the resamples
+        self.moments = np.concatenate([moments.sum(0)[None], drawn[whole]])
 
-    def solve(self, columns):
-        """Weights (1 + B, K) of the first columns and R² (1 + B,).
+    def solve(self, columns: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Solve for weights (1 + B, K) of the first columns and R² (1 + B,).
 
-        For the data and for each resample.
+        Both are those of the data, then of each resample.
         """
         m = self.moments
         mean = self.mean
         gram = m[:, :columns, :columns]
         of_y = m[:, :columns, -2]
         of_1 = m[:, :columns, -1]
-        y_on, one_on = np.linalg.solve(gram, np.stack([of_y, of_1], -1)).transpose(2, 0, 1)
+        both = np.stack([of_y, of_1], -1)
+        y_on, one_on = np.linalg.solve(gram, both).transpose(2, 0, 1)
         sum_yy = m[:, -2, -2]
         sum_y = m[:, -2, -1]
         n = m[:, -1, -1]
         residual = sum_yy - (y_on * of_y).sum(-1)
         of_mean = n - (one_on * of_1).sum(-1)
-        if (
-            of_mean[0] > 1e-9 * n[0]
-        ):  # no intercept among the columns: the mean of y is left over in part
-            residual = residual + 2 * mean * (sum_y - (y_on * of_1).sum(-1)) + mean**2 * of_mean
+        # no intercept among the columns: the mean of y is left over in part
+        if of_mean[0] > 1e-9 * n[0]:
+            left = sum_y - (y_on * of_1).sum(-1)
+            residual = residual + 2 * mean * left + mean**2 * of_mean
         with np.errstate(divide="ignore", invalid="ignore"):
             r2 = 1 - residual / (sum_yy - sum_y**2 / n)
-        return np.linalg.solve(
-            self.R[:columns, :columns], self.scale * (y_on + mean * one_on).T
-        ).T, r2
+        in_Q = self.scale * (y_on + mean * one_on).T
+        weights = np.linalg.solve(self.R[:columns, :columns], in_Q).T
+        return weights, r2
 
-    def estimate(self, values):
+    def estimate(self, values: NDArray[np.float64]) -> Estimate:
         """Estimate of values (1 + B,) or (1 + B, K): the first and the interval of the others."""
         low, high = percentiles(np.atleast_2d(values[1:].T), self.n_units)
         if values.ndim == 1:
@@ -112,7 +126,18 @@ class _Resampled:
         return Estimate(values[0], low, high, self.n_units)
 
 
-def linear(X, y, unit, *, rng=0, n_resamples=1000):
+def _unit_moments(Z: NDArray[np.float64], unit: NDArray[Any]) -> NDArray[np.float64]:
+    """Sums of products of the columns Z (R, C) within each unit, (U, C, C)."""
+    _, code = np.unique(unit, return_inverse=True)
+    order = np.argsort(code, kind="stable")
+    first = np.flatnonzero(np.diff(code[order])) + 1
+    parts = np.split(Z[order], first)
+    return np.stack([part.T @ part for part in parts])
+
+
+def linear(
+    X: ArrayLike, y: ArrayLike, unit: ArrayLike, *, rng: RNGLike = 0, n_resamples: int = 1000
+) -> LinearFit:
     """Least squares y ≈ X w, with 95 % intervals from resampled units (sessions).
 
     The intercept, if wanted, is a column of ones.
@@ -120,15 +145,20 @@ def linear(X, y, unit, *, rng=0, n_resamples=1000):
     Parameters
     ----------
     X : array_like (R, K)
+        Regressors, one a column.
     y : array_like (R,)
+        What is regressed on them.
     unit : array_like (R,)
         Label of the session of each row.
     rng : int, SeedSequence or Generator, optional
+        Seed or generator of the resamples.
     n_resamples : int, optional
+        Number of resamples.
 
     Returns
     -------
     LinearFit
+        The weights and R², with their intervals.
 
     Raises
     ------
@@ -152,29 +182,42 @@ def linear(X, y, unit, *, rng=0, n_resamples=1000):
     return LinearFit(fit.estimate(weights), fit.estimate(r2), len(y))
 
 
-def weight_ratio(X, Y, contrast, unit, *, rng=0, n_resamples=1000):
+def weight_ratio(
+    X: ArrayLike,
+    Y: ArrayLike,
+    contrast: ArrayLike,
+    unit: ArrayLike,
+    *,
+    rng: RNGLike = 0,
+    n_resamples: int = 1000,
+) -> Estimate:
     """Ratio of one combination of weights between two regressions on the same X.
-
-    With its interval over resampled units.
 
     Parameters
     ----------
     X : array_like (R, K)
+        Regressors of both.
     Y : array_like (R, 2)
-        The numerator's regression is of the first column.
+        What is regressed on them: the numerator's regression is of the first column.
     contrast : array_like (K,)
-        Which combination of weights.
+        Coefficients of the combination of weights.
     unit : array_like (R,)
-    rng, n_resamples : optional
-        As in `linear`.
+        Label of the session of each row.
+    rng : int, SeedSequence or Generator, optional
+        Seed or generator of the resamples, which are the same for both.
+    n_resamples : int, optional
+        Number of resamples.
 
     Returns
     -------
     Estimate
+        The ratio, with its interval over resampled units.
 
     Examples
     --------
-    >>> weight_ratio([[1.0], [2.0], [3.0], [4.0]], [[2.0, 1.0], [4.0, 2.0], [6.0, 3.0], [8.0, 4.0]], [1], [0, 0, 1, 1]).value
+    >>> X = [[1.0], [2.0], [3.0], [4.0]]
+    >>> Y = [[2.0, 1.0], [4.0, 2.0], [6.0, 3.0], [8.0, 4.0]]
+    >>> weight_ratio(X, Y, [1], [0, 0, 1, 1]).value
     2.0
     """
     X = real_array(X, "X", (2,))
@@ -183,28 +226,35 @@ def weight_ratio(X, Y, contrast, unit, *, rng=0, n_resamples=1000):
     contrast = real_array(contrast, "contrast", (1,))
     if Y.shape != (len(X), 2) or contrast.shape != X.shape[1:] or unit.shape != X.shape[:1]:
         raise ValueError(
-            f"X, Y, contrast and unit must agree, got {X.shape}, {Y.shape}, {contrast.shape}, {unit.shape}"
+            f"X, Y, contrast and unit must agree, got {X.shape}, {Y.shape}, "
+            f"{contrast.shape}, {unit.shape}"
         )
-    seed = generator(rng).integers(2**63)  # the same resamples for both
+    seed = int(generator(rng).integers(2**63))  # the same resamples for both
     fits = [_Resampled(X, y, unit, seed, n_resamples) for y in Y.T]
     above, below = (fit.solve(X.shape[1])[0] @ contrast for fit in fits)
     return fits[0].estimate(above / below)
 
 
-def correlation(x, y, unit, *, rng=0, n_resamples=1000):
+def correlation(
+    x: ArrayLike, y: ArrayLike, unit: ArrayLike, *, rng: RNGLike = 0, n_resamples: int = 1000
+) -> Estimate:
     """Correlation of x and y, with its interval from resampled units.
-
-    NaN if one of them does not vary.
 
     Parameters
     ----------
-    x, y, unit : array_like (R,)
-    rng, n_resamples : optional
-        As in `linear`.
+    x, y : array_like (R,)
+        What is correlated.
+    unit : array_like (R,)
+        Label of the session of each row.
+    rng : int, SeedSequence or Generator, optional
+        Seed or generator of the resamples.
+    n_resamples : int, optional
+        Number of resamples.
 
     Returns
     -------
     Estimate
+        Pearson's correlation; NaN if x or y does not vary. `n` is the number of units.
 
     Examples
     --------
@@ -221,14 +271,16 @@ def correlation(x, y, unit, *, rng=0, n_resamples=1000):
     _, code = np.unique(unit, return_inverse=True)
     if not (x.std() > 0 and y.std() > 0):
         return Estimate(np.nan, np.nan, np.nan, code.max() + 1)
-    x, y = ((v - v.mean()) / v.std() for v in (x, y))
-    sums = np.stack(
-        [np.bincount(code, v) for v in (np.ones(len(x)), x, y, x * x, y * y, x * y)], axis=1
-    )
+    u = (x - x.mean()) / x.std()
+    v = (y - y.mean()) / y.std()
+    terms = (np.ones(len(u)), u, v, u * u, v * v, u * v)
+    sums = np.stack([np.bincount(code, term) for term in terms], axis=1)
     draws = resample(len(sums), rng=rng, n_resamples=n_resamples)
     n, sx, sy, sxx, syy, sxy = np.column_stack([sums.sum(0), draws.sums(sums)])
     with np.errstate(divide="ignore", invalid="ignore"):
-        r = (sxy - sx * sy / n) / np.sqrt((sxx - sx**2 / n) * (syy - sy**2 / n))
+        covariance = sxy - sx * sy / n
+        variances = (sxx - sx**2 / n) * (syy - sy**2 / n)
+        r = covariance / np.sqrt(variances)
     low, high = percentiles(r[None, 1:], len(sums))[:, 0]
     return Estimate(float(r[0]), float(low), float(high), len(sums))
 
@@ -239,23 +291,27 @@ class LogisticFit:
 
     Attributes
     ----------
-    weights, se : ndarray (K,)
-        NaN where a column is a combination of those before it, and everywhere if not converged.
+    weights : ndarray (K,)
+        One weight per column: NaN where a column is a combination of those before it, and
+        everywhere if not converged.
+    se : ndarray (K,)
+        Standard errors of the weights, NaN where these are.
     converged : bool
         False if the classes are separated, so that no finite maximum exists.
     n_clusters : int
+        Number of clusters.
     """
 
-    weights: np.ndarray
-    se: np.ndarray
+    weights: NDArray[np.float64]
+    se: NDArray[np.float64]
     converged: bool
     n_clusters: int
 
 
-def _newton(X, y):
+def _newton(X: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool]:
     """Maximise the log-likelihood by Newton's method from 0.
 
-    Separated classes do not converge in the given steps.
+    Returns the weights and whether they converged: for separated classes they never do.
     """
     from scipy.special import expit
 
@@ -263,7 +319,7 @@ def _newton(X, y):
     for _ in range(NEWTON_STEPS):
         p = expit(X @ w)
         gradient = X.T @ (y - p)
-        hessian = (X * (p * (1 - p))[:, None]).T @ X
+        hessian = _hessian(X, p)
         step = np.linalg.solve(hessian, gradient)
         if gradient @ step < NEWTON_TOLERANCE:
             return w, True
@@ -271,22 +327,35 @@ def _newton(X, y):
     return w, False
 
 
-def _sandwich(X, y, w, cluster):
-    """Cluster-robust covariance H⁻¹ (Σ_g u_g u_gᵀ) H⁻¹ · G/(G−1) · (n−1)/(n−K) with the scores u_g of the clusters."""
+def _hessian(X: NDArray[np.float64], p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Minus the second derivatives of the log-likelihood where P(1) is p."""
+    variance = p * (1 - p)
+    return (X * variance[:, None]).T @ X
+
+
+def _sandwich(
+    X: NDArray[np.float64], y: NDArray[np.float64], w: NDArray[np.float64], cluster: NDArray[Any]
+) -> NDArray[np.float64]:
+    """Cluster-robust covariance of the weights.
+
+    H⁻¹ (Σ_g u_g u_gᵀ) H⁻¹ · G/(G−1) · (n−1)/(n−K) with the scores u_g of the clusters.
+    """
     from scipy.special import expit
 
     p = expit(X @ w)
     groups, inverse = np.unique(cluster, return_inverse=True)
     residual = y - p
     scores = np.stack([np.bincount(inverse, x * residual) for x in X.T], axis=1)
-    bread = np.linalg.inv((X * (p * (1 - p))[:, None]).T @ X)
+    bread = np.linalg.inv(_hessian(X, p))
     (n, k) = X.shape
     g = len(groups)
-    correction = g / (g - 1) * (n - 1) / (n - k) if g > 1 and n > k else np.nan
+    correction = np.nan
+    if g > 1 and n > k:
+        correction = g / (g - 1) * (n - 1) / (n - k)
     return correction * bread @ (scores.T @ scores) @ bread
 
 
-def logistic(X, y, cluster):
+def logistic(X: ArrayLike, y: ArrayLike, cluster: ArrayLike) -> LogisticFit:
     """Unpenalised logistic regression with cluster-robust standard errors (Liang & Zeger 1986).
 
     Parameters
@@ -295,13 +364,14 @@ def logistic(X, y, cluster):
         Regressors, the intercept included. A column that is a linear combination of those before it
         is left out.
     y : array_like (R,)
-        0 or 1.
+        What is regressed, 0 or 1.
     cluster : array_like (R,)
         Label of the cluster of each row, usually its session.
 
     Returns
     -------
     LogisticFit
+        Weights and standard errors.
 
     Examples
     --------
@@ -313,7 +383,8 @@ def logistic(X, y, cluster):
     cluster = np.asarray(cluster)
     if cluster.ndim != 1 or not (len(X) == len(y) == len(cluster)):
         raise ValueError(
-            f"X, y and cluster must have one row each per trial, got {X.shape}, {y.shape}, {cluster.shape}"
+            f"X, y and cluster must have one row each per trial, "
+            f"got {X.shape}, {y.shape}, {cluster.shape}"
         )
     if not np.isin(y, (0, 1)).all():
         raise ValueError("y must be 0 or 1 everywhere")
@@ -323,7 +394,8 @@ def logistic(X, y, cluster):
         w, converged = _newton(X[:, kept], y)
         if converged:
             weights[kept] = w
-            se[kept] = np.sqrt(np.diag(_sandwich(X[:, kept], y, w, cluster)))
+            covariance = _sandwich(X[:, kept], y, w, cluster)
+            se[kept] = np.sqrt(np.diag(covariance))
     except np.linalg.LinAlgError:
         converged = False
     return LogisticFit(weights, se, converged, len(np.unique(cluster)))
