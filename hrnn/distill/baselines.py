@@ -247,9 +247,15 @@ def first_network(n_hidden: int, rng: RNGLike) -> Network:
         For the weights.
     """
     net = Network.init("tanh", n_hidden=n_hidden, rng=rng)
-    W = FIRST_MEMORY * np.eye(n_hidden) + FIRST_SPREAD * net.W
-    b = np.zeros(n_hidden)
-    return Network.from_arrays("tanh", W=W, U=net.U, b=b, V=net.V, c=np.zeros(2))
+    memory = FIRST_MEMORY * np.eye(n_hidden)
+    arrays = {
+        "W": memory + FIRST_SPREAD * net.W,
+        "U": net.U,
+        "b": np.zeros(n_hidden),
+        "V": net.V,
+        "c": np.zeros(2),
+    }
+    return Network.from_arrays("tanh", **arrays)
 
 
 def students(
@@ -316,7 +322,8 @@ def students(
         for i, radd in enumerate(radds):
             jobs[kind, i] = job(kind, radd, next(streams))
     done = parallel.run(jobs, n_threads_of(n_threads), progress)
-    return {kind: [done[kind, i] for i in range(len(radds))] for kind in kinds}
+    seeds = range(len(radds))
+    return {kind: [done[kind, seed] for seed in seeds] for kind in kinds}
 
 
 # ---- open loop, by gradient ----
@@ -365,7 +372,8 @@ def _descend(
         loss[update] = batches[turn].gradient(first, theta, gradient, scratch[turn])
         norm = max(np.linalg.norm(gradient), 1e-300)
         gradient *= min(1.0, LARGEST_GRADIENT / norm)
-        rate = LEARNING_RATE * 0.5 * (1 + np.cos(np.pi * update / n_updates))
+        falling = 1 + np.cos(np.pi * update / n_updates)
+        rate = LEARNING_RATE * 0.5 * falling
         _core.optim_adam(rate, float(update + 1), gradient, mean, square, theta)
     return theta, loss
 
@@ -430,9 +438,13 @@ def _force(
 def _currents(run: Rollout, net: Network, radd: Radd) -> NDArray[np.float64]:
     """The teacher's currents W h + U x + b in the coordinates of z, scaled as z is, (T, D)."""
     train = np.isin(run.session, radd.train_sessions)
+    limit = np.arctanh(1 / MARGIN)
     # projected before they are shifted: the states are large
-    recurrent = before(run, states_in(run) @ (radd.rows @ net.W).T)
-    current = recurrent + run.inputs @ (radd.rows @ net.U).T
+    W = radd.rows @ net.W
+    U = radd.rows @ net.U
+    recurrent = before(run, states_in(run) @ W.T)
+    current = recurrent + run.inputs @ U.T
     current -= current[train].mean(0)
-    current *= np.arctanh(1 / MARGIN) / np.abs(current[train]).max()
+    largest = np.abs(current[train]).max()
+    current *= limit / largest
     return cast("NDArray[np.float64]", current)

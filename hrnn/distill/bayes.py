@@ -145,14 +145,14 @@ def evidence_ratio(
     """
     session = run.session
     rows = np.flatnonzero(run.observed)
-    rows = rows[(rows > 0) & (session[rows] == session[rows - 1])]
+    goes_on = session[rows] == session[rows - 1]
+    rows = rows[(rows > 0) & goes_on]
     belief = beliefs(seen)
     steps = belief[rows] - belief[rows - 1]
-    X = np.column_stack([run.inputs[rows, :2], np.ones(len(rows))])
-    return {
-        "observer": weight_ratio(X, steps, (-1, 1, 0), session[rows], rng=rng),
-        "radd": _ratio_of_rows(radd),
-    }
+    ones = np.ones(len(rows))
+    X = np.column_stack([run.inputs[rows, :2], ones])
+    observer = weight_ratio(X, steps, (-1, 1, 0), session[rows], rng=rng)
+    return {"observer": observer, "radd": _ratio_of_rows(radd)}
 
 
 def _ratio_of_rows(radd: Radd) -> Estimate:
@@ -163,13 +163,16 @@ def _ratio_of_rows(radd: Radd) -> Estimate:
     contrast = np.r_[np.zeros(len(radd.rows)), RIGHT_MINUS_LEFT, 0]
 
     def ratio(weights: NDArray[np.float64]) -> np.float64:
-        return (weights[0] @ contrast) / (weights[1] @ contrast)
+        side = weights[0] @ contrast
+        block = weights[1] @ contrast
+        return side / block
 
     if radd.spread is None:
         weights = np.column_stack([radd.A.value, radd.B.value, radd.c.value])
         return Estimate(float(ratio(weights)), np.nan, np.nan, radd.A.n)
     found = radd.spread.estimate(ratio)
-    return Estimate(float(found.value), float(found.low), float(found.high), found.n)
+    value, low, high = (float(end) for end in (found.value, found.low, found.high))
+    return Estimate(value, low, high, found.n)
 
 
 def messages(
@@ -214,12 +217,14 @@ def messages(
     import pandas as pd
 
     z, _ = radd.trajectories(run)
-    session = run.session
     expected = np.tanh(beliefs(seen))
-    alpha, beta = (
-        linear(expected[:, [k]], z[:, k], session, rng=rng, n_resamples=1).weights.value[0]
-        for k in (0, 1)
-    )
+
+    def scale(k: int) -> float:
+        fit = linear(expected[:, [k]], z[:, k], run.session, rng=rng, n_resamples=1)
+        return fit.weights.value[0]
+
+    alpha = scale(0)
+    beta = scale(1)
     exact = 2 * run.sessions.task.p_block - 1
     rows = [
         *_off_diagonals("radd", radd.A, beta / alpha),
@@ -239,9 +244,11 @@ def _off_diagonals(
         ("block to side", (0, 1), unit),
         ("side to block", (1, 0), 1 / unit),
     ):
-        low, high = sorted((A.low[i, j] * factor, A.high[i, j] * factor))
-        yield source, message, A.value[i, j] * factor, low, high
-    yield source, "product", A.value[0, 1] * A.value[1, 0], np.nan, np.nan
+        ends = (A.low[i, j] * factor, A.high[i, j] * factor)
+        value = A.value[i, j] * factor
+        yield source, message, value, min(ends), max(ends)
+    product = A.value[0, 1] * A.value[1, 0]
+    yield source, "product", product, np.nan, np.nan
 
 
 def resembles(
@@ -280,8 +287,10 @@ def resembles(
     z, _ = radd.trajectories(run)
     expected = np.tanh(beliefs(seen))
     ones = np.ones(len(z))
-    side, block = (
-        linear(np.column_stack([expected[:, k], ones]), z[:, k], run.session, rng=rng).r2
-        for k in (0, 1)
-    )
-    return side, block
+
+    def r2(k: int) -> Estimate:
+        X = np.column_stack([expected[:, k], ones])
+        fit = linear(X, z[:, k], run.session, rng=rng)
+        return fit.r2
+
+    return r2(0), r2(1)

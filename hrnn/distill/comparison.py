@@ -90,25 +90,27 @@ class Examiner:
         from scipy.special import expit
 
         check_network(student)
-        hidden = states_in(self.run)
+        run = self.run
+        hidden = states_in(run)
         train_sessions = self.radd.train_sessions
-        other_sessions = np.setdiff1d(np.arange(self.run.sessions.n_sessions), train_sessions)
-        train = Sequences.of(self.run, train_sessions)
-        other = Sequences.of(self.run, other_sessions)
+        every = np.arange(run.sessions.n_sessions)
+        train = Sequences.of(run, train_sessions)
+        other = Sequences.of(run, np.setdiff1d(every, train_sessions))
         _, train_states = respond(student, train)
         margin, other_states = respond(student, other)
         train_z = self.radd.project(hidden[train.rows])
         other_z = self.radd.project(hidden[other.rows])
-        affine = np.linalg.lstsq(_with_ones(train.flat(train_states)), train_z, rcond=None)[0]
-        gap = other_z - _with_ones(other.flat(other_states)) @ affine
+        train_X = _with_ones(train.flat(train_states))
+        other_X = _with_ones(other.flat(other_states))
+        affine = np.linalg.lstsq(train_X, train_z, rcond=None)[0]
+        gap = other_z - other_X @ affine
         spread = other_z - other_z.mean(0)
-        last = np.isin(other.rows, self.run.last_step)
+        last = np.isin(other.rows, run.last_step)
         p = expit(other.flat(margin)[last])
-        p_teacher = self.run.p_right[other.rows[last]]
-        return {
-            "p_difference": float(np.abs(p - p_teacher).mean()),
-            "trajectory_error": float(np.sqrt((gap**2).sum() / (spread**2).sum())),
-        }
+        p_teacher = run.p_right[other.rows[last]]
+        difference = np.abs(p - p_teacher).mean()
+        error = np.sqrt((gap**2).sum() / (spread**2).sum())
+        return {"p_difference": float(difference), "trajectory_error": float(error)}
 
     def examine(self, student: Network) -> dict[str, float]:
         """All MEASURES of one student, by name."""
@@ -197,11 +199,13 @@ def divergence(states: ArrayLike, session: ArrayLike, *, n_lags: int = 20) -> pd
     if session.shape != (len(states),):
         raise ValueError(f"session must have shape ({len(states)},), got {session.shape}")
     rows: list[dict[str, float]] = []
-    for lag in range(min(n_lags, len(states) - 1) + 1):
-        pair = session[lag:] == session[: len(session) - lag]
-        moved = _distances(states, lag)[pair]
-        if moved.size:
-            rows.append({"lag": lag, "mean": moved.mean(), "sd": moved.std(), "n": moved.size})
+    n_steps = len(states)
+    for lag in range(min(n_lags, n_steps - 1) + 1):
+        same_session = session[lag:] == session[: n_steps - lag]
+        moved = _distances(states, lag)[same_session]
+        n = moved.size
+        if n:
+            rows.append({"lag": lag, "mean": moved.mean(), "sd": moved.std(), "n": n})
     return pd.DataFrame(rows)
 
 

@@ -104,8 +104,9 @@ class Distillation:
     @functools.cached_property
     def coordinates(self) -> Projection:
         """A `Projection` on the readouts of side and block, then on components."""
-        dimension = min(MOST_DIMENSIONS, self.network.n_hidden)
-        return coordinates(self.network, self.run, dimension, rng=self.seed)
+        net = self.network
+        dimension = min(MOST_DIMENSIONS, net.n_hidden)
+        return coordinates(net, self.run, dimension, rng=self.seed)
 
     def _radd(self, dimension: int, seed: int, n_resamples: int) -> Radd:
         """RADD of one seed, on the first coordinates."""
@@ -177,7 +178,8 @@ class Distillation:
 
             def work(stop: threading.Event) -> dict[str, object]:
                 measured = examiners[seed].examine(student.network)
-                return {"kind": kind, "seed": seed, **measured, "seconds": student.seconds}
+                seconds = student.seconds
+                return {"kind": kind, "seed": seed, **measured, "seconds": seconds}
 
             return work
 
@@ -185,7 +187,8 @@ class Distillation:
         for kind in self.students:
             for seed in range(self.n_seeds):
                 jobs[kind, seed] = job(kind, seed)
-        rows = parallel.run(jobs, n_threads_of(self.n_threads), self.progress)
+        n_threads = n_threads_of(self.n_threads)
+        rows = parallel.run(jobs, n_threads, self.progress)
         return pd.DataFrame(rows.values())
 
     @functools.cached_property
@@ -207,7 +210,8 @@ class Distillation:
         """The first RADD with the published gain in the master's sessions, by measure."""
         first = self.radds[0]
         net = with_gain(first, first.published_gain)
-        return Examiner(self.run, self.network, first, self.master).behaviour(net)
+        examiner = Examiner(self.run, self.network, first, self.master)
+        return examiner.behaviour(net)
 
     @functools.cached_property
     def accuracies(self) -> dict[str, Estimate]:
@@ -317,7 +321,8 @@ class Distillation:
 
         (T, 2) each, T being the steps of the first N_SESSIONS_SHOWN sessions.
         """
-        n_shown = min(N_SESSIONS_SHOWN, self.run.sessions.n_sessions)
+        n_sessions = self.run.sessions.n_sessions
+        n_shown = min(N_SESSIONS_SHOWN, n_sessions)
         sequences = Sequences.of(self.run, np.arange(n_shown))
         found: dict[str, NDArray[np.float64]] = {}
         for name, net in self.small.items():
@@ -358,17 +363,22 @@ class Distillation:
     @functools.cached_property
     def evidence_ratio(self) -> dict[str, Estimate]:
         """Slope of side over slope of block on an observation, of 'radd' and 'observer'."""
-        return bayes.evidence_ratio(self.run, self.radds[0], self.seen, rng=self.seed)
+        first = self.radds[0]
+        seen = self.seen
+        return bayes.evidence_ratio(self.run, first, seen, rng=self.seed)
 
     @functools.cached_property
     def messages(self) -> pd.DataFrame:
         """Off-diagonals of A as messages between beliefs: `source, message, value, low, high`."""
-        return bayes.messages(self.run, self.radds[0], self.filter, self.seen, rng=self.seed)
+        first = self.radds[0]
+        return bayes.messages(self.run, first, self.filter, self.seen, rng=self.seed)
 
     @functools.cached_property
     def belief_r2(self) -> tuple[Estimate, Estimate]:
         """R² of z on E[s] and E[b]."""
-        return bayes.resembles(self.run, self.radds[0], self.seen, rng=self.seed)
+        first = self.radds[0]
+        seen = self.seen
+        return bayes.resembles(self.run, first, seen, rng=self.seed)
 
     # ---- numbers ----
 
@@ -387,9 +397,12 @@ class Distillation:
         """MEASURES of every kind of student."""
         found: dict[str, Estimate] = {}
         for row in self.summary.to_dict("records"):
-            if row["measure"] in MEASURES:
-                estimate = Estimate(row["value"], row["low"], row["high"], int(row["n"]))
-                found[f"{row['kind']}.{row['measure']}"] = estimate
+            kind = row["kind"]
+            measure = row["measure"]
+            if measure in MEASURES:
+                n = int(row["n"])
+                estimate = Estimate(row["value"], row["low"], row["high"], n)
+                found[f"{kind}.{measure}"] = estimate
         return found
 
     def _of_maps(self) -> dict[str, Estimate]:
@@ -422,9 +435,10 @@ class Distillation:
         n = self.radds[0].A.n
         found: dict[str, Estimate] = {}
         for row in self.messages.to_dict("records"):
+            source = row["source"]
             message = row["message"].replace(" ", "_")
             estimate = Estimate(row["value"], row["low"], row["high"], n)
-            found[f"{row['source']}.message_{message}"] = estimate
+            found[f"{source}.message_{message}"] = estimate
         return found
 
     def _of_dynamics(self) -> dict[str, Estimate]:
@@ -432,11 +446,15 @@ class Distillation:
         found: dict[str, Estimate] = {}
         for name, verdict in self.verdicts.items():
             for key in ("n_stable", "n_saddles", "lambda_stable"):
-                found[f"{name}.{key}"] = alone(verdict.numbers.get(key, np.nan))
+                number = verdict.numbers.get(key, np.nan)
+                found[f"{name}.{key}"] = alone(number)
         for name, fitted in (("radd", self.radds[0]), ("bayesian_filter", self.filter)):
-            taus = list(enumerate(fitted.time_constants, 1))
-            found |= {f"{name}.tau_{k}": alone(tau) for k, tau in taus}
-            found |= {f"{name}.lambda_{k}": alone(np.exp(-1 / tau)) for k, tau in taus}
+            taus = fitted.time_constants
+            for k, tau in enumerate(taus, 1):
+                found[f"{name}.tau_{k}"] = alone(tau)
+            for k, tau in enumerate(taus, 1):
+                modulus = np.exp(-1 / tau)
+                found[f"{name}.lambda_{k}"] = alone(modulus)
         return found
 
 
@@ -454,6 +472,7 @@ def entries(name: str, fitted: Map) -> dict[str, Estimate]:
     for letter, part in (("A", fitted.A), ("B", fitted.B), ("c", fitted.c)):
         for index in np.ndindex(part.value.shape):
             place = "".join(str(k + 1) for k in index)
-            value, low, high = (float(end[index]) for end in (part.value, part.low, part.high))
+            ends = (part.value, part.low, part.high)
+            value, low, high = (float(end[index]) for end in ends)
             found[f"{name}.{letter}{place}"] = Estimate(value, low, high, part.n)
     return found

@@ -123,8 +123,9 @@ class Projection:
 
     def first(self, dimension: int) -> Projection:
         """The projection on the first of its rows."""
-        without = [(mean, rows[:dimension]) for mean, rows in self.without]
-        return dataclasses.replace(self, rows=self.rows[:dimension], without=without)
+        rows = self.rows[:dimension]
+        without = [(mean, others[:dimension]) for mean, others in self.without]
+        return dataclasses.replace(self, rows=rows, without=without)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -159,8 +160,10 @@ class Spread:
         groups = np.stack([function(weights) for weights in self.without])
         less, more = (np.asarray(function(weights), float) for weights in self.rescaled)
         n = len(groups)
-        sampling = (n - 1) / n * ((groups - groups.mean(0)) ** 2).sum(0)
-        scaling = ((more - less) / (2 * RESCALED) * self.sd_log_scale) ** 2
+        squares = (groups - groups.mean(0)) ** 2
+        sampling = (n - 1) / n * squares.sum(0)
+        slope = (more - less) / (2 * RESCALED)
+        scaling = (slope * self.sd_log_scale) ** 2
         half = student(n) * np.sqrt(sampling + scaling)
         return Estimate(value, value - half, value + half, n)
 
@@ -198,7 +201,8 @@ class Radd(Map):
 
     def project(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
         """Coordinates z (..., D) of states (..., N) of the teacher."""
-        return (states @ self.rows.T - self.rows @ self.mean) / self.scale
+        shift = self.rows @ self.mean
+        return (states @ self.rows.T - shift) / self.scale
 
     def trajectories(self, run: Rollout) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Coordinates after and before each step of a rollout of the teacher, (T, D) each."""
@@ -252,7 +256,8 @@ def coordinates(net: Network, run: Rollout, dimension: int = 2, *, rng: RNGLike 
     components = representation.pca(run, n_resamples=1)
     if not components.variance[dimension - 1] > 1e-12 * components.variance[0]:
         raise ValueError(f"run must be of a network whose states vary in {dimension} directions")
-    rows = _readout_rows(net, run, dimension, seed, components.axes, np.ones(len(group), bool))
+    everything = np.ones(len(group), bool)
+    rows = _readout_rows(net, run, dimension, seed, components.axes, everything)
     if len(rows) >= 2 and abs(np.linalg.det(rows[:2] @ components.axes[:2].T)) < LINE:
         raise ValueError(
             "run must be of a network whose readouts of side and block are not along one line"
@@ -273,8 +278,10 @@ def _groups(
     """Group of each session: both halves dealt out to all groups, at most N_GROUPS."""
     group = np.empty(n_sessions, int)
     n_groups = min(N_GROUPS, len(train))
-    for part in (train, np.setdiff1d(np.arange(n_sessions), train)):
-        group[part] = rng.permutation(np.arange(len(part)) % n_groups)
+    others = np.setdiff1d(np.arange(n_sessions), train)
+    for part in (train, others):
+        dealt = np.arange(len(part)) % n_groups
+        group[part] = rng.permutation(dealt)
     return group
 
 
@@ -291,13 +298,15 @@ def _readout_rows(
     if net.n_hidden == 1:
         return np.sign(representation.stimulus_readout(net))[None]
     sessions = run.sessions
-    labels = np.where(kept[sessions.session], sessions.block_side, 0)[run.trial]
+    sides = np.where(kept[sessions.session], sessions.block_side, 0)
+    labels = sides[run.trial]
     decoder = representation.block_decoder(
         run, axes=axes[:2], labels=labels, regularisation=1.0, n_resamples=1, rng=seed
     )
     block = axes[:2] @ decoder.weights
-    units = np.stack([stimulus / np.linalg.norm(stimulus), block / np.linalg.norm(block)])
-    readouts = units @ axes[:2]
+    stimulus = stimulus / np.linalg.norm(stimulus)
+    block = block / np.linalg.norm(block)
+    readouts = np.stack([stimulus, block]) @ axes[:2]
     return np.vstack([readouts, axes[2:]])[:dimension]
 
 
@@ -389,7 +398,7 @@ def radd(
     if n_resamples > 1 and (projection.without or not given) and len(train) > 2:
         spread = _spread(run, projection, scale, fitted, train, given, random.spawn(1)[0])
         fitted = _with_spread(fitted, spread)
-    published_gain = float(np.sqrt(net.n_hidden) * np.linalg.norm(net.V) / np.sqrt(2))
+    published_gain = np.sqrt(net.n_hidden) * np.linalg.norm(net.V) / np.sqrt(2)
     horizon = _horizon(fitted, z, z_before, run, random.spawn(1)[0])
     return Radd(
         **vars(fitted),
@@ -397,7 +406,7 @@ def radd(
         rows=projection.rows,
         scale=scale,
         spread=spread,
-        published_gain=published_gain,
+        published_gain=float(published_gain),
         horizon=horizon,
     )
 
@@ -469,7 +478,8 @@ def training_half(run: Rollout, random: np.random.Generator) -> NDArray[np.int64
         For the draw.
     """
     n = run.sessions.n_sessions
-    return np.sort(random.permutation(n)[: n // 2])
+    drawn = random.permutation(n)[: n // 2]
+    return np.sort(drawn)
 
 
 def least_squares(
@@ -518,14 +528,16 @@ def least_squares(
     value, low, high = (
         np.stack([getattr(fit, end) for fit in fits]) for end in ("value", "low", "high")
     )
-    A, B, c = (
-        Estimate(value[:, columns], low[:, columns], high[:, columns], len(train))
-        for columns in _columns(target.shape[1])
-    )
+
+    def part(columns: slice | int) -> Estimate:
+        return Estimate(value[:, columns], low[:, columns], high[:, columns], len(train))
+
+    A, B, c = (part(columns) for columns in _columns(target.shape[1]))
     other = ~inside & keep
     r2, _ = _pooled_r2(X[inside], target[inside], value, session[inside], rng)
     r2_heldout, by_coordinate = _pooled_r2(X[other], target[other], value, session[other], rng)
-    table, gain = _sweep((A, B, c), name, run.sessions.select(train), gains)
+    sessions = run.sessions.select(train)
+    table, gain = _sweep((A, B, c), name, sessions, gains)
     return Map(
         network=_network(A.value, B.value, c.value, name, gain),
         A=A,
@@ -543,7 +555,8 @@ def least_squares(
 
 def _columns(d: int) -> tuple[slice, slice, int]:
     """Where A, B and c are among the columns of the weights of d units."""
-    return slice(0, d), slice(d, d + 3), d + 3
+    of_inputs = slice(d, d + 3)
+    return slice(0, d), of_inputs, d + 3
 
 
 def _pooled_r2(
@@ -555,15 +568,17 @@ def _pooled_r2(
 ) -> tuple[Estimate, NDArray[np.float64]]:
     """R² over all columns of y, with its interval over sessions, and by column."""
     if not len(y):
-        return Estimate(np.nan, np.nan, np.nan, 0), np.full(y.shape[1], np.nan)
+        nothing = Estimate(np.nan, np.nan, np.nan, 0)
+        return nothing, np.full(y.shape[1], np.nan)
     residual = (y - X @ weights.T) ** 2
     total = (y - y.mean(0)) ** 2
     _, unit = np.unique(session, return_inverse=True)
-    lost = ratio_interval(
-        np.bincount(unit, residual.sum(1)), np.bincount(unit, total.sum(1)), rng=rng
-    )
+    unexplained = np.bincount(unit, residual.sum(1))
+    whole = np.bincount(unit, total.sum(1))
+    lost = ratio_interval(unexplained, whole, rng=rng)
     pooled = Estimate(1 - lost.value, 1 - lost.high, 1 - lost.low, lost.n)
-    return pooled, 1 - residual.sum(0) / total.sum(0)
+    by_column = residual.sum(0) / total.sum(0)
+    return pooled, 1 - by_column
 
 
 # ---- how far the weights can be trusted ----
@@ -575,7 +590,8 @@ def _with_spread(fitted: Map, spread: Spread) -> Map:
     def part(columns: slice | int) -> Estimate:
         return spread.estimate(lambda weights: weights[:, columns])
 
-    A, B, c = (part(columns) for columns in _columns(len(fitted.c.value)))
+    n_units = len(fitted.c.value)
+    A, B, c = (part(columns) for columns in _columns(n_units))
     return dataclasses.replace(fitted, A=A, B=B, c=c)
 
 
@@ -604,7 +620,8 @@ def _spread(
     ) -> NDArray[np.float64]:
         z = _scores(run, mean, rows)
         if not given:
-            scale = scale * np.abs(z[inside]).max() / maxima[0]
+            largest = np.abs(z[inside]).max()
+            scale = scale * largest / maxima[0]
         X, y = _design(run, z / scale, -rows @ mean / scale, kept)
         found = np.linalg.lstsq(X, y, rcond=None)[0]
         return np.asarray(found.T, float)
@@ -627,7 +644,9 @@ def _scores(
     run: Rollout, mean: NDArray[np.float64], rows: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """(h - mean) rows' of every state of a rollout, (T, D)."""
-    return states_in(run) @ rows.T - rows @ mean
+    states = states_in(run)
+    shift = rows @ mean
+    return states @ rows.T - shift
 
 
 def _maxima(scores: NDArray[np.float64], session: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -663,7 +682,8 @@ def _sd_of_largest(maxima: NDArray[np.float64]) -> float:
     k = min(N_LARGEST, len(maxima) - 1)
     i = np.arange(1, k + 1)
     spacings = i * (maxima[:k] - maxima[1 : k + 1])
-    return float(spacings.mean() * np.pi / np.sqrt(6))
+    sd = spacings.mean() * np.pi / np.sqrt(6)
+    return float(sd)
 
 
 # ---- networks ----
@@ -746,4 +766,6 @@ def _horizon(
 
 def _root_mean_square(gaps: NDArray[np.float64]) -> float:
     """Root of the mean squared length of vectors (n, D)."""
-    return float(np.sqrt((gaps**2).sum(1).mean()))
+    squared_lengths = (gaps**2).sum(1)
+    mean = squared_lengths.mean()
+    return float(np.sqrt(mean))

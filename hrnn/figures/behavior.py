@@ -126,8 +126,9 @@ def _label(figure: FigureBase, grid: NDArray[Any], study: StudyLike) -> None:
     for (name, label), row in zip(LABELS.items(), grid, strict=True):
         letter(name, ax=row[0])
         row[0].set_ylabel(label)
+        ticks = [-2, -1, 0, 1, 2] if name == "f" else [0, 0.5, 1, 1.5, 2, 2.5]
         for ax in row:
-            ax.set_xticks([-2, -1, 0, 1, 2] if name == "f" else [0, 0.5, 1, 1.5, 2, 2.5])
+            ax.set_xticks(ticks)
             ax.tick_params(labelbottom=name in "ef")
     middle = len(COLUMNS) // 2
     grid[4, middle].set_xlabel("strength μ (sd of an observation)")
@@ -137,7 +138,8 @@ def _label(figure: FigureBase, grid: NDArray[Any], study: StudyLike) -> None:
     grid[1, 0].set_ylim(-0.02, None)
     longest = study.task.n_blank + study.task.n_obs_max
     for row in (3, 4):
-        grid[row, 0].set_ylim(study.task.n_blank, min(grid[row, 0].get_ylim()[1], longest + 0.5))
+        _, highest = grid[row, 0].get_ylim()
+        grid[row, 0].set_ylim(study.task.n_blank, min(highest, longest + 0.5))
     figure.legend(handles=_keys(), loc="outside lower center", ncols=5, columnspacing=1.2)
 
 

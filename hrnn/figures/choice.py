@@ -152,7 +152,8 @@ def compared(ax: Axes, table: pd.DataFrame) -> Iterator[pd.DataFrame]:
     )
     for y, row in enumerate(records(renamed)):
         estimate(row, y, ax=ax)
-    ax.set_yticks(range(len(table)), [MODEL_NAMES.get(name) or name for name in table.model])
+    names = [MODEL_NAMES.get(name) or name for name in table.model]
+    ax.set_yticks(range(len(table)), names)
     ax.set(ylim=(len(table) - 0.5, -0.5), xlabel="bits per trial,\nless the best model")
     ax.axvline(0, color="0.8", lw=0.6, zorder=0)
     best = table.iloc[0]
@@ -203,7 +204,9 @@ def scatter(ax: Axes, found: Beside) -> pd.DataFrame:
     action = found.fits["mice", "action_kernel"].bits_per_trial
     bayes = found.fits["mice", "semi_markov"].bits_per_trial
     names = found.fits["mice", "action_kernel"].names["subject"]
-    ends = [min(bayes.min(), action.min()) - 0.03, max(bayes.max(), action.max()) + 0.03]
+    low = min(bayes.min(), action.min())
+    high = max(bayes.max(), action.max())
+    ends = [low - 0.03, high + 0.03]
     ax.plot(ends, ends, color="0.8", lw=0.6, zorder=0)
     ax.plot(bayes, action, MICE[1], color=MICE[0], ms=3, mew=0, alpha=0.7)
     for name, x, y in zip(names, bayes, action, strict=True):

@@ -63,9 +63,10 @@ def _same_scales(axes: Sequence[Axes]) -> None:
     first, *others = axes
     for get, put in (("get_xlim", "set_xlim"), ("get_ylim", "set_ylim")):
         ends = [getattr(ax, get)() for ax in axes]
-        widest = min(end[0] for end in ends), max(end[1] for end in ends)
+        low = min(end[0] for end in ends)
+        high = max(end[1] for end in ends)
         for ax in axes:
-            getattr(ax, put)(widest)
+            getattr(ax, put)((low, high))
     for ax in others:
         ax.set_ylabel("")
 
@@ -79,7 +80,8 @@ def _binned(ax: Axes, study: StudyLike, agent: str, effect: str, panel: str) -> 
     thin(ax, study, "coupling", condition)
     slope = study.measures[coupling_name(agent, effect)].value
     x = np.array([table["x"].min(), table["x"].max()])
-    ax.plot(x, table.value.mean() + slope * (x - table["x"].mean()), color=INK, lw=0.8)
+    from_mean = x - table["x"].mean()
+    ax.plot(x, table.value.mean() + slope * from_mean, color=INK, lw=0.8)
     ax.axhline(0, color="0.7", lw=0.6, zorder=0)
     ax.set_title(AGENTS[agent])
     return rows(table, panel, agent=agent)

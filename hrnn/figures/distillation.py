@@ -89,7 +89,11 @@ def draw(study: StudyLike) -> tuple[Figure, pd.DataFrame]:
     figure = page(247)
     heights = [1.15, 1.1, 1, 1.05, 1.65]
     top, middle, bayes, fields, bottom = strips(figure, heights)
-    source = [*least_squares(top, study), *comparison(middle, study), *observer(bayes, study)]
+    source = [
+        *least_squares(top, study),
+        *comparison(middle, study),
+        *observer(bayes, study),
+    ]
     source += [*portraits(fields, found, study.anatomy), *divergences(bottom, study)]
     note(bottom, _words(study))
     finish(figure)
@@ -337,7 +341,9 @@ def _beyond(ax: Axes, values: Iterable[float]) -> None:
     left, right = ax.get_xlim()
     for y, value in enumerate(values):
         if not left <= value <= right:
-            text, x, side = ("←", 0.1, "left") if value < left else ("→", 0.9, "right")
+            side = "left" if value < left else "right"
+            text = {"left": "←", "right": "→"}[side]
+            x = {"left": 0.1, "right": 0.9}[side]
             ax.annotate(text, (x, y), xycoords=("axes fraction", "data"), ha=side, va="center")
 
 
@@ -442,7 +448,8 @@ def time_constants(ax: Axes, found: Distillation, anatomy: Anatomy) -> pd.DataFr
     ax.legend(loc="lower right", bbox_to_anchor=(1, 0.95), handletextpad=0)
     right = ax.secondary_yaxis("right")
     marks = (1, 3, 10)
-    right.set_yticks([np.exp(-1 / tau) for tau in marks], [str(tau) for tau in marks])
+    places = [np.exp(-1 / tau) for tau in marks]
+    right.set_yticks(places, [str(tau) for tau in marks])
     right.set_ylabel("τ (steps)")
     return rows(pd_rows(table), "o")
 
@@ -562,7 +569,8 @@ def portraits(figure: FigureBase, found: Distillation, anatomy: Anatomy) -> Iter
             labels = ("E[s]", "E[b]")
         ax.set(title=NAMES[name], xlabel=labels[0], ylabel=labels[1], aspect="equal")
         ax.set(xlim=(-edge, edge), ylim=(-edge, edge), xticks=(-0.5, 0.5), yticks=(-0.5, 0.5))
-        table = pd.DataFrame({"x": grid[:, 0], "value": np.linalg.norm(moved, axis=1)})
+        length = np.linalg.norm(moved, axis=1)
+        table = pd.DataFrame({"x": grid[:, 0], "value": length})
         yield rows(table, panel, agent=name)
 
 

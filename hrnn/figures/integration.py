@@ -178,7 +178,8 @@ def told(ax: Axes, study: StudyLike, name: str) -> pd.DataFrame:
 def _line(ax: Axes, table: pd.DataFrame, slope: float, line: str) -> None:
     """A line of this slope through the mean of the points."""
     x = np.array([table["x"].min(), table["x"].max()])
-    y = table["value"].mean() + slope * (x - table["x"].mean())
+    from_mean = x - table["x"].mean()
+    y = table["value"].mean() + slope * from_mean
     ax.plot(x, y, line, color=INK, lw=0.8)
 
 
@@ -236,7 +237,9 @@ def _scatter(
 def _sample(anatomy: Anatomy, n: int) -> NDArray[np.int64]:
     """Numbers below n, at most SCATTER of them, drawn at random and in order."""
     random = np.random.default_rng(anatomy.seed)
-    return np.sort(random.choice(n, min(SCATTER, n), replace=False))
+    n_shown = min(SCATTER, n)
+    drawn = random.choice(n, n_shown, replace=False)
+    return np.sort(drawn)
 
 
 def belief(ax: Axes, study: StudyLike) -> pd.DataFrame:

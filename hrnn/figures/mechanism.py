@@ -165,7 +165,8 @@ def units(ax: Axes, anatomy: Anatomy) -> pd.DataFrame:
 
 def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:
     """A vector of length 1 of the same direction."""
-    return vector / np.linalg.norm(vector)
+    length = np.linalg.norm(vector)
+    return vector / length
 
 
 def weights(axes: Sequence[Axes], study: StudyLike) -> Iterator[pd.DataFrame]:
@@ -247,8 +248,11 @@ def _observed(anatomy: Anatomy, name: str) -> tuple[NDArray[np.float64], NDArray
     n = np.bincount(index, minlength=REAL_BINS**2)
 
     def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        sums = [np.bincount(index, values[:, k], REAL_BINS**2) for k in (0, 1)]
-        return np.stack(sums, 1) / np.maximum(n, 1)[:, None]
+        n_bins = REAL_BINS**2
+        x = np.bincount(index, values[:, 0], n_bins)
+        y = np.bincount(index, values[:, 1], n_bins)
+        divisor = np.maximum(n, 1)
+        return np.stack([x, y], 1) / divisor[:, None]
 
     keep = n >= MIN_REAL
     return mean(before)[keep], mean(after - before)[keep]
@@ -404,12 +408,17 @@ def memory(figure: FigureBase, study: StudyLike) -> Iterator[pd.DataFrame]:
 def _kinds(study: StudyLike, name: str) -> Sequence[str]:
     """Conditions of the branches of an input, in any network."""
     found = study.each("branches").condition
-    return found[found.str.startswith(f"{name}, ")].unique() if len(found) else ()
+    if not len(found):
+        return ()
+    of_input = found.str.startswith(f"{name}, ")
+    return found[of_input].unique()
 
 
 def _of_each(study: StudyLike, name: str) -> pd.DataFrame:
     """A curve of every network, or of the one there is, with a column `network`."""
-    return study.each(name) if study.n_networks > 1 else study.curve(name).assign(network=0)
+    if study.n_networks > 1:
+        return study.each(name)
+    return study.curve(name).assign(network=0)
 
 
 def eigenvalues(axes: Sequence[Axes], study: StudyLike) -> pd.DataFrame:

@@ -155,7 +155,9 @@ def _count(row: Any) -> str:
     """In how many networks a claim holds, where that is a number."""
     import pandas as pd
 
-    return "turns on the sessions" if pd.isna(row.k) else f"{row.k:.0f}/{row.of}"
+    if pd.isna(row.k):
+        return "turns on the sessions"
+    return f"{row.k:.0f}/{row.of}"
 
 
 def _limits(ax: Axes, claim: Claim, values: NDArray[np.float64]) -> None:
@@ -221,9 +223,11 @@ def relation(ax: Axes, study: StudyLike, x: str, y: str, panel: str) -> pd.DataF
     ax.plot(table[x], table[y], "o", color=COLOUR, ms=3, mew=0)
     varied = len(table[x].unique()) > 1 and len(table[y].unique()) > 1
     if len(table) > 2 and varied:
-        rho = correlation(rankdata(table[x]), rankdata(table[y]), np.arange(len(table)))
+        ranks = (rankdata(table[x]), rankdata(table[y]))
+        rho = correlation(*ranks, np.arange(len(table)))
         ax.set_title(f"ρ = {interval(rho)}".replace(" [", "\n["))
-    return rows(table.rename(columns={x: "x", y: "value"}), panel, condition=f"{y} against {x}")
+    renamed = table.rename(columns={x: "x", y: "value"})
+    return rows(renamed, panel, condition=f"{y} against {x}")
 
 
 def similar(ax: Axes, study: StudyLike, of: Callable[..., float], panel: str) -> pd.DataFrame:
@@ -266,9 +270,11 @@ def similar(ax: Axes, study: StudyLike, of: Callable[..., float], panel: str) ->
 
 def _pairs(found: NDArray[np.float64], *, same: bool) -> NDArray[np.float64]:
     """Entries of a matrix of similarities of different networks, each pair of one kind once."""
+    n = len(found)
     if same:
-        return found[np.triu_indices(len(found), 1)]
-    return found[~np.eye(len(found), dtype=bool)]
+        return found[np.triu_indices(n, 1)]
+    itself = np.eye(n, dtype=bool)
+    return found[~itself]
 
 
 def changes(figure: FigureBase, study: StudyLike) -> Iterator[pd.DataFrame]:

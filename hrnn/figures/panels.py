@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import FigureBase
     from numpy.typing import ArrayLike, NDArray
 
-    from hrnn.figures.typing import StudyLike
+    from hrnn.figures.typing import Records, StudyLike
 
 
 COLUMNS: tuple[str, ...] = ("panel", "agent", "condition", "x", "value", "low", "high", "n")
@@ -44,8 +44,11 @@ def join(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Source data of a figure from those of its panels."""
     import pandas as pd
 
-    records = [record for part in parts for record in part.to_dict("records")]
-    return pd.DataFrame(records, columns=COLUMNS).astype({"n": "Int64"})
+    found: Records = []
+    for part in parts:
+        found += part.to_dict("records")
+    table = pd.DataFrame(found, columns=COLUMNS)
+    return table.astype({"n": "Int64"})
 
 
 def measures(study: StudyLike, *names: str) -> pd.DataFrame:

@@ -94,13 +94,16 @@ def _shown(anatomy: Anatomy) -> NDArray[np.int64]:
     """Numbers of the trials that are shown, drawn at random and in order."""
     n = anatomy.run.sessions.n_trials
     random = np.random.default_rng(anatomy.seed)
-    return np.sort(random.choice(n, min(N_DOTS, n), replace=False))
+    n_shown = min(N_DOTS, n)
+    drawn = random.choice(n, n_shown, replace=False)
+    return np.sort(drawn)
 
 
 def _scores(anatomy: Anatomy, shown: NDArray[np.int64]) -> NDArray[np.float64]:
     """Last states of trials in the plane of two components, (n, 2)."""
+    states = states_in(anatomy.run)
     last = anatomy.run.last_step[shown]
-    return anatomy.plane.project(states_in(anatomy.run)[last])
+    return anatomy.plane.project(states[last])
 
 
 def variance(ax: Axes, study: StudyLike) -> pd.DataFrame:
@@ -145,7 +148,8 @@ def _plane(ax: Axes, anatomy: Anatomy, scores: NDArray[np.float64]) -> None:
 
 def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:
     """A vector of length 1 of the same direction."""
-    return vector / np.linalg.norm(vector)
+    length = np.linalg.norm(vector)
+    return vector / length
 
 
 def states(ax: Axes, anatomy: Anatomy, shown: NDArray[np.int64], of: str) -> pd.DataFrame:

@@ -136,11 +136,13 @@ def inputs(ax: Axes, study: StudyLike, shown: NDArray[np.int64]) -> pd.DataFrame
         ax.plot(*at, marker, color=colour, ms=3, mew=0, label=label)
     for step in _trial_lines(ax, run, shown):
         trial = run.trial[step]
-        text = f"{'L' if sessions.side[trial] < 0 else 'R'} {sessions.strength[trial]:g}"
+        side = "L" if sessions.side[trial] < 0 else "R"
+        text = f"{side} {sessions.strength[trial]:g}"
         ax.annotate(text, (step - 0.3, 1), (0, 1), **ABOVE)
     ax.axhline(0, color="k", lw=0.4)
     ax.tick_params(labelbottom=False)
-    ax.set(ylabel="input (sd)", ylim=(min(x.min(), -1) - 0.3, x.max() + 0.3))
+    low = min(x.min(), -1)
+    ax.set(ylabel="input (sd)", ylim=(low - 0.3, x.max() + 0.3))
     ax.legend(ncols=3, loc="lower right", bbox_to_anchor=(1, 1.06), borderpad=0)
     table = pd.DataFrame(x, columns=["left observation", "right observation", "feedback"])
     table = table.assign(x=shown)
@@ -200,7 +202,8 @@ def lengths(ax: Axes, study: StudyLike) -> pd.DataFrame:
     pmf = study.task.block_length_pmf()
     n = np.arange(study.task.block_min, study.task.block_max + 1)
     width = 9
-    heights, edges = np.histogram(sampled, np.arange(n[0], n[-1] + width + 1, width) - 0.5)
+    bins = np.arange(n[0], n[-1] + width + 1, width) - 0.5
+    heights, edges = np.histogram(sampled, bins)
     expected = np.add.reduceat(pmf[n[0] :], np.arange(0, len(n), width))
     middles = (edges[:-1] + edges[1:]) / 2
     fraction = heights / len(sampled)
