@@ -1,33 +1,39 @@
 """Other ways to make a network of two units of a trained one.
 
-Five baselines beside RADD, with one budget.
+Five baselines beside RADD, with one budget. Each sees the training sessions of a `Radd` and its
+coordinates z, and starts from recurrent weights near a multiple of the identity (Le, Jaitly &
+Hinton 2015), without which most seeds of soft targets and sampled choices never learn to remember
+the block. The first three back-propagate through whole sessions of the teacher's own inputs,
+N_UPDATES times on a quarter of the sessions, by Adam with a rate that falls to 0 by a cosine and a
+gradient of norm at most 1:
 
-Each sees the training sessions of a `Radd` and its coordinates z, and starts from recurrent weights
-near a multiple of the identity (Le, Jaitly & Hinton 2015), without which most seeds of soft targets
-and sampled choices never learn to remember the block. The first three back-propagate through whole
-sessions of the teacher's own inputs, N_UPDATES times on a quarter of the sessions, by Adam with a
-rate that falls to 0 by a cosine and a gradient of norm at most 1:
-
-* soft_targets: cross entropy to the teacher's P(right), both softened by a temperature τ, times τ² (Bucilă, Caruana &
-  Niculescu-Mizil 2006; Ba & Caruana 2014; Hinton, Vinyals & Dean 2015);
-* hidden_states: squared distance of the units to z at every step, the units being driven by themselves alone, plus cross entropy
-  to P(right) (the hidden and the prediction loss of TinyBERT, Jiao et al. 2020; z has two
-  dimensions, so its map is the identity);
-* sampled_choices: -log p of one sequence of choices for each session, drawn from the teacher's P(right) (sequence-level
-  distillation, Kim & Rush 2016).
+* soft_targets: cross entropy to the teacher's P(right), both softened by a temperature τ, times τ²
+  (Bucilă, Caruana & Niculescu-Mizil 2006; Ba & Caruana 2014; Hinton, Vinyals & Dean 2015);
+* hidden_states: squared distance of the units to z at every step, the units being driven by
+  themselves alone, plus cross entropy to P(right) (the hidden and the prediction loss of TinyBERT,
+  Jiao et al. 2020; z has two dimensions, so its map is the identity);
+* sampled_choices: -log p of one sequence of choices for each session, drawn from the teacher's
+  P(right) (sequence-level distillation, Kim & Rush 2016).
 
 The others:
 
-* from_scratch: trained on the task itself in closed loop with the teacher's loss, as many sessions in as many updates;
-* full_force: recursive least squares of the units' currents on the teacher's, in the directions of z, and of the log odds, while
-  the student runs freely (full-FORCE, DePasquale et al. 2018; Sussillo & Abbott 2009), once through
-  the training sessions.
+* from_scratch: trained on the task itself in closed loop with the teacher's loss, as many sessions
+  in as many updates;
+* full_force: recursive least squares of the units' currents on the teacher's, in the directions of
+  z, and of the log odds, while the student runs freely (full-FORCE, DePasquale et al. 2018;
+  Sussillo & Abbott 2009), once through the training sessions.
 """
 
+from __future__ import annotations
+
 import dataclasses
+import threading
 import time
+from collections.abc import Callable, Sequence
+from typing import Literal, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hrnn import _core
 from hrnn.analysis.integration import log_odds
@@ -35,21 +41,31 @@ from hrnn.analysis.representation import before, run_of
 from hrnn.base import parallel
 from hrnn.base.arguments import generator, one_of, real_number, whole_number
 from hrnn.base.parallel import n_threads_of
-from hrnn.distill.reduction import MARGIN, Radd
+from hrnn.base.typing import RNGLike
+from hrnn.distill.reduction import MARGIN, Radd, states_in
 from hrnn.network import Network
+from hrnn.rollout import Rollout
 from hrnn.sequence import LANES, Sequences, scratch_of
 from hrnn.training import Recipe, Trainer
 
-KINDS = ("from_scratch", "soft_targets", "hidden_states", "sampled_choices", "full_force")
-N_UPDATES = 600
-N_BATCHES = 4
-LEARNING_RATE = 0.1
-LARGEST_GRADIENT = 1.0
-LEARNING_RATE_CLOSED_LOOP = 0.003
-FIRST_MEMORY = 0.7
-FIRST_SPREAD = 0.5
-TEMPERATURE = 2.0
-FIRST_INVERSE = 1.0  # of the running inverse correlation matrices
+Kind = Literal["from_scratch", "soft_targets", "hidden_states", "sampled_choices", "full_force"]
+
+KINDS: tuple[Kind, ...] = (
+    "from_scratch",
+    "soft_targets",
+    "hidden_states",
+    "sampled_choices",
+    "full_force",
+)
+N_UPDATES: int = 600
+N_BATCHES: int = 4
+LEARNING_RATE: float = 0.1
+LARGEST_GRADIENT: float = 1.0
+LEARNING_RATE_CLOSED_LOOP: float = 0.003
+FIRST_MEMORY: float = 0.7
+FIRST_SPREAD: float = 0.5
+TEMPERATURE: float = 2.0
+FIRST_INVERSE: float = 1.0  # of the running inverse correlation matrices
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -59,37 +75,69 @@ class Student:
     Attributes
     ----------
     kind : str
-        Of KINDS.
+        One of KINDS; in a `Distillation` also 'radd' and 'random'.
     network : Network
-        tanh, as many units as the coordinates have dimensions; `metadata` says how it was made.
+        A tanh network of as many units as the coordinates have dimensions; its `metadata` says how
+        it was made.
     loss : (n_updates,) float64
-        Before each update; empty for 'full_force', which has none.
+        Loss before each update; empty for 'full_force', which has none.
     seconds : float
-        Wall time.
+        Wall time that it took to make, in seconds.
     """
 
     kind: str
     network: Network
-    loss: np.ndarray
+    loss: NDArray[np.float64]
     seconds: float
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Lesson:
-    """One batch of sessions as the core wants it.
+class _Targets:
+    """One batch of sessions, with what the student is to learn there, as the core wants it.
 
-    Inputs, probabilities q and their weights, states y and theirs.
+    Attributes
+    ----------
+    sequences : Sequences
+        The sessions side by side (T steps, L sessions).
+    q : (T, L) float64
+        Target of the student's P(right).
+    weight : (T, L) float64
+        Weight of each of them in the loss.
+    temperature : float
+        Softens the student's P(right).
+    y : (D, T, L) float64 or None
+        Target of the student's states.
+    state_weight : (T, L) float64 or None
+        Weight of each of them in the loss.
     """
 
     sequences: Sequences
-    q: np.ndarray
-    weight: np.ndarray
+    q: NDArray[np.float64]
+    weight: NDArray[np.float64]
     temperature: float
-    y: object = None
-    state_weight: object = None
+    y: NDArray[np.float64] | None = None
+    state_weight: NDArray[np.float64] | None = None
 
-    def gradient(self, student, theta, gradient, scratch):
-        """The loss; its gradient goes to gradient (P,)."""
+    def gradient(
+        self,
+        student: Network,
+        theta: NDArray[np.float64],
+        gradient: NDArray[np.float64],
+        scratch: NDArray[np.float64],
+    ) -> float:
+        """Return the loss, and write its gradient to `gradient` (P,).
+
+        Parameters
+        ----------
+        student : Network
+            Gives the number of units and the leak.
+        theta : (P,) float64
+            Parameters at which loss and gradient are wanted.
+        gradient : (P,) float64
+            Overwritten.
+        scratch : (n,) float64
+            Room of `scratch_of`.
+        """
         gradient.fill(0)
         return _core.sequence_gradient(
             theta,
@@ -106,25 +154,34 @@ class _Lesson:
 
 
 def student(
-    kind, run, net, radd, *, n_updates=N_UPDATES, temperature=TEMPERATURE, rng=0, stop=None
-):
+    kind: Kind,
+    run: Rollout,
+    net: Network,
+    radd: Radd,
+    *,
+    n_updates: int = N_UPDATES,
+    temperature: float = TEMPERATURE,
+    rng: RNGLike = 0,
+    stop: threading.Event | None = None,
+) -> Student:
     """Make one small network of a trained one.
 
     Parameters
     ----------
     kind : {'from_scratch', 'soft_targets', 'hidden_states', 'sampled_choices', 'full_force'}
+        How it learns.
     run : Rollout
-        Of the teacher, with its states.
+        A rollout of the teacher, with its states.
     net : Network
         The teacher.
     radd : Radd
-        Of this run: coordinates and training sessions are taken from it.
+        RADD of this run: coordinates and training sessions are taken from it.
     n_updates : int
-        Of the gradient; 'full_force' has none.
+        Number of updates by gradient; 'full_force' has none.
     temperature : float
-        Of 'soft_targets'.
+        Softens probabilities of 'soft_targets'.
     rng : int, SeedSequence or Generator
-        First weights, batches and drawn choices.
+        For first weights, batches and drawn choices.
     stop : threading.Event, optional
         Ends it from another thread, as Ctrl-C would.
 
@@ -147,67 +204,103 @@ def student(
     """
     one_of(kind, "kind", KINDS)
     run_of(run, net)
-    if (
-        not isinstance(radd, Radd)
-        or radd.rows.shape[1] != net.n_hidden
-        or radd.train_sessions.max() >= run.sessions.n_sessions
-    ):
-        raise ValueError("radd must be hrnn.distill.radd of this run")
+    _check_radd(radd, run, net)
     n_updates = whole_number(n_updates, "n_updates")
     temperature = real_number(temperature, "temperature", 0, np.inf, "")
     began = time.perf_counter()
     random = generator(rng)
     first = first_network(len(radd.rows), random)
     if kind == "from_scratch":
-        theta, loss = _closed_loop(first, run, len(radd.train_sessions), n_updates, random, stop)
+        n_train = len(radd.train_sessions)
+        theta, loss = _closed_loop(first, run, n_train, n_updates, random, stop)
     elif kind == "full_force":
-        theta, loss = _force(first, run, net, radd, random)
+        theta = _force(first, run, net, radd, random)
+        loss = np.empty(0)
     else:
-        theta, loss = _descend(
-            first, _lessons(kind, run, radd, temperature, random), n_updates, stop
-        )
+        targets = _targets(kind, run, radd, temperature, random)
+        theta, loss = _descend(first, targets, n_updates, stop)
     network = first.with_theta(theta, metadata={"distilled": kind, "n_updates": n_updates})
     return Student(kind, network, np.asarray(loss), time.perf_counter() - began)
 
 
-def first_network(n_hidden, rng):
-    """Where students start.
+def _check_radd(radd: Radd, run: Rollout, net: Network) -> None:
+    """Refuse what cannot be a `Radd` of this run."""
+    if (
+        not isinstance(radd, Radd)
+        or radd.rows.shape[1] != net.n_hidden
+        or radd.train_sessions.max() >= run.sessions.n_sessions
+    ):
+        raise ValueError("radd must be hrnn.distill.radd of this run")
+
+
+def first_network(n_hidden: int, rng: RNGLike) -> Network:
+    """Draw the network from which students start.
 
     PyTorch's initial weights, the recurrent ones halved beside 0.7 times the identity, no biases.
+
+    Parameters
+    ----------
+    n_hidden : int
+        Number of units.
+    rng : int, SeedSequence or Generator
+        For the weights.
     """
     net = Network.init("tanh", n_hidden=n_hidden, rng=rng)
-    W = FIRST_MEMORY * np.eye(n_hidden) + FIRST_SPREAD * net.W
-    return Network.from_arrays("tanh", W=W, U=net.U, b=np.zeros(n_hidden), V=net.V, c=np.zeros(2))
+    memory = FIRST_MEMORY * np.eye(n_hidden)
+    arrays = {
+        "W": memory + FIRST_SPREAD * net.W,
+        "U": net.U,
+        "b": np.zeros(n_hidden),
+        "V": net.V,
+        "c": np.zeros(2),
+    }
+    return Network.from_arrays("tanh", **arrays)
 
 
 def students(
-    run, net, radds, *, kinds=KINDS, n_updates=N_UPDATES, n_threads=None, progress=True, rng=0
-):
+    run: Rollout,
+    net: Network,
+    radds: Sequence[Radd],
+    *,
+    kinds: Sequence[Kind] = KINDS,
+    n_updates: int = N_UPDATES,
+    n_threads: int | None = None,
+    progress: bool = True,
+    rng: RNGLike = 0,
+) -> dict[str, list[Student]]:
     """Students of several kinds, one of each for every RADD, in parallel threads.
 
     Parameters
     ----------
     run : Rollout
+        A rollout of the teacher, with its states.
     net : Network
+        The teacher.
     radds : list of Radd
         One for each seed; they may differ in their training sessions.
     kinds : sequence of str
+        Which of KINDS to make.
     n_updates : int
+        Number of updates by gradient.
     n_threads : int or None
-        The result does not depend on it.
+        Number of threads, None meaning one for each core. The result does not depend on it.
     progress : bool
+        Whether to show a progress bar.
     rng : int, SeedSequence or Generator
+        For first weights, batches and drawn choices.
 
     Returns
     -------
     dict of str to list of Student
+        By kind; one student for each of `radds`.
 
     Examples
     --------
     >>> import hrnn
     >>> net = hrnn.Network.init("tanh", n_hidden=6, rng=0)
     >>> run = hrnn.rollout(net, hrnn.Task().sample(n_sessions=8, rng=0))
-    >>> made = students(run, net, [hrnn.distill.radd(run, net)], kinds=["full_force"], progress=False)
+    >>> radds = [hrnn.distill.radd(run, net)]
+    >>> made = students(run, net, radds, kinds=["full_force"], progress=False)
     >>> len(made["full_force"])
     1
     """
@@ -215,56 +308,71 @@ def students(
         one_of(kind, "kinds", KINDS)
     streams = iter(generator(rng).spawn(len(radds) * len(kinds)))
 
-    def job(kind, radd, stream):
-        return lambda stop: student(
-            kind, run, net, radd, n_updates=n_updates, rng=stream, stop=stop
-        )
+    def job(
+        kind: Kind, radd: Radd, stream: np.random.Generator
+    ) -> Callable[[threading.Event], Student]:
+        def work(stop: threading.Event) -> Student:
+            return student(kind, run, net, radd, n_updates=n_updates, rng=stream, stop=stop)
 
-    work = {
-        (kind, i): job(kind, radd, next(streams)) for kind in kinds for i, radd in enumerate(radds)
-    }
-    done = parallel.run(work, n_threads_of(n_threads), progress)
-    return {kind: [done[kind, i] for i in range(len(radds))] for kind in kinds}
+        return work
+
+    jobs = {}
+    for kind in kinds:
+        for i, radd in enumerate(radds):
+            jobs[kind, i] = job(kind, radd, next(streams))
+    done = parallel.run(jobs, n_threads_of(n_threads), progress)
+    seeds = range(len(radds))
+    return {kind: [done[kind, seed] for seed in seeds] for kind in kinds}
 
 
 # ---- open loop, by gradient ----
 
 
-def _lessons(kind, run, radd, temperature, random):
+def _targets(
+    kind: Kind, run: Rollout, radd: Radd, temperature: float, random: np.random.Generator
+) -> list[_Targets]:
     """Batches of training sessions with what `kind` asks for."""
-    margin = log_odds(run.p_right)
-    observed = run.observed
     tau = temperature if kind == "soft_targets" else 1.0
-    q = 1 / (1 + np.exp(-margin / tau))
+    q = 1 / (1 + np.exp(-log_odds(run.p_right) / tau))
     if kind == "sampled_choices":
         q = (random.random(len(q)) < q).astype(float)
-    z = radd.project(run.hidden) if kind == "hidden_states" else None
-    found = []
-    for part in np.array_split(
-        random.permutation(radd.train_sessions), min(N_BATCHES, len(radd.train_sessions))
-    ):
+    z = radd.project(states_in(run)) if kind == "hidden_states" else None
+    order = random.permutation(radd.train_sessions)
+    n_batches = min(N_BATCHES, len(radd.train_sessions))
+    found: list[_Targets] = []
+    for part in np.array_split(order, n_batches):
         sequences = Sequences.of(run, np.sort(part))
-        weight = sequences.lay(observed)
+        weight = sequences.lay(run.observed)
+        weight = weight / weight.sum()
+        target = sequences.lay(q)
+        if z is None:
+            found.append(_Targets(sequences, target, weight, tau))
+            continue
         everywhere = (sequences.step >= 0).astype(float)
-        states = (None, None) if z is None else (sequences.lay(z), everywhere / everywhere.sum())
-        found.append(_Lesson(sequences, sequences.lay(q), weight / weight.sum(), tau, *states))
+        state_weight = everywhere / everywhere.sum()
+        found.append(_Targets(sequences, target, weight, tau, sequences.lay(z), state_weight))
     return found
 
 
-def _descend(first, lessons, n_updates, stop):
-    """theta after Adam on the lessons in turn, and the loss before each update."""
+def _descend(
+    first: Network, batches: Sequence[_Targets], n_updates: int, stop: threading.Event | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Theta after Adam on the batches in turn, and the loss before each update."""
     theta = first.theta.copy()
     gradient = np.empty_like(first.theta)
-    (mean, square) = np.zeros((2, len(first.theta)))
-    scratch = [scratch_of(first, lesson.sequences) for lesson in lessons]
+    mean = np.zeros(len(first.theta))
+    square = np.zeros(len(first.theta))
+    scratch = [scratch_of(first, batch.sequences) for batch in batches]
     loss = np.empty(n_updates)
     for update in range(n_updates):
         if stop is not None and stop.is_set():
             raise KeyboardInterrupt
-        turn = update % len(lessons)
-        loss[update] = lessons[turn].gradient(first, theta, gradient, scratch[turn])
-        gradient *= min(1.0, LARGEST_GRADIENT / max(np.linalg.norm(gradient), 1e-300))
-        rate = LEARNING_RATE * 0.5 * (1 + np.cos(np.pi * update / n_updates))
+        turn = update % len(batches)
+        loss[update] = batches[turn].gradient(first, theta, gradient, scratch[turn])
+        norm = max(np.linalg.norm(gradient), 1e-300)
+        gradient *= min(1.0, LARGEST_GRADIENT / norm)
+        falling = 1 + np.cos(np.pi * update / n_updates)
+        rate = LEARNING_RATE * 0.5 * falling
         _core.optim_adam(rate, float(update + 1), gradient, mean, square, theta)
     return theta, loss
 
@@ -272,36 +380,41 @@ def _descend(first, lessons, n_updates, stop):
 # ---- the others ----
 
 
-def _closed_loop(first, run, n_train, n_updates, random, stop):
-    """theta after training on the task itself, a batch's number of sessions in each update."""
+def _closed_loop(
+    first: Network,
+    run: Rollout,
+    n_train: int,
+    n_updates: int,
+    random: np.random.Generator,
+    stop: threading.Event | None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Theta after training on the task itself, and the loss before each update.
+
+    Each update takes as many sessions as a batch of the others.
+    """
     recipe = Recipe(
         optimizer="adam",
         learning_rate=LEARNING_RATE_CLOSED_LOOP,
         n_sessions=-(-n_train // N_BATCHES),
         n_steps=n_updates,
     )
-    trained = Trainer.new(first, run.sessions.task, recipe, None, random, None).run(
-        None, 1, False, stop
-    )
+    trainer = Trainer.new(first, run.sessions.task, recipe, None, random, None)
+    trained = trainer.run(None, 1, False, stop)
     return trained.network.theta, trained.loss
 
 
-def _force(first, run, net, radd, random):
-    """theta after recursive least squares on the teacher's currents W h + U x + b in the coordinates of z, scaled as z is."""
-    session = run.session
-    recurrent = before(run, run.hidden @ (radd.rows @ net.recurrent_weights).T)
-    train = np.isin(session, radd.train_sessions)
-    current = (
-        recurrent + run.inputs @ (radd.rows @ net.input_weights).T
-    )  # projected before they are shifted: the states are large
-    current -= current[train].mean(0)
-    current *= np.arctanh(1 / MARGIN) / np.abs(current[train]).max()
+def _force(
+    first: Network, run: Rollout, net: Network, radd: Radd, random: np.random.Generator
+) -> NDArray[np.float64]:
+    """Theta after recursive least squares on the teacher's currents."""
+    current = _currents(run, net, radd)
     margin = log_odds(run.p_right)
     theta = first.theta.copy()
     k = first.n_hidden + 4
     inverse = np.stack([FIRST_INVERSE * np.eye(k)] * 2)
     h = np.zeros(first.n_hidden)
     scratch = np.empty(_core.sequence_scratch(first.form, 1, LANES)[1])
+    session = run.session
     for part in random.permutation(radd.train_sessions):
         rows = session == part
         starts = np.zeros(rows.sum(), np.int8)
@@ -317,4 +430,19 @@ def _force(first, run, net, radd, random):
             h,
             scratch,
         )
-    return theta, []
+    return theta
+
+
+def _currents(run: Rollout, net: Network, radd: Radd) -> NDArray[np.float64]:
+    """The teacher's currents W h + U x + b in the coordinates of z, scaled as z is, (T, D)."""
+    train = np.isin(run.session, radd.train_sessions)
+    limit = np.arctanh(1 / MARGIN)
+    # projected before they are shifted: the states are large
+    W = radd.rows @ net.W
+    U = radd.rows @ net.U
+    recurrent = before(run, states_in(run) @ W.T)
+    current = recurrent + run.inputs @ U.T
+    current -= current[train].mean(0)
+    largest = np.abs(current[train]).max()
+    current *= limit / largest
+    return cast("NDArray[np.float64]", current)

@@ -4,31 +4,44 @@ In the coordinates z = (E[s], E[b]) = tanh(log odds / 2) the exact observer near
 = tanh(A z_{t-1} + B x_t + c):
 
 * an observation adds to artanh z, as B x_t does, the stimulus row being larger than the block row;
-* a hazard h multiplies E[b] by 1 - 2h, so that the block belief goes on as tanh(artanh((1 - 2h) z) + …);
-* before a trial E[s] = (2 p_block - 1) E[b], the prior's message; and what a trial's evidence says, E[s | o], adds
-  artanh((2 p_block - 1) E[s | o]) to artanh E[b], the posterior's message: to first order both
-  weigh 2 p_block - 1.
+* a hazard h multiplies E[b] by 1 - 2h, so that the block belief goes on as
+  tanh(artanh((1 - 2h) z) + …);
+* before a trial E[s] = (2 p_block - 1) E[b], the prior's message; and what a trial's evidence says,
+  E[s | o], adds artanh((2 p_block - 1) E[s | o]) to artanh E[b], the posterior's message: to first
+  order both weigh 2 p_block - 1.
 
 What the form cannot do is to take the side's belief back to the prior at a trial's start, about
 which it is not told. `bayesian_filter` is the form's least-squares fit to the observer.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from hrnn.analysis.integration import log_odds
 from hrnn.analysis.representation import before, needs_sessions
 from hrnn.base.arguments import generator
-from hrnn.distill.reduction import GAINS, Radd, least_squares, training_half
+from hrnn.base.typing import RNGLike
+from hrnn.distill.reduction import GAINS, Map, Radd, least_squares, training_half
+from hrnn.inference import Observation
+from hrnn.rollout import Rollout
 from hrnn.statistics.regression import linear, weight_ratio
 from hrnn.statistics.resampling import Estimate
 
-RIGHT_MINUS_LEFT = (-1.0, 1.0, 0.0)  # of the weights of o^L, o^R, r
+if TYPE_CHECKING:
+    import pandas as pd
+
+RIGHT_MINUS_LEFT: tuple[float, float, float] = (-1.0, 1.0, 0.0)  # of the weights of o^L, o^R, r
 
 
-def beliefs(seen):
+def beliefs(seen: Observation) -> NDArray[np.float64]:
     """Half the log odds of side and block of an observer at each step, (T, 2).
 
-    Artanh of E[s] and E[b].
+    These are the artanh of E[s] and E[b].
 
     Examples
     --------
@@ -37,20 +50,36 @@ def beliefs(seen):
     >>> beliefs(hrnn.observe(run))[0].tolist()
     [0.0, 0.0]
     """
-    return np.column_stack([log_odds(seen.p_right), log_odds(seen.p_block)]) / 2
+    side = log_odds(seen.p_right)
+    block = log_odds(seen.p_block)
+    return np.column_stack([side, block]) / 2
 
 
-def bayesian_filter(run, seen, *, gains=GAINS, n_resamples=1000, rng=0):
-    """z_t = tanh(A z_{t-1} + B x_t + c) fitted to the observer's z = (E[s], E[b]) by least squares of artanh z, as RADD is.
+def bayesian_filter(
+    run: Rollout,
+    seen: Observation,
+    *,
+    gains: ArrayLike = GAINS,
+    n_resamples: int = 1000,
+    rng: RNGLike = 0,
+) -> Map:
+    """Fit a two-unit network to the Bayesian observer, as RADD is fitted to a network.
+
+    z_t = tanh(A z_{t-1} + B x_t + c) is fitted to the observer's z = (E[s], E[b]) by least squares
+    of artanh z.
 
     Parameters
     ----------
     run : Rollout
-        Of any agent, at least four sessions.
+        A rollout of any agent, of at least four sessions.
     seen : Observation
-        ``hrnn.observe(run)``.
-    gains, n_resamples, rng : optional
-        As in `radd`.
+        What the observer of this run believed, ``hrnn.observe(run)``.
+    gains : sequence of float
+        Gains to try, as in `radd`.
+    n_resamples : int
+        Number of resamples of training sessions; 1 gives no intervals.
+    rng : int, SeedSequence or Generator
+        For training sessions and resamples.
 
     Returns
     -------
@@ -81,26 +110,30 @@ def bayesian_filter(run, seen, *, gains=GAINS, n_resamples=1000, rng=0):
     )
 
 
-def evidence_ratio(run, radd, seen, *, rng=0):
+def evidence_ratio(
+    run: Rollout, radd: Radd, seen: Observation, *, rng: RNGLike = 0
+) -> dict[str, Estimate]:
     """How much more an observation moves the side than the block.
 
-    Slope on o^R - o^L of the first over that of the second.
-
-    The scale of z is arbitrary, a ratio is not. For 'radd' the rows of B; for 'observer' the
-    least-squares slopes of the steps of its log odds on (o^L, o^R, 1) at observation steps.
+    This is the slope of the side on o^R - o^L over that of the block. The scale of z is arbitrary,
+    a ratio is not. For 'radd' the slopes are the rows of B; for 'observer' the least-squares slopes
+    of the steps of its log odds on (o^L, o^R, 1) at observation steps.
 
     Parameters
     ----------
     run : Rollout
+        A rollout of the teacher.
     radd : Radd
-        Of this run, of two dimensions or more.
+        RADD of this run, of two dimensions or more.
     seen : Observation
+        What the observer of this run believed, ``hrnn.observe(run)``.
     rng : int, SeedSequence or Generator
+        For the resampled sessions.
 
     Returns
     -------
     dict of str to Estimate
-        Sessions resampled.
+        By source, 'observer' and 'radd', with intervals over sessions.
 
     Examples
     --------
@@ -112,39 +145,39 @@ def evidence_ratio(run, radd, seen, *, rng=0):
     """
     session = run.session
     rows = np.flatnonzero(run.observed)
-    rows = rows[(rows > 0) & (session[rows] == session[rows - 1])]
+    goes_on = session[rows] == session[rows - 1]
+    rows = rows[(rows > 0) & goes_on]
     belief = beliefs(seen)
-    ones = np.ones(len(rows))
     steps = belief[rows] - belief[rows - 1]
+    ones = np.ones(len(rows))
     X = np.column_stack([run.inputs[rows, :2], ones])
-    return {
-        "observer": weight_ratio(X, steps, (-1, 1, 0), session[rows], rng=rng),
-        "radd": _ratio_of_rows(radd),
-    }
+    observer = weight_ratio(X, steps, (-1, 1, 0), session[rows], rng=rng)
+    return {"observer": observer, "radd": _ratio_of_rows(radd)}
 
 
-def _ratio_of_rows(radd):
+def _ratio_of_rows(radd: Radd) -> Estimate:
     """Weight of o^R - o^L in the first row of B over that in the second.
 
     With the interval of `Radd.spread` if it has one.
     """
     contrast = np.r_[np.zeros(len(radd.rows)), RIGHT_MINUS_LEFT, 0]
 
-    def ratio(weights):
-        return (weights[0] @ contrast) / (weights[1] @ contrast)
+    def ratio(weights: NDArray[np.float64]) -> np.float64:
+        side = weights[0] @ contrast
+        block = weights[1] @ contrast
+        return side / block
 
     if radd.spread is None:
-        return Estimate(
-            float(ratio(np.column_stack([radd.A.value, radd.B.value, radd.c.value]))),
-            np.nan,
-            np.nan,
-            radd.A.n,
-        )
+        weights = np.column_stack([radd.A.value, radd.B.value, radd.c.value])
+        return Estimate(float(ratio(weights)), np.nan, np.nan, radd.A.n)
     found = radd.spread.estimate(ratio)
-    return Estimate(float(found.value), float(found.low), float(found.high), found.n)
+    value, low, high = (float(end) for end in (found.value, found.low, found.high))
+    return Estimate(value, low, high, found.n)
 
 
-def messages(run, radd, fitted, seen, *, rng=0):
+def messages(
+    run: Rollout, radd: Radd, fitted: Map, seen: Observation, *, rng: RNGLike = 0
+) -> pd.DataFrame:
     """The off-diagonals of A as messages between the beliefs, in units of E[s] and E[b].
 
     z₁ = α E[s] and z₂ = β E[b] by least squares through the origin; A₁₂ β/α and A₂₁ α/β are then
@@ -155,11 +188,15 @@ def messages(run, radd, fitted, seen, *, rng=0):
     Parameters
     ----------
     run : Rollout
+        A rollout of the teacher, with its states.
     radd : Radd
+        RADD of this run, of two dimensions.
     fitted : Map
-        ``bayesian_filter(run, seen)``.
+        The observer in the same form, ``bayesian_filter(run, seen)``.
     seen : Observation
+        What the observer of this run believed, ``hrnn.observe(run)``.
     rng : int, SeedSequence or Generator
+        Checked, but the result does not depend on it.
 
     Returns
     -------
@@ -179,41 +216,63 @@ def messages(run, radd, fitted, seen, *, rng=0):
     """
     import pandas as pd
 
-    z = radd.trajectories(run)[0]
-    session = run.session
+    z, _ = radd.trajectories(run)
     expected = np.tanh(beliefs(seen))
-    scale = [
-        linear(expected[:, [k]], z[:, k], session, rng=rng, n_resamples=1).weights.value[0]
-        for k in (0, 1)
-    ]
+
+    def scale(k: int) -> float:
+        fit = linear(expected[:, [k]], z[:, k], run.session, rng=rng, n_resamples=1)
+        return fit.weights.value[0]
+
+    alpha = scale(0)
+    beta = scale(1)
     exact = 2 * run.sessions.task.p_block - 1
-    rows = []
-    for source, A, unit in (
-        ("radd", radd.A, scale[1] / scale[0]),
-        ("bayesian_filter", fitted.A, 1.0),
-    ):
-        for message, (i, j), factor in (
-            ("block to side", (0, 1), unit),
-            ("side to block", (1, 0), 1 / unit),
-        ):
-            ends = sorted(getattr(A, end)[i, j] * factor for end in ("low", "high"))
-            rows.append((source, message, A.value[i, j] * factor, *ends))
-        rows.append((source, "product", A.value[0, 1] * A.value[1, 0], np.nan, np.nan))
-    rows += [
-        ("observer", message, value, np.nan, np.nan)
-        for message, value in (
-            ("block to side", exact),
-            ("side to block", exact),
-            ("product", exact**2),
-        )
+    rows = [
+        *_off_diagonals("radd", radd.A, beta / alpha),
+        *_off_diagonals("bayesian_filter", fitted.A, 1.0),
+        ("observer", "block to side", exact, np.nan, np.nan),
+        ("observer", "side to block", exact, np.nan, np.nan),
+        ("observer", "product", exact**2, np.nan, np.nan),
     ]
     return pd.DataFrame(rows, columns=["source", "message", "value", "low", "high"])
 
 
-def resembles(run, radd, seen, *, rng=0):
+def _off_diagonals(
+    source: str, A: Estimate, unit: float
+) -> Iterator[tuple[str, str, float, float, float]]:
+    """Rows of `messages` of one A, `unit` being β/α."""
+    for message, (i, j), factor in (
+        ("block to side", (0, 1), unit),
+        ("side to block", (1, 0), 1 / unit),
+    ):
+        ends = (A.low[i, j] * factor, A.high[i, j] * factor)
+        value = A.value[i, j] * factor
+        yield source, message, value, min(ends), max(ends)
+    product = A.value[0, 1] * A.value[1, 0]
+    yield source, "product", product, np.nan, np.nan
+
+
+def resembles(
+    run: Rollout, radd: Radd, seen: Observation, *, rng: RNGLike = 0
+) -> tuple[Estimate, Estimate]:
     """R² of each coordinate z on the belief it stands for, E[s] and E[b], with an intercept.
 
-    (side, block) Estimates.
+    Parameters
+    ----------
+    run : Rollout
+        A rollout of the teacher, with its states.
+    radd : Radd
+        RADD of this run, of two dimensions or more.
+    seen : Observation
+        What the observer of this run believed, ``hrnn.observe(run)``.
+    rng : int, SeedSequence or Generator
+        For the resampled sessions.
+
+    Returns
+    -------
+    side : Estimate
+        R² of the first coordinate on E[s].
+    block : Estimate
+        R² of the second coordinate on E[b].
 
     Examples
     --------
@@ -225,11 +284,13 @@ def resembles(run, radd, seen, *, rng=0):
     """
     if not isinstance(radd, Radd) or len(radd.rows) < 2:
         raise ValueError("radd must be a Radd of two dimensions or more")
-    z = radd.trajectories(run)[0]
-    session = run.session
+    z, _ = radd.trajectories(run)
     expected = np.tanh(beliefs(seen))
     ones = np.ones(len(z))
-    return tuple(
-        linear(np.column_stack([expected[:, k], ones]), z[:, k], session, rng=rng).r2
-        for k in (0, 1)
-    )
+
+    def r2(k: int) -> Estimate:
+        X = np.column_stack([expected[:, k], ones])
+        fit = linear(X, z[:, k], run.session, rng=rng)
+        return fit.r2
+
+    return r2(0), r2(1)

@@ -1,22 +1,27 @@
-"""How good a copy is a student? Behaviour in closed loop, agreement with the teacher.
+"""How good a copy a student is: its behaviour, its agreement with the teacher, how states move."""
 
-And how the states move.
-"""
+from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from hrnn import behavior
 from hrnn.analysis.representation import run_of
 from hrnn.base.arguments import real_array, whole_number
-from hrnn.distill.reduction import Radd
+from hrnn.base.typing import RNGLike
+from hrnn.distill.reduction import Radd, states_in
 from hrnn.network import Network, check_network
-from hrnn.rollout import rollout
+from hrnn.rollout import Rollout, rollout
 from hrnn.sequence import Sequences, respond
 from hrnn.statistics.resampling import mean_interval
 
-BEHAVIOUR = (
+if TYPE_CHECKING:
+    import pandas as pd
+
+BEHAVIOUR: tuple[str, ...] = (
     "correct",
     "timeouts",
     "steps_per_trial",
@@ -25,9 +30,9 @@ BEHAVIOUR = (
     "mu0_concordant",
     "mu0_discordant",
 )
-AGREEMENT = ("mu0_concordance", "same_choice", "p_difference", "trajectory_error")
-MEASURES = (*BEHAVIOUR, *AGREEMENT)
-ROWS_AT_ONCE = 20_000
+AGREEMENT: tuple[str, ...] = ("mu0_concordance", "same_choice", "p_difference", "trajectory_error")
+MEASURES: tuple[str, ...] = (*BEHAVIOUR, *AGREEMENT)
+ROWS_AT_ONCE: int = 20_000
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -37,86 +42,87 @@ class Examiner:
     Parameters
     ----------
     run : Rollout
-        Of the teacher, with its states: its inputs drive the students for what is compared step by
-        step.
+        A rollout of the teacher, with its states: its inputs drive the students for what is
+        compared step by step.
     net : Network
         The teacher.
     radd : Radd
-        Of this run: coordinates z; its training sessions fit the map from a student's states to z,
-        the others measure.
+        RADD of this run: coordinates z; its training sessions fit the map from a student's states
+        to z, the others measure.
     master : Rollout
-        Of the teacher, in the sessions in which students act for themselves.
+        A rollout of the teacher, in the sessions in which students act for themselves.
     """
 
-    run: object
+    run: Rollout
     net: Network
     radd: Radd
-    master: object
+    master: Rollout
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         run_of(self.run, self.net)
         if self.master.agent is not self.net:
             raise ValueError("master must be a rollout of net")
 
-    def behaviour(self, student):
-        """BEHAVIOUR, and what the student does as the teacher does, in the master's sessions.
+    def behaviour(self, student: Network) -> dict[str, float]:
+        """What a student does in the master's sessions, and how often it does as the teacher does.
 
-        {measure: value}.
-
-        `mu0_concordance` is the fraction of trials of strength 0 in which it takes the side of the
-        block, a timeout not being it; `same_choice` the fraction of all trials with the teacher's
-        choice, timeouts being a choice.
+        Returns the measures BEHAVIOUR by name, and two more: `mu0_concordance` is the fraction of
+        trials of strength 0 in which it takes the side of the block, a timeout not being it;
+        `same_choice` the fraction of all trials with the teacher's choice, timeouts being a choice.
         """
         sessions = self.master.sessions
         run = self.master if student is self.net else rollout(student, sessions, hidden=False)
         found = behavior.summary(run)["value"].reindex(BEHAVIOUR).to_dict()
         zero = (sessions.strength == 0) & (sessions.block_side != 0)
-        found["mu0_concordance"] = (
-            float((run.choice == sessions.block_side)[zero].mean()) if zero.any() else np.nan
-        )
-        return found | {"same_choice": float((run.choice == self.master.choice).mean())}
+        concordant = (run.choice == sessions.block_side)[zero]
+        found["mu0_concordance"] = float(concordant.mean()) if zero.any() else np.nan
+        found["same_choice"] = float((run.choice == self.master.choice).mean())
+        return found
 
-    def likeness(self, student):
-        """Under the teacher's inputs, in sessions that did not train: {measure: value}.
+    def likeness(self, student: Network) -> dict[str, float]:
+        """How like the teacher's a student's steps are, in sessions that did not train.
 
-        `p_difference` is the mean of |P(right) - the teacher's| at the last steps of trials;
-        `trajectory_error` the root mean square of z minus the best affine map of the student's
-        states, which have another basis in every student, over that of z minus its mean, the
-        student running freely through whole sessions.
+        Returns measures under the teacher's inputs by name: `p_difference` is the mean of |P(right)
+        - the teacher's| at the last steps of trials; `trajectory_error` the root mean square of z
+        minus the best affine map of the student's states, which have another basis in every
+        student, over that of z minus its mean, the student running freely through whole sessions.
         """
         from scipy.special import expit
 
         check_network(student)
-        n = self.run.sessions.n_sessions
-        train, other = (
-            Sequences.of(self.run, sessions)
-            for sessions in (
-                self.radd.train_sessions,
-                np.setdiff1d(np.arange(n), self.radd.train_sessions),
-            )
-        )
-        answers = [respond(student, sequences) for sequences in (train, other)]
-        design = [
-            np.column_stack([s.flat(states), np.ones(len(s.rows))])
-            for s, (_, states) in zip((train, other), answers, strict=True)
-        ]
-        z = [self.radd.project(self.run.hidden[sequences.rows]) for sequences in (train, other)]
-        affine = np.linalg.lstsq(design[0], z[0], rcond=None)[0]
-        gap = z[1] - design[1] @ affine
-        spread = z[1] - z[1].mean(0)
-        last = np.isin(other.rows, self.run.last_step)
-        p = expit(other.flat(answers[1][0])[last])
-        return {
-            "p_difference": float(np.abs(p - self.run.p_right[other.rows[last]]).mean()),
-            "trajectory_error": float(np.sqrt((gap**2).sum() / (spread**2).sum())),
-        }
+        run = self.run
+        hidden = states_in(run)
+        train_sessions = self.radd.train_sessions
+        every = np.arange(run.sessions.n_sessions)
+        train = Sequences.of(run, train_sessions)
+        other = Sequences.of(run, np.setdiff1d(every, train_sessions))
+        _, train_states = respond(student, train)
+        margin, other_states = respond(student, other)
+        train_z = self.radd.project(hidden[train.rows])
+        other_z = self.radd.project(hidden[other.rows])
+        train_X = _with_ones(train.flat(train_states))
+        other_X = _with_ones(other.flat(other_states))
+        affine = np.linalg.lstsq(train_X, train_z, rcond=None)[0]
+        gap = other_z - other_X @ affine
+        spread = other_z - other_z.mean(0)
+        last = np.isin(other.rows, run.last_step)
+        p = expit(other.flat(margin)[last])
+        p_teacher = run.p_right[other.rows[last]]
+        difference = np.abs(p - p_teacher).mean()
+        error = np.sqrt((gap**2).sum() / (spread**2).sum())
+        return {"p_difference": float(difference), "trajectory_error": float(error)}
 
-    def examine(self, student):
-        """All MEASURES of one student: {measure: value}."""
+    def examine(self, student: Network) -> dict[str, float]:
+        """All MEASURES of one student, by name."""
         return self.behaviour(student) | self.likeness(student)
 
 
-def summarise(table, *, rng=0):
+def _with_ones(states: NDArray[np.float64]) -> NDArray[np.float64]:
+    """States (n, D) beside a column of ones, (n, D + 1)."""
+    return np.column_stack([states, np.ones(len(states))])
+
+
+def summarise(table: pd.DataFrame, *, rng: RNGLike = 0) -> pd.DataFrame:
     """Mean of every measure by kind, with the interval over seeds.
 
     Parameters
@@ -124,11 +130,13 @@ def summarise(table, *, rng=0):
     table : DataFrame
         One row per student: `kind`, `seed` and measures.
     rng : int, SeedSequence or Generator
+        For the resampled seeds.
 
     Returns
     -------
     DataFrame
-        `kind, measure, value, low, high, n`; n seeds. One seed has no interval.
+        One row per kind and measure, `kind, measure, value, low, high, n`, n being the number of
+        seeds. One seed has no interval.
 
     Examples
     --------
@@ -140,42 +148,43 @@ def summarise(table, *, rng=0):
     import pandas as pd
 
     names = [name for name in table.columns if name not in ("kind", "seed")]
-    rows = []
+    rows: list[dict[str, object]] = []
     for kind, group in table.groupby("kind", sort=False):
         estimate = mean_interval(group[names].to_numpy(float), rng=rng)
-        rows += [
-            {
-                "kind": kind,
-                "measure": name,
-                "value": estimate.value[i],
-                "low": estimate.low[i],
-                "high": estimate.high[i],
-                "n": len(group),
-            }
-            for i, name in enumerate(names)
-        ]
+        for i, name in enumerate(names):
+            rows.append(
+                {
+                    "kind": kind,
+                    "measure": name,
+                    "value": estimate.value[i],
+                    "low": estimate.low[i],
+                    "high": estimate.high[i],
+                    "n": len(group),
+                }
+            )
     return pd.DataFrame(rows)
 
 
-def divergence(states, session, *, n_lags=20):
-    """How far states move in some steps.
+def divergence(states: ArrayLike, session: ArrayLike, *, n_lags: int = 20) -> pd.DataFrame:
+    """How far states move in some steps: ‖x_{t+Δ} - x_t‖ against the lag Δ, within sessions.
 
-    Mean and sd of ‖x_{t+Δ} - x_t‖ against Δ, pairs within sessions.
-
-    The ordinary lag. What the published code calls the same is a difference of order Δ:
+    This is the ordinary lag. What the published code calls the same is a difference of order Δ:
     `defects.difference_order`.
 
     Parameters
     ----------
-    states : (T, D)
-    session : (T,)
-        Of each step, sessions being whole runs of steps.
+    states : array_like (T, D)
+        State at each step.
+    session : array_like (T,)
+        Session of each step, sessions being whole runs of steps.
     n_lags : int
+        Largest lag, in steps.
 
     Returns
     -------
     DataFrame
-        `lag` (0..n_lags), `mean, sd, n`; lags that no session is long enough for are left out.
+        One row per lag (0..n_lags): `lag, mean, sd, n`, over n pairs of steps; lags that no session
+        is long enough for are left out.
 
     Examples
     --------
@@ -189,19 +198,21 @@ def divergence(states, session, *, n_lags=20):
     n_lags = whole_number(n_lags, "n_lags")
     if session.shape != (len(states),):
         raise ValueError(f"session must have shape ({len(states)},), got {session.shape}")
-    rows = []
-    for lag in range(min(n_lags, len(states) - 1) + 1):
-        pair = session[lag:] == session[: len(session) - lag]
-        moved = _distances(states, lag)[pair]
-        if moved.size:
-            rows.append({"lag": lag, "mean": moved.mean(), "sd": moved.std(), "n": moved.size})
+    rows: list[dict[str, float]] = []
+    n_steps = len(states)
+    for lag in range(min(n_lags, n_steps - 1) + 1):
+        same_session = session[lag:] == session[: n_steps - lag]
+        moved = _distances(states, lag)[same_session]
+        n = moved.size
+        if n:
+            rows.append({"lag": lag, "mean": moved.mean(), "sd": moved.std(), "n": n})
     return pd.DataFrame(rows)
 
 
-def _distances(states, lag):
+def _distances(states: NDArray[np.float64], lag: int) -> NDArray[np.float64]:
     """‖x_{t+lag} - x_t‖, (T - lag,), some rows at a time: the states are large."""
     n = len(states) - lag
-    found = np.empty(len(states) - lag)
+    found = np.empty(n)
     for first in range(0, n, ROWS_AT_ONCE):
         end = min(first + ROWS_AT_ONCE, n)
         step = states[first + lag : end + lag] - states[first:end]

@@ -1,13 +1,15 @@
-"""A network distilled in every way.
+"""A network distilled in every way: all students and what is known of them, once."""
 
-All students and what is known of them, once, for figure and report alike.
-"""
+from __future__ import annotations
 
 import dataclasses
 import functools
 import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hrnn import behavior
 from hrnn.analysis import defects, dynamics, manifold
@@ -17,18 +19,32 @@ from hrnn.base.parallel import n_threads_of
 from hrnn.distill import bayes
 from hrnn.distill.baselines import KINDS, N_UPDATES, Student, students
 from hrnn.distill.comparison import MEASURES, Examiner, divergence, summarise
-from hrnn.distill.reduction import MOST_DIMENSIONS, coordinates, radd, with_gain
-from hrnn.inference import observe
+from hrnn.distill.reduction import (
+    MOST_DIMENSIONS,
+    Map,
+    Projection,
+    Radd,
+    coordinates,
+    radd,
+    states_in,
+    with_gain,
+)
+from hrnn.inference import Observation, observe
 from hrnn.network import Network
 from hrnn.rollout import Rollout, rollout
 from hrnn.sequence import Sequences, respond
 from hrnn.statistics.resampling import Estimate, alone, mean_interval
 
-N_SEEDS = 10
-N_RESAMPLES = 1000
-N_STARTS = 100
-N_SESSIONS_SHOWN = 8
-DIMENSIONS = (1, 2, 3, 4, 8)
+if TYPE_CHECKING:
+    import threading
+
+    import pandas as pd
+
+N_SEEDS: int = 10
+N_RESAMPLES: int = 1000
+N_STARTS: int = 100
+N_SESSIONS_SHOWN: int = 8
+DIMENSIONS: tuple[int, ...] = (1, 2, 3, 4, 8)
 
 
 @dataclasses.dataclass(eq=False)
@@ -40,18 +56,21 @@ class Distillation:
     Parameters
     ----------
     run : Rollout
-        Of the teacher, with its states: what students learn from.
+        A rollout of the teacher, with its states: what students learn from.
     master : Rollout
-        Of the teacher in other sessions, in which all are compared.
+        A rollout of the teacher in other sessions, in which all are compared.
     n_seeds : int
-        Of every kind of student; a seed draws training sessions, first weights, batches and
+        Number of students of every kind; a seed draws training sessions, first weights, batches and
         choices.
     n_updates : int
-        Of students that learn by gradient.
+        Number of updates of students that learn by gradient.
     seed : int
+        From which all randomness comes.
     n_threads : int or None
-        The results, wall times apart, do not depend on it.
+        Number of threads, None meaning one for each core. The results, wall times apart, do not
+        depend on it.
     progress : bool
+        Whether to show progress bars.
 
     Examples
     --------
@@ -67,46 +86,50 @@ class Distillation:
     n_seeds: int = N_SEEDS
     n_updates: int = N_UPDATES
     seed: int = 0
-    n_threads: object = None
+    n_threads: int | None = None
     progress: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("n_seeds", "n_updates"):
             whole_number(getattr(self, name), name)
         whole_number(self.seed, "seed", 0)
 
     @property
-    def network(self):
+    def network(self) -> Network:
         """The teacher."""
-        return self.run.agent
+        return cast("Network", self.run.agent)
+
+    # ---- students ----
 
     @functools.cached_property
-    def coordinates(self):
+    def coordinates(self) -> Projection:
         """A `Projection` on the readouts of side and block, then on components."""
-        return coordinates(
-            self.network, self.run, min(MOST_DIMENSIONS, self.network.n_hidden), rng=self.seed
-        )
+        net = self.network
+        dimension = min(MOST_DIMENSIONS, net.n_hidden)
+        return coordinates(net, self.run, dimension, rng=self.seed)
 
-    def _radd(self, dimension, seed, n_resamples):
-        projection = self.coordinates.first(dimension)
+    def _radd(self, dimension: int, seed: int, n_resamples: int) -> Radd:
+        """RADD of one seed, on the first coordinates."""
         return radd(
             self.run,
             self.network,
-            projection=projection,
+            projection=self.coordinates.first(dimension),
             n_resamples=n_resamples,
             rng=self.seed + seed,
         )
 
     @functools.cached_property
-    def _timed_radds(self):
-        found = []
+    def _timed_radds(self) -> list[tuple[Radd, float]]:
+        """RADD of each seed, and the seconds that it took."""
+        found: list[tuple[Radd, float]] = []
         for seed in range(self.n_seeds):
             began = time.perf_counter()
-            found.append((self._radd(2, seed, N_RESAMPLES), time.perf_counter() - began))
+            fitted = self._radd(2, seed, N_RESAMPLES)
+            found.append((fitted, time.perf_counter() - began))
         return found
 
     @property
-    def radds(self):
+    def radds(self) -> list[Radd]:
         """One RADD for each seed.
 
         They differ in their training sessions, and share the first one's projection.
@@ -114,11 +137,8 @@ class Distillation:
         return [found for found, _ in self._timed_radds]
 
     @functools.cached_property
-    def students(self):
-        """Students by kind: RADD, those of KINDS, and untrained ones.
-
-        {kind: [Student of each seed]}.
-        """
+    def students(self) -> dict[str, list[Student]]:
+        """Students by kind, one for each seed: RADD, those of KINDS, and untrained ones."""
         made = students(
             self.run,
             self.network,
@@ -129,176 +149,165 @@ class Distillation:
             rng=self.seed,
         )
         by_radd = [
-            Student("radd", r.network, np.empty(0), seconds) for r, seconds in self._timed_radds
+            Student("radd", fitted.network, np.empty(0), seconds)
+            for fitted, seconds in self._timed_radds
         ]
-        control = [
+        untrained = [
             Student("random", Network.init("tanh", n_hidden=2, rng=stream), np.empty(0), 0.0)
             for stream in generator(self.seed).spawn(self.n_seeds)
         ]
-        return {"radd": by_radd, **made, "random": control}
+        return {"radd": by_radd, **made, "random": untrained}
+
+    def best(self, kind: str) -> Student:
+        """The student of a kind that acts most often as the teacher does."""
+        rows = self.table[self.table.kind == kind]
+        seed = rows.seed.iloc[rows.same_choice.argmax()]
+        return self.students[kind][int(seed)]
+
+    # ---- how good they are ----
 
     @functools.cached_property
-    def table(self):
+    def table(self) -> pd.DataFrame:
         """One row per student: `kind, seed`, the MEASURES and `seconds`, what it took to make."""
         import pandas as pd
 
         examiners = [Examiner(self.run, self.network, r, self.master) for r in self.radds]
 
-        def examine(kind, seed):
+        def job(kind: str, seed: int) -> Callable[[threading.Event], dict[str, object]]:
             student = self.students[kind][seed]
-            return lambda stop: {
-                "kind": kind,
-                "seed": seed,
-                **examiners[seed].examine(student.network),
-                "seconds": student.seconds,
-            }
 
-        work = {
-            (kind, seed): examine(kind, seed)
-            for kind in self.students
-            for seed in range(self.n_seeds)
-        }
-        return pd.DataFrame(
-            parallel.run(work, n_threads_of(self.n_threads), self.progress).values()
-        )
+            def work(stop: threading.Event) -> dict[str, object]:
+                measured = examiners[seed].examine(student.network)
+                seconds = student.seconds
+                return {"kind": kind, "seed": seed, **measured, "seconds": seconds}
+
+            return work
+
+        jobs = {}
+        for kind in self.students:
+            for seed in range(self.n_seeds):
+                jobs[kind, seed] = job(kind, seed)
+        n_threads = n_threads_of(self.n_threads)
+        rows = parallel.run(jobs, n_threads, self.progress)
+        return pd.DataFrame(rows.values())
 
     @functools.cached_property
-    def summary(self):
+    def summary(self) -> pd.DataFrame:
         """Mean of every measure by kind with the interval over seeds.
 
-        `kind, measure, value, low, high, n`.
+        One row per kind and measure, `kind, measure, value, low, high, n`.
         """
         return summarise(self.table, rng=self.seed)
 
     @functools.cached_property
-    def teacher(self):
-        """The teacher's own behaviour in the master's sessions: {measure: value}."""
-        return Examiner(self.run, self.network, self.radds[0], self.master).behaviour(self.network)
+    def teacher(self) -> dict[str, float]:
+        """The teacher's own behaviour in the master's sessions, by measure."""
+        examiner = Examiner(self.run, self.network, self.radds[0], self.master)
+        return examiner.behaviour(self.network)
 
     @functools.cached_property
-    def at_published_gain(self):
-        """The first RADD with the published gain in the master's sessions: {measure: value}."""
+    def at_published_gain(self) -> dict[str, float]:
+        """The first RADD with the published gain in the master's sessions, by measure."""
         first = self.radds[0]
         net = with_gain(first, first.published_gain)
-        return Examiner(self.run, self.network, first, self.master).behaviour(net)
+        examiner = Examiner(self.run, self.network, first, self.master)
+        return examiner.behaviour(net)
 
     @functools.cached_property
-    def accuracies(self):
-        """How often RADD is right, with its gain tuned and with the published one.
+    def accuracies(self) -> dict[str, Estimate]:
+        """How often RADD is right, and how much less often a network trained from scratch.
 
-        And how much less often what learned from scratch.
-
-        Over seeds; of one seed with the interval of the master's sessions.
+        For RADD with its gain tuned and with the published one. Intervals are over seeds; those of
+        one seed over the master's sessions.
         """
         gains = {
             "": [r.network for r in self.radds],
             "_at_published_gain": [with_gain(r, r.published_gain) for r in self.radds],
         }
-        act = functools.partial(rollout, sessions=self.master.sessions, hidden=False)
-        scratch = [act(student.network) for student in self.students["from_scratch"]]
-        found = {}
+        scratch = [self._act(student.network) for student in self.students["from_scratch"]]
+        found: dict[str, Estimate] = {}
         for suffix, networks in gains.items():
-            runs = [act(net) for net in networks]
+            runs = [self._act(net) for net in networks]
             gaps = [
-                behavior.difference(*pair).loc["correct"]
-                for pair in zip(runs, scratch, strict=True)
+                behavior.difference(run, other).loc["correct"]
+                for run, other in zip(runs, scratch, strict=True)
             ]
             right = [behavior.summary(run).loc["correct"] for run in runs]
-            for name, rows in (
-                (f"radd.correct{suffix}", right),
-                (f"from_scratch.below_radd{suffix}", gaps),
-            ):
-                one = Estimate(*rows[0][["value", "low", "high", "n"]])
-                found[name] = (
-                    one
-                    if self.n_seeds == 1
-                    else mean_interval([row.value for row in rows], rng=self.seed)
-                )
+            found[f"radd.correct{suffix}"] = self._over_seeds(right)
+            found[f"from_scratch.below_radd{suffix}"] = self._over_seeds(gaps)
         return found
 
-    def best(self, kind):
-        """The student of a kind that acts most often as the teacher does."""
-        rows = self.table[self.table.kind == kind]
-        return self.students[kind][int(rows.seed.iloc[rows.same_choice.argmax()])]
+    def _act(self, net: Network) -> Rollout:
+        """What a network does in the master's sessions."""
+        return rollout(net, sessions=self.master.sessions, hidden=False)
+
+    def _over_seeds(self, rows: list[pd.Series]) -> Estimate:
+        """Mean over seeds; of one seed the row itself (`value, low, high, n`)."""
+        if self.n_seeds == 1:
+            row = rows[0]
+            return Estimate(row["value"], row["low"], row["high"], row["n"])
+        return mean_interval([row["value"] for row in rows], rng=self.seed)
 
     @functools.cached_property
-    def dimensions(self):
+    def dimensions(self) -> pd.DataFrame:
         """RADD against the number of units.
 
-        `units, r2_heldout, r2_low, r2_high, correct, same_choice`, and its horizon errors.
+        One row per number: `units`, R² on held-out sessions (`r2, r2_low, r2_high`), `correct,
+        same_choice` in the master's sessions, and `horizon`, its table of prediction errors.
         """
         import pandas as pd
 
-        rows = []
+        rows: list[dict[str, object]] = []
         sessions = self.master.sessions
-        for d in (d for d in DIMENSIONS if d <= len(self.coordinates.rows)):
-            found = self._radd(d, 0, 1)
-            choice = rollout(found.network, sessions, hidden=False).choice
-            r2 = found.r2_heldout
+        for n_units in DIMENSIONS:
+            if n_units > len(self.coordinates.rows):
+                continue
+            fitted = self._radd(n_units, 0, 1)
+            choice = self._act(fitted.network).choice
+            r2 = fitted.r2_heldout
             rows.append(
                 {
-                    "units": d,
+                    "units": n_units,
                     "r2": r2.value,
                     "r2_low": r2.low,
                     "r2_high": r2.high,
                     "correct": (choice == sessions.side).mean(),
                     "same_choice": (choice == self.master.choice).mean(),
-                    "horizon": found.horizon,
+                    "horizon": fitted.horizon,
                 }
             )
         return pd.DataFrame(rows)
 
+    # ---- how their states move ----
+
     @functools.cached_property
-    def divergences(self):
+    def divergences(self) -> dict[str, pd.DataFrame]:
         """Movement of states against lag, for teacher, projection and every kind (its first seed).
 
-        {name: DataFrame}.
+        By name, tables as `divergence` returns them.
         """
         session = self.run.session
+        hidden = states_in(self.run)
         found = {
-            "teacher": divergence(self.run.hidden, session),
-            "projection": divergence(self.radds[0].project(self.run.hidden), session),
+            "teacher": divergence(hidden, session),
+            "projection": divergence(self.radds[0].project(hidden), session),
         }
         for kind, made in self.students.items():
             acted = rollout(made[0].network, self.run.sessions)
-            found[kind] = divergence(acted.hidden, acted.session)
+            found[kind] = divergence(states_in(acted), acted.session)
         return found
 
     @functools.cached_property
-    def difference_orders(self):
+    def difference_orders(self) -> pd.DataFrame:
         """What the published code calls divergence, of the projection (defect 4)."""
-        return defects.difference_order(self.radds[0].project(self.run.hidden), self.run.session)
+        z = self.radds[0].project(states_in(self.run))
+        return defects.difference_order(z, self.run.session)
 
     @functools.cached_property
-    def seen(self):
-        """What the semi-Markov observer of the teacher's trials believed."""
-        return observe(self.run)
+    def small(self) -> dict[str, Network]:
+        """Two-unit networks that are shown, by name.
 
-    @functools.cached_property
-    def filter(self):
-        """The Bayesian observer in the form of a two-unit network: a `Map`."""
-        return bayes.bayesian_filter(self.run, self.seen, rng=self.seed)
-
-    @functools.cached_property
-    def evidence_ratio(self):
-        """Slope of side over slope of block on an observation: {'radd', 'observer': Estimate}."""
-        return bayes.evidence_ratio(self.run, self.radds[0], self.seen, rng=self.seed)
-
-    @functools.cached_property
-    def messages(self):
-        """Off-diagonals of A as messages between beliefs."""
-        return bayes.messages(self.run, self.radds[0], self.filter, self.seen, rng=self.seed)
-
-    @functools.cached_property
-    def belief_r2(self):
-        """R² of z on E[s] and E[b]."""
-        return bayes.resembles(self.run, self.radds[0], self.seen, rng=self.seed)
-
-    @functools.cached_property
-    def small(self):
-        """Two-unit networks that are shown.
-
-        RADD, the best student of each kind that imitates, and the filter: {name: Network}.
+        RADD, the best student of each kind that imitates, and the filter.
         """
         return {
             "radd": self.radds[0].network,
@@ -307,21 +316,23 @@ class Distillation:
         }
 
     @functools.cached_property
-    def visited(self):
-        """States of the small networks under the teacher's inputs in some sessions.
+    def visited(self) -> dict[str, NDArray[np.float64]]:
+        """States of the small networks under the teacher's inputs, by name.
 
-        {name: (T, 2)}.
+        (T, 2) each, T being the steps of the first N_SESSIONS_SHOWN sessions.
         """
-        sequences = Sequences.of(
-            self.run, np.arange(min(N_SESSIONS_SHOWN, self.run.sessions.n_sessions))
-        )
-        return {
-            name: sequences.flat(respond(net, sequences)[1]) for name, net in self.small.items()
-        }
+        n_sessions = self.run.sessions.n_sessions
+        n_shown = min(N_SESSIONS_SHOWN, n_sessions)
+        sequences = Sequences.of(self.run, np.arange(n_shown))
+        found: dict[str, NDArray[np.float64]] = {}
+        for name, net in self.small.items():
+            _, states = respond(net, sequences)
+            found[name] = sequences.flat(states)
+        return found
 
     @functools.cached_property
-    def fixed_points(self):
-        """Fixed points of the small networks without input: {name: FixedPoints}."""
+    def fixed_points(self) -> dict[str, dynamics.FixedPoints]:
+        """Fixed points of the small networks without input, by name."""
         starts = generator(self.seed).uniform(-1, 1, (N_STARTS, 2))
         return {
             name: dynamics.fixed_points(net, x=[0, 0, 0], starts=starts)
@@ -329,26 +340,76 @@ class Distillation:
         }
 
     @functools.cached_property
-    def verdicts(self):
-        """How each small network holds its belief for one of the teacher's blocks.
-
-        {name: Verdict}.
-        """
+    def verdicts(self) -> dict[str, manifold.Verdict]:
+        """How each small network holds its belief for one of the teacher's blocks, by name."""
         n_steps = manifold.steps_per_block(self.run)
         return {
             name: manifold.verdict(self.small[name], found, n_steps=n_steps)
             for name, found in self.fixed_points.items()
         }
 
-    def measures(self):
-        """Headline numbers by name, '<kind>.<measure>': {name: Estimate}."""
-        found = {
-            f"{row.kind}.{row.measure}": Estimate(row.value, row.low, row.high, int(row.n))
-            for row in self.summary.itertuples()
-            if row.measure in MEASURES
-        }
+    # ---- beside the Bayesian observer ----
+
+    @functools.cached_property
+    def seen(self) -> Observation:
+        """What the semi-Markov observer of the teacher's trials believed."""
+        return observe(self.run)
+
+    @functools.cached_property
+    def filter(self) -> Map:
+        """The Bayesian observer in the form of a two-unit network."""
+        return bayes.bayesian_filter(self.run, self.seen, rng=self.seed)
+
+    @functools.cached_property
+    def evidence_ratio(self) -> dict[str, Estimate]:
+        """Slope of side over slope of block on an observation, of 'radd' and 'observer'."""
         first = self.radds[0]
-        found |= entries("radd", first) | {
+        seen = self.seen
+        return bayes.evidence_ratio(self.run, first, seen, rng=self.seed)
+
+    @functools.cached_property
+    def messages(self) -> pd.DataFrame:
+        """Off-diagonals of A as messages between beliefs: `source, message, value, low, high`."""
+        first = self.radds[0]
+        return bayes.messages(self.run, first, self.filter, self.seen, rng=self.seed)
+
+    @functools.cached_property
+    def belief_r2(self) -> tuple[Estimate, Estimate]:
+        """R² of z on E[s] and E[b]."""
+        first = self.radds[0]
+        seen = self.seen
+        return bayes.resembles(self.run, first, seen, rng=self.seed)
+
+    # ---- numbers ----
+
+    def measures(self) -> dict[str, Estimate]:
+        """Headline numbers by name, '<kind>.<measure>'."""
+        return {
+            **self._of_kinds(),
+            **self._of_maps(),
+            **self.accuracies,
+            **self._acted(),
+            **self._messages_by_name(),
+            **self._of_dynamics(),
+        }
+
+    def _of_kinds(self) -> dict[str, Estimate]:
+        """MEASURES of every kind of student."""
+        found: dict[str, Estimate] = {}
+        for row in self.summary.to_dict("records"):
+            kind = row["kind"]
+            measure = row["measure"]
+            if measure in MEASURES:
+                n = int(row["n"])
+                estimate = Estimate(row["value"], row["low"], row["high"], n)
+                found[f"{kind}.{measure}"] = estimate
+        return found
+
+    def _of_maps(self) -> dict[str, Estimate]:
+        """Weights of RADD and of the filter, how well they fit, and what they resemble."""
+        first = self.radds[0]
+        return {
+            **entries("radd", first),
             "radd.r2": first.r2,
             "radd.r2_heldout": first.r2_heldout,
             "radd.gain": alone(first.gain),
@@ -357,40 +418,61 @@ class Distillation:
             "radd.r2_on_block_belief": self.belief_r2[1],
             "radd.evidence_ratio": self.evidence_ratio["radd"],
             "observer.evidence_ratio": self.evidence_ratio["observer"],
+            **entries("bayesian_filter", self.filter),
+            "bayesian_filter.r2_heldout": self.filter.r2_heldout,
         }
-        found |= entries("bayesian_filter", self.filter) | {
-            "bayesian_filter.r2_heldout": self.filter.r2_heldout
+
+    def _acted(self) -> dict[str, Estimate]:
+        """What RADD with the published gain, and the filter, do in the master's sessions."""
+        acted = self._act(self.filter.network)
+        return {
+            "radd.same_choice_at_published_gain": alone(self.at_published_gain["same_choice"]),
+            "bayesian_filter.correct": alone(acted.trials.correct.mean()),
         }
-        found |= self.accuracies
-        found["radd.same_choice_at_published_gain"] = alone(self.at_published_gain["same_choice"])
-        acted = rollout(self.filter.network, self.master.sessions, hidden=False)
-        found["bayesian_filter.correct"] = alone(acted.trials.correct.mean())
-        for row in self.messages.itertuples():
-            found[f"{row.source}.message_{row.message.replace(' ', '_')}"] = Estimate(
-                row.value, row.low, row.high, first.A.n
-            )
+
+    def _messages_by_name(self) -> dict[str, Estimate]:
+        """Messages between beliefs of every source."""
+        n = self.radds[0].A.n
+        found: dict[str, Estimate] = {}
+        for row in self.messages.to_dict("records"):
+            source = row["source"]
+            message = row["message"].replace(" ", "_")
+            estimate = Estimate(row["value"], row["low"], row["high"], n)
+            found[f"{source}.message_{message}"] = estimate
+        return found
+
+    def _of_dynamics(self) -> dict[str, Estimate]:
+        """Stable states of the small networks, and time constants of RADD and of the filter."""
+        found: dict[str, Estimate] = {}
         for name, verdict in self.verdicts.items():
-            found |= {
-                f"{name}.{key}": alone(verdict.numbers.get(key, np.nan))
-                for key in ("n_stable", "n_saddles", "lambda_stable")
-            }
-        for name, fitted in (("radd", first), ("bayesian_filter", self.filter)):
-            found |= {
-                f"{name}.tau_{k + 1}": alone(tau) for k, tau in enumerate(fitted.time_constants)
-            }
-            found |= {
-                f"{name}.lambda_{k + 1}": alone(np.exp(-1 / tau))
-                for k, tau in enumerate(fitted.time_constants)
-            }
+            for key in ("n_stable", "n_saddles", "lambda_stable"):
+                number = verdict.numbers.get(key, np.nan)
+                found[f"{name}.{key}"] = alone(number)
+        for name, fitted in (("radd", self.radds[0]), ("bayesian_filter", self.filter)):
+            taus = fitted.time_constants
+            for k, tau in enumerate(taus, 1):
+                found[f"{name}.tau_{k}"] = alone(tau)
+            for k, tau in enumerate(taus, 1):
+                modulus = np.exp(-1 / tau)
+                found[f"{name}.lambda_{k}"] = alone(modulus)
         return found
 
 
-def entries(name, fitted):
-    """A11 … B23 and c1, c2 of a Map."""
-    return {
-        f"{name}.{letter}{''.join(str(k + 1) for k in index)}": Estimate(
-            *(float(getattr(part, end)[index]) for end in ("value", "low", "high")), part.n
-        )
-        for letter, part in (("A", fitted.A), ("B", fitted.B), ("c", fitted.c))
-        for index in np.ndindex(part.value.shape)
-    }
+def entries(name: str, fitted: Map) -> dict[str, Estimate]:
+    """Entries of A, B and c of a `Map` by name: '<name>.A11' … '<name>.B23', '<name>.c1', ….
+
+    Parameters
+    ----------
+    name : str
+        Begins each name.
+    fitted : Map
+        Gives the entries.
+    """
+    found: dict[str, Estimate] = {}
+    for letter, part in (("A", fitted.A), ("B", fitted.B), ("c", fitted.c)):
+        for index in np.ndindex(part.value.shape):
+            place = "".join(str(k + 1) for k in index)
+            ends = (part.value, part.low, part.high)
+            value, low, high = (float(end[index]) for end in ends)
+            found[f"{name}.{letter}{place}"] = Estimate(value, low, high, part.n)
+    return found

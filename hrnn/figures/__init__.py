@@ -1,10 +1,20 @@
 """The figures, each made of a `study.Study`: `draw` returns the Figure and its source data."""
 
+from __future__ import annotations
+
 import importlib
 import io
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hrnn.figures.one_network import OneNetwork
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from hrnn.figures.typing import StudyLike
 
 __all__ = [
     "FIGURES",
@@ -17,7 +27,7 @@ __all__ = [
     "drawable",
     "save",
 ]
-FIGURES = {  # number: module
+FIGURES: dict[str, str] = {  # number: module
     "1": "task",
     "2": "behavior",
     "3": "prior",
@@ -30,26 +40,28 @@ FIGURES = {  # number: module
     "10": "choice",
     "mice": "mice",
 }
-OF_MICE = ("10", "mice")  # drawn where there are mice
-OF_SEVERAL = ("9",)  # drawn of several networks
+OF_MICE: tuple[str, ...] = ("10", "mice")  # drawn where there are mice
+OF_SEVERAL: tuple[str, ...] = ("9",)  # drawn of several networks
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return list(__all__)
 
 
-def draw(name, study):
+def draw(name: str, study: StudyLike | OneNetwork) -> tuple[Figure, pd.DataFrame]:
     """Draw a figure.
 
     Parameters
     ----------
     name : {'1', ..., '10', 'mice'}
+        Which figure.
     study : study.Study or OneNetwork
         With mice for '10' and 'mice', and at least two networks for '9'.
 
     Returns
     -------
     figure : matplotlib Figure
+        Laid out, to be saved or shown.
     source : DataFrame
         What is drawn, in long form: `panel, agent, condition, x, value, low, high, n`.
 
@@ -63,7 +75,7 @@ def draw(name, study):
     return importlib.import_module(f"hrnn.figures.{FIGURES[name]}").draw(study)
 
 
-def drawable(study):
+def drawable(study: StudyLike) -> list[str]:
     """Names of the figures that a study has what they need for."""
     mice = study.mice is not None
     several = study.n_networks > 1
@@ -74,12 +86,13 @@ def drawable(study):
     ]
 
 
-def about(name):
+def about(name: str) -> str:
     """What a figure shows, in a line."""
-    return importlib.import_module(f"hrnn.figures.{FIGURES[name]}").__doc__.split("\n")[0]
+    module = importlib.import_module(f"hrnn.figures.{FIGURES[name]}")
+    return (module.__doc__ or "").split("\n")[0]
 
 
-def comparison(table):
+def comparison(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     """Draw a comparison of models, `mice.compare`, alone: (Figure, source data)."""
     from hrnn.figures.choice import compared, exceedance
     from hrnn.figures.panels import join
@@ -95,25 +108,29 @@ def comparison(table):
         note(
             figure,
             f"n = {n} subjects with at least two sessions. a: log likelihood of left-out sessions, "
-            "paired by subject with the best model; bars, 95 %, subjects resampled. b: probability that "
-            "the model is the most frequent one, left-out log likelihoods taken as log evidence.",
+            "paired by subject with the best model; bars, 95 %, subjects resampled. b: probability "
+            "that the model is the most frequent one, "
+            "left-out log likelihoods taken as log evidence.",
         )
         finish(figure)
     return figure, source
 
 
-def save(figure, source, folder, name):
+def save(figure: Figure, source: pd.DataFrame, folder: str | os.PathLike[str], name: str) -> None:
     """Write `name`.pdf, .png (300 dpi), .svg and .csv, each whole or not at all.
 
     The same figure gives the same bytes.
 
     Parameters
     ----------
-    figure, source : what `draw` returned
+    figure : Figure
+        The figure that `draw` returned.
+    source : DataFrame
+        The source data that `draw` returned.
     folder : str or os.PathLike
-        Must exist.
+        Where to write; it must exist.
     name : str
-        Of the files, without suffix.
+        Name of the files, without suffix.
 
     Raises
     ------

@@ -1,11 +1,16 @@
 """Figure 10: mice. Models of their choices compared and tested.
 
-And the same measures of networks and Bayesian agents.
+Beside them the same measures of networks and Bayesian agents.
 """
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from hrnn.figures.panels import join, rows, singles, strip
+from hrnn.figures.panels import join, only, records, rows, singles, strip, strips
 from hrnn.plot import (
     GREY,
     INK,
@@ -19,9 +24,20 @@ from hrnn.plot import (
     look,
     note,
     page,
+    points,
     style,
 )
 from hrnn.populations import curves
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, FigureBase
+    from numpy.typing import NDArray
+
+    from hrnn.choice.side_by_side import Beside
+    from hrnn.figures.typing import StudyLike
+
 
 MODEL_NAMES = {
     "action_kernel": "action kernel",
@@ -46,46 +62,69 @@ MOST_TRIALS = 40
 
 
 @style()
-def draw(study):
+def draw(study: StudyLike) -> tuple[Figure, pd.DataFrame]:
     """Draw the figure: (Figure, source data)."""
-    found = study.beside
-    if found is None:
-        raise ValueError("study.mice must be the mice's trial table, got None")
+    found = _beside(study)
     figure = page(245)
-    top, changes, measured, bottom = figure.subfigures(4, 1, height_ratios=[1.3, 0.9, 1.1, 1.6])
+    top, changes, measured, bottom = strips(figure, [1.3, 0.9, 1.1, 1.6])
     source = [
         *models(top, found),
         *after_change(changes, study),
         *measures(measured, study),
         *following(bottom, found),
     ]
-    n_mice = found.comparison.n_subjects[0]
-    n_trials = found.fits["mice", "action_kernel"].n_trials.sum()
-    several = study.n_networks > 1
-    note(
-        bottom,
-        f"{n_mice} mice, {n_trials} choices; agents in their own task. a: left-out sessions, paired by mouse with the best "
-        "model (bars: 95 %, mice resampled). b: each mouse; named, where a model tells less than the mouse's own rate of right "
-        "choices (0 bits). c: parameters of simulated mice found again, 95 % intervals with errors clustered by session (Student's t). "
-        "d: per cent of simulated mice that the BIC gives to each model. e: choices of the new block's side at contrast 0 after a "
-        "change, in bins of at least "
-        f"{curves.MIN_N} trials "
-        f"(bands: 95 %{'; RNN, networks and their sessions resampled; others, sessions' if several else ', sessions resampled'}). "
-        f"f–k: small, each mouse{' and network' if several else ''}; bars, 95 % "
-        f"({'mice, and networks with their sessions,' if several else 'mice'} resampled; other agents: errors clustered by session, where "
-        "there are). l: P(right) at contrast 0 in right less left blocks, mice in order; grey bars, 95 % of "
-        f"{found.n_pseudo} pseudo-sessions of the rig, which any memory exceeds; black, of {found.n_pseudo} simulated mice that only "
-        "repeat their last choice.",
-    )
+    note(bottom, _words(found, several=study.n_networks > 1))
     finish(figure)
     return figure, join(source)
+
+
+def _beside(study: StudyLike) -> Beside:
+    """Mice beside agents, of a study that has mice."""
+    if study.beside is None:
+        raise ValueError("study.mice must be the mice's trial table, got None")
+    return study.beside
+
+
+def _words(found: Beside, *, several: bool) -> str:
+    """The note of the figure."""
+    n_mice = found.comparison.n_subjects[0]
+    n_trials = found.fits["mice", "action_kernel"].n_trials.sum()
+    if several:
+        change = "; RNN, networks and their sessions resampled; others, sessions"
+        each = "each mouse and network"
+        units = "mice, and networks with their sessions,"
+    else:
+        change = ", sessions resampled"
+        each = "each mouse"
+        units = "mice"
+    return (
+        f"{n_mice} mice, {n_trials} choices; agents in their own task. "
+        "a: left-out sessions, paired by mouse with the best model (bars: 95 %, mice resampled). "
+        "b: each mouse; named, where a model tells less than the mouse's own rate of right choices "
+        "(0 bits). c: parameters of simulated mice found again, 95 % intervals with errors "
+        "clustered by session (Student's t). d: per cent of simulated mice that the BIC gives to "
+        "each model. e: choices of the new block's side at contrast 0 after a change, in bins of "
+        f"at least {curves.MIN_N} trials (bands: 95 %{change}). "
+        f"f–k: small, {each}; bars, 95 % ({units} resampled; other agents: errors clustered by "
+        "session, where there are). l: P(right) at contrast 0 in right less left blocks, mice in "
+        f"order; grey bars, 95 % of {found.n_pseudo} pseudo-sessions of the rig, which any memory "
+        f"exceeds; black, of {found.n_pseudo} simulated mice that only repeat their last choice."
+    )
 
 
 # ---- models ----
 
 
-def models(figure, found):
-    """Comparison, mouse by mouse, recovery, confusion."""
+def models(figure: FigureBase, found: Beside) -> Iterator[pd.DataFrame]:
+    """Comparison, mouse by mouse, recovery, confusion.
+
+    Parameters
+    ----------
+    figure : FigureBase
+        Where to draw.
+    found : Beside
+        Mice beside agents.
+    """
     a, b, c, d = figure.subplots(1, 4, width_ratios=[1.25, 1, 1, 1.1])
     for name, ax in zip("abcd", (a, b, c, d), strict=True):
         letter(name, ax=ax)
@@ -95,26 +134,48 @@ def models(figure, found):
     yield confused(d, found)
 
 
-def compared(ax, table):
-    """Bits per trial in left-out sessions less those of the best model."""
+def compared(ax: Axes, table: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Bits per trial in left-out sessions less those of the best model.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    table : DataFrame
+        One row per model, of `choice.compare`.
+    """
     renamed = table.assign(
         value=table.difference,
         low=table.difference_low,
         high=table.difference_high,
         n=table.n_subjects,
     )
-    for y, row in enumerate(renamed.itertuples()):
+    for y, row in enumerate(records(renamed)):
         estimate(row, y, ax=ax)
-    ax.set_yticks(range(len(table)), [MODEL_NAMES.get(name, name) for name in table.model])
+    names = [MODEL_NAMES.get(name) or name for name in table.model]
+    ax.set_yticks(range(len(table)), names)
     ax.set(ylim=(len(table) - 0.5, -0.5), xlabel="bits per trial,\nless the best model")
     ax.axvline(0, color="0.8", lw=0.6, zorder=0)
     best = table.iloc[0]
     ax.set_title(f"best: {best.bits_per_trial:.3f} [{best.low:.3f}, {best.high:.3f}]")
-    yield rows(renamed[["value", "low", "high", "n"]], "a", agent="mice", condition=table.model)
+    yield rows(
+        renamed.reindex(columns=["value", "low", "high", "n"]),
+        "a",
+        agent="mice",
+        condition=table.model,
+    )
 
 
-def exceedance(ax, table):
-    """Probability that a model is the most frequent one."""
+def exceedance(ax: Axes, table: pd.DataFrame) -> pd.DataFrame:
+    """Probability that a model is the most frequent one.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    table : DataFrame
+        One row per model, of `choice.compare`.
+    """
     y = np.arange(len(table))
     ax.hlines(y, 0, table.exceedance, color=GREY, lw=3)
     ax.plot(table.exceedance, y, "o", color=INK, ms=3, mew=0)
@@ -123,19 +184,29 @@ def exceedance(ax, table):
             f"{value:.3f}", (value, height), (5, 0), textcoords="offset points", va="center"
         )
     ax.set(xlabel="exceedance probability", xlim=(0, 1.25), xticks=(0, 0.5, 1))
-    values = table.assign(value=table.exceedance, n=table.n_subjects)[["value", "n"]]
+    values = table.assign(value=table.exceedance, n=table.n_subjects)
+    values = values.reindex(columns=["value", "n"])
     return rows(values, "b", agent="mice", condition=table.model)
 
 
-def scatter(ax, found):
-    """Bits per trial of each mouse under the action kernel and the semi-Markov observer."""
+def scatter(ax: Axes, found: Beside) -> pd.DataFrame:
+    """Bits per trial of each mouse under the action kernel and the semi-Markov observer.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    found : Beside
+        Mice beside agents.
+    """
     import pandas as pd
 
-    action, bayes = (
-        found.fits["mice", model].bits_per_trial for model in ("action_kernel", "semi_markov")
-    )
+    action = found.fits["mice", "action_kernel"].bits_per_trial
+    bayes = found.fits["mice", "semi_markov"].bits_per_trial
     names = found.fits["mice", "action_kernel"].names["subject"]
-    ends = [min(bayes.min(), action.min()) - 0.03, max(bayes.max(), action.max()) + 0.03]
+    low = min(bayes.min(), action.min())
+    high = max(bayes.max(), action.max())
+    ends = [low - 0.03, high + 0.03]
     ax.plot(ends, ends, color="0.8", lw=0.6, zorder=0)
     ax.plot(bayes, action, MICE[1], color=MICE[0], ms=3, mew=0, alpha=0.7)
     for name, x, y in zip(names, bayes, action, strict=True):
@@ -146,33 +217,39 @@ def scatter(ax, found):
     return rows(pd.DataFrame({"x": bayes, "value": action}), "b", agent=names)
 
 
-def recovered(ax, found):
-    """Rates of the action kernel, true and found again."""
-    table = found.recovery[found.recovery.parameter == "alpha"]
+def recovered(ax: Axes, found: Beside) -> pd.DataFrame:
+    """Rates of the action kernel, true and found again.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    found : Beside
+        Mice beside agents.
+    """
+    table = only(found.recovery, parameter="alpha")
+    table = table.assign(value=table.estimate)
     ends = [0, 1.1 * max(table.truth.max(), table.estimate.max())]
     ax.plot(ends, ends, color="0.8", lw=0.6, zorder=0)
-    ends_of = [table.estimate - table.low, table.high - table.estimate]
-    ax.errorbar(
-        table.truth,
-        table.estimate,
-        yerr=ends_of,
-        fmt="o",
-        color=INK,
-        mfc="w",
-        ms=2.5,
-        mew=0.6,
-        elinewidth=1,
-    )
+    points(table, "truth", ax=ax, colour=INK, line="", hollow=True, bar=1)
     ax.set(xlabel="true α", ylabel="estimated α", xlim=ends, ylim=ends, aspect="equal")
-    return rows(table.assign(x=table.truth, value=table.estimate), "c", agent="simulated")
+    return rows(table, "c", x="truth", agent="simulated")
 
 
-def confused(ax, found):
-    """Which model wins on choices that another made."""
+def confused(ax: Axes, found: Beside) -> pd.DataFrame:
+    """Which model wins on choices that another made.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    found : Beside
+        Mice beside agents.
+    """
     from cmcrameri import cm
 
     table = found.confusion
-    shown = ax.imshow(table, cmap=cm.oslo_r, vmin=0, vmax=1)
+    shown = ax.imshow(table, cmap=cm.cmaps["oslo_r"], vmin=0, vmax=1)
     for (i, j), value in np.ndenumerate(table.to_numpy()):
         colour = INK if luminance(shown.to_rgba(value)) > 0.18 else "w"
         ax.annotate(f"{100 * value:.0f}", (j, i), ha="center", va="center", color=colour)
@@ -180,11 +257,11 @@ def confused(ax, found):
     ax.set_xticks(range(len(names)), names, rotation=90)
     ax.set_yticks(range(len(names)), names)
     ax.set(xlabel="winner", ylabel="made by")
-    long = table.stack().rename("value").reset_index()
+    long = cast("pd.Series", table.stack()).reset_index(name="value")
     return rows(long, "d", agent=long["true"], condition=long["winner"])
 
 
-def luminance(colour):
+def luminance(colour: Sequence[float] | NDArray[np.float64]) -> float:
     """Relative luminance of an sRGB colour, from 0 (black) to 1 (white), as WCAG 2.1 defines it.
 
     Examples
@@ -193,51 +270,67 @@ def luminance(colour):
     (1.0, 0.0)
     """
     channel = np.asarray(colour[:3], float)
-    linear = np.where(channel <= 0.04045, channel / 12.92, ((channel + 0.055) / 1.055) ** 2.4)
+    curved = ((channel + 0.055) / 1.055) ** 2.4
+    linear = np.where(channel <= 0.04045, channel / 12.92, curved)
     return float(linear @ [0.2126, 0.7152, 0.0722])
 
 
 # ---- beside agents ----
 
 
-def _look(population):
+def _look(population: str) -> tuple[str, str, str]:
     """Colour, marker and name of mice or an agent, on one line."""
     colour, marker, name = MICE if population == "mice" else look(population)
     return colour, marker, name.replace("\n", " ")
 
 
-def after_change(figure, study):
-    """Use of the prior at contrast 0 after a change of block, one panel each."""
-    found = study.beside
+def after_change(figure: FigureBase, study: StudyLike) -> Iterator[pd.DataFrame]:
+    """Use of the prior at contrast 0 after a change of block, one panel each.
+
+    Parameters
+    ----------
+    figure : FigureBase
+        Where to draw.
+    study : StudyLike
+        The study.
+    """
+    found = _beside(study)
     tables = {"mice": found.mice, **found.agents}
     axes = np.atleast_1d(figure.subplots(1, len(tables), sharey=True))
     letter("e", ax=axes[0])
     for ax, (name, trials) in zip(axes, tables.items(), strict=True):
         several = name == "network" and study.n_networks > 1
         table = study.curve("new_side") if several else curves.new_side(trials)
-        shown = table[table.x < MOST_TRIALS]
+        shown = table.loc[table.x < MOST_TRIALS]
         colour, marker, title = _look(name)
         band(shown, "x", ax=ax, colour=colour)
         ax.plot(shown["x"], shown["value"], marker, color=colour, ms=2.5, mew=0)
         chance(ax=ax)
         ax.set(title=title, xlabel="trials since the change", ylim=(0, 1), xlim=(-1, MOST_TRIALS))
         ax.set(xticks=(0, MOST_TRIALS // 2, MOST_TRIALS), yticks=(0, 0.5, 1))
-        yield rows(shown[["x", "value", "low", "high", "n"]], "e", agent=name)
+        yield rows(shown.reindex(columns=["x", "value", "low", "high", "n"]), "e", agent=name)
     axes[0].set_ylabel("takes new side")
 
 
-def measures(figure, study):
-    """Every measure in its own panel, every population in its own row."""
-    found = study.beside
+def measures(figure: FigureBase, study: StudyLike) -> Iterator[pd.DataFrame]:
+    """Every measure in its own panel, every population in its own row.
+
+    Parameters
+    ----------
+    figure : FigureBase
+        Where to draw.
+    study : StudyLike
+        The study.
+    """
+    found = _beside(study)
     axes = figure.subplots(1, len(MEASURES), sharey=True)
     for panel, ax, (measure, label) in zip("fghijk", axes, MEASURES.items(), strict=True):
         letter(panel, ax=ax)
         table = _with_networks(found.population(measure), study, measure)
-        of_mice = (found.measures.measure == measure) & (found.measures.population == "mice")
-        each = found.measures[of_mice]
-        strip(ax, each.value, 0.3)
+        each = only(found.measures, measure=measure, population="mice")
+        strip(ax, each.value.to_numpy(), 0.3)
         singles(ax, study, f"choices_{measure}", 1.3)
-        for y, row in enumerate(table.itertuples()):
+        for y, row in enumerate(records(table)):
             colour, marker, _ = _look(row.population)
             estimate(row, y, ax=ax, colour=colour, marker=marker)
         ax.axvline(0, color="0.8", lw=0.6, zorder=0)
@@ -245,28 +338,31 @@ def measures(figure, study):
         ax.margins(x=0.12)
         few(ax.xaxis, 3)
         yield rows(table.rename(columns={"population": "agent"}), panel, condition=measure)
-        yield rows(each[["value"]], panel, agent="mice", condition="each mouse")
+        yield rows(each.reindex(columns=["value"]), panel, agent="mice", condition="each mouse")
     axes[0].set_yticks(range(len(table)), [_look(name)[2] for name in table.population])
     axes[0].set_ylim(len(table) - 0.5, -0.5)
 
 
-def _with_networks(table, study, measure):
+def _with_networks(table: pd.DataFrame, study: StudyLike, measure: str) -> pd.DataFrame:
     """The row of the first network replaced by the mean over networks, where there are several."""
     mean = study.over_networks.get(f"choices_{measure}")
     if mean is not None:
-        table.loc[table.population == "network", ["value", "low", "high", "n"]] = (
-            mean.value,
-            mean.low,
-            mean.high,
-            mean.n,
-        )
+        row = (mean.value, mean.low, mean.high, mean.n)
+        table.loc[table.population == "network", ["value", "low", "high", "n"]] = row
     return table
 
 
-def following(figure, found):
+def following(figure: FigureBase, found: Beside) -> Iterator[pd.DataFrame]:
     """Difference between blocks at contrast 0 of each mouse, the greatest first.
 
-    And what pseudo-sessions give.
+    Beside them what pseudo-sessions give, and mice that repeat themselves.
+
+    Parameters
+    ----------
+    figure : FigureBase
+        Where to draw.
+    found : Beside
+        Mice beside agents.
     """
     ax = figure.subplots()
     letter("l", ax=ax)
@@ -278,7 +374,7 @@ def following(figure, found):
     ax.axhline(0, color="0.8", lw=0.6, zorder=0)
     ax.set(ylabel="difference\nbetween blocks", xlim=(-0.7, len(table) - 0.3))
     ax.set_xticks(x, table.subject, rotation=90)
-    of_mice = table.assign(x=x)[["x", "value", "n"]]
+    of_mice = table.assign(x=x).reindex(columns=["x", "value", "n"])
     yield rows(of_mice, "l", agent=table.subject, condition="mouse")
     for name, condition in (
         ("null", "pseudo-sessions"),
@@ -289,5 +385,6 @@ def following(figure, found):
             "low": table[f"{name}_low"],
             "high": table[f"{name}_high"],
         }
-        null = table.assign(x=x, **columns)[["x", "value", "low", "high", "n"]]
+        null = table.assign(x=x, **columns)
+        null = null.reindex(columns=["x", "value", "low", "high", "n"])
         yield rows(null, "l", agent=table.subject, condition=condition)

@@ -1,8 +1,12 @@
 """Figure 5: integration within and across trials, feedback, and the flow of gradients."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from hrnn.figures.panels import join, rows, several, thin
+from hrnn.figures.panels import join, only, rows, several, thin
 from hrnn.plot import (
     GREY,
     INK,
@@ -22,6 +26,17 @@ from hrnn.plot import (
 )
 from hrnn.populations.claims import PUBLISHED
 
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from hrnn.analysis.anatomy import Anatomy
+    from hrnn.figures.typing import StudyLike
+    from hrnn.statistics.resampling import Estimate
+
+
 SCATTER = 2000
 # in the plane of two components: name, marker, panels, limit of the ordinate of the first panel and
 # of the second
@@ -32,64 +47,85 @@ READOUTS = {
 
 
 @style()
-def draw(study):
+def draw(study: StudyLike) -> tuple[Figure, pd.DataFrame]:
     """Draw the figure: (Figure, source data)."""
-    anatomy = study.anatomy
     figure = page(180)
     panels = figure.subplot_mosaic("abcd;eefg;hhhh", height_ratios=[1, 1.1, 0.8])
     for name, ax in panels.items():
         letter(name, ax=ax)
     source = [
-        *(movement(panels[place[0]], study, name) for name, (_, _, place, *_) in READOUTS.items()),
-        *(told(panels[place[1]], study, name) for name, (_, _, place, *_) in READOUTS.items()),
+        movement(panels["a"], study, "stimulus_in_plane"),
+        movement(panels["b"], study, "block_in_plane"),
+        told(panels["c"], study, "stimulus_in_plane"),
+        told(panels["d"], study, "block_in_plane"),
         along(panels["e"], study),
         belief(panels["f"], study),
         updates(panels["g"], study),
         gradients(panels["h"], study),
     ]
-    scale = study.measures["belief_scale"]
-    r2 = study.measures["belief_r2"]
-    one = study.n_networks == 1
-    note(
-        figure,
-        several(study, "f, g: dots of one of them. ")
-        + "Readouts: those of the plane of two components. a, b: movement of the "
-        "state in one observation step against the evidence of that step, means in bins with the line of least squares of all steps "
-        "(dashed: the published slope). c, d: movement in the first step of a trial against the feedback that it brings, after a choice "
-        "of left and of right. An ideal learner learns from feedback × choice, the side that they tell: lines of opposite slopes. "
-        + _learnt(study)
-        + "e: belief towards the block's side at the last blank step before each trial, the observer's times the one fitted scale "
-        f"({interval(scale)}, R² {r2.value:.2f}); points with n < 30 dropped. f, g: {SCATTER} trials drawn at random, "
-        "means in bins of equally many trials, and one line through the origin. h: norm of the gradient of −p(correct) at "
-        f"a step with respect to the state k steps before; median {'and quartiles ' if one else ''}over 200 steps. "
-        + (
-            f"n = {anatomy.run.sessions.n_sessions} sessions; brackets and bands of e: 95 % intervals, sessions resampled."
-            if one
-            else ""
-        ),
-    )
+    note(figure, _words(study))
     finish(figure)
     return figure, join(source)
 
 
-def _learnt(study):
-    """Words for what observer and network learn from feedback, where that is defined."""
-    weights = [study.measures.get(name) for name in ("told_weight_observer", "told_weight")]
-    if None in weights:
-        return ""
-    observer, network = map(interval, weights)
+def _words(study: StudyLike) -> str:
+    """The note of the figure."""
+    scale = study.measures["belief_scale"]
+    r2 = study.measures["belief_r2"]
+    if study.n_networks == 1:
+        quartiles = "and quartiles "
+        n = (
+            f"n = {study.anatomy.run.sessions.n_sessions} sessions; brackets and bands of e: "
+            "95 % intervals, sessions resampled."
+        )
+    else:
+        quartiles = ""
+        n = ""
     return (
-        f"By that, evidence and choice being the same, it moves its block belief by {observer} a trial (log odds), the network by "
-        f"{network}. "
+        several(study, "f, g: dots of one of them. ")
+        + "Readouts: those of the plane of two components. a, b: movement of the state in one "
+        "observation step against the evidence of that step, means in bins with the line of least "
+        "squares of all steps (dashed: the published slope). c, d: movement in the first step of a "
+        "trial against the feedback that it brings, after a choice of left and of right. An ideal "
+        "learner learns from feedback × choice, the side that they tell: lines of opposite slopes. "
+        + _learnt(study)
+        + "e: belief towards the block's side at the last blank step before each trial, the "
+        f"observer's times the one fitted scale ({interval(scale)}, R² {r2.value:.2f}); points "
+        f"with n < 30 dropped. f, g: {SCATTER} trials drawn at random, means in bins of equally "
+        "many trials, and one line through the origin. h: norm of the gradient of −p(correct) at a "
+        "step with respect to the state k steps before; median "
+        f"{quartiles}over 200 steps. {n}"
     )
 
 
-def movement(ax, study, name):
-    """Movement along a readout against evidence."""
+def _learnt(study: StudyLike) -> str:
+    """Words for what observer and network learn from feedback, where that is defined."""
+    observer = study.measures.get("told_weight_observer")
+    network = study.measures.get("told_weight")
+    if observer is None or network is None:
+        return ""
+    return (
+        "By that, evidence and choice being the same, it moves its block belief by "
+        f"{interval(observer)} a trial (log odds), the network by {interval(network)}. "
+    )
+
+
+def movement(ax: Axes, study: StudyLike, name: str) -> pd.DataFrame:
+    """Movement along a readout against evidence.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    study : StudyLike
+        The study.
+    name : str
+        Which of READOUTS.
+    """
     title, marker, (panel, _), limit, _ = READOUTS[name]
     condition = f"{name}, evidence"
     measure = name.replace("_in", "_slope_in")
-    table = study.curve("movement").query("condition == @condition")
+    table = only(study.curve("movement"), condition=condition)
     slope = study.measures[measure]
     published = PUBLISHED[measure]
     points(table, "x", ax=ax, colour=look("network")[0], marker=marker, line="")
@@ -103,15 +139,25 @@ def movement(ax, study, name):
     return rows(table, panel)
 
 
-def told(ax, study, name):
-    """Movement along a readout in the step that brings feedback, by what was chosen."""
+def told(ax: Axes, study: StudyLike, name: str) -> pd.DataFrame:
+    """Movement along a readout in the step that brings feedback, by what was chosen.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    study : StudyLike
+        The study.
+    name : str
+        Which of READOUTS.
+    """
     import pandas as pd
 
     title, _, (_, panel), _, limit = READOUTS[name]
     found = []
     for side, (colour, marker) in (("left", LEFT), ("right", RIGHT)):
         condition = f"{name}, after {side}"
-        table = study.curve("movement").query("condition == @condition")
+        table = only(study.curve("movement"), condition=condition)
         points(table, "x", ax=ax, colour=colour, marker=marker, label=f"after {side}")
         thin(ax, study, "movement", condition)
         found.append(rows(table, panel))
@@ -129,21 +175,30 @@ def told(ax, study, name):
     return pd.concat(found)
 
 
-def _line(ax, table, slope, line):
+def _line(ax: Axes, table: pd.DataFrame, slope: float, line: str) -> None:
     """A line of this slope through the mean of the points."""
     x = np.array([table["x"].min(), table["x"].max()])
-    y = table["value"].mean() + slope * (x - table["x"].mean())
+    from_mean = x - table["x"].mean()
+    y = table["value"].mean() + slope * from_mean
     ax.plot(x, y, line, color=INK, lw=0.8)
 
 
-def along(ax, study):
-    """Belief towards the block's side by trial in block."""
+def along(ax: Axes, study: StudyLike) -> pd.DataFrame:
+    """Belief towards the block's side by trial in block.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    study : StudyLike
+        The study.
+    """
     table = study.curve("belief")
     for name, agent, line in (
         ("network", "network", "-"),
         ("observer × scale", "semi_markov", "--"),
     ):
-        part = table[table.condition == name]
+        part = only(table, condition=name)
         band(part, "x", ax=ax, colour=look(agent)[0], line=line, label=name)
     thin(ax, study, "belief", "network")
     ax.axhline(0, color="0.7", lw=0.6, zorder=0)
@@ -152,32 +207,51 @@ def along(ax, study):
     return rows(table, "e")
 
 
-def _scatter(ax, study, x, y, *, of, slope, correlation):
+def _scatter(
+    ax: Axes,
+    study: StudyLike,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    *,
+    of: str,
+    slope: float,
+    correlation: Estimate,
+) -> pd.DataFrame:
     """A cloud of trials, the mean in bins of all trials, and one line through the origin."""
     import pandas as pd
 
     panel = {"belief": "f", "update": "g"}[of]
     ax.plot(x, y, ".", color=PALE, ms=2, mew=0, rasterized=True)
-    table = study.curve("agreement").query("condition == @of")
+    table = only(study.curve("agreement"), condition=of)
     points(table, "x", ax=ax, colour=look("network")[0])
     thin(ax, study, "agreement", of)
     line = np.array([x.min(), x.max()])
     ax.plot(line, slope * line, "--", color=INK, lw=0.8)
     ax.set_title(f"r = {interval(correlation)}")
+    trials = pd.DataFrame({"x": x, "value": y})
     return pd.concat(
-        [
-            rows(pd.DataFrame({"x": x, "value": y}), panel, condition="trials"),
-            rows(table, panel, condition="bins"),
-        ]
+        [rows(trials, panel, condition="trials"), rows(table, panel, condition="bins")]
     )
 
 
-def _sample(anatomy, n):
-    return np.sort(np.random.default_rng(anatomy.seed).choice(n, min(SCATTER, n), replace=False))
+def _sample(anatomy: Anatomy, n: int) -> NDArray[np.int64]:
+    """Numbers below n, at most SCATTER of them, drawn at random and in order."""
+    random = np.random.default_rng(anatomy.seed)
+    n_shown = min(SCATTER, n)
+    drawn = random.choice(n, n_shown, replace=False)
+    return np.sort(drawn)
 
 
-def belief(ax, study):
-    """Block belief of the network against the observer's, trial by trial."""
+def belief(ax: Axes, study: StudyLike) -> pd.DataFrame:
+    """Block belief of the network against the observer's, trial by trial.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    study : StudyLike
+        The study.
+    """
     anatomy = study.anatomy
     b = anatomy.belief
     shown = _sample(anatomy, anatomy.run.sessions.n_trials)
@@ -193,14 +267,23 @@ def belief(ax, study):
     )
 
 
-def updates(ax, study):
-    """Change of the belief from one trial to the next, network against observer."""
+def updates(ax: Axes, study: StudyLike) -> pd.DataFrame:
+    """Change of the belief from one trial to the next, network against observer.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    study : StudyLike
+        The study.
+    """
     anatomy = study.anatomy
     b = anatomy.belief
     s = anatomy.run.sessions
     pair = np.flatnonzero(np.diff(s.session) == 0)
     pair = pair[_sample(anatomy, len(pair))]
-    x, y = (values[pair + 1] - values[pair] for values in (b.observer, b.network))
+    x = b.observer[pair + 1] - b.observer[pair]
+    y = b.network[pair + 1] - b.network[pair]
     ax.set(xlabel="observer's update", ylabel="network's update")
     return _scatter(
         ax,
@@ -213,12 +296,20 @@ def updates(ax, study):
     )
 
 
-def gradients(ax, study):
-    """How far gradients reach back, before and after training."""
+def gradients(ax: Axes, study: StudyLike) -> pd.DataFrame:
+    """How far gradients reach back, before and after training.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    study : StudyLike
+        The study.
+    """
     table = study.curve("gradient_flow")
     looks = (("untrained", GREY, "--"), ("trained", look("network")[0], "-"))
     for name, colour, line in looks:
-        band(table[table.condition == name], "x", ax=ax, colour=colour, line=line, label=name)
+        band(only(table, condition=name), "x", ax=ax, colour=colour, line=line, label=name)
         thin(ax, study, "gradient_flow", name)
     ax.set(yscale="log", xlabel="steps back, k", ylim=(1e-12, 3))
     ax.set_ylabel("‖∂L/∂h‖ relative to\nk = 0 (power of ten)")

@@ -1,14 +1,27 @@
 """The mice: psychometric functions per block.
 
-With two lapses and standard errors for each mouse.
+They have two lapses, and standard errors for each mouse.
 """
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from hrnn.behavior.measures import by_strength
 from hrnn.behavior.psychometric_function import PARAMETERS, psychometric, psychometric_curve
-from hrnn.figures.panels import join, rows
+from hrnn.figures.panels import join, only, records, rows, strips
 from hrnn.plot import BLOCKS, chance, finish, letter, note, page, points, style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from hrnn.figures.typing import StudyLike
+
 
 LABELS = {
     "mu": "bias μ\n(contrast)",
@@ -21,56 +34,64 @@ MIN_SHARE = 0.01
 
 
 @style()
-def draw(study):
+def draw(study: StudyLike) -> tuple[Figure, pd.DataFrame]:
     """Draw the figure: (Figure, source data)."""
     if study.mice is None:
         raise ValueError("study.mice must be the mice's trial table, got None")
     fits = psychometric(study.mice)
     blocks = sorted(fits["p_left"].unique())
     figure = page(200)
-    top, bottom = figure.subfigures(2, 1, height_ratios=[1, 2.4])
-    source = curves(
-        np.atleast_1d(top.subplots(1, len(blocks), sharey=True)), study.mice, fits, blocks
-    )
+    top, bottom = strips(figure, [1, 2.4])
+    axes = np.atleast_1d(top.subplots(1, len(blocks), sharey=True)).tolist()
+    source = curves(axes, study.mice, fits, blocks)
     source += parameters(bottom.subplots(len(PARAMETERS), 1, sharex=True), fits)
     n_mice = fits["subject"].nunique()
     note(
         bottom,
-        f"a: thin lines are fits, one per mouse ({n_mice} mice); symbols: all their choices, 95 % intervals, mice "
-        f"resampled; contrasts of less than {MIN_SHARE:.0%} of the trials left out. "
-        "b–e: maximum likelihood, bars ± 1.96 standard errors; hollow: no standard error "
+        f"a: thin lines are fits, one per mouse ({n_mice} mice); symbols: all their choices, 95 % "
+        f"intervals, mice resampled; contrasts of less than {MIN_SHARE:.0%} of the trials left "
+        "out. b–e: maximum likelihood, bars ± 1.96 standard errors; hollow: no standard error "
         "(at a bound, or not determined by the data). No-go trials left out.",
     )
     finish(figure)
     return figure, join(source)
 
 
-def curves(axes, mice, fits, blocks):
-    """Fitted functions of all mice and the fraction of right choices, one panel per block."""
+def curves(
+    axes: Sequence[Axes], mice: pd.DataFrame, fits: pd.DataFrame, blocks: Sequence[float]
+) -> list[pd.DataFrame]:
+    """Fitted functions of all mice and the fraction of right choices, one panel per block.
+
+    Parameters
+    ----------
+    axes : sequence of Axes
+        One for each block.
+    mice : DataFrame
+        Trial table of the mice.
+    fits : DataFrame
+        Of `psychometric`, one row per mouse and block.
+    blocks : sequence of float
+        P(left) of each block.
+    """
     import pandas as pd
 
-    table = by_strength(mice, by=("p_left", "signed_strength")).query("measure == 'p_right'")
-    table = table[table["n"] >= MIN_SHARE * table.groupby("p_left")["n"].transform("sum")]
+    table = only(by_strength(mice, by=("p_left", "signed_strength")), measure="p_right")
+    n = cast("pd.Series", table.groupby("p_left")["n"].transform("sum"))
+    table = table.loc[table["n"] >= MIN_SHARE * n]
     x = np.linspace(-1, 1, 201)
-    source = []
+    source: list[pd.DataFrame] = []
     letter("a", ax=axes[0])
     axes[0].set_ylabel("P(right | choice)")
     for ax, p_left in zip(axes, blocks, strict=True):
-        (colour, marker) = BLOCKS[round(p_left, 6)]
+        colour, marker = BLOCKS[round(p_left, 6)]
         name = f"P(left) = {p_left:g}"
-        for fit in fits[fits["p_left"] == p_left].itertuples():
-            curve = psychometric_curve(x, **{key: getattr(fit, key) for key in PARAMETERS})
+        for fit in records(only(fits, p_left=p_left)):
+            fitted_to = {key: getattr(fit, key) for key in PARAMETERS}
+            curve = psychometric_curve(x, **fitted_to)
             ax.plot(x, curve, color=colour, lw=0.4, alpha=0.5)
-            source.append(
-                rows(
-                    pd.DataFrame({"x": x, "value": curve}),
-                    "a",
-                    agent=fit.subject,
-                    condition=f"fit, {name}",
-                    n=fit.n_trials,
-                )
-            )
-        part = table[table["p_left"] == p_left]
+            drawn = pd.DataFrame({"x": x, "value": curve, "condition": f"fit, {name}"})
+            source.append(rows(drawn, "a", agent=fit.subject, n=fit.n_trials))
+        part = only(table, p_left=p_left)
         points(part, "signed_strength", ax=ax, marker=marker, line="")
         chance(ax=ax)
         ax.set(
@@ -80,42 +101,27 @@ def curves(axes, mice, fits, blocks):
     return source
 
 
-def parameters(axes, fits):
-    """Each parameter of each mouse and block, with its standard error."""
+def parameters(axes: Sequence[Axes], fits: pd.DataFrame) -> list[pd.DataFrame]:
+    """Each parameter of each mouse and block, with its standard error.
+
+    Parameters
+    ----------
+    axes : sequence of Axes
+        One for each of PARAMETERS.
+    fits : DataFrame
+        Of `psychometric`, one row per mouse and block.
+    """
     subjects = sorted(fits["subject"].unique())
-    source = []
-    for letter_, ax, name in zip("bcde", axes, PARAMETERS, strict=True):
-        letter(letter_, ax=ax)
+    source: list[pd.DataFrame] = []
+    for panel, ax, name in zip("bcde", axes, PARAMETERS, strict=True):
+        letter(panel, ax=ax)
         for k, (p_left, part) in enumerate(fits.groupby("p_left")):
-            colour, marker = BLOCKS[round(p_left, 6)]
+            condition = f"P(left) = {p_left:g}"
             place = part["subject"].map(subjects.index) + 0.25 * (k - 1)
-            half = Z * part[f"se_{name}"]
-            table = part.assign(
-                x=place,
-                value=part[name],
-                low=part[name] - half,
-                high=part[name] + half,
-                n=part["n_trials"],
-            )
-            for bare, shown in table.groupby(half.isna()):
-                points(
-                    shown,
-                    "x",
-                    ax=ax,
-                    colour=colour,
-                    marker=marker,
-                    line="",
-                    hollow=bare,
-                    label=None if bare else f"P(left) = {p_left:g}",
-                )
-            source.append(
-                rows(
-                    table,
-                    letter_,
-                    agent=table["subject"],
-                    condition=f"{name}, P(left) = {p_left:g}",
-                )
-            )
+            table = _with_errors(part, name).assign(x=place)
+            _values(ax, table, BLOCKS[round(cast("float", p_left), 6)], condition)
+            table = table.assign(agent=table["subject"], condition=f"{name}, {condition}")
+            source.append(rows(table, panel))
         ax.set(ylabel=LABELS[name], xlim=(-0.7, len(subjects) - 0.3))
         for between in np.arange(len(subjects) - 1) + 0.5:
             ax.axvline(between, color="0.9", lw=0.4, zorder=0)
@@ -124,3 +130,31 @@ def parameters(axes, fits):
     axes[-1].set_xticks(range(len(subjects)), subjects, rotation=90)
     axes[-1].set_xlabel("mouse")
     return source
+
+
+def _with_errors(fits: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Fits with one parameter as `value, low, high`, n trials, and whether it is `bare` of bars."""
+    half = Z * fits[f"se_{name}"]
+    value = fits[name]
+    return fits.assign(
+        value=value, low=value - half, high=value + half, bare=half.isna(), n=fits["n_trials"]
+    )
+
+
+def _values(ax: Axes, table: pd.DataFrame, look: tuple[str, str], label: str) -> None:
+    """Values with their intervals; hollow where they have none."""
+    colour, marker = look
+    for bare in (False, True):
+        shown = only(table, bare=bare)
+        if len(shown):
+            words = None if bare else label
+            points(
+                shown,
+                "x",
+                ax=ax,
+                colour=colour,
+                marker=marker,
+                line="",
+                hollow=bare,
+                label=words,
+            )

@@ -1,64 +1,87 @@
 """A network of one's own in the figures that take one apart."""
 
+from __future__ import annotations
+
 import functools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, cast
 
 from hrnn.populations import curves
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hrnn.analysis.anatomy import Anatomy
+    from hrnn.choice.side_by_side import Beside
+    from hrnn.distill import Distillation
+    from hrnn.statistics.resampling import Estimate
+    from hrnn.task import Sessions
+
 
 class OneNetwork:
-    """What figures 4 to 8 and 10 need of a `study.Study`.
-
-    From one network that was taken apart elsewhere.
+    """What figures 4 to 8 and 10 need of a study, from one network that was taken apart elsewhere.
 
     Parameters
     ----------
     anatomy : analysis.Anatomy, optional
-        For figures 4 to 8.
+        The network taken apart, for figures 4 to 8.
     distillation : distill.Distillation, optional
-        For figure 8.
+        Its students, for figure 8.
     beside : choice.Beside, optional
-        For figure 10.
+        Mice beside it, for figure 10.
+
+    Attributes
+    ----------
+    n_networks : int
+        1, as there is one network.
+    over_networks : dict of str to Estimate
+        Empty, as there is no mean over networks.
 
     Examples
     --------
     >>> import hrnn
     >>> from hrnn.analysis import Anatomy
     >>> net = hrnn.Network.init("tanh", n_hidden=6, rng=0)
-    >>> OneNetwork(anatomy=Anatomy(hrnn.rollout(net, hrnn.Task().sample(n_sessions=8, rng=0)))).curve("variance").x.tolist()
+    >>> run = hrnn.rollout(net, hrnn.Task().sample(n_sessions=8, rng=0))
+    >>> OneNetwork(anatomy=Anatomy(run)).curve("variance").x.tolist()
     [1, 2, 3, 4, 5, 6]
     """
 
-    n_networks = 1
-    over_networks = {}
+    n_networks: int = 1
+    over_networks: Mapping[str, Estimate] = {}
 
-    def __init__(self, *, anatomy=None, distillation=None, beside=None):
+    def __init__(
+        self,
+        *,
+        anatomy: Anatomy | None = None,
+        distillation: Distillation | None = None,
+        beside: Beside | None = None,
+    ) -> None:
         self.anatomy = anatomy
         self.distillation = distillation
         self.beside = beside
 
     @property
-    def sessions(self):
-        """Those of the anatomy."""
-        return self.anatomy.run.sessions
+    def sessions(self) -> Sessions:
+        """Sessions of the anatomy."""
+        return cast("Anatomy", self.anatomy).run.sessions
 
     @functools.cached_property
-    def measures(self):
+    def measures(self) -> dict[str, Estimate]:
         """Measures by name, with the intervals of the sessions."""
-        return {
-            name: m
-            for part in (self.anatomy, self.distillation)
-            if part is not None
-            for name, m in part.measures().items()
-        }
+        found: dict[str, Estimate] = {}
+        for part in (self.anatomy, self.distillation):
+            if part is not None:
+                found |= part.measures()
+        return found
 
-    def curve(self, name):
-        """A curve of the network."""
+    def curve(self, name: str) -> pd.DataFrame:
+        """A curve of the network, by its name."""
         if name in curves.OF_DISTILLATION:
             return curves.OF_DISTILLATION[name](self.distillation)
-        return next(
-            functions[name] for functions in curves.OF_ANATOMY.values() if name in functions
-        )(self.anatomy)
+        functions = next(group for group in curves.OF_ANATOMY.values() if name in group)
+        return functions[name](self.anatomy)
 
-    def each(self, name):
-        """No other networks."""
+    def each(self, name: str) -> pd.DataFrame:
+        """An empty table: there are no other networks."""
         return curves.empty().assign(network=[])

@@ -1,47 +1,81 @@
 """Figure 3: use of the prior.
 
-Zero-strength trials, changes of block, and sweeps of threshold and penalty.
+It is seen in trials of strength 0, after changes of block, and as threshold and penalty vary.
 """
 
-from hrnn.figures.panels import counts, curve_of, join, measures, rows, singles, strip, thin
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hrnn.figures.panels import (
+    counts,
+    curve_of,
+    join,
+    measures,
+    only,
+    rows,
+    singles,
+    strip,
+    strips,
+    thin,
+)
 from hrnn.plot import band, chance, dots, finish, letter, look, note, page, points, style
 from hrnn.populations.curves import MIN_N
 from hrnn.statistics import resampling
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, FigureBase
+    from numpy.typing import NDArray
+
+    from hrnn.figures.typing import StudyLike
+
 
 AFTER_CHANGE = ("network", "semi_markov", "published_actor", "optimal_per_trial")
 SWEPT = {"correct": "fraction correct", "steps_per_trial": "steps per trial"}
 
 
 @style()
-def draw(study):
+def draw(study: StudyLike) -> tuple[Figure, pd.DataFrame]:
     """Draw the figure: (Figure, source data)."""
     figure = page(215)
-    top, middle, bottom = figure.subfigures(3, 1, height_ratios=[1, 1.35, 1.5])
+    top, middle, bottom = strips(figure, [1, 1.35, 1.5])
     source = [
         *zero(top.subplots(1, 2, sharey=True), study),
         *changes(middle, study),
         *sweeps(bottom, study),
     ]
-    networks = study.thresholds.loc[study.thresholds["agent"] == "network", "network"].nunique()
+    networks = only(study.thresholds, agent="network")["network"].nunique()
     note(
         bottom,
         counts(study)
         + " Dotted: chance. b: means in bins of trials since the change, as wide as the gaps "
-        f"between points; first blocks left out, bins with n < {MIN_N} dropped (long blocks are rare). c, d: RNN, "
-        f"{networks} networks retrained at each value (small dots), mean with Student's 95 % interval, each in "
-        "sessions of its own; other agents: sessions resampled. Caution: networks are not trained on reward; the wait penalty "
-        "reaches them only as an input (d), while for the optimal policy it is the objective (e).",
+        f"between points; first blocks left out, bins with n < {MIN_N} dropped (long blocks are "
+        f"rare). c, d: RNN, {networks} networks retrained at each value (small dots), mean with "
+        "Student's 95 % interval, each in sessions of its own; other agents: sessions resampled. "
+        "Caution: networks are not trained on reward; the wait penalty reaches them only as an "
+        "input (d), while for the optimal policy it is the objective (e).",
     )
     finish(figure)
     return figure, join(source)
 
 
-def zero(axes, study):
-    """Fraction correct at strength 0, concordant with the block and discordant."""
+def zero(axes: Sequence[Axes], study: StudyLike) -> Iterator[pd.DataFrame]:
+    """Fraction correct at strength 0, concordant with the block and discordant.
+
+    Parameters
+    ----------
+    axes : sequence of Axes
+        Two panels.
+    study : StudyLike
+        The study.
+    """
     table = measures(study, "mu0_concordant", "mu0_discordant")
     letter("a", ax=axes[0])
     for ax, kind in zip(axes, ("concordant", "discordant"), strict=True):
-        part = table[table["measure"] == f"mu0_{kind}"]
+        part = only(table, measure=f"mu0_{kind}")
         dots(part, ax=ax)
         singles(ax, study, f"mu0_{kind}", 0.35)
         chance(ax=ax, vertical=True)
@@ -50,14 +84,22 @@ def zero(axes, study):
         yield rows(part, "a", condition=f"strength 0, {kind}")
 
 
-def changes(figure, study):
-    """Fraction correct by trials since the block changed, one column per agent, and n per bin."""
+def changes(figure: FigureBase, study: StudyLike) -> Iterator[pd.DataFrame]:
+    """Fraction correct by trials since the block changed, one column per agent, and n per bin.
+
+    Parameters
+    ----------
+    figure : FigureBase
+        Where to draw.
+    study : StudyLike
+        The study.
+    """
     grid = figure.subplots(2, len(AFTER_CHANGE) + 1, sharex=True)
     letter("b", ax=grid[0, 0])
     for row, name in zip(grid, ("all strengths", "strength 0"), strict=True):
         row[0].set_ylabel(f"fraction correct,\n{name}")
         for ax, agent in zip(row, AFTER_CHANGE, strict=False):
-            table = curve_of(study, agent, "after_change").query("condition == @name")
+            table = only(curve_of(study, agent, "after_change"), condition=name)
             colour, marker, label = look(agent)
             band(table, "x", ax=ax, colour=colour)
             ax.plot(table["x"], table["value"], marker, color=colour, ms=2.5, mew=0)
@@ -71,15 +113,21 @@ def changes(figure, study):
         row[-1].plot(table["x"], table["n"], "o-", color="k", ms=2.5, mew=0, lw=0.8)
         row[-1].set(ylim=(0, None), ylabel="trials per bin, n")
     grid[0, -1].set_title("n of\none agent")
-    grid[1, len(AFTER_CHANGE) // 2].set_xlabel(
-        "trials since the block changed (0: the first of the new block)"
-    )
+    label = "trials since the block changed (0: the first of the new block)"
+    grid[1, len(AFTER_CHANGE) // 2].set_xlabel(label)
 
 
-def sweeps(figure, study):
+def sweeps(figure: FigureBase, study: StudyLike) -> Iterator[pd.DataFrame]:
     """Accuracy and steps against threshold and penalty.
 
     Networks and optimal policies never share a panel.
+
+    Parameters
+    ----------
+    figure : FigureBase
+        Where to draw.
+    study : StudyLike
+        The study.
     """
     columns = [("c", "threshold", agent) for agent in ("network", "semi_markov", "published_actor")]
     columns += [("d", "wait_penalty", "network")]
@@ -92,38 +140,39 @@ def sweeps(figure, study):
             table = _sweep(found, setting, agent, measure)
             colour, marker, _ = look(agent)
             points(table, setting, ax=ax, colour=colour, marker=marker)
-            _each(ax, found[found["agent"] == agent], setting, measure)
+            _each(ax, only(found, agent=agent), setting, measure)
             yield rows(table, name, x=setting, agent=agent, condition=f"{measure} by {setting}")
         column[1].set_xlabel("threshold" if setting == "threshold" else "wait penalty")
     _share(grid, columns)
 
 
-def _each(ax, found, setting, measure):
+def _each(ax: Axes, found: pd.DataFrame, setting: str, measure: str) -> None:
     """The single networks at each value, beside the mean of so few."""
     beside = 0.03 * (found[setting].max() - found[setting].min())
     for x, part in found.groupby(setting):
         if 1 < len(part) < resampling.FEW:
-            strip(ax, part[measure], x + beside, vertical=True)
+            strip(ax, part[measure].to_numpy(), x + beside, vertical=True)
 
 
-def _sweep(table, setting, agent, measure):
+def _sweep(table: pd.DataFrame, setting: str, agent: str, measure: str) -> pd.DataFrame:
     """One row per setting: value and interval, over (n) networks where there are several.
 
-    Else over sessions.
+    Those of one agent are over sessions.
     """
     import pandas as pd
 
     found = []
-    for x, part in table[table["agent"] == agent].groupby(setting):
+    for x, part in only(table, agent=agent).groupby(setting):
         if len(part) > 1:
             mean = resampling.mean_interval(part[measure].to_numpy())
             found.append((x, mean.value, mean.low, mean.high, len(part)))
         else:
-            found.append((x, *part.iloc[0][[measure, f"{measure}_low", f"{measure}_high"]], None))
+            ends = part.iloc[0][[measure, f"{measure}_low", f"{measure}_high"]]
+            found.append((x, *ends, None))
     return pd.DataFrame(found, columns=[setting, "value", "low", "high", "n"])
 
 
-def _share(grid, columns):
+def _share(grid: NDArray[Any], columns: Sequence[tuple[str, str, str]]) -> None:
     """One ordinate per group of panels, around its data; letters and labels at its left."""
     for row, (measure, label) in zip(grid, SWEPT.items(), strict=True):
         for name in "cde":

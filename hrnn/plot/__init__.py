@@ -4,23 +4,63 @@ What they draw are tidy tables with the columns `value, low, high` of `behavior`
 in `figures`.
 """
 
+from __future__ import annotations
+
 import contextlib
 import math
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure, FigureBase
 
 __all__ = [
-    "BLOCKS", "GREY", "INK", "LEFT", "LOOKS", "MICE", "NO_SIDE", "PALE", "RADD", "RIGHT", "band", "chance", "dots", "estimate", "few",
-    "finish", "interval", "letter", "look", "note", "page", "points", "powers", "signed", "style",
-]  # fmt: skip
-MM = 1 / 25.4
-WIDTH_MM = 183
-N_CHARACTERS = 122  # of 7 pt in a line of full width
+    "BLOCKS",
+    "GREY",
+    "INK",
+    "LEFT",
+    "LOOKS",
+    "MICE",
+    "NO_SIDE",
+    "PALE",
+    "RADD",
+    "RIGHT",
+    "band",
+    "chance",
+    "dots",
+    "estimate",
+    "few",
+    "finish",
+    "interval",
+    "letter",
+    "look",
+    "note",
+    "page",
+    "points",
+    "powers",
+    "signed",
+    "style",
+]
+MM: float = 1 / 25.4
+WIDTH_MM: float = 183
+N_CHARACTERS: int = 122  # of 7 pt in a line of full width
+
+# Colours of Okabe & Ito, by their names for them.
+ORANGE: str = "#E69F00"
+SKY_BLUE: str = "#56B4E9"
+GREEN: str = "#009E73"
+BLUE: str = "#0072B2"
+VERMILION: str = "#D55E00"
+PURPLE: str = "#CC79A7"
 
 # The palette. A colour is an agent or a side, in every figure the same; a marker goes with each of
-# them, for readers who
-# see no colours. All else is ink and grey, filled and hollow, solid and dashed: published numbers
-# are black crosses.
+# them, for readers who see no colours. All else is ink and grey, filled and hollow, solid and
+# dashed: published numbers are black crosses.
 # Agents have the colours of Okabe & Ito, safe for colour-blind readers; sides have violet and gold,
 # which no agent has.
 INK = "#000000"
@@ -45,7 +85,26 @@ RIGHT = ("#A69500", "o")
 BLOCKS = {0.2: RIGHT, 0.5: NO_SIDE, 0.8: LEFT}  # by P(left)
 
 
-def __dir__():
+class HasInterval(Protocol):
+    """What has a value and the ends of its interval, such as an `Estimate`."""
+
+    @property
+    def value(self) -> Any:
+        """The number itself."""
+        ...
+
+    @property
+    def low(self) -> Any:
+        """Lower end of the interval."""
+        ...
+
+    @property
+    def high(self) -> Any:
+        """Upper end of the interval."""
+        ...
+
+
+def __dir__() -> list[str]:
     return list(__all__)
 
 
@@ -55,10 +114,10 @@ def look(agent):
 
 
 @contextlib.contextmanager
-def style():
+def style() -> Iterator[None]:
     """Matplotlib settings of a printed figure, whatever the user's own are.
 
-    For the block (or function) inside.
+    They hold in the block under ``with``, or in the function that is decorated.
 
     Examples
     --------
@@ -74,14 +133,15 @@ def style():
         yield
 
 
-def page(height):
+def page(height: float) -> Figure:
     """Empty Figure of full width (183 mm) and a height in mm, not known to pyplot."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(WIDTH_MM * MM, height * MM))
 
 
-def _axes(ax):
+def _axes(ax: Axes | None) -> Axes:
+    """The Axes that were given, or pyplot's current ones."""
     if ax is None:
         import matplotlib.pyplot as plt
 
@@ -89,8 +149,16 @@ def _axes(ax):
     return ax
 
 
-def letter(text, *, ax=None):
-    """Panel letter, bold, left above the Axes."""
+def letter(text: str, *, ax: Axes | None = None) -> Axes:
+    """Write a panel's letter, bold, left above the Axes.
+
+    Parameters
+    ----------
+    text : str
+        The letter.
+    ax : Axes, optional
+        Default: pyplot's current Axes.
+    """
     ax = _axes(ax)
     ax.annotate(
         text,
@@ -105,14 +173,36 @@ def letter(text, *, ax=None):
     return ax
 
 
-def chance(value=0.5, *, ax=None, vertical=False):
-    """Dotted grey line at the level of an agent that guesses."""
+def chance(value: float = 0.5, *, ax: Axes | None = None, vertical: bool = False) -> Axes:
+    """Draw a dotted grey line at the level of an agent that guesses.
+
+    Parameters
+    ----------
+    value : float
+        The level.
+    ax : Axes, optional
+        Default: pyplot's current Axes.
+    vertical : bool
+        Whether the level is one of the abscissa.
+    """
     ax = _axes(ax)
-    (ax.axvline if vertical else ax.axhline)(value, color="0.5", lw=0.8, ls=":", zorder=0)
+    draw = ax.axvline if vertical else ax.axhline
+    draw(value, color="0.5", lw=0.8, ls=":", zorder=0)
     return ax
 
 
-def points(table, x, *, ax=None, colour="k", marker="o", line="-", hollow=False, label=None):
+def points(
+    table: pd.DataFrame,
+    x: str,
+    *,
+    ax: Axes | None = None,
+    colour: str = "k",
+    marker: str = "o",
+    line: str = "-",
+    hollow: bool = False,
+    bar: float = 1.2,
+    label: str | None = None,
+) -> Axes:
     """Points with 95 % intervals, joined by a line.
 
     Parameters
@@ -123,10 +213,18 @@ def points(table, x, *, ax=None, colour="k", marker="o", line="-", hollow=False,
         Column of the abscissa.
     ax : Axes, optional
         Default: pyplot's current Axes.
-    colour, marker, line, label : str, optional
-        As matplotlib's.
+    colour : str, optional
+        Colour of points, bars and line.
+    marker : str, optional
+        Marker of the points, as matplotlib's.
+    line : str, optional
+        Style of the line, as matplotlib's; '' draws none.
     hollow : bool, optional
-        White inside.
+        Whether the points are white inside.
+    bar : float, optional
+        Width of the bars in points (1/72 inch).
+    label : str, optional
+        Words for the legend.
 
     Returns
     -------
@@ -136,7 +234,8 @@ def points(table, x, *, ax=None, colour="k", marker="o", line="-", hollow=False,
     --------
     >>> import pandas as pd
     >>> from matplotlib.figure import Figure
-    >>> table = pd.DataFrame({"strength": [0, 1], "value": [0.5, 0.9], "low": [0.4, 0.8], "high": [0.6, 1.0]})
+    >>> table = pd.DataFrame({"strength": [0, 1], "value": [0.5, 0.9]})
+    >>> table = table.assign(low=[0.4, 0.8], high=[0.6, 1.0])
     >>> points(table, "strength", ax=Figure().subplots()).containers
     [<ErrorbarContainer object of 3 artists>]
     """
@@ -145,7 +244,7 @@ def points(table, x, *, ax=None, colour="k", marker="o", line="-", hollow=False,
     ax.errorbar(
         table[x],
         table["value"],
-        yerr=_error(table),
+        yerr=_lengths(table),
         color=colour,
         marker=marker,
         ls=line,
@@ -154,27 +253,60 @@ def points(table, x, *, ax=None, colour="k", marker="o", line="-", hollow=False,
         mew=0.6,
         mfc=face,
         lw=0.8,
-        elinewidth=1.2,
+        elinewidth=bar,
     )
     return ax
 
 
-def _error(table):
+def _lengths(table: pd.DataFrame) -> list[pd.Series]:
     """Lengths of the bars below and above, not less than 0."""
     below = (table["value"] - table["low"]).clip(lower=0)
     above = (table["high"] - table["value"]).clip(lower=0)
-    return [below, above]
+    return [cast("pd.Series", below), cast("pd.Series", above)]
 
 
-def band(table, x, *, ax=None, colour="k", line="-", label=None):
-    """Line with its 95 % interval shaded: for long runs of points; parameters as `points`."""
+def band(
+    table: pd.DataFrame,
+    x: str,
+    *,
+    ax: Axes | None = None,
+    colour: str = "k",
+    line: str = "-",
+    label: str | None = None,
+) -> Axes:
+    """Line with its 95 % interval shaded: for long runs of points.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With `value, low, high`.
+    x : str
+        Column of the abscissa.
+    ax : Axes, optional
+        Default: pyplot's current Axes.
+    colour : str, optional
+        Colour of line and interval.
+    line : str, optional
+        Style of the line, as matplotlib's.
+    label : str, optional
+        Words for the legend.
+    """
     ax = _axes(ax)
     ax.fill_between(table[x], table["low"], table["high"], color=colour, alpha=0.3, lw=0)
     ax.plot(table[x], table["value"], line, color=colour, lw=0.8, label=label)
     return ax
 
 
-def estimate(found, y, *, ax=None, colour="k", marker="o", vertical=False, label=None):
+def estimate(
+    found: HasInterval,
+    y: float,
+    *,
+    ax: Axes | None = None,
+    colour: str = "k",
+    marker: str = "o",
+    vertical: bool = False,
+    label: str | None = None,
+) -> Axes:
     """An estimate with its 95 % interval, a thick bar that a hollow marker does not hide.
 
     Parameters
@@ -185,10 +317,14 @@ def estimate(found, y, *, ax=None, colour="k", marker="o", vertical=False, label
         Height at which the bar lies; its abscissa if vertical.
     ax : Axes, optional
         Default: pyplot's current Axes.
-    colour, marker, label : str, optional
-        As matplotlib's.
+    colour : str, optional
+        Colour of bar and marker.
+    marker : str, optional
+        Marker of the value, as matplotlib's.
     vertical : bool, optional
-        The bar stands.
+        Whether the bar stands.
+    label : str, optional
+        Words for the legend.
 
     Returns
     -------
@@ -206,28 +342,24 @@ def estimate(found, y, *, ax=None, colour="k", marker="o", vertical=False, label
     ends = [found.low, found.high]
     level = [y, y]
     bar = (level, ends) if vertical else (ends, level)
-    at = (y, found.value) if vertical else (found.value, y)
+    at = ([y], [found.value]) if vertical else ([found.value], [y])
     ax.plot(*bar, color=colour, lw=1.8, solid_capstyle="butt", zorder=3, gid="interval")
-    ax.plot(
-        *([number] for number in at),
-        marker,
-        color=colour,
-        mfc="none",
-        ms=4.5,
-        mew=0.8,
-        zorder=4,
-        label=label,
-    )
+    ax.plot(*at, marker, color=colour, mfc="none", ms=4.5, mew=0.8, zorder=4, label=label)
     return ax
 
 
-def dots(table, *, ax=None):
+def dots(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """One row per agent, the first on top, with its 95 % interval.
 
-    Table has `agent, value, low, high`.
+    Parameters
+    ----------
+    table : DataFrame
+        With `agent, value, low, high`.
+    ax : Axes, optional
+        Default: pyplot's current Axes.
     """
     ax = _axes(ax)
-    for y, row in enumerate(table.itertuples()):
+    for y, row in enumerate(cast("Iterator[Any]", table.itertuples())):
         colour, marker, _ = look(row.agent)
         estimate(row, y, ax=ax, colour=colour, marker=marker)
     names = [look(agent)[2].replace("\n", " ") for agent in table["agent"]]
@@ -238,10 +370,10 @@ def dots(table, *, ax=None):
     return ax
 
 
-def powers(axis):
+def powers(axis: Axis) -> None:
     """Label the ticks of a logarithmic Axis, `ax.xaxis` or `ax.yaxis`, by their power of ten.
 
-    Nothing is set small.
+    Labels are of one size, as no exponent is raised.
 
     Examples
     --------
@@ -259,12 +391,20 @@ def powers(axis):
     low, high = (math.log10(end) for end in axis.get_view_interval())
     step = max(1, math.ceil((high - low) / 5))
     shown = range(math.ceil(low / step) * step, math.floor(high) + 1, step)
-    axis.set_ticks([10.0**power for power in shown], [signed(power, "d") for power in shown])
+    places = [10.0**power for power in shown]
+    axis.set_ticks(places, [signed(power, "d") for power in shown])
     axis.set_minor_locator(NullLocator())
 
 
-def few(axis, n):
+def few(axis: Axis, n: int) -> None:
     """About n round ticks on an Axis, at least 2, labelled in as few characters as it takes.
+
+    Parameters
+    ----------
+    axis : Axis
+        The abscissa or ordinate of an Axes.
+    n : int
+        How many intervals between ticks there are at most.
 
     Examples
     --------
@@ -282,12 +422,21 @@ def few(axis, n):
     axis.set_major_formatter(FuncFormatter(_short))
 
 
-def _short(value, _):
-    return signed(round(value, 12) + 0.0, "g")
+def _short(value: float, _: object) -> str:
+    """A tick's number in as few characters as it takes, never as −0."""
+    rounded = round(value, 12) + 0.0
+    return signed(rounded, "g")
 
 
-def signed(number, form):
+def signed(number: float, form: str) -> str:
     """A number as text, with a minus sign in place of a hyphen.
+
+    Parameters
+    ----------
+    number : float
+        Any number.
+    form : str
+        How to write it, as in an f-string after the colon.
 
     Examples
     --------
@@ -297,8 +446,15 @@ def signed(number, form):
     return f"{number:{form}}".replace("-", "−")
 
 
-def interval(found, digits=2):
+def interval(found: HasInterval, digits: int = 2) -> str:
     """An estimate in words: 'value [low, high]'.
+
+    Parameters
+    ----------
+    found : statistics.Estimate
+        With `value, low, high`.
+    digits : int
+        Number of digits after the point.
 
     Examples
     --------
@@ -306,16 +462,26 @@ def interval(found, digits=2):
     >>> interval(Estimate(-0.251, -0.3, 0.1, 20))
     '−0.25 [−0.30, 0.10]'
     """
-    value, low, high = (signed(end, f".{digits}f") for end in (found.value, found.low, found.high))
+    form = f".{digits}f"
+    value, low, high = (signed(end, form) for end in (found.value, found.low, found.high))
     return f"{value} [{low}, {high}]"
 
 
-def note(figure, text):
-    """What n, bars and lines are, at the foot of a figure (or subfigure)."""
-    figure.supxlabel(textwrap.fill(text, N_CHARACTERS), x=0.01, ha="left", fontsize=7)
+def note(figure: FigureBase, text: str) -> None:
+    """Write what n, bars and lines are at the foot of a figure.
+
+    Parameters
+    ----------
+    figure : Figure or SubFigure
+        Where to write.
+    text : str
+        Filled into lines of the page's width.
+    """
+    filled = textwrap.fill(text, N_CHARACTERS)
+    figure.supxlabel(filled, x=0.01, ha="left", fontsize=7)
 
 
-def finish(figure):
+def finish(figure: Figure) -> None:
     """Lay the figure out once and for all, so that saving it twice gives the same bytes."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")

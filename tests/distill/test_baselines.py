@@ -89,7 +89,7 @@ def test_the_task_itself_is_learned_from_scratch(school, learned):
 def test_losses_fall_to_what_the_teacher_itself_has(school, learned, kind):
     """The entropy of its own targets is the least that a student's loss can be."""
     run, net, radd, _ = school
-    lessons = baselines._lessons(kind, run, radd, baselines.TEMPERATURE, np.random.default_rng(0))
+    lessons = baselines._targets(kind, run, radd, baselines.TEMPERATURE, np.random.default_rng(0))
     gradient = np.empty_like(net.theta)
     least = np.mean(
         [
@@ -156,7 +156,7 @@ def test_radd_of_another_run_is_refused(school):
 @pytest.mark.parametrize("kind, tau", [("soft_targets", 3.0), ("hidden_states", 1.0)])
 def test_lessons_hold_the_teachers_softened_answers_in_training_sessions(school, kind, tau):
     run, net, radd, _ = school
-    lessons = baselines._lessons(kind, run, radd, 3.0, np.random.default_rng(0))
+    lessons = baselines._targets(kind, run, radd, 3.0, np.random.default_rng(0))
     rows = np.concatenate([lesson.sequences.rows for lesson in lessons])
     assert sorted(
         set(run.sessions.session[run.trial[rows]])

@@ -289,9 +289,9 @@ def test_source_is_long_and_whole(one, name):
 
 
 def test_every_agent_is_drawn(drawn, study):
-    for name, panels in (("2", "abcdefghij"), ("3", "a")):
+    for name, letters in (("2", "abcdefghij"), ("3", "a")):
         source = drawn[name][1]
-        for panel in panels:
+        for panel in letters:
             absent = set(study.runs) - set(source.loc[source["panel"] == panel, "agent"])
             assert absent <= ({"network"} if name + panel in ("2d", "2e", "2f") else set()), (
                 "of the small study's networks some never act"
@@ -559,9 +559,25 @@ def test_the_comparison_says_n_and_exceedance():
     assert source[source.panel == "b"].value.tolist() == [0.97, 0.03] and (source.n == 36).all()
 
 
+def n_lines(function):
+    """Lines of a function without its signature and docstring."""
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    return function.end_lineno - body[0].lineno + 1 if body else 0
+
+
 def test_functions_are_short():
     for module in (plot, figures):
         tree = ast.parse(inspect.getsource(module))
-        assert all(
-            f.end_lineno - f.lineno < 40 for f in ast.walk(tree) if isinstance(f, ast.FunctionDef)
-        )
+        assert all(n_lines(f) <= 40 for f in ast.walk(tree) if isinstance(f, ast.FunctionDef))
+
+
+def test_only_the_rows_that_are_wanted():
+    table = pd.DataFrame({"a": [0, 1, 1], "b": ["x", "x", "y"], "value": [1.0, 2.0, 3.0]})
+    assert panels.only(table, a=1, b="y")["value"].tolist() == [3.0]
+    assert len(panels.only(table)) == 3
+
+
+def test_bars_of_points_are_as_wide_as_asked():
+    table = pd.DataFrame({"x": [0.0], "value": [0.5], "low": [0.4], "high": [0.6]})
+    ax = plot.points(table, "x", ax=plot.page(40).subplots(), bar=3)
+    assert list(ax.containers[0].lines[2][0].get_linewidth()) == [3]

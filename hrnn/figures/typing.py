@@ -1,0 +1,89 @@
+"""What the figures ask of a study."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from hrnn.analysis.anatomy import Anatomy
+    from hrnn.choice.side_by_side import Beside
+    from hrnn.distill import Distillation
+    from hrnn.populations import Population
+    from hrnn.rollout import Rollout
+    from hrnn.statistics.resampling import Estimate
+    from hrnn.task import Sessions, Task
+
+
+class StudyLike(Protocol):
+    """Networks and agents on the same sessions, such as a `study.Study`.
+
+    A `OneNetwork` has the part of it that figures of one network need.
+    """
+
+    task: Task
+    sessions: Sessions
+    population: Population
+    runs: dict[str, Rollout]
+    bound: NDArray[np.bool_]
+    thresholds: pd.DataFrame
+    penalties: pd.DataFrame
+    variations: pd.DataFrame
+    mice: pd.DataFrame | None
+    distillation: Distillation
+
+    @property
+    def n_networks(self) -> int:
+        """Number of networks."""
+        ...
+
+    @property
+    def wide(self) -> pd.DataFrame:
+        """One row per network, one column per measure."""
+        ...
+
+    @property
+    def verdicts(self) -> pd.DataFrame:
+        """Claims and whether the networks bear them out, one row per claim."""
+        ...
+
+    @property
+    def anatomy(self) -> Anatomy:
+        """The first network taken apart."""
+        ...
+
+    @property
+    def over_networks(self) -> Mapping[str, Estimate]:
+        """Mean of every measure over networks, by name; empty for one network."""
+        ...
+
+    @property
+    def measures(self) -> Mapping[str, Estimate]:
+        """Measures by name: over networks, or of the one there is over sessions."""
+        ...
+
+    @property
+    def beside(self) -> Beside | None:
+        """Mice beside the first network and agents; None without mice."""
+        ...
+
+    @property
+    def summaries(self) -> Mapping[str, pd.DataFrame]:
+        """Behaviour of each agent, one row per measure."""
+        ...
+
+    def curve(self, name: str) -> pd.DataFrame:
+        """A curve of the networks: the mean over them, or that of the one there is."""
+        ...
+
+    def each(self, name: str) -> pd.DataFrame:
+        """The curves of all networks by themselves, with a column `network`."""
+        ...
+
+
+Records = list[dict[str, Any]]  # rows of a table before it is one
