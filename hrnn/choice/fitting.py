@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from typing import Any
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from hrnn.base import parallel
 from hrnn.base.arguments import flag, generator, one_of, whole_number
 from hrnn.base.parallel import n_threads_of
 from hrnn.choice.maximise import hessian, maximise
-from hrnn.choice.models import MODELS, model_of
+from hrnn.choice.models import MODELS, model_of, name_of
 from hrnn.choice.trials import session_labels, units
 from hrnn.statistics.resampling import LEVEL
 
@@ -52,6 +53,8 @@ class Fit:
         Of each unit.
     rows : list of (R_unit,) int
         Their rows in the table.
+    custom : object
+        A user's model, or None: a model of the library.
     """
 
     model: str
@@ -73,6 +76,7 @@ class Fit:
     p_right: np.ndarray
     trials: list
     rows: list
+    custom: Any = dataclasses.field(default=None, kw_only=True)
 
     @property
     def accuracy(self):
@@ -102,11 +106,16 @@ class Fit:
 
     @functools.cached_property
     def _model(self):
-        if self.model not in MODELS:
+        if self.custom is None and self.model not in MODELS:
             raise ValueError(
                 f"fitted must be of a model of hrnn.mice.fit, got one of {self.model!r}"
             )
-        return model_of(self.model, **self.options)
+        return model_of(self.given, **self.options)
+
+    @property
+    def given(self):
+        """The model as `fit` was given it: its name, or a user's object."""
+        return self.model if self.custom is None else self.custom
 
     def to_frame(self):
         """One row per unit: names, parameters, `se_` of each, which errors, how good the fit is."""
@@ -176,10 +185,11 @@ def fit(
         Of mice (`load`), a network or a Bayesian agent: `session, choice, side, signed_strength,
         block_side, p_left`, and `subject` if there are several. Trials without a choice count
         nothing and freeze priors.
-    model : str
+    model : str or ChoiceModel
         'action_kernel', 'stimulus_kernel', 'four_alpha', 'exponential', 'markov', 'markov_free',
         'semi_markov', 'semi_markov_free', 'oracle', 'flat', 'exponential_with_current_trial' (as
-        published code has it), 'history_glm', 'psychometric'.
+        published code has it), 'history_glm', 'psychometric'. Or a model of one's own, an object
+        with the members of `ChoiceModel`: `name`, `parameters`, `p_right(choices, theta)`.
     by : {'subject', 'session', 'pooled'}
         'session' needs ``errors="hessian"``.
     errors : {'session', 'hessian'}
@@ -267,7 +277,8 @@ def fit_units(model, options, names, found, rows, *, errors, n_starts, n_threads
 
 def checked(model, lapses, zetas, repetition, bias):
     """The model of a name and its options, or an error that says which is wrong."""
-    one_of(model, "model", MODELS)
+    if isinstance(model, str):
+        one_of(model, "model", MODELS)
     for name, value in (("lapses", lapses), ("zetas", zetas)):
         if value not in (1, 2) or isinstance(value, bool):
             raise ValueError(f"{name} must be 1 or 2, got {value!r}")
@@ -420,7 +431,7 @@ def _assemble(model, options, chosen, names, found, rows, errors, done):
         for name in ("converged", "at_bound", "agreement")
     )
     return Fit(
-        model,
+        name_of(model),
         options,
         names,
         params,
@@ -439,6 +450,7 @@ def _assemble(model, options, chosen, names, found, rows, errors, done):
         p_right,
         found,
         rows,
+        custom=None if isinstance(model, str) else model,
     )
 
 
@@ -547,10 +559,9 @@ def _folds(model, choices, parts, n_starts, seed, stop):
 
 def _predicted(model, fitted, choices, right):
     """Log likelihood of choices by parameters {name: value}, and by a coin of the rate `right`."""
-    p = model.p_right(choices, np.array([fitted[p.name] for p in model.parameters(choices)]))
-    chosen = np.where(choices.choice > 0, p, 1 - p)[choices.responded]
+    theta = np.array([fitted[p.name] for p in model.parameters(choices)])
     return {
-        "log_likelihood": float(np.log(np.maximum(chosen, 1e-12)).sum()),
+        "log_likelihood": model.log_likelihood(choices, theta),
         "n_trials": choices.n,
         "coin": coin(choices, right),
     }

@@ -14,9 +14,13 @@ from hrnn.behavior.trials import trial_table
 from hrnn.choice.comparison import COMPARED, compare, confusion, recover
 from hrnn.choice.fitting import fit
 from hrnn.choice.nulls import block_following
+from hrnn.choice.priors import ActionKernel, SemiMarkov
+from hrnn.choice.regressions import HistoryGlm
 from hrnn.statistics.resampling import mean_interval
 
-MODELS_FITTED = ("action_kernel", "semi_markov", "history_glm")
+MODELS_FITTED: tuple[str, ...] = tuple(
+    model.name for model in (ActionKernel, SemiMarkov, HistoryGlm)
+)
 MEASURES = {  # what `Beside.measures` holds of every unit
     "shift_at_0": "P(right | contrast 0), right less left blocks",
     "alpha": "rate of the action kernel",

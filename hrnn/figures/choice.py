@@ -5,6 +5,7 @@ And the same measures of networks and Bayesian agents.
 
 import numpy as np
 
+from hrnn.choice.models import LABELS, SHORT_LABELS
 from hrnn.figures.panels import join, rows, singles, strip
 from hrnn.plot import (
     GREY,
@@ -23,17 +24,6 @@ from hrnn.plot import (
 )
 from hrnn.populations import curves
 
-MODEL_NAMES = {
-    "action_kernel": "action kernel",
-    "four_alpha": "four α",
-    "history_glm": "history GLM",
-    "exponential": "exponential",
-    "markov": "Markov",
-    "stimulus_kernel": "stimulus kernel",
-    "semi_markov": "Bayes, semi-Markov",
-    "oracle": "block known",
-    "flat": "no prior",
-}
 MEASURES = {
     "shift_at_0": "shift of P(right)\nat contrast 0",
     "alpha": "rate α of the\naction kernel",
@@ -105,12 +95,18 @@ def compared(ax, table):
     )
     for y, row in enumerate(renamed.itertuples()):
         estimate(row, y, ax=ax)
-    ax.set_yticks(range(len(table)), [MODEL_NAMES.get(name, name) for name in table.model])
+    ax.set_yticks(range(len(table)), labels_of(table, table.model, LABELS))
     ax.set(ylim=(len(table) - 0.5, -0.5), xlabel="bits per trial,\nless the best model")
     ax.axvline(0, color="0.8", lw=0.6, zorder=0)
     best = table.iloc[0]
     ax.set_title(f"best: {best.bits_per_trial:.3f} [{best.low:.3f}, {best.high:.3f}]")
     yield rows(renamed[["value", "low", "high", "n"]], "a", agent="mice", condition=table.model)
+
+
+def labels_of(table, names, known):
+    """What to call models: as a comparison's table says of a user's, as known, or their names."""
+    called = known | table.attrs.get("labels", {})
+    return [called.get(name, name) for name in names]
 
 
 def exceedance(ax, table):
@@ -176,7 +172,7 @@ def confused(ax, found):
     for (i, j), value in np.ndenumerate(table.to_numpy()):
         colour = INK if luminance(shown.to_rgba(value)) > 0.18 else "w"
         ax.annotate(f"{100 * value:.0f}", (j, i), ha="center", va="center", color=colour)
-    names = [{"semi_markov": "Bayes"}.get(name, MODEL_NAMES[name]) for name in table.index]
+    names = labels_of(table, table.index, SHORT_LABELS)
     ax.set_xticks(range(len(names)), names, rotation=90)
     ax.set_yticks(range(len(names)), names)
     ax.set(xlabel="winner", ylabel="made by")
