@@ -154,7 +154,7 @@ def _tested(
     Bits and log likelihood (M,) are of left-out sessions.
     """
     tested = cross_validate(trials, model, n_folds=n_folds, **options, **settings)
-    sums = tested.groupby("unit", sort=True)[["log_likelihood", "coin", "n_trials"]].sum()
+    sums: Any = tested.groupby("unit", sort=True)[["log_likelihood", "coin", "n_trials"]].sum()
     bits = (sums["log_likelihood"] - sums["coin"]) / sums["n_trials"] / np.log(2)
     whole = fit(trials, model, **options, **settings)
     kept = whole.names["subject"].isin(sums.index).to_numpy()
@@ -320,7 +320,7 @@ def recover(
     progress: bool = False,
     rng: RNGLike = 0,
 ) -> pd.DataFrame:
-    """Simulate the fit, fit the simulation: how well are parameters found again?
+    """Simulate a fit and fit the simulation: how well parameters are found again.
 
     Sessions of a mouse differ more than those of one model. So each simulated session has
     parameters of its own, drawn about the fitted ones with the covariance that the subject's
@@ -381,7 +381,7 @@ def recover(
     return pd.concat(tables, ignore_index=True)
 
 
-def _found_again(again: Fit, repeat: int, name: str, truth: pd.Series) -> pd.DataFrame:
+def _found_again(again: Fit, repeat: int, name: str, truth: Any) -> pd.DataFrame:
     """Rows of a recovery for one parameter: its truth beside what the fit `again` says."""
     import pandas as pd
 

@@ -101,7 +101,7 @@ def model_of(
     Model
     """
     options = {"lapses": lapses, "zetas": zetas, "repetition": repetition, "bias": bias}
-    if has_options(model):
+    if isinstance(model, str) and has_options(model):
         return REGISTRY[model](**options)
     if (lapses, zetas, repetition, bias) != (1, 1, False, False):
         raise ValueError(

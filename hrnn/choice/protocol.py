@@ -204,7 +204,8 @@ def sobol(parameters: Sequence[Parameter], n: int, seed: int) -> Floats:
     low = np.array([parameter.start_low for parameter in parameters])
     high = np.array([parameter.start_high for parameter in parameters])
     n_drawn = 1 << (n - 1).bit_length()
-    drawn = qmc.Sobol(len(parameters), seed=seed).random(n_drawn)[:n]
+    sequence: Any = qmc.Sobol  # its stub lacks the seed
+    drawn = sequence(len(parameters), seed=seed).random(n_drawn)[:n]
     return low + drawn * (high - low)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -154,10 +154,10 @@ class Psychometric(Model):
             for name, low, high, start in boxes
         ]
 
-    def _counts(self, choices: Choices) -> list[tuple[Floats, Floats, Floats]]:
+    def _counts(self, choices: Choices) -> list[tuple[Floats, Any, Floats]]:
         """Contrasts, right choices and choices of each block."""
         if self.name not in choices.cache:
-            found: list[tuple[Floats, Floats, Floats]] = []
+            found: list[tuple[Floats, Any, Floats]] = []
             for block in self._blocks(choices):
                 rows = choices.responded & (choices.p_right_block == block)
                 c, code = np.unique(choices.contrast[rows], return_inverse=True)
