@@ -178,7 +178,7 @@ class _Search:
                 self.theta = there
                 self.value, self.gradient, outer = found
                 self.damping = max(self.damping / 10, LEAST)
-                return outer, gain > 0.5 * promised
+                return outer, bool(gain > 0.5 * promised)
             self.damping = 10 * max(self.damping, 1e-6)
             reach = MOST * reach
         return None

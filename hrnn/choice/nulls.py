@@ -145,7 +145,7 @@ def _against(value: float, null: Floats) -> tuple[float, float, float, float]:
     """Mean of a null (n,), its central 95 %, and the one-sided p of a value; NaN if undefined."""
     null = null[np.isfinite(null)]
     if not (np.isfinite(value) and len(null)):
-        return (np.nan,) * 4
+        return np.nan, np.nan, np.nan, np.nan
     low, high = np.quantile(null, [0.025, 0.975])
     n_beyond = (null >= value).sum()
     return null.mean(), low, high, (1 + n_beyond) / (len(null) + 1)
