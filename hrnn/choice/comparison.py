@@ -371,10 +371,7 @@ def recover(
         truths = _tendencies(fitted, spreads, n_threads, progress, random)
     tables: list[pd.DataFrame] = []
     for repeat in range(whole_number(n_repeats, "n_repeats")):
-        if spreads is None:
-            made = simulate(fitted, rng=random)
-        else:
-            made = _varied(fitted, spreads, random)
+        made = simulate(fitted, rng=random) if spreads is None else _varied(fitted, spreads, random)
         again = refit(fitted.given, made, fitted, rng=random, **settings)
         for name in fitted.params.columns:
             tables.append(_found_again(again, repeat, name, truths[name]))

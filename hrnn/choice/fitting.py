@@ -139,7 +139,8 @@ class Fit:
 
     def theta(self, unit: int) -> Floats:
         """Parameters of one unit in the order of its model, (P,)."""
-        names = [p.name for p in self._model.parameters(self.trials[unit])]
+        parameters = self._model.parameters(self.trials[unit])
+        names = [parameter.name for parameter in parameters]
         return self.params.iloc[unit][names].to_numpy(float)
 
     @functools.cached_property
@@ -394,7 +395,9 @@ def inside(theta: Floats, low: Floats, high: Floats) -> Bools:
         Their bounds.
     """
     near = 1e-6 * (high - low)
-    return (theta > low + near) & (theta < high - near)
+    above = theta > low + near
+    below = theta < high - near
+    return above & below
 
 
 def _fit_one(model: Model, choices: Choices, errors: str, n_starts: int, seed: int) -> _One:
@@ -527,11 +530,13 @@ def coin(choices: Choices, rate: float | None = None) -> float:
     rate : float, optional
         P(right) of the coin, by default the rate of right choices.
     """
-    right = int((choices.choice > 0).sum())
-    rate = right / choices.n if rate is None else rate
-    parts = [(k, p) for k, p in ((right, rate), (choices.n - right, 1 - rate)) if k]
+    n_right = int((choices.choice > 0).sum())
+    n_left = choices.n - n_right
+    if rate is None:
+        rate = n_right / choices.n
+    parts = [(n, p) for n, p in ((n_right, rate), (n_left, 1 - rate)) if n]
     with np.errstate(divide="ignore"):
-        return float(sum(k * np.log(p) for k, p in parts))
+        return float(sum(n * np.log(p) for n, p in parts))
 
 
 def _estimates(done: Sequence[_One]) -> dict[str, Any]:
@@ -656,8 +661,10 @@ def _dealt(
     sessions: NDArray[np.int64], n_folds: int, random: np.random.Generator
 ) -> list[NDArray[np.int64]]:
     """Sessions dealt out to folds at random."""
-    folds = random.permutation(np.arange(len(sessions)) % n_folds)
-    return [sessions[folds == fold] for fold in range(min(n_folds, len(sessions)))]
+    n_sessions = len(sessions)
+    folds = random.permutation(np.arange(n_sessions) % n_folds)
+    n_used = min(n_folds, n_sessions)
+    return [sessions[folds == fold] for fold in range(n_used)]
 
 
 def _folds(

@@ -121,7 +121,8 @@ class _Search:
     @property
     def outward(self) -> Floats:
         """Where the gradient leads to: the lower or the upper bound of each parameter."""
-        return np.where(self.gradient > 0, self.upper, self.lower)
+        upward = self.gradient > 0
+        return np.where(upward, self.upper, self.lower)
 
     @property
     def free(self) -> NDArray[np.bool_]:
@@ -158,8 +159,11 @@ class _Search:
     def promised(self) -> float:
         """The gain that a full step promises, or that of each parameter alone if it is more."""
         distance = np.abs(self.outward - self.theta)
-        error = 1 / np.maximum(np.sqrt(np.abs(np.diag(self.information))), 1e-8)
-        alone = np.minimum(0.5 * (self.gradient * error) ** 2, np.abs(self.gradient) * distance)
+        root = np.sqrt(np.abs(np.diag(self.information)))
+        error = 1 / np.maximum(root, 1e-8)
+        to_summit = 0.5 * (self.gradient * error) ** 2
+        to_bound = np.abs(self.gradient) * distance
+        alone = np.minimum(to_summit, to_bound)
         together = self.gradient @ (self.step(1e-9) - self.theta) / 2
         return max(together, alone.sum())
 

@@ -18,17 +18,17 @@ from hrnn.choice.trials import Choices
 from hrnn.inference import filter_sides
 from hrnn.task import Task
 
-SIGMA = 0.49  # of the contrast, Findling et al.
-IBL_TASK = Task.preset("ibl").replace(block_max=100)  # the observer's block lengths: 20..100
+SIGMA: float = 0.49  # of the contrast, Findling et al.
+IBL_TASK: Task = Task.preset("ibl").replace(block_max=100)  # the observer's block lengths: 20..100
 # numbers of the priors in csrc/core/choice.h
-KERNELS = {
+KERNELS: dict[str, int] = {
     "action_kernel": 0,
     "stimulus_kernel": 1,
     "four_alpha": 2,
     "exponential": 3,
     "markov": 4,
 }
-CLIP = 1e-7  # least distance of a prior from 0 and 1, in simulations
+CLIP: float = 1e-7  # least distance of a prior from 0 and 1, in simulations
 # bounds, and the box of the starts
 LEARNING = (1e-4, 0.999, 0.02, 0.6)
 TAU = (0.5, 100.0, 1.0, 20.0)
@@ -135,7 +135,8 @@ class PriorModel(Model):
 
     def prior(self, choices: Choices, theta: Floats) -> Floats:
         """π before the stimulus of every trial, (R,)."""
-        return self.prior_and_slopes(choices, self._split(theta)[1])[0]
+        _, parameters = self._split(theta)
+        return self.prior_and_slopes(choices, parameters)[0]
 
     def evaluate(self, choices: Choices, theta: Floats) -> tuple[float, Floats, Floats]:
         """Log likelihood, its gradient (P,), and the sum of outer products of trials' gradients."""
@@ -253,11 +254,8 @@ class _Doubles:
         zeta = _of_side(side, *(ends[live] for ends in self.zetas))
         lapse = _of_side(side, *(ends[live] for ends in self.lapses))
         prior = self.prior[live] if self.fixed is None else self.fixed[rows]
-        w = (
-            contrast / zeta
-            + np.sqrt(1 + (zeta / self.sigma) ** 2) * ndtri(np.clip(prior, CLIP, 1 - CLIP))
-            + self.bias[live]
-        )
+        odds = ndtri(np.clip(prior, CLIP, 1 - CLIP))
+        w = contrast / zeta + np.sqrt(1 + (zeta / self.sigma) ** 2) * odds + self.bias[live]
         again = np.where(self.previous[live] != 0, self.rho[live], 0.0)
         return (1 - lapse - again) * ndtr(w) + lapse / 2 + again * (self.previous[live] > 0)
 
@@ -275,7 +273,8 @@ class _Doubles:
 
 def _of_side(side: Floats, left: Floats, right: Floats) -> Floats:
     """The parameter of each trial's side, the mean of both where there is none."""
-    return np.where(side < 0, left, np.where(side > 0, right, (left + right) / 2))
+    of_side = np.where(side > 0, right, (left + right) / 2)
+    return np.where(side < 0, left, of_side)
 
 
 # ---- priors that the core computes, with their derivatives ----
@@ -316,7 +315,7 @@ class ActionKernel(Kernel):
     name = "action_kernel"
     label = "action kernel"
     kernel = "action_kernel"
-    prior_parameters = (Parameter("alpha", *LEARNING),)
+    prior_parameters: ClassVar[tuple[Parameter, ...]] = (Parameter("alpha", *LEARNING),)
     from_own_choices = True
 
     def update(
@@ -336,7 +335,7 @@ class StimulusKernel(Kernel):
     name = "stimulus_kernel"
     label = "stimulus kernel"
     kernel = "stimulus_kernel"
-    prior_parameters = (Parameter("alpha", *LEARNING),)
+    prior_parameters: ClassVar[tuple[Parameter, ...]] = (Parameter("alpha", *LEARNING),)
 
 
 class FourAlpha(Kernel):
@@ -345,7 +344,7 @@ class FourAlpha(Kernel):
     name = "four_alpha"
     label = "four α"
     kernel = "four_alpha"
-    prior_parameters = tuple(
+    prior_parameters: ClassVar[tuple[Parameter, ...]] = tuple(
         Parameter(f"alpha_{which}", *LEARNING)
         for which in ("chosen_correct", "chosen_wrong", "other_correct", "other_wrong")
     )
@@ -376,7 +375,7 @@ class Exponential(Kernel):
     name = "exponential"
     label = "exponential"
     kernel = "exponential"
-    prior_parameters = (
+    prior_parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("tau", *TAU),
         Parameter("beta_right", 0.01, 50.0, 0.2, 5.0),
         Parameter("beta_left", 0.01, 50.0, 0.2, 5.0),
@@ -397,8 +396,8 @@ class Markov(Kernel):
     name = "markov"
     label = "Markov"
     kernel = "markov"
-    prior_parameters = (HAZARD,)
-    fixed = (IBL_TASK.p_block,)
+    prior_parameters: ClassVar[tuple[Parameter, ...]] = (HAZARD,)
+    fixed: ClassVar[tuple[float, ...]] = (IBL_TASK.p_block,)
 
 
 class MarkovFree(Kernel):
@@ -406,7 +405,7 @@ class MarkovFree(Kernel):
 
     name = "markov_free"
     kernel = "markov"
-    prior_parameters = (HAZARD, P_BLOCK)
+    prior_parameters: ClassVar[tuple[Parameter, ...]] = (HAZARD, P_BLOCK)
 
 
 # ---- priors without parameters ----
@@ -501,7 +500,10 @@ class SemiMarkovFree(PriorModel):
     """
 
     name = "semi_markov_free"
-    prior_parameters = (Parameter("tau", 5.0, 1000.0, 20.0, 150.0), P_BLOCK)
+    prior_parameters: ClassVar[tuple[Parameter, ...]] = (
+        Parameter("tau", 5.0, 1000.0, 20.0, 150.0),
+        P_BLOCK,
+    )
     STEP: ClassVar[float] = 1e-4
 
     def prior_and_slopes(self, choices: Choices, parameters: Floats) -> tuple[Floats, Floats]:
@@ -513,7 +515,10 @@ class SemiMarkovFree(PriorModel):
 
         tau, p_block = map(float, parameters)
         h = self.STEP
-        dtau = (at(tau * (1 + h), p_block) - at(tau * (1 - h), p_block)) / (2 * h * tau)
+        longer = at(tau * (1 + h), p_block)
+        shorter = at(tau * (1 - h), p_block)
+        by_tau = (longer - shorter) / (2 * h * tau)
+        high = p_block + h
         low = max(p_block - h, 0.5)
-        dp = (at(tau, p_block + h) - at(tau, low)) / (p_block + h - low)
-        return at(tau, p_block), np.stack([dtau, dp])
+        by_p_block = (at(tau, high) - at(tau, low)) / (high - low)
+        return at(tau, p_block), np.stack([by_tau, by_p_block])

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hrnn.choice.trials import Choices
 
 Floats = NDArray[np.float64]
-LEAST = 1e-12  # of the probability of a choice, in a log likelihood
+LEAST: float = 1e-12  # of the probability of a choice, in a log likelihood
 
 
 @dataclasses.dataclass(frozen=True)
@@ -219,7 +219,9 @@ def of_sessions(choices: Choices, theta: Floats) -> Floats:
     theta : (P,) or (G, P)
         Parameters of all sessions, or of each.
     """
-    return np.broadcast_to(theta, (len(choices.sessions), np.shape(theta)[-1]))
+    n_sessions = len(choices.sessions)
+    n_parameters = np.shape(theta)[-1]
+    return np.broadcast_to(theta, (n_sessions, n_parameters))
 
 
 def session_by_session(
@@ -261,10 +263,20 @@ def drawn(choices: Choices, p_right: Floats, uniforms: Floats) -> NDArray[np.int
 
 # ---- a user's model ----
 
-STEP = 6e-6  # of finite differences, of a parameter's scale
-NEEDED = ("name", "parameters")
-EITHER = ("p_right", "log_likelihood")
-OPTIONAL = (*EITHER, "gradient", "evaluate", "scores", "starts", "prior", "simulate")
+# steps of finite differences, as a fraction of a parameter's scale
+STEP: float = 6e-6
+CURVATURE_STEP: float = 1e-3  # of a gradient that is itself one of differences
+NEEDED: tuple[str, ...] = ("name", "parameters")
+EITHER: tuple[str, ...] = ("p_right", "log_likelihood")
+OPTIONAL: tuple[str, ...] = (
+    *EITHER,
+    "gradient",
+    "evaluate",
+    "scores",
+    "starts",
+    "prior",
+    "simulate",
+)
 
 
 def completed(model: Any) -> Model:
@@ -375,10 +387,12 @@ class Completed(Model):
 
     def __init__(self, model: Any) -> None:
         self.model = model
-        self.name = model.name
-        self.label = getattr(model, "label", "") or model.name
+        self.name: str = model.name
+        self.label: str = getattr(model, "label", "") or model.name
         own_curvature = hasattr(model, "evaluate")
-        self.exact = getattr(model, "exact", False) if own_curvature else not self._has("p_right")
+        self.exact: bool = (
+            getattr(model, "exact", False) if own_curvature else not self._has("p_right")
+        )
         if not callable(model.parameters):
             self._listed = checked_parameters(self.name, model.parameters)
 
@@ -414,7 +428,9 @@ class Completed(Model):
 
     def prior(self, choices: Choices, theta: Floats) -> Floats | None:
         """The model's own prior (R,), if it has one."""
-        return self.model.prior(choices, theta) if self._has("prior") else None
+        if not self._has("prior"):
+            return None
+        return self.model.prior(choices, theta)
 
     def log_likelihood(self, choices: Choices, theta: Floats) -> float:
         """The model's own log likelihood, or that of its P(right); it must be finite."""
@@ -520,14 +536,20 @@ class Completed(Model):
 
         def log_p(at: Floats) -> Floats:
             p = self.p_right(choices, at)[choices.responded]
-            return np.log(np.maximum(np.where(right, p, 1 - p), LEAST))
+            chosen = np.where(right, p, 1 - p)
+            return np.log(np.maximum(chosen, LEAST))
 
         return self._slopes(choices, theta, log_p)
 
     def _curvature(self, choices: Choices, theta: Floats) -> Floats:
         """Minus the Hessian (P, P) by differences of the gradient, made positive."""
-        second = self._slopes(choices, theta, lambda at: self.gradient(choices, at), 1e-3)
-        values, vectors = np.linalg.eigh(-(second + second.T) / 2)
+
+        def gradient(at: Floats) -> Floats:
+            return self.gradient(choices, at)
+
+        second = self._slopes(choices, theta, gradient, CURVATURE_STEP)
+        symmetric = -(second + second.T) / 2
+        values, vectors = np.linalg.eigh(symmetric)
         return (vectors * np.abs(values)) @ vectors.T
 
     def _slopes(

@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 from hrnn.choice.protocol import Floats, Model, Parameter, drawn, of_sessions
 from hrnn.choice.trials import Choices
 
-WIDE = (-15.0, 15.0, -0.5, 0.5)  # bounds of a weight, and the box of the starts
+WIDE: tuple[float, float, float, float] = (
+    -15.0,
+    15.0,
+    -0.5,
+    0.5,
+)  # bounds of a weight, and the box of the starts
 
 
 class HistoryGlm(Model):
@@ -50,7 +55,8 @@ class HistoryGlm(Model):
         """
         last = np.r_[0, choices.choice[:-1]] * ~choices.first
         correct = np.r_[False, choices.choice[:-1] == choices.side[:-1]]
-        columns = [(choices.contrast == s * c) for c in self._levels(choices) for s in (-1, 1)]
+        signed = [side * level for level in self._levels(choices) for side in (-1, 1)]
+        columns = [choices.contrast == contrast for contrast in signed]
         columns += [last * correct, last * ~correct]
         if self.blocks:
             columns.append(choices.block_side)
@@ -88,7 +94,8 @@ class HistoryGlm(Model):
 
     def p_right(self, choices: Choices, theta: Floats) -> Floats:
         """P(right) of every trial, (R,)."""
-        return 1 / (1 + np.exp(-self.design(choices) @ theta))
+        X = self.design(choices)
+        return 1 / (1 + np.exp(-X @ theta))
 
     def simulate(self, choices: Choices, theta: Floats, uniforms: Floats) -> NDArray[np.int8]:
         """Choices (R,) in the same trials, each with the weights of the choice before.

@@ -114,7 +114,7 @@ class Cell:
     """
 
     def __init__(self, kind: str, n_units: int) -> None:
-        self.kind = one_of(kind, "cell", CELLS)
+        self.kind: str = one_of(kind, "cell", CELLS)
         self.n = n_units
 
     def init(self, rng: np.random.Generator) -> Floats:
@@ -364,26 +364,28 @@ def one_step(cell: Cell, theta: Floats, h: Floats, x: Floats) -> Floats:
 
 def _tanh_step(n: int, theta: Floats, h: Floats, x: Floats) -> Floats:
     net: Any = Network("tanh", n, 1.0, theta)
-    b = net.b.reshape(-1, *[1] * (h.ndim - 1))
-    after = np.tanh(np.tensordot(net.W, h, 1) + np.tensordot(net.U, x, 1) + b)
-    return np.tensordot(net.V[1] - net.V[0], after, 1) + net.c[1] - net.c[0]
+    shape = (-1, *[1] * (h.ndim - 1))
+    b = net.b.reshape(shape)
+    recurrent = np.tensordot(net.W, h, 1)
+    shown = np.tensordot(net.U, x, 1)
+    after = np.tanh(recurrent + shown + b)
+    v = net.V[1] - net.V[0]
+    return np.tensordot(v, after, 1) + net.c[1] - net.c[0]
 
 
 def _gru_step(n: int, theta: Floats, h: Floats, x: Floats) -> Floats:
-    W = theta[: 9 * n].reshape(3 * n, 3)
-    U = theta[9 * n : 9 * n + 3 * n * n].reshape(3 * n, n)
-    rest = theta[9 * n + 3 * n * n :]
+    ends = np.cumsum([9 * n, 3 * n * n, 3 * n, n, n])
+    W, U, b, inner, v, c = np.split(theta, ends)
     shape = (-1, *[1] * (h.ndim - 1))
-    b = rest[: 3 * n].reshape(shape)
-    inner = rest[3 * n : 4 * n].reshape(shape)
-    v = rest[4 * n : 5 * n]
-    c = rest[5 * n]
-    a = np.tensordot(W, x, 1) + b
-    m = np.tensordot(U, h, 1)
-    r = 1 / (1 + np.exp(-(a[:n] + m[:n])))
-    z = 1 / (1 + np.exp(-(a[n : 2 * n] + m[n : 2 * n])))
-    candidate = np.tanh(a[2 * n :] + r * (m[2 * n :] + inner))
-    return np.tensordot(v, (1 - z) * candidate + z * h, 1) + c
+    shown = np.tensordot(W.reshape(3 * n, 3), x, 1) + b.reshape(shape)
+    recurrent = np.tensordot(U.reshape(3 * n, n), h, 1)
+    r_shown, z_shown, candidate_shown = np.split(shown, 3)
+    r_recurrent, z_recurrent, candidate_recurrent = np.split(recurrent, 3)
+    r = 1 / (1 + np.exp(-(r_shown + r_recurrent)))
+    z = 1 / (1 + np.exp(-(z_shown + z_recurrent)))
+    candidate = np.tanh(candidate_shown + r * (candidate_recurrent + inner.reshape(shape)))
+    after = (1 - z) * candidate + z * h
+    return np.tensordot(v, after, 1) + c[0]
 
 
 def tiny_rnn(
@@ -554,7 +556,8 @@ def _coin(choices: Choices, training: Sessions, test: Sessions) -> float:
     """Cross entropy of a coin of the training rate in the test sessions."""
     rate = np.clip(_rate(choices, training), 1e-6, 1 - 1e-6)
     right = _rate(choices, test)
-    return -(right * np.log(rate) + (1 - right) * np.log(1 - rate))
+    gain = right * np.log(rate) + (1 - right) * np.log(1 - rate)
+    return -gain
 
 
 def _rate(choices: Choices, sessions: Sessions) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,13 +60,14 @@ class Choices:
     @functools.cached_property
     def first(self) -> NDArray[np.bool_]:
         """Which trials begin a session, (R,) bool."""
-        return np.diff(self.session, prepend=self.session[0] - 1) != 0
+        another = self.session[0] - 1
+        return np.diff(self.session, prepend=another) != 0
 
     @functools.cached_property
     def sessions(self) -> list[slice]:
         """Where each session stands: a list of G slices."""
         ends = np.r_[np.flatnonzero(self.first), len(self.first)]
-        pairs = zip(ends[:-1], ends[1:], strict=True)
+        pairs = itertools.pairwise(ends)
         return [slice(start, end) for start, end in pairs]
 
     @property
@@ -80,7 +82,8 @@ class Choices:
         at = np.maximum.accumulate(np.where(self.responded, trial, -1))
         at = np.r_[-1, at[:-1]]
         start = np.maximum.accumulate(np.where(self.first, trial, 0))
-        return np.where(at >= start, self.choice[at], 0).astype(np.int8)
+        previous = np.where(at >= start, self.choice[at], 0)
+        return previous.astype(np.int8)
 
     @functools.cached_property
     def _tuple(self) -> tuple[NDArray[Any], ...]:

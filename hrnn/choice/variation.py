@@ -59,7 +59,8 @@ def between_sessions(model: Model, choices: Choices, theta: Floats) -> Floats:
 
 def _positive(matrix: Floats) -> Floats:
     """The nearest positive semi-definite matrix."""
-    values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
+    symmetric = (matrix + matrix.T) / 2
+    values, vectors = np.linalg.eigh(symmetric)
     return (vectors * np.maximum(values, 0)) @ vectors.T
 
 

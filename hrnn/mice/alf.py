@@ -55,7 +55,10 @@ def subject_of(folder: Path) -> str:
 
 
 def _is_date(text: str) -> bool:
-    return len(text) == 10 and text[4] == text[7] == "-" and text[:4].isdigit()
+    if len(text) != 10:
+        return False
+    has_dashes = text[4] == text[7] == "-"
+    return has_dashes and text[:4].isdigit()
 
 
 def read(folder: Path) -> dict[str, NDArray[Any]]:
