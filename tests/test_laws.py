@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import hrnn
-from hrnn.choice.models import DecisionForm
+from hrnn.choice.priors import DecisionForm
 from hrnn.choice.trials import TrialsForm
 from hrnn.inference import BelieverForm
 from hrnn.network import CellForm
@@ -25,10 +25,67 @@ from hrnn.task import SessionsForm, TaskForm
 ROOT = Path(__file__).parents[1]
 CORE = ROOT / "csrc" / "core"
 PACKAGE = ROOT / "hrnn"
-ORDER = ["status", "linalg", "rng", "kernel", "scratch", "task", "cell", "loss", "optim", "inference", "policy", "rollout", "sequence", "gru", "fixedpoint", "choice"]
+ORDER = [
+    "status",
+    "linalg",
+    "rng",
+    "kernel",
+    "scratch",
+    "task",
+    "cell",
+    "loss",
+    "optim",
+    "inference",
+    "policy",
+    "rollout",
+    "sequence",
+    "gru",
+    "fixedpoint",
+    "choice",
+]
 
 FORBIDDEN = set(
-    ["printf", "fprintf", "vprintf", "vfprintf", "puts", "fputs", "putchar", "fputc", "fwrite", "fopen", "perror", "exit", "_exit", "_Exit", "quick_exit", "abort", "raise", "signal", "malloc", "calloc", "realloc", "free", "aligned_alloc", "posix_memalign", "rand", "srand", "rand_r", "random", "srandom", "drand48", "time", "clock", "clock_gettime", "gettimeofday", "getenv", "setenv", "__printf_chk", "__fprintf_chk", "__assert_fail"]
+    [
+        "printf",
+        "fprintf",
+        "vprintf",
+        "vfprintf",
+        "puts",
+        "fputs",
+        "putchar",
+        "fputc",
+        "fwrite",
+        "fopen",
+        "perror",
+        "exit",
+        "_exit",
+        "_Exit",
+        "quick_exit",
+        "abort",
+        "raise",
+        "signal",
+        "malloc",
+        "calloc",
+        "realloc",
+        "free",
+        "aligned_alloc",
+        "posix_memalign",
+        "rand",
+        "srand",
+        "rand_r",
+        "random",
+        "srandom",
+        "drand48",
+        "time",
+        "clock",
+        "clock_gettime",
+        "gettimeofday",
+        "getenv",
+        "setenv",
+        "__printf_chk",
+        "__fprintf_chk",
+        "__assert_fail",
+    ]
 )
 
 

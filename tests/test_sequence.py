@@ -219,4 +219,6 @@ def test_the_binding_names_what_does_not_fit(change, message):
 def test_wide_networks_are_refused(run):
     with pytest.raises(ValueError, match="n_hidden must be in 1..64"):
         respond(hrnn.Network.init("tanh", n_hidden=65, rng=0), Sequences.of(run, [0]))
-    assert len(scratch_of(hrnn.Network.init("tanh", n_hidden=64, rng=0), Sequences.of(run, [0]))) > 0
+    assert (
+        len(scratch_of(hrnn.Network.init("tanh", n_hidden=64, rng=0), Sequences.of(run, [0]))) > 0
+    )

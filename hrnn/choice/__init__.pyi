@@ -13,6 +13,9 @@ from .fitting import fit as fit
 from .models import MODELS as MODELS
 from .nulls import block_following as block_following
 from .nulls import pseudo_blocks as pseudo_blocks
+from .protocol import ChoiceModel as ChoiceModel
+from .protocol import Model as Model
+from .protocol import Parameter as Parameter
 from .side_by_side import Beside as Beside
 from .tiny import TinyRnn as TinyRnn
 from .tiny import tiny_rnn as tiny_rnn

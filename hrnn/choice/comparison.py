@@ -1,51 +1,88 @@
 """Which model of choice is best, and how far to trust it: comparison, recovery, confusion."""
 
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from hrnn.base import parallel
 from hrnn.base.arguments import flag, generator, whole_number
 from hrnn.base.parallel import n_threads_of
 from hrnn.choice import variation
 from hrnn.choice.fitting import Fit, cross_validate, fit, fit_units
-from hrnn.choice.models import PRIOR_MODELS
+from hrnn.choice.models import has_options, model_of, name_of
+from hrnn.choice.priors import (
+    ActionKernel,
+    Exponential,
+    Flat,
+    FourAlpha,
+    Markov,
+    Oracle,
+    SemiMarkov,
+    StimulusKernel,
+)
+from hrnn.choice.protocol import Floats, ModelLike
+from hrnn.choice.regressions import HistoryGlm
 from hrnn.statistics.resampling import mean_interval
 
-COMPARED = (
-    "flat",
-    "oracle",
-    "semi_markov",
-    "markov",
-    "stimulus_kernel",
-    "exponential",
-    "action_kernel",
-    "four_alpha",
-    "history_glm",
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hrnn.base.typing import RNGLike, Trials
+    from hrnn.choice.trials import Choices
+
+COMPARED: tuple[str, ...] = tuple(
+    model.name
+    for model in (
+        Flat,
+        Oracle,
+        SemiMarkov,
+        Markov,
+        StimulusKernel,
+        Exponential,
+        ActionKernel,
+        FourAlpha,
+        HistoryGlm,
+    )
 )
-CONFUSED = ("flat", "semi_markov", "stimulus_kernel", "action_kernel")
-N_DRAWS = 100_000
+CONFUSED: tuple[str, ...] = tuple(
+    model.name for model in (Flat, SemiMarkov, StimulusKernel, ActionKernel)
+)
+N_DRAWS: int = 100_000  # of a Dirichlet distribution, for exceedance
+NO_OPTIONS: dict[str, Any] = {
+    "lapses": 1,
+    "zetas": 1,
+    "repetition": False,
+    "bias": False,
+}
 
 
 def compare(
-    trials,
-    models=COMPARED,
+    trials: Trials,
+    models: Sequence[ModelLike] = COMPARED,
     *,
-    by="subject",
-    n_folds=5,
-    n_starts=5,
-    n_threads=1,
-    progress=False,
-    rng=0,
-    **options,
-):
-    """Compare models on the same trials.
-
-    By what they predict of sessions that they were not fitted to.
+    by: str = "subject",
+    n_folds: int = 5,
+    n_starts: int = 5,
+    n_threads: int | None = 1,
+    progress: bool = False,
+    rng: RNGLike = 0,
+    **options: Any,
+) -> pd.DataFrame:
+    """Compare models by what they predict of sessions that they were not fitted to.
 
     Parameters
     ----------
     trials : DataFrame or object with `.trials`
-    models : sequence of str
+        The trial table, the same for all models.
+    models : sequence of str or ChoiceModel
+        Names, or models of one's own, as in `fit`; all with different names.
     by : {'subject', 'pooled'}
+        Whether every subject is fitted alone, or all trials together.
     n_folds, n_starts, n_threads, progress, rng
         As in `cross_validate`; every model gets the same folds.
     **options
@@ -60,7 +97,8 @@ def compare(
         least; `n_best`, the number of subjects whose left-out sessions the model predicts best;
         `exceedance`, the probability that the model is the most frequent best one among subjects
         (Stephan et al. 2009); `n_subjects`. All are over the same subjects, those with choices in
-        two sessions or more.
+        two sessions or more. Labels of models of one's own are in
+        `attrs["labels"]`.
 
     Raises
     ------
@@ -80,62 +118,97 @@ def compare(
     >>> hrnn.mice.compare(run, ["flat", "oracle"], n_folds=2, n_starts=1).model.tolist()
     ['oracle', 'flat']
     """
+    models = list(models)
+    names = [name_of(model) for model in models]
+    random = generator(rng)
+    if not models or len(set(names)) < len(names):
+        raise ValueError(f"models must be different names, at least one, got {names}")
+    seed = int(random.integers(2**31))
+    settings = {
+        "by": by,
+        "n_threads": n_threads,
+        "progress": progress,
+        "n_starts": n_starts,
+        "rng": seed,
+    }
+    tested = [
+        _tested(trials, model, n_folds, options if has_options(model) else {}, settings)
+        for model in models
+    ]
+    table = _ranked([one[0] for one in tested], [one[1] for one in tested])
+    value = np.stack([one[2] for one in tested], 1)
+    table = table.assign(exceedance=exceedance(value, rng=random), n_subjects=len(value))
+    table = table.sort_values("bits_per_trial", ascending=False, ignore_index=True)
+    return _labelled(table, models)
+
+
+def _tested(
+    trials: Trials,
+    model: ModelLike,
+    n_folds: int,
+    options: Mapping[str, Any],
+    settings: Mapping[str, Any],
+) -> tuple[dict[str, Any], Floats, Floats]:
+    """One model's row of the comparison, and of each subject the bits per trial and log likelihood.
+
+    Bits and log likelihood (M,) are of left-out sessions.
+    """
+    tested = cross_validate(trials, model, n_folds=n_folds, **options, **settings)
+    sums: Any = tested.groupby("unit", sort=True)[["log_likelihood", "coin", "n_trials"]].sum()
+    bits = (sums["log_likelihood"] - sums["coin"]) / sums["n_trials"] / np.log(2)
+    whole = fit(trials, model, **options, **settings)
+    kept = whole.names["subject"].isin(sums.index).to_numpy()
+    row = {
+        "model": name_of(model),
+        "n_parameters": int(whole.params.notna().sum(axis=1).max()),
+        "aic": whole.aic[kept].sum(),
+        "bic": whole.bic[kept].sum(),
+    }
+    return row, bits.to_numpy(), sums["log_likelihood"].to_numpy()
+
+
+def _ranked(rows: list[dict[str, Any]], bits: list[Floats]) -> pd.DataFrame:
+    """The table of models from their rows and their bits per trial (M,), each."""
     import pandas as pd
 
-    models = list(models)
-    random = generator(rng)
-    if not models or len(set(models)) < len(models):
-        raise ValueError(f"models must be different names, at least one, got {models}")
-    seed = int(random.integers(2**31))
-    settings = {"by": by, "n_threads": n_threads, "progress": progress, "n_starts": n_starts}
-    rows = []
-    bits = {}
-    value = {}
-    for model in models:
-        own = options if model in PRIOR_MODELS else {}
-        tested = cross_validate(trials, model, n_folds=n_folds, rng=seed, **own, **settings)
-        sums = tested.groupby("unit", sort=True)[["log_likelihood", "coin", "n_trials"]].sum()
-        bits[model] = ((sums.log_likelihood - sums.coin) / sums.n_trials / np.log(2)).to_numpy()
-        value[model] = sums.log_likelihood.to_numpy()
-        whole = fit(trials, model, rng=seed, **own, **settings)
-        most = int(whole.params.notna().sum(axis=1).max())
-        kept = whole.names.subject.isin(sums.index).to_numpy()
-        rows.append(
-            {
-                "model": model,
-                "n_parameters": most,
-                "aic": whole.aic[kept].sum(),
-                "bic": whole.bic[kept].sum(),
-            }
-        )
     table = pd.DataFrame(rows)
-    every = np.stack(list(bits.values()), 1)
+    every = np.stack(bits, 1)
     mean = mean_interval(every)
-    best = max(models, key=lambda m: bits[m].mean())
-    gap = mean_interval(np.stack([bits[m] - bits[best] for m in models], 1))
-    table = table.assign(
+    best = max(bits, key=np.mean)
+    gap = mean_interval(np.stack([one - best for one in bits], 1))
+    return table.assign(
         bits_per_trial=mean.value,
         low=mean.low,
         high=mean.high,
         difference=gap.value,
         difference_low=gap.low,
         difference_high=gap.high,
-        aic=table.aic - table.aic.min(),
-        bic=table.bic - table.bic.min(),
-        n_best=np.bincount(every.argmax(1), minlength=len(models)),
-        exceedance=exceedance(np.stack(list(value.values()), 1), rng=random),
-        n_subjects=len(bits[best]),
+        aic=table["aic"] - table["aic"].min(),
+        bic=table["bic"] - table["bic"].min(),
+        n_best=np.bincount(every.argmax(1), minlength=len(bits)),
     )
-    return table.sort_values("bits_per_trial", ascending=False, ignore_index=True)
 
 
-def exceedance(log_evidence, *, rng=0):
-    """Probability of each model to be the most frequent one.
+def _labelled(table: pd.DataFrame, models: Sequence[ModelLike]) -> pd.DataFrame:
+    """The table with the labels of a user's models in its `attrs`."""
+    own = [model_of(model) for model in models if not isinstance(model, str)]
+    if own:
+        table.attrs["labels"] = {model.name: model.label or model.name for model in own}
+    return table
 
-    From the log evidence of each subject (M, K).
+
+def exceedance(log_evidence: ArrayLike, *, rng: RNGLike = 0) -> Floats:
+    """Probability (K,) of each of K models to be the most frequent one among subjects.
 
     Variational Bayes of Stephan, Penny, Daunizeau, Moran & Friston (2009), NeuroImage 46:1004, with
     a flat Dirichlet prior.
+
+    Parameters
+    ----------
+    log_evidence : (M, K)
+        Log evidence of every model in each of M subjects.
+    rng : int, SeedSequence or Generator
+        Of the draws that the probabilities are counted in.
 
     Examples
     --------
@@ -144,9 +217,10 @@ def exceedance(log_evidence, *, rng=0):
     """
     from scipy.special import digamma
 
-    log_evidence, alpha = np.asarray(log_evidence, float), np.ones(np.shape(log_evidence)[1])
+    evidence = np.asarray(log_evidence, float)
+    alpha = np.ones(evidence.shape[1])
     for _ in range(1000):
-        weight = log_evidence + digamma(alpha)
+        weight = evidence + digamma(alpha)
         weight = np.exp(weight - weight.max(1, keepdims=True))
         new = 1 + (weight / weight.sum(1, keepdims=True)).sum(0)
         if np.abs(new - alpha).max() < 1e-9:
@@ -159,13 +233,23 @@ def exceedance(log_evidence, *, rng=0):
 # ---- recovery ----
 
 
-def simulate(fitted, *, rng=0):
+def simulate(fitted: Fit, *, rng: RNGLike = 0) -> list[Choices]:
     """Choices of simulated subjects, each with the parameters of a unit and in its trials.
-
-    List of Choices.
 
     Where a subject gave no answer its double gives none. The double's own choices feed its history,
     not the subject's.
+
+    Parameters
+    ----------
+    fitted : Fit
+        Of `fit`; a model of one's own must have `simulate` or `p_right`.
+    rng : int, SeedSequence or Generator
+        Of the choices.
+
+    Returns
+    -------
+    list of Choices
+        One for each unit.
 
     Examples
     --------
@@ -176,26 +260,42 @@ def simulate(fitted, *, rng=0):
     """
     _check_fit(fitted)
     random = generator(rng)
-    return [
-        choices.with_choice(
-            fitted._model.simulate(choices, fitted.theta(k), random.random(len(choices.choice)))
-        )
-        for k, choices in enumerate(fitted.trials)
-    ]
+    made: list[Choices] = []
+    for k, choices in enumerate(fitted.trials):
+        uniforms = random.random(len(choices.choice))
+        made.append(choices.with_choice(fitted._model.simulate(choices, fitted.theta(k), uniforms)))
+    return made
 
 
-def _check_fit(fitted):
+def _check_fit(fitted: Any) -> None:
     if not isinstance(fitted, Fit):
         raise TypeError(f"fitted must be a Fit, got {type(fitted).__name__}")
 
 
-def refit(model, trials, fitted, *, n_starts=3, n_threads=1, progress=False, rng=0):
-    """Fit a model to simulated choices, which have the names and rows of `fitted`: a Fit."""
-    options = (
-        fitted.options
-        if model in PRIOR_MODELS
-        else {"lapses": 1, "zetas": 1, "repetition": False, "bias": False}
-    )
+def refit(
+    model: ModelLike,
+    trials: list[Choices],
+    fitted: Fit,
+    *,
+    n_starts: int = 3,
+    n_threads: int | None = 1,
+    progress: bool = False,
+    rng: RNGLike = 0,
+) -> Fit:
+    """Fit a model to simulated choices, which have the names and rows of `fitted`.
+
+    Parameters
+    ----------
+    model : str or ChoiceModel
+        As in `fit`; if it has a decision stage, the options are those of `fitted`.
+    trials : list of Choices
+        Simulated choices of each unit.
+    fitted : Fit
+        Which was simulated.
+    n_starts, n_threads, progress, rng
+        As in `fit`.
+    """
+    options = fitted.options if has_options(model) else NO_OPTIONS
     return fit_units(
         model,
         options,
@@ -211,9 +311,16 @@ def refit(model, trials, fitted, *, n_starts=3, n_threads=1, progress=False, rng
 
 
 def recover(
-    fitted, *, between_sessions=True, n_repeats=1, n_starts=3, n_threads=1, progress=False, rng=0
-):
-    """Simulate the fit, fit the simulation: how well are parameters found again?
+    fitted: Fit,
+    *,
+    between_sessions: bool = True,
+    n_repeats: int = 1,
+    n_starts: int = 3,
+    n_threads: int | None = 1,
+    progress: bool = False,
+    rng: RNGLike = 0,
+) -> pd.DataFrame:
+    """Simulate a fit and fit the simulation: how well parameters are found again.
 
     Sessions of a mouse differ more than those of one model. So each simulated session has
     parameters of its own, drawn about the fitted ones with the covariance that the subject's
@@ -224,10 +331,12 @@ def recover(
     Parameters
     ----------
     fitted : Fit
+        Of `fit`.
     between_sessions : bool
-        False: all simulated sessions have the fitted parameters, which are the truth; this cannot
-        show errors that are too small because sessions differ.
+        Whether simulated sessions have parameters of their own. False: all have the fitted ones,
+        which are the truth; this cannot show errors that are too small because sessions differ.
     n_repeats : int
+        How often every unit is simulated and fitted again.
     n_starts, n_threads, progress, rng
         As in `fit`.
 
@@ -255,37 +364,43 @@ def recover(
 
     _check_fit(fitted)
     random = generator(rng)
-    rows = []
     settings = {"n_starts": n_starts, "n_threads": n_threads, "progress": progress}
-    differ = flag(between_sessions, "between_sessions")
-    spreads = _spreads(fitted) if differ else None
-    truths = _tendencies(fitted, spreads, n_threads, progress, random) if differ else fitted.params
+    spreads = _spreads(fitted) if flag(between_sessions, "between_sessions") else None
+    truths = fitted.params
+    if spreads is not None:
+        truths = _tendencies(fitted, spreads, n_threads, progress, random)
+    tables: list[pd.DataFrame] = []
     for repeat in range(whole_number(n_repeats, "n_repeats")):
-        made = _varied(fitted, spreads, random) if differ else simulate(fitted, rng=random)
-        again = refit(fitted.model, made, fitted, rng=random, **settings)
+        made = simulate(fitted, rng=random) if spreads is None else _varied(fitted, spreads, random)
+        again = refit(fitted.given, made, fitted, rng=random, **settings)
         for name in fitted.params.columns:
-            truth = truths[name]
-            estimate = again.params[name]
-            margin = again.margin[name]
-            covered = pd.array((estimate - truth).abs() <= margin, dtype="boolean")
-            covered[margin.isna().to_numpy()] = pd.NA
-            rows.append(
-                fitted.names.assign(
-                    repeat=repeat,
-                    parameter=name,
-                    truth=truth,
-                    estimate=estimate,
-                    se=again.se[name],
-                    low=estimate - margin,
-                    high=estimate + margin,
-                    covered=covered,
-                )
-            )
-    return pd.concat(rows, ignore_index=True)
+            tables.append(_found_again(again, repeat, name, truths[name]))
+    return pd.concat(tables, ignore_index=True)
 
 
-def _spreads(fitted):
-    """Covariance of parameters between sessions of each unit: a list of (P, P)."""
+def _found_again(again: Fit, repeat: int, name: str, truth: Any) -> pd.DataFrame:
+    """Rows of a recovery for one parameter: its truth beside what the fit `again` says."""
+    import pandas as pd
+
+    estimate = again.params[name]
+    margin = again.margin[name]
+    within: Any = (estimate - truth).abs() <= margin
+    covered: Any = pd.array(within, dtype="boolean")
+    covered[margin.isna().to_numpy()] = pd.NA
+    return again.names.assign(
+        repeat=repeat,
+        parameter=name,
+        truth=truth,
+        estimate=estimate,
+        se=again.se[name],
+        low=estimate - margin,
+        high=estimate + margin,
+        covered=covered,
+    )
+
+
+def _spreads(fitted: Fit) -> list[Floats]:
+    """Covariance (P, P) of parameters between sessions, of each unit."""
     alone = np.flatnonzero(fitted.n_sessions < 2)
     if alone.size:
         raise ValueError(
@@ -298,27 +413,30 @@ def _spreads(fitted):
     ]
 
 
-def _varied(fitted, spreads, random):
-    """Simulated choices of each unit, whose sessions differ: list of Choices."""
+def _varied(fitted: Fit, spreads: list[Floats], random: np.random.Generator) -> list[Choices]:
+    """Simulated choices of each unit, whose sessions differ."""
     return [
         variation.varied(fitted._model, choices, fitted.theta(k), spread, random)
         for k, (choices, spread) in enumerate(zip(fitted.trials, spreads, strict=True))
     ]
 
 
-def _tendencies(fitted, spreads, n_threads, progress, random):
-    """What fits of units whose sessions differ tend to: a DataFrame like `fitted.params`."""
+def _tendencies(
+    fitted: Fit,
+    spreads: list[Floats],
+    n_threads: int | None,
+    progress: bool,
+    random: np.random.Generator,
+) -> pd.DataFrame:
+    """What fits of units whose sessions differ tend to, in the form of `fitted.params`."""
     own = random.spawn(len(spreads))
 
-    def one(k):
+    def one(k: int, stop: object) -> Floats:
         choices = fitted.trials[k]
-        return lambda stop: variation.tendency(
-            fitted._model, choices, fitted.theta(k), spreads[k], own[k]
-        )
+        return variation.tendency(fitted._model, choices, fitted.theta(k), spreads[k], own[k])
 
-    found = parallel.run(
-        {k: one(k) for k in range(len(spreads))}, n_threads_of(n_threads), progress
-    )
+    jobs = {k: functools.partial(one, k) for k in range(len(spreads))}
+    found = parallel.run(jobs, n_threads_of(n_threads), progress)
     truths = fitted.params.copy()
     for k, theta in found.items():
         names = [p.name for p in fitted._model.parameters(fitted.trials[k])]
@@ -326,23 +444,30 @@ def _tendencies(fitted, spreads, n_threads, progress, random):
     return truths
 
 
-def confusion(trials, models=CONFUSED, *, n_starts=3, n_threads=1, progress=False, rng=0):
+def confusion(
+    trials: Trials,
+    models: Sequence[ModelLike] = CONFUSED,
+    *,
+    n_starts: int = 3,
+    n_threads: int | None = 1,
+    progress: bool = False,
+    rng: RNGLike = 0,
+) -> pd.DataFrame:
     """Which model wins, by BIC, on choices that each model made.
-
-    A table, rows the true model, columns the winner.
 
     Parameters
     ----------
     trials : DataFrame or object with `.trials`
         Whose fits give the parameters of the simulated subjects.
-    models : sequence of str
+    models : sequence of str or ChoiceModel
+        Names, or models of one's own, as in `fit`; each is simulated and all are fitted.
     n_starts, n_threads, progress, rng
         As in `fit`.
 
     Returns
     -------
     DataFrame
-        Fraction of subjects; every row sums to 1.
+        Fraction of subjects, a row per true model, a column per winner; every row sums to 1.
 
     Examples
     --------
@@ -355,6 +480,7 @@ def confusion(trials, models=CONFUSED, *, n_starts=3, n_threads=1, progress=Fals
 
     random = generator(rng)
     models = list(models)
+    names = [name_of(model) for model in models]
     settings = {"n_starts": n_starts, "n_threads": n_threads, "progress": progress}
     table = np.zeros((len(models), len(models)))
     for i, true in enumerate(models):
@@ -362,6 +488,6 @@ def confusion(trials, models=CONFUSED, *, n_starts=3, n_threads=1, progress=Fals
         made = simulate(fitted, rng=random)
         bic = np.stack([refit(model, made, fitted, rng=random, **settings).bic for model in models])
         table[i] = np.bincount(bic.argmin(0), minlength=len(models)) / bic.shape[1]
-    return pd.DataFrame(
-        table, index=pd.Index(models, name="true"), columns=pd.Index(models, name="winner")
-    )
+    index = pd.Index(names, name="true")
+    columns = pd.Index(names, name="winner")
+    return _labelled(pd.DataFrame(table, index=index, columns=columns), models)

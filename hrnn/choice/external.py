@@ -3,20 +3,31 @@
 Each is imported when it is first needed.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import importlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hrnn.base.arguments import generator, whole_number
-from hrnn.choice.fitting import Fit, coin
-from hrnn.choice.trials import units
+from hrnn.choice.fitting import Fit, bounds, coin
+from hrnn.choice.protocol import Floats, Model
+from hrnn.choice.trials import Choices, units
 
-EXTRAS = {"psytrack": "drift", "dynamax": "hmm", "emcee": "mcmc"}
-SHARPNESS = 5.0  # contrasts enter as tanh(5 c) / tanh(5): Roy et al. (2021)
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hrnn.base.typing import RNGLike, Trials
+
+EXTRAS: dict[str, str] = {"psytrack": "drift", "dynamax": "hmm", "emcee": "mcmc"}
+SHARPNESS: float = 5.0  # contrasts enter as tanh(5 c) / tanh(5): Roy et al. (2021)
 
 
-def library(name):
+def library(name: str) -> Any:
     """An optional library, or an ImportError that says how to get it."""
     try:
         return importlib.import_module(name)
@@ -24,10 +35,10 @@ def library(name):
         raise ImportError(f"this needs {name}: pip install 'hrnn[{EXTRAS[name]}]'") from error
 
 
-def regressors(choices):
-    """Regressors of each trial with a choice.
+def regressors(choices: Choices) -> dict[str, Floats]:
+    """Regressors 'bias', 'contrast' and 'previous' of each trial with a choice, (n,) each.
 
-    {'bias', 'contrast', 'previous'}, (n,) each; previous is that choice, 0 at a start.
+    'previous' is the choice before, 0 at the start of a session.
     """
     rows = choices.responded
     return {
@@ -37,7 +48,8 @@ def regressors(choices):
     }
 
 
-def _one(trials):
+def _one(trials: Trials) -> tuple[pd.DataFrame, Choices, NDArray[np.intp]]:
+    """Name, choices and rows of the only subject, or an error."""
     names, found, rows = units(trials, "subject")
     if len(names) > 1:
         raise ValueError(f"trials must be of one subject, got {len(names)}")
@@ -46,7 +58,14 @@ def _one(trials):
     return names, found[0], rows[0]
 
 
-def _fields(model, names, choices, rows, params, p):
+def _fields(
+    model: str,
+    names: pd.DataFrame,
+    choices: Choices,
+    rows: NDArray[np.intp],
+    params: dict[str, float],
+    p: Floats,
+) -> dict[str, Any]:
     """Fields of a `Fit` from predictions p (n,) of the trials with a choice."""
     import pandas as pd
 
@@ -88,18 +107,21 @@ class DriftFit(Fit):
 
     Attributes
     ----------
-    weights, weight_se : DataFrame (n rows)
-        Of every trial with a choice: `bias, contrast, previous`. The likelihood of the fit is at
-        these weights, which were fitted to the same choices: compare evidences, not bits.
+    weights : DataFrame (n rows)
+        Weights `bias, contrast, previous` in every trial with a choice. The likelihood of the fit
+        is at these weights, which were fitted to the same choices: compare evidences, not bits.
+    weight_se : DataFrame (n rows)
+        Their standard errors.
     log_evidence : float
+        Log of the evidence at the fitted standard deviations, in nats.
     """
 
-    weights: object
-    weight_se: object
+    weights: pd.DataFrame
+    weight_se: pd.DataFrame
     log_evidence: float
 
 
-def drift(trials):
+def drift(trials: Trials) -> DriftFit:
     """Fit drifting weights of bias, contrast and previous choice to one subject with psytrack.
 
     Roy, Bak, Akrami, Brody & Pillow (2021), Neuron 109:597. Weights move by N(0, σ²) from trial to
@@ -108,7 +130,7 @@ def drift(trials):
     Parameters
     ----------
     trials : DataFrame or object with `.trials`
-        Of one subject.
+        Trials of one subject.
 
     Returns
     -------
@@ -138,15 +160,13 @@ def drift(trials):
     hyper, evidence, weights, info = psytrack.hyperOpt(
         data, first, {key: 1 for key in keys}, ["sigma"]
     )
-    p = 1 / (1 + np.exp(-sum(w * inputs[key] for key, w in zip(keys, weights, strict=True))))
+    z: Any = sum(w * inputs[key] for key, w in zip(keys, weights, strict=True))
+    p = 1 / (1 + np.exp(-z))
     params = {f"sigma_{key}": float(s) for key, s in zip(keys, hyper["sigma"], strict=True)}
-    table, se = (
-        pd.DataFrame(dict(zip(keys, values, strict=True))) for values in (weights, info["W_std"])
-    )
     return DriftFit(
         **_fields("drift", names, choices, rows, params, p),
-        weights=table,
-        weight_se=se,
+        weights=pd.DataFrame(dict(zip(keys, weights, strict=True))),
+        weight_se=pd.DataFrame(dict(zip(keys, info["W_std"], strict=True))),
         log_evidence=float(evidence),
     )
 
@@ -160,19 +180,27 @@ class HmmFit(Fit):
     Attributes
     ----------
     transition : (K, K)
-        States in the order of their contrast weight, the largest first.
+        Probability of each state (column) after each (row), states in the order of their contrast
+        weight, the largest first.
     posterior : (n, K)
-        Of each state in every trial with a choice, given all choices.
+        Probability of each state in every trial with a choice, given all choices.
     """
 
-    transition: np.ndarray
-    posterior: np.ndarray
+    transition: Floats
+    posterior: Floats
 
 
-def glm_hmm(trials, n_states=3, *, n_iterations=100, n_starts=5, rng=0):
+def glm_hmm(
+    trials: Trials,
+    n_states: int = 3,
+    *,
+    n_iterations: int = 100,
+    n_starts: int = 5,
+    rng: RNGLike = 0,
+) -> HmmFit:
     """Fit a GLM-HMM to one subject with dynamax.
 
-    Bias, contrast and previous choice in each state; sessions follow each other.
+    Bias, contrast and previous choice have weights in each state; sessions follow each other.
 
     Ashwood et al. (2022), Nature Neuroscience 25:201. Expectation maximisation from several starts;
     p_right predicts each trial from those before it.
@@ -180,9 +208,15 @@ def glm_hmm(trials, n_states=3, *, n_iterations=100, n_starts=5, rng=0):
     Parameters
     ----------
     trials : DataFrame or object with `.trials`
-        Of one subject.
-    n_states, n_iterations, n_starts : int
+        Trials of one subject.
+    n_states : int
+        Number of states.
+    n_iterations : int
+        Iterations of the expectation maximisation from each start.
+    n_starts : int
+        Number of starts; the best is kept.
     rng : int, SeedSequence or Generator
+        Of the starts.
 
     Returns
     -------
@@ -196,51 +230,23 @@ def glm_hmm(trials, n_states=3, *, n_iterations=100, n_starts=5, rng=0):
         If there are several subjects, or no choices.
     """
     names, choices, rows = _one(trials)
-    n_states, n_iterations, n_starts = (
-        whole_number(v, name)
-        for v, name in (
-            (n_states, "n_states"),
-            (n_iterations, "n_iterations"),
-            (n_starts, "n_starts"),
-        )
-    )
+    n_states = whole_number(n_states, "n_states")
+    n_iterations = whole_number(n_iterations, "n_iterations")
+    n_starts = whole_number(n_starts, "n_starts")
     library("dynamax")
-    import jax
-    import jax.numpy as jnp
-    from dynamax.hidden_markov_model import LogisticRegressionHMM
-
     inputs = regressors(choices)
-    right = jnp.array((choices.choice[choices.responded] > 0).astype(int))
     X = np.column_stack([inputs["contrast"], inputs["previous"]])
-    model = LogisticRegressionHMM(
-        num_states=n_states, input_dim=2, transition_matrix_stickiness=10.0
-    )
-    best = None
-    for seed in generator(rng).integers(2**31, size=n_starts):
-        params, props = model.initialize(jax.random.PRNGKey(int(seed)))
-        params, values = model.fit_em(
-            params, props, right, inputs=jnp.array(X), num_iters=n_iterations, verbose=False
-        )
-        if best is None or float(values[-1]) > best[1]:
-            best = params, float(values[-1])
-    params = best[0]
-    smoothed = model.smoother(best[0], right, inputs=jnp.array(X))
+    right = (choices.choice[choices.responded] > 0).astype(int)
+    seeds = generator(rng).integers(2**31, size=n_starts)
+    params, smoothed = _expectation_maximisation(X, right, n_states, n_iterations, seeds)
     weights = np.asarray(params.emissions.weights, float)
     biases = np.asarray(params.emissions.biases, float)
     order = np.argsort(-weights[:, 0])
     by_state = 1 / (1 + np.exp(-(X @ weights.T + biases)))
     p = (np.asarray(smoothed.predicted_probs, float) * by_state).sum(1)
-    transition = np.asarray(params.transitions.transition_matrix, float)[np.ix_(order, order)]
-    found = {
-        f"{name}_{k + 1}": float(v)
-        for k, i in enumerate(order)
-        for name, v in (
-            ("bias", biases[i]),
-            ("contrast", weights[i, 0]),
-            ("previous", weights[i, 1]),
-        )
-    }
-    found |= {f"stay_{k + 1}": float(transition[k, k]) for k in range(n_states)}
+    matrix = np.asarray(params.transitions.transition_matrix, float)
+    transition = matrix[np.ix_(order, order)]
+    found = _state_parameters(biases[order], weights[order], transition)
     return HmmFit(
         **_fields("glm_hmm", names, choices, rows, found, p),
         transition=transition,
@@ -248,7 +254,57 @@ def glm_hmm(trials, n_states=3, *, n_iterations=100, n_starts=5, rng=0):
     )
 
 
-def posterior(fitted, unit=0, *, n_steps=1000, n_walkers=None, n_ensembles=4, rng=0):
+def _expectation_maximisation(
+    X: Floats,
+    right: NDArray[Any],
+    n_states: int,
+    n_iterations: int,
+    seeds: NDArray[np.int64],
+) -> tuple[Any, Any]:
+    """Parameters of the best start, and dynamax's smoothed states under them."""
+    import jax  # pyright: ignore[reportMissingImports]  # comes with an extra
+    import jax.numpy as jnp  # pyright: ignore[reportMissingImports]
+    from dynamax.hidden_markov_model import (  # pyright: ignore[reportMissingImports]
+        LogisticRegressionHMM,
+    )
+
+    right = jnp.array(right)
+    model = LogisticRegressionHMM(
+        num_states=n_states, input_dim=2, transition_matrix_stickiness=10.0
+    )
+    best: Any = None
+    most = -np.inf
+    for seed in seeds:
+        params, props = model.initialize(jax.random.PRNGKey(int(seed)))
+        params, values = model.fit_em(
+            params, props, right, inputs=jnp.array(X), num_iters=n_iterations, verbose=False
+        )
+        if best is None or float(values[-1]) > most:
+            best = params
+            most = float(values[-1])
+    return best, model.smoother(best, right, inputs=jnp.array(X))
+
+
+def _state_parameters(biases: Floats, weights: Floats, transition: Floats) -> dict[str, float]:
+    """Parameters by name: bias and weights of each state (K,), (K, 2), then how likely it stays."""
+    found: dict[str, float] = {}
+    for k, (bias, (contrast, previous)) in enumerate(zip(biases, weights, strict=True)):
+        found[f"bias_{k + 1}"] = float(bias)
+        found[f"contrast_{k + 1}"] = float(contrast)
+        found[f"previous_{k + 1}"] = float(previous)
+    stay = np.diag(transition)
+    return found | {f"stay_{k + 1}": float(value) for k, value in enumerate(stay)}
+
+
+def posterior(
+    fitted: Fit,
+    unit: int = 0,
+    *,
+    n_steps: int = 1000,
+    n_walkers: int | None = None,
+    n_ensembles: int = 4,
+    rng: RNGLike = 0,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Sample the posterior of one unit's parameters with emcee.
 
     Under a prior that is flat within the bounds.
@@ -260,12 +316,13 @@ def posterior(fitted, unit=0, *, n_steps=1000, n_walkers=None, n_ensembles=4, rn
     unit : int
         Row of `fitted.names`.
     n_steps : int
-        Of each walker; the first half is left out.
+        Steps of each walker; the first half is left out.
     n_walkers : int, optional
-        Default: four times the number of parameters.
+        Number of walkers, by default four times the number of parameters.
     n_ensembles : int
-        Independent ones, between which R-hat compares.
+        Number of independent ensembles of walkers, between which R-hat compares.
     rng : int, SeedSequence or Generator
+        Of starts and steps.
 
     Returns
     -------
@@ -285,57 +342,73 @@ def posterior(fitted, unit=0, *, n_steps=1000, n_walkers=None, n_ensembles=4, rn
     if not isinstance(fitted, Fit) or isinstance(fitted, (DriftFit, HmmFit)):
         raise TypeError(f"fitted must be a Fit of hrnn.mice.fit, got {type(fitted).__name__}")
     emcee = library("emcee")
-    model = fitted._model
-    choices = fitted.trials[unit]
-    parameters = model.parameters(choices)
+    n_parameters = len(fitted.theta(unit))
     random = generator(rng)
-    low, high = (np.array([getattr(p, end) for p in parameters]) for end in ("low", "high"))
     n_steps = whole_number(n_steps, "n_steps", 10)
     n_ensembles = whole_number(n_ensembles, "n_ensembles", 2)
-    n_walkers = (
-        4 * len(low) if n_walkers is None else whole_number(n_walkers, "n_walkers", 2 * len(low))
-    )
-
-    def log_posterior(theta):
-        return (
-            model.evaluate(choices, theta)[0]
-            if ((theta >= low) & (theta <= high)).all()
-            else -np.inf
-        )
-
-    names = [p.name for p in parameters]
-    centre = fitted.theta(unit)
-    spread = np.nan_to_num(fitted.se.iloc[unit][names].to_numpy(float), nan=0.01)
-    chains = []
-    ess = np.zeros(len(low))
-    edge = 1e-6 * (high - low)
+    if n_walkers is None:
+        n_walkers = 4 * n_parameters
+    else:
+        n_walkers = whole_number(n_walkers, "n_walkers", 2 * n_parameters)
+    chains: list[Floats] = []
+    ess = np.zeros(n_parameters)
+    target = _Posterior(fitted._model, fitted.trials[unit])
     for _ in range(n_ensembles):
-        start = np.clip(
-            centre + 2 * spread * random.normal(size=(n_walkers, len(low))), low + edge, high - edge
-        )
-        sampler = emcee.EnsembleSampler(n_walkers, len(low), log_posterior)
+        start = target.start(fitted, unit, random.normal(size=(n_walkers, n_parameters)))
+        sampler = emcee.EnsembleSampler(n_walkers, n_parameters, target.log_density)
         sampler._random = np.random.RandomState(int(random.integers(2**31)))
         sampler.run_mcmc(start, n_steps)
         chain = sampler.get_chain(discard=n_steps // 2)
         ess += chain.shape[0] * n_walkers / emcee.autocorr.integrated_time(chain, tol=0)
         chains.append(chain)
-    draws = np.concatenate([chain.reshape(-1, len(low)) for chain in chains])
-    ends = np.quantile(draws, [0.025, 0.975], axis=0)
-    summary = pd.DataFrame(
-        {
-            "parameter": names,
-            "mean": draws.mean(0),
-            "sd": draws.std(0),
-            "low": ends[0],
-            "high": ends[1],
-            "r_hat": r_hat(chains),
-            "ess": ess,
-        }
-    )
-    return pd.DataFrame(draws, columns=names), summary
+    draws = np.concatenate([chain.reshape(-1, n_parameters) for chain in chains])
+    summary = _summary(target.names, draws, r_hat(chains), ess)
+    return pd.DataFrame(draws, columns=target.names), summary
 
 
-def r_hat(chains):
+class _Posterior:
+    """Posterior of the parameters of a model of some choices, flat within the bounds before."""
+
+    def __init__(self, model: Model, choices: Choices) -> None:
+        parameters = model.parameters(choices)
+        self.model = model
+        self.choices = choices
+        self.names = [parameter.name for parameter in parameters]
+        self.low, self.high = bounds(parameters)
+
+    def log_density(self, theta: Floats) -> float:
+        """Log likelihood within the bounds, minus infinity outside."""
+        if not ((theta >= self.low) & (theta <= self.high)).all():
+            return -np.inf
+        return self.model.evaluate(self.choices, theta)[0]
+
+    def start(self, fitted: Fit, unit: int, normal: Floats) -> Floats:
+        """Walkers (W, P) about the fit, two standard errors wide, from normal numbers (W, P)."""
+        errors = fitted.se.iloc[unit][self.names].to_numpy(float)
+        spread = np.nan_to_num(errors, nan=0.01)
+        edge = 1e-6 * (self.high - self.low)
+        about = fitted.theta(unit) + 2 * spread * normal
+        return np.clip(about, self.low + edge, self.high - edge)
+
+
+def _summary(names: list[str], draws: Floats, ratio: Floats, ess: Floats) -> pd.DataFrame:
+    """A row per parameter: mean, spread, interval, R-hat and effective number of draws."""
+    import pandas as pd
+
+    low, high = np.quantile(draws, [0.025, 0.975], axis=0)
+    columns = {
+        "parameter": names,
+        "mean": draws.mean(0),
+        "sd": draws.std(0),
+        "low": low,
+        "high": high,
+        "r_hat": ratio,
+        "ess": ess,
+    }
+    return pd.DataFrame(columns)
+
+
+def r_hat(chains: Sequence[Floats]) -> Floats:
     """Split R-hat of ensembles (n_steps, n_walkers, P) each, (P,).
 
     Both halves of every ensemble count as chains.

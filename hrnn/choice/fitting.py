@@ -1,23 +1,51 @@
 """Maximum-likelihood fits of models of choice to mice, networks and Bayesian agents alike."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
+import threading
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hrnn.base import parallel
 from hrnn.base.arguments import flag, generator, one_of, whole_number
 from hrnn.base.parallel import n_threads_of
-from hrnn.choice.maximise import hessian, maximise
-from hrnn.choice.models import MODELS, model_of
-from hrnn.choice.trials import session_labels, units
+from hrnn.choice.maximise import Maximum, hessian, maximise
+from hrnn.choice.models import MODELS, model_of, name_of
+from hrnn.choice.protocol import Floats, Model, ModelLike, OwnModel, Parameter
+from hrnn.choice.trials import Choices, session_labels, units
 from hrnn.statistics.resampling import LEVEL
 
-N_STARTS = 10
-N_FOLDS = 5
-SINGULAR = 1e-10  # least eigenvalue of the information with a diagonal of 1
-BY = ("subject", "session", "pooled")
-ERRORS = ("session", "hessian")
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hrnn.base.typing import RNGLike, Trials
+
+Bools = NDArray[np.bool_]
+Indices = NDArray[np.intp]
+N_STARTS: int = 10
+N_FOLDS: int = 5
+NEAR: float = 0.01  # nats below the best that a start may end and still agree with it
+SINGULAR: float = 1e-10  # least eigenvalue of the information with a diagonal of 1
+BY: tuple[str, ...] = ("subject", "session", "pooled")
+ERRORS: tuple[str, ...] = ("session", "hessian")
+SHOWN = (  # of a fit, in its table
+    "errors",
+    "n_sessions",
+    "log_likelihood",
+    "n_trials",
+    "bits_per_trial",
+    "accuracy",
+    "aic",
+    "bic",
+    "converged",
+    "at_bound",
+    "agreement",
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -27,60 +55,75 @@ class Fit:
     Attributes
     ----------
     model : str
+        Name of the model.
     options : dict
-        `lapses, zetas, repetition, bias`.
+        `lapses, zetas, repetition, bias` of the decision stage.
     names : DataFrame (M rows)
-        `subject` (and `session`).
-    params, se : DataFrame (M rows)
-        A column per parameter; parameters that a unit does not have are NaN, as are errors at a
-        bound, or that the data do not determine: clustered ones need two sessions or more.
+        `subject` (and `session`) of each unit.
+    params : DataFrame (M rows)
+        A column per parameter; parameters that a unit does not have are NaN.
+    se : DataFrame (M rows)
+        Standard errors of the parameters, NaN at a bound, and where the data do not determine them:
+        clustered ones need two sessions or more.
     errors : str
         Which standard errors: 'session', 'hessian', or 'none'.
     n_sessions : (M,) int
-        Those with a choice.
-    log_likelihood, n_trials, bits_per_trial, aic, bic : (M,)
-        n_trials are those with a choice; bits per trial are relative to a coin of the unit's own
-        rate of right choices.
-    converged, at_bound : (M,) bool
+        Number of sessions with a choice.
+    log_likelihood : (M,)
+        Of all choices of the unit, in nats.
+    n_trials : (M,) int
+        Number of trials with a choice.
+    bits_per_trial : (M,)
+        Log likelihood per trial in bits, relative to a coin of the unit's own rate of right
+        choices.
+    aic, bic : (M,)
+        Akaike's and the Bayesian information criterion; less is better.
+    converged : (M,) bool
+        Whether the best search came to an end.
+    at_bound : (M,) bool
+        Whether a parameter is at one of its bounds.
     agreement : (M,)
         Fraction of the starts that ended within .01 nats of the best.
     prior : (R,)
         P(right) before each trial of the table, or NaN for models without one.
     p_right : (R,)
-        Predicted P(right).
+        Predicted P(right) of each trial of the table.
     trials : list of Choices
-        Of each unit.
+        Trials of each unit.
     rows : list of (R_unit,) int
         Their rows in the table.
+    custom : object
+        A user's model, or None: a model of the library.
     """
 
     model: str
-    options: dict
-    names: object
-    params: object
-    se: object
+    options: dict[str, Any]
+    names: pd.DataFrame
+    params: pd.DataFrame
+    se: pd.DataFrame
     errors: str
-    n_sessions: np.ndarray
-    log_likelihood: np.ndarray
-    n_trials: np.ndarray
-    bits_per_trial: np.ndarray
-    aic: np.ndarray
-    bic: np.ndarray
-    converged: np.ndarray
-    at_bound: np.ndarray
-    agreement: np.ndarray
-    prior: np.ndarray
-    p_right: np.ndarray
-    trials: list
-    rows: list
+    n_sessions: NDArray[np.int64]
+    log_likelihood: Floats
+    n_trials: NDArray[np.int64]
+    bits_per_trial: Floats
+    aic: Floats
+    bic: Floats
+    converged: Bools
+    at_bound: Bools
+    agreement: Floats
+    prior: Floats
+    p_right: Floats
+    trials: list[Choices]
+    rows: list[Indices]
+    custom: OwnModel | None = dataclasses.field(default=None, kw_only=True)
 
     @property
-    def accuracy(self):
+    def accuracy(self) -> Floats:
         """exp(LL / n), the geometric mean probability of a choice, (M,)."""
         return np.exp(self.log_likelihood / self.n_trials)
 
     @property
-    def margin(self):
+    def margin(self) -> pd.DataFrame:
         """Half the 95 % interval of each parameter, a DataFrame (M rows).
 
         That is `se` times the quantile of Student's t with n_sessions - 1 degrees of freedom where
@@ -94,59 +137,40 @@ class Fit:
             quantile = stdtrit(np.maximum(self.n_sessions - 1, 1), tail)
         return self.se.mul(quantile, axis=0)
 
-    def theta(self, unit):
+    def theta(self, unit: int) -> Floats:
         """Parameters of one unit in the order of its model, (P,)."""
-        return self.params.iloc[unit][
-            [p.name for p in self._model.parameters(self.trials[unit])]
-        ].to_numpy(float)
+        parameters = self._model.parameters(self.trials[unit])
+        names = [parameter.name for parameter in parameters]
+        return self.params.iloc[unit][names].to_numpy(float)
 
     @functools.cached_property
-    def _model(self):
-        if self.model not in MODELS:
+    def _model(self) -> Model:
+        if self.custom is None and self.model not in MODELS:
             raise ValueError(
                 f"fitted must be of a model of hrnn.mice.fit, got one of {self.model!r}"
             )
-        return model_of(self.model, **self.options)
+        return model_of(self.given, **self.options)
 
-    def to_frame(self):
+    @property
+    def given(self) -> ModelLike:
+        """The model as `fit` was given it: its name, or a user's object."""
+        return self.model if self.custom is None else self.custom
+
+    def to_frame(self) -> pd.DataFrame:
         """One row per unit: names, parameters, `se_` of each, which errors, how good the fit is."""
         import pandas as pd
 
-        return pd.concat(
-            [
-                self.names,
-                self.params,
-                self.se.add_prefix("se_"),
-                pd.DataFrame(
-                    {
-                        name: getattr(self, name)
-                        for name in (
-                            "errors",
-                            "n_sessions",
-                            "log_likelihood",
-                            "n_trials",
-                            "bits_per_trial",
-                            "accuracy",
-                            "aic",
-                            "bic",
-                            "converged",
-                            "at_bound",
-                            "agreement",
-                        )
-                    }
-                ),
-            ],
-            axis=1,
-        )
+        quality = pd.DataFrame({name: getattr(self, name) for name in SHOWN})
+        return pd.concat([self.names, self.params, self.se.add_prefix("se_"), quality], axis=1)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _One:
     """The fit of one unit."""
 
-    names: list
-    theta: np.ndarray
-    se: np.ndarray
+    names: list[str]
+    theta: Floats
+    se: Floats
     value: float
     converged: bool
     at_bound: bool
@@ -154,20 +178,20 @@ class _One:
 
 
 def fit(
-    trials,
-    model="action_kernel",
+    trials: Trials,
+    model: ModelLike = "action_kernel",
     *,
-    by="subject",
-    errors="session",
-    lapses=1,
-    zetas=1,
-    repetition=False,
-    bias=False,
-    n_starts=N_STARTS,
-    n_threads=1,
-    progress=False,
-    rng=0,
-):
+    by: str = "subject",
+    errors: str = "session",
+    lapses: int = 1,
+    zetas: int = 1,
+    repetition: bool = False,
+    bias: bool = False,
+    n_starts: int = N_STARTS,
+    n_threads: int | None = 1,
+    progress: bool = False,
+    rng: RNGLike = 0,
+) -> Fit:
     """Fit a model of choice by maximum likelihood, with standard errors that let sessions differ.
 
     Parameters
@@ -176,12 +200,14 @@ def fit(
         Of mice (`load`), a network or a Bayesian agent: `session, choice, side, signed_strength,
         block_side, p_left`, and `subject` if there are several. Trials without a choice count
         nothing and freeze priors.
-    model : str
+    model : str or ChoiceModel
         'action_kernel', 'stimulus_kernel', 'four_alpha', 'exponential', 'markov', 'markov_free',
         'semi_markov', 'semi_markov_free', 'oracle', 'flat', 'exponential_with_current_trial' (as
-        published code has it), 'history_glm', 'psychometric'.
+        published code has it), 'history_glm', 'psychometric'. Or a model of one's own, an object
+        with the members of `ChoiceModel`: `name`, `parameters`, `p_right(choices, theta)`.
     by : {'subject', 'session', 'pooled'}
-        'session' needs ``errors="hessian"``.
+        What is fitted alone: every subject, every session, or all trials together. 'session' needs
+        ``errors="hessian"``.
     errors : {'session', 'hessian'}
         'session': clustered by session (Liang & Zeger 1986), H⁻¹ (Σ_s u_s u_sᵀ) H⁻¹ G/(G - 1), with
         H minus the Hessian at the maximum and u_s the gradient of the log likelihood of session s
@@ -196,11 +222,14 @@ def fit(
     bias : bool
         Of prior models: a constant is fitted that favours the right side, or the left.
     n_starts : int
-        From a Sobol sequence in the box of the starts (psychometric: the best of 200).
+        Number of searches, from a Sobol sequence in the box of the starts (psychometric: the best
+        of 200).
     n_threads : int or None
-        The result does not depend on it.
+        Number of threads, None for all cores. The result does not depend on it.
     progress : bool
+        Whether a progress bar is shown.
     rng : int, SeedSequence or Generator
+        Of the starts.
 
     Returns
     -------
@@ -233,10 +262,9 @@ def fit(
             raise ValueError(
                 f"trials must have choices of every unit, but {names.iloc[k].to_dict()} has none"
             )
-    options = {"lapses": lapses, "zetas": zetas, "repetition": repetition, "bias": bias}
     return fit_units(
         model,
-        options,
+        {"lapses": lapses, "zetas": zetas, "repetition": repetition, "bias": bias},
         names,
         found,
         rows,
@@ -248,26 +276,70 @@ def fit(
     )
 
 
-def fit_units(model, options, names, found, rows, *, errors, n_starts, n_threads, progress, rng):
-    """Fit a model to the choices of each unit, which have these names and rows of the table.
+def fit_units(
+    model: ModelLike,
+    options: Mapping[str, Any],
+    names: pd.DataFrame,
+    found: Sequence[Choices],
+    rows: Sequence[Indices],
+    *,
+    errors: str,
+    n_starts: int,
+    n_threads: int | None,
+    progress: bool,
+    rng: RNGLike,
+) -> Fit:
+    """Fit a model to the choices of each of M units.
 
-    A Fit.
+    Parameters
+    ----------
+    model : str or ChoiceModel
+        As in `fit`.
+    options : dict
+        `lapses, zetas, repetition, bias` of the decision stage.
+    names : DataFrame (M rows)
+        Of the units.
+    found : sequence of Choices
+        Trials of each unit.
+    rows : sequence of (R_unit,) int
+        Their rows in the table that they come from.
+    errors, n_starts, n_threads, progress, rng
+        As in `fit`.
     """
     chosen = checked(model, **options)
     seed = int(generator(rng).integers(2**31))
 
-    def one(choices):
-        return lambda stop: _fit_one(chosen, choices, errors, n_starts, seed)
+    def one(choices: Choices, stop: object) -> _One:
+        return _fit_one(chosen, choices, errors, n_starts, seed)
 
-    done = parallel.run(
-        {k: one(choices) for k, choices in enumerate(found)}, n_threads_of(n_threads), progress
+    jobs = {k: functools.partial(one, choices) for k, choices in enumerate(found)}
+    done = list(parallel.run(jobs, n_threads_of(n_threads), progress).values())
+    prior, p_right = _predictions(chosen, done, found, rows)
+    return Fit(
+        name_of(model),
+        dict(options),
+        names,
+        **_estimates(done),
+        **_quality(done, found),
+        errors=errors,
+        prior=prior,
+        p_right=p_right,
+        trials=list(found),
+        rows=list(rows),
+        custom=None if isinstance(model, str) else model,
     )
-    return _assemble(model, options, chosen, names, found, rows, errors, list(done.values()))
 
 
-def checked(model, lapses, zetas, repetition, bias):
-    """The model of a name and its options, or an error that says which is wrong."""
-    one_of(model, "model", MODELS)
+def checked(model: ModelLike, lapses: int, zetas: int, repetition: bool, bias: bool) -> Model:
+    """The model of a name and its options, or an error that says which is wrong.
+
+    Parameters
+    ----------
+    model, lapses, zetas, repetition, bias
+        As in `fit`.
+    """
+    if isinstance(model, str):
+        one_of(model, "model", MODELS)
     for name, value in (("lapses", lapses), ("zetas", zetas)):
         if value not in (1, 2) or isinstance(value, bool):
             raise ValueError(f"{name} must be 1 or 2, got {value!r}")
@@ -280,36 +352,55 @@ def checked(model, lapses, zetas, repetition, bias):
     )
 
 
-def climb(model, choices, starts):
-    """Where the searches from some starts ended: a list of Maximum."""
+def climb(
+    model: Model, choices: Choices, starts: Sequence[Floats] | NDArray[np.float64]
+) -> list[Maximum]:
+    """Where the searches from some starts ended.
+
+    Parameters
+    ----------
+    model : Model
+        Whose log likelihood is climbed.
+    choices : Choices
+        The trials.
+    starts : sequence of (P,)
+        Where each search starts.
+    """
     low, high = bounds(model.parameters(choices))
-    ends = []
+
+    def evaluate(theta: Floats) -> tuple[float, Floats, Floats]:
+        return model.evaluate(choices, theta)
+
+    ends: list[Maximum] = []
     for start in starts:
-        ends.append(
-            maximise(
-                lambda theta: model.evaluate(choices, theta),
-                start,
-                low,
-                high,
-                exact=model.exact,
-                known=ends,
-            )
-        )
+        ends.append(maximise(evaluate, start, low, high, exact=model.exact, known=ends))
     return ends
 
 
-def bounds(parameters):
+def bounds(parameters: Sequence[Parameter]) -> tuple[Floats, Floats]:
     """Lower and upper bounds of parameters, (P,) each."""
-    return tuple(np.array([getattr(p, end) for p in parameters]) for end in ("low", "high"))
+    low = np.array([parameter.low for parameter in parameters])
+    high = np.array([parameter.high for parameter in parameters])
+    return low, high
 
 
-def inside(theta, low, high):
-    """Which parameters are not at a bound, (P,) bool."""
+def inside(theta: Floats, low: Floats, high: Floats) -> Bools:
+    """Which parameters are not at a bound, (P,).
+
+    Parameters
+    ----------
+    theta : (P,)
+        Values of the parameters.
+    low, high : (P,)
+        Their bounds.
+    """
     near = 1e-6 * (high - low)
-    return (theta > low + near) & (theta < high - near)
+    above = theta > low + near
+    below = theta < high - near
+    return above & below
 
 
-def _fit_one(model, choices, errors, n_starts, seed):
+def _fit_one(model: Model, choices: Choices, errors: str, n_starts: int, seed: int) -> _One:
     """Climb from every start; the best, and the standard errors there."""
     parameters = model.parameters(choices)
     low, high = bounds(parameters)
@@ -323,15 +414,38 @@ def _fit_one(model, choices, errors, n_starts, seed):
         best.value,
         best.converged,
         bool(not free.all()),
-        float(np.mean([end.value > best.value - 0.01 for end in ends])),
+        float(np.mean([end.value > best.value - NEAR for end in ends])),
     )
 
 
-def standard_errors(model, choices, best, free, low, high, errors):
+def standard_errors(
+    model: Model,
+    choices: Choices,
+    best: Maximum,
+    free: Bools,
+    low: Floats,
+    high: Floats,
+    errors: str,
+) -> Floats:
     """Errors (P,) of the free parameters, from the Hessian or clustered by session.
 
     NaN at a bound, for all if the Hessian is not negative definite, where an error is as wide as
     the bounds, and, clustered, of what fewer than two sessions tell of.
+
+    Parameters
+    ----------
+    model : Model
+        That was fitted.
+    choices : Choices
+        The trials it was fitted to.
+    best : Maximum
+        Where the log likelihood is largest.
+    free : (P,) bool
+        Which parameters are not at a bound.
+    low, high : (P,)
+        Bounds of the parameters.
+    errors : {'session', 'hessian'}
+        Which standard errors.
     """
     se = np.full(len(free), np.nan)
     index = np.flatnonzero(free)
@@ -346,18 +460,32 @@ def standard_errors(model, choices, best, free, low, high, errors):
     return np.where(se < high - low, se, np.nan)
 
 
-def information_of(model, choices, theta, index):
-    """Minus the Hessian of the log likelihood by the free parameters `index` (F,), (F, F)."""
+def information_of(model: Model, choices: Choices, theta: Floats, index: Indices) -> Floats:
+    """Minus the Hessian (F, F) of the log likelihood by the free parameters.
+
+    Parameters
+    ----------
+    model : Model
+        That was fitted.
+    choices : Choices
+        The trials it was fitted to.
+    theta : (P,)
+        Where the log likelihood is largest.
+    index : (F,) int
+        Which parameters are free.
+    """
     low, high = bounds(model.parameters(choices))
     free = np.isin(np.arange(len(theta)), index)
     outer = model.evaluate(choices, theta)[2]
-    second = hessian(
-        lambda shifted: model.evaluate(choices, shifted), theta, outer, low, high, free
-    )
+
+    def evaluate(shifted: Floats) -> tuple[float, Floats, Floats]:
+        return model.evaluate(choices, shifted)
+
+    second = hessian(evaluate, theta, outer, low, high, free)
     return -second[np.ix_(index, index)]
 
 
-def inverse(information):
+def inverse(information: Floats) -> Floats | None:
     """Inverse of an information (P, P), or None where it is not positive definite."""
     scale = np.sqrt(np.maximum(np.diag(information), 1e-12))
     inner = information / np.outer(scale, scale)
@@ -366,11 +494,18 @@ def inverse(information):
     return np.linalg.inv(inner) / np.outer(scale, scale)
 
 
-def clustered(bread, scores):
-    """The sandwich B (Σ u uᵀ) B G/(G - 1) of B (P, P) and the scores u of sessions (G, P).
+def clustered(bread: Floats, scores: Floats) -> Floats:
+    """The sandwich B (Σ u uᵀ) B G/(G - 1) of an inverse B and the scores u of sessions, (P, P).
 
     Sessions without choices have no score. NaN on the diagonal where fewer than two sessions have a
     score.
+
+    Parameters
+    ----------
+    bread : (P, P)
+        Inverse of the information.
+    scores : (G, P)
+        Gradient of the log likelihood of each session.
 
     Examples
     --------
@@ -385,78 +520,83 @@ def clustered(bread, scores):
     return covariance
 
 
-def coin(choices, rate=None):
-    """Log likelihood of the choices by a coin of a rate of right choices, by default their own."""
-    right = int((choices.choice > 0).sum())
-    rate = right / choices.n if rate is None else rate
-    parts = [(k, p) for k, p in ((right, rate), (choices.n - right, 1 - rate)) if k]
+def coin(choices: Choices, rate: float | None = None) -> float:
+    """Log likelihood of the choices by a coin.
+
+    Parameters
+    ----------
+    choices : Choices
+        The trials.
+    rate : float, optional
+        P(right) of the coin, by default the rate of right choices.
+    """
+    n_right = int((choices.choice > 0).sum())
+    n_left = choices.n - n_right
+    if rate is None:
+        rate = n_right / choices.n
+    parts = [(n, p) for n, p in ((n_right, rate), (n_left, 1 - rate)) if n]
     with np.errstate(divide="ignore"):
-        return float(sum(k * np.log(p) for k, p in parts))
+        return float(sum(n * np.log(p) for n, p in parts))
 
 
-def _assemble(model, options, chosen, names, found, rows, errors, done):
-    """The Fit of all units from that of each."""
+def _estimates(done: Sequence[_One]) -> dict[str, Any]:
+    """Parameters and standard errors of all units, a column per parameter."""
     import pandas as pd
 
     columns = list(dict.fromkeys(name for one in done for name in one.names))
-    params, se = (
-        pd.DataFrame(
-            [dict(zip(one.names, getattr(one, part), strict=True)) for one in done], columns=columns
-        )
-        for part in ("theta", "se")
-    )
+    found: dict[str, Any] = {}
+    for field, part in (("params", "theta"), ("se", "se")):
+        rows = [dict(zip(one.names, getattr(one, part), strict=True)) for one in done]
+        found[field] = pd.DataFrame(rows, columns=columns)
+    return found
+
+
+def _quality(done: Sequence[_One], found: Sequence[Choices]) -> dict[str, Any]:
+    """Fields of a Fit that say how good the fit of each unit is, (M,) each."""
     value = np.array([one.value for one in done])
-    n = np.array([c.n for c in found])
+    n = np.array([choices.n for choices in found])
     k = np.array([len(one.names) for one in done])
+    bits = (value - np.array([coin(choices) for choices in found])) / (n * np.log(2))
+    return {
+        "n_sessions": np.array([choices.n_sessions for choices in found]),
+        "log_likelihood": value,
+        "n_trials": n,
+        "bits_per_trial": bits,
+        "aic": 2 * k - 2 * value,
+        "bic": k * np.log(n) - 2 * value,
+        "converged": np.array([one.converged for one in done]),
+        "at_bound": np.array([one.at_bound for one in done]),
+        "agreement": np.array([one.agreement for one in done]),
+    }
+
+
+def _predictions(
+    model: Model, done: Sequence[_One], found: Sequence[Choices], rows: Sequence[Indices]
+) -> tuple[Floats, Floats]:
+    """Prior and P(right) of every trial of the table, (R,) each."""
     prior, p_right = np.full((2, sum(map(len, rows))), np.nan)
     for one, choices, at in zip(done, found, rows, strict=True):
-        p_right[at] = chosen.p_right(choices, one.theta)
-        before = chosen.prior(choices, one.theta)
+        p_right[at] = model.p_right(choices, one.theta)
+        before = model.prior(choices, one.theta)
         prior[at] = np.nan if before is None else before
-    bits = (value - np.array([coin(c) for c in found])) / (n * np.log(2))
-    n_sessions = np.array([choices.n_sessions for choices in found])
-    converged, at_bound, agreement = (
-        np.array([getattr(one, name) for one in done])
-        for name in ("converged", "at_bound", "agreement")
-    )
-    return Fit(
-        model,
-        options,
-        names,
-        params,
-        se,
-        errors,
-        n_sessions,
-        value,
-        n,
-        bits,
-        2 * k - 2 * value,
-        k * np.log(n) - 2 * value,
-        converged,
-        at_bound,
-        agreement,
-        prior,
-        p_right,
-        found,
-        rows,
-    )
+    return prior, p_right
 
 
 def cross_validate(
-    trials,
-    model="action_kernel",
+    trials: Trials,
+    model: ModelLike = "action_kernel",
     *,
-    by="subject",
-    n_folds=N_FOLDS,
-    lapses=1,
-    zetas=1,
-    repetition=False,
-    bias=False,
-    n_starts=3,
-    n_threads=1,
-    progress=False,
-    rng=0,
-):
+    by: str = "subject",
+    n_folds: int = N_FOLDS,
+    lapses: int = 1,
+    zetas: int = 1,
+    repetition: bool = False,
+    bias: bool = False,
+    n_starts: int = 3,
+    n_threads: int | None = 1,
+    progress: bool = False,
+    rng: RNGLike = 0,
+) -> pd.DataFrame:
     """Log likelihood of each session by a fit to the other folds of sessions of its unit.
 
     The searches of a fold start where those of `fit` start, and see its training sessions alone.
@@ -466,8 +606,9 @@ def cross_validate(
     trials, model, lapses, zetas, repetition, bias, n_starts, n_threads, progress, rng
         As in `fit`.
     by : {'subject', 'pooled'}
+        What is fitted alone: every subject, or all trials together.
     n_folds : int
-        At most as many as a unit has sessions; sessions are dealt out at random.
+        Number of folds, at most as many as a unit has sessions; sessions are dealt out at random.
 
     Returns
     -------
@@ -498,35 +639,45 @@ def cross_validate(
     names, found, table_rows = units(trials, by)
     random = generator(rng)
     starts = int(random.integers(2**31))
-    work = {}
+    work: dict[int, Any] = {}
     for k, choices in enumerate(found):
         sessions = np.unique(choices.session[choices.responded])
         if len(sessions) < 2:
             continue
-        folds = random.permutation(np.arange(len(sessions)) % n_folds)
-        parts = [sessions[folds == fold] for fold in range(min(n_folds, len(sessions)))]
+        parts = _dealt(sessions, n_folds, random)
         work[k] = functools.partial(_folds, chosen, choices, parts, n_starts, starts)
-    done = parallel.run(
-        {key: lambda stop, job=job: job(stop) for key, job in work.items()},
-        n_threads_of(n_threads),
-        progress,
-    )
+    done = parallel.run(work, n_threads_of(n_threads), progress)
     if not done:
         raise ValueError("trials must have a unit with two sessions or more, got none")
-    tables = []
+    tables: list[pd.DataFrame] = []
     for k, rows in done.items():
-        labels = session_labels(trials, found[k], table_rows[k]).assign(unit=names.subject[k])
-        tables.append(
-            labels[["unit", "subject", "session"]].join(
-                pd.DataFrame(rows).set_index("code"), how="inner"
-            )
-        )
+        labels = session_labels(trials, found[k], table_rows[k]).assign(unit=names["subject"][k])
+        tested = pd.DataFrame(rows).set_index("code")
+        tables.append(labels[["unit", "subject", "session"]].join(tested, how="inner"))
     return pd.concat(tables).sort_values(["unit", "subject", "session"], ignore_index=True)
 
 
-def _folds(model, choices, parts, n_starts, seed, stop):
+def _dealt(
+    sessions: NDArray[np.int64], n_folds: int, random: np.random.Generator
+) -> list[NDArray[np.int64]]:
+    """Sessions dealt out to folds at random."""
+    n_sessions = len(sessions)
+    folds = random.permutation(np.arange(n_sessions) % n_folds)
+    n_used = min(n_folds, n_sessions)
+    return [sessions[folds == fold] for fold in range(n_used)]
+
+
+def _folds(
+    model: Model,
+    choices: Choices,
+    parts: list[NDArray[np.int64]],
+    n_starts: int,
+    seed: int,
+    stop: threading.Event,
+) -> list[dict[str, Any]]:
     """Log likelihood of every session, by its code, by a fit to the sessions of other parts."""
-    rows = []
+    rows: list[dict[str, Any]] = []
+    # parameters of contrasts or blocks that the training sessions do not have
     unknown = {p.name: 0.5 * (p.start_low + p.start_high) for p in model.parameters(choices)}
     for fold, part in enumerate(parts):
         if stop.is_set():
@@ -539,18 +690,18 @@ def _folds(model, choices, parts, n_starts, seed, stop):
         right = (training.choice > 0).sum() / training.n
         for session in part:
             left_out = choices.select(choices.session == session)
-            rows.append(
-                {"code": session, "fold": fold, **_predicted(model, fitted, left_out, right)}
-            )
+            predicted = _predicted(model, fitted, left_out, right)
+            rows.append({"code": session, "fold": fold, **predicted})
     return rows
 
 
-def _predicted(model, fitted, choices, right):
+def _predicted(
+    model: Model, fitted: Mapping[str, float], choices: Choices, right: float
+) -> dict[str, Any]:
     """Log likelihood of choices by parameters {name: value}, and by a coin of the rate `right`."""
-    p = model.p_right(choices, np.array([fitted[p.name] for p in model.parameters(choices)]))
-    chosen = np.where(choices.choice > 0, p, 1 - p)[choices.responded]
+    theta = np.array([fitted[p.name] for p in model.parameters(choices)])
     return {
-        "log_likelihood": float(np.log(np.maximum(chosen, 1e-12)).sum()),
+        "log_likelihood": model.log_likelihood(choices, theta),
         "n_trials": choices.n,
         "coin": coin(choices, right),
     }

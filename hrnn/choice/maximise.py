@@ -5,24 +5,31 @@ costs nothing more; where a full step promises little, it is the Hessian itself,
 the gradient, since the two agree only where the model is right.
 """
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-MAX_STEPS = 100
-REFRESH = 5
-TOLERANCE = 1e-7
-NEAR = 2.0
-STALLED = (
-    1e-4  # gain in log likelihood (nats) that a full step promises: done; near; done if none comes
-)
+Floats = NDArray[np.float64]
+Evaluate = Callable[[Floats], tuple[float, Floats, Floats]]
+
+MAX_STEPS: int = 100
+REFRESH: int = 5  # steps after which the Hessian is taken again
+# gain in log likelihood (nats) that a full step promises
+TOLERANCE: float = 1e-7  # the search is done
+NEAR: float = 2.0  # the maximum is near
+STALLED: float = 1e-4  # the search is done if no step gains
 # squared distance in standard errors within which a search has come to a maximum that is known
-SAME = 25.0
-LEAST = 1e-12
-FIRST = 1e-3
-LARGEST = 1e9  # damping
-NEARBY = 1e-4
-MOST = 0.9  # of the distance between the bounds; of the way to a bound
+SAME: float = 25.0
+# damping
+LEAST: float = 1e-12
+FIRST: float = 1e-3
+LARGEST: float = 1e9
+NEARBY: float = 1e-4  # of the distance between the bounds
+MOST: float = 0.9  # of the way to a bound
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -32,34 +39,55 @@ class Maximum:
     Attributes
     ----------
     theta : (P,)
+        The parameters there.
     value : float
+        The log likelihood there.
     converged : bool
         Whether a step within the bounds promises no more gain.
     information : (P, P)
         Minus the Hessian of the parameters that are not at a bound, 0 elsewhere.
     n_evaluations : int
+        How often the log likelihood was computed.
     """
 
-    theta: np.ndarray
+    theta: Floats
     value: float
     converged: bool
-    information: np.ndarray
+    information: Floats
     n_evaluations: int
 
-    def is_near(self, theta):
-        """Whether a point is within five standard errors."""
+    def is_near(self, theta: Floats) -> bool:
+        """Whether a point (P,) is within five standard errors."""
+        if not self.converged:
+            return False
         gap = theta - self.theta
-        return (
-            self.converged
-            and gap @ self.information @ gap < SAME
-            and not gap[np.diag(self.information) == 0].any()
-        )
+        close = gap @ self.information @ gap < SAME
+        at_bound = np.diag(self.information) == 0
+        return bool(close and not gap[at_bound].any())
 
 
-def hessian(evaluate, theta, information, lower, upper, free):
+def hessian(
+    evaluate: Evaluate,
+    theta: Floats,
+    information: Floats,
+    lower: Floats,
+    upper: Floats,
+    free: NDArray[np.bool_],
+) -> Floats:
     """Second derivatives (P, P) by central differences of the gradient.
 
-    Steps .01 of a standard error; 0 where not free.
+    Parameters
+    ----------
+    evaluate : callable(theta) -> (value, gradient (P,), information (P, P))
+        What is differentiated.
+    theta : (P,)
+        Where.
+    information : (P, P)
+        Nearly minus the Hessian: steps are .01 of the standard errors that it gives.
+    lower, upper : (P,)
+        Bounds, which no step leaves.
+    free : (P,) bool
+        Parameters to differentiate by; derivatives by the others are 0.
     """
     found = np.zeros((len(theta), len(theta)))
     index = np.flatnonzero(free)
@@ -68,16 +96,15 @@ def hessian(evaluate, theta, information, lower, upper, free):
     for i in index:
         shift = np.zeros(len(theta))
         shift[i] = step[i]
-        found[i, index] = (evaluate(theta + shift)[1] - evaluate(theta - shift)[1])[index] / (
-            2 * step[i]
-        )
+        change = evaluate(theta + shift)[1] - evaluate(theta - shift)[1]
+        found[i, index] = change[index] / (2 * step[i])
     return (found + found.T) / 2
 
 
 class _Search:
     """One climb: where it is, and what it knows of the curvature."""
 
-    def __init__(self, evaluate, start, lower, upper):
+    def __init__(self, evaluate: Evaluate, start: Floats, lower: Floats, upper: Floats) -> None:
         self.evaluate = evaluate
         self.lower = lower
         self.upper = upper
@@ -86,24 +113,27 @@ class _Search:
         self.theta = np.clip(start, lower, upper)
         self.value, self.gradient, self.information = self.look(self.theta)
 
-    def look(self, theta):
+    def look(self, theta: Floats) -> tuple[float, Floats, Floats]:
+        """Evaluate a point, and count it."""
         self.n += 1
         return self.evaluate(theta)
 
     @property
-    def outward(self):
+    def outward(self) -> Floats:
         """Where the gradient leads to: the lower or the upper bound of each parameter."""
-        return np.where(self.gradient > 0, self.upper, self.lower)
+        upward = self.gradient > 0
+        return np.where(upward, self.upper, self.lower)
 
     @property
-    def free(self):
+    def free(self) -> NDArray[np.bool_]:
         """Parameters that the gradient does not hold at, or press to, a bound nearby."""
-        return np.abs(self.outward - self.theta) > NEARBY * (self.upper - self.lower)
+        distance = np.abs(self.outward - self.theta)
+        return distance > NEARBY * (self.upper - self.lower)
 
-    def step(self, damping, reach=1.0):
-        """Where a damped step leads.
+    def step(self, damping: float, reach: float = 1.0) -> Floats:
+        """Where a damped step leads, (P,).
 
-        Free parameters at most most of their way to a bound, the others `reach` of theirs.
+        Free parameters go at most .9 of their way to a bound, the others a fraction `reach`.
 
         A lapse of nearly 0, taken before the other parameters are right, makes some trials nearly
         impossible, and the likelihood so steep that no step leads back. Parameters that are cut
@@ -126,18 +156,22 @@ class _Search:
         return np.clip(self.theta + move, self.lower, self.upper)
 
     @property
-    def promised(self):
-        """The gain that a full step promises, or that of each parameter alone.
-
-        Whichever is more.
-        """
+    def promised(self) -> float:
+        """The gain that a full step promises, or that of each parameter alone if it is more."""
         distance = np.abs(self.outward - self.theta)
-        error = 1 / np.maximum(np.sqrt(np.abs(np.diag(self.information))), 1e-8)
-        alone = np.minimum(0.5 * (self.gradient * error) ** 2, np.abs(self.gradient) * distance)
-        return max(self.gradient @ (self.step(1e-9) - self.theta) / 2, alone.sum())
+        root = np.sqrt(np.abs(np.diag(self.information)))
+        error = 1 / np.maximum(root, 1e-8)
+        to_summit = 0.5 * (self.gradient * error) ** 2
+        to_bound = np.abs(self.gradient) * distance
+        alone = np.minimum(to_summit, to_bound)
+        together = self.gradient @ (self.step(1e-9) - self.theta) / 2
+        return max(together, alone.sum())
 
-    def climb(self):
-        """One step that gains, or None; whether it gained about what it promised."""
+    def climb(self) -> tuple[Floats, bool] | None:
+        """Take a step that gains; None: there is none.
+
+        The information (P, P) there, and whether the step gained about what it promised.
+        """
         reach = 1.0
         while self.damping < LARGEST:
             there = self.step(self.damping, reach)
@@ -146,14 +180,14 @@ class _Search:
                 gain = found[0] - self.value
                 promised = self.gradient @ (there - self.theta) / 2
                 self.theta = there
-                (self.value, self.gradient, outer) = found
+                self.value, self.gradient, outer = found
                 self.damping = max(self.damping / 10, LEAST)
-                return outer, gain > 0.5 * promised
+                return outer, bool(gain > 0.5 * promised)
             self.damping = 10 * max(self.damping, 1e-6)
             reach = MOST * reach
         return None
 
-    def sharpen(self):
+    def sharpen(self) -> None:
         """Take the Hessian for the information, where it is negative definite."""
         free = self.free & (self.theta > self.lower) & (self.theta < self.upper)
         if not free.any():
@@ -162,23 +196,34 @@ class _Search:
         if np.linalg.eigvalsh(found[np.ix_(free, free)]).min() > 0:
             self.information = found + np.diag(np.where(free, 0.0, np.diag(self.information)))
 
-    def ended(self, converged):
+    def ended(self, converged: bool) -> Maximum:
+        """What is known of the point where the search is now."""
         inside = (self.theta > self.lower) & (self.theta < self.upper)
-        return Maximum(
-            self.theta, self.value, converged, self.information * np.outer(inside, inside), self.n
-        )
+        information = self.information * np.outer(inside, inside)
+        return Maximum(self.theta, self.value, converged, information, self.n)
 
 
-def maximise(evaluate, start, lower, upper, *, exact=False, known=()):
-    """Climb from a start.
+def maximise(
+    evaluate: Evaluate,
+    start: Floats,
+    lower: Floats,
+    upper: Floats,
+    *,
+    exact: bool = False,
+    known: Sequence[Maximum] = (),
+) -> Maximum:
+    """Climb to a maximum of a log likelihood from a start.
 
     Parameters
     ----------
     evaluate : callable(theta) -> (value, gradient (P,), information (P, P))
         The information is positive semi-definite, and nearly minus the Hessian.
-    start, lower, upper : (P,)
+    start : (P,)
+        Where the search starts.
+    lower, upper : (P,)
+        Bounds, which it does not leave.
     exact : bool
-        Whether it is minus the Hessian.
+        Whether the information is minus the Hessian.
     known : sequence of Maximum
         Where other searches ended: one that comes within five standard errors of such a point ends
         there, too.

@@ -1,21 +1,40 @@
 """Do mice follow the blocks? Against pseudo-sessions, and against mice that repeat themselves."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from hrnn.base.arguments import generator, whole_number
 from hrnn.choice.fitting import climb
 from hrnn.choice.models import Repeating
-from hrnn.choice.trials import units
+from hrnn.choice.trials import Choices, units
 from hrnn.task import Task
 
-RIG = Task.preset("ibl", contrast_gain=1.0)
-AT_ONCE = 20  # copies of a subject that are simulated together
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hrnn.base.typing import RNGLike, Trials
+
+Floats = NDArray[np.float64]
+RIG: Task = Task.preset("ibl", contrast_gain=1.0)
+AT_ONCE: int = 20  # copies of a subject that are simulated together
 
 
-def pseudo_blocks(n_trials, *, rng=0):
+def pseudo_blocks(n_trials: int, *, rng: RNGLike = 0) -> Floats:
     """Probability of left in each trial of a session that the rig might have made, (n_trials,).
 
     90 unbiased trials, then blocks.
+
+    Parameters
+    ----------
+    n_trials : int
+        Length of the session.
+    rng : int, SeedSequence or Generator
+        Of the blocks.
 
     Examples
     --------
@@ -24,22 +43,24 @@ def pseudo_blocks(n_trials, *, rng=0):
     """
     n_trials = whole_number(n_trials, "n_trials")
     random = generator(rng)
-    left = round(1 - RIG.p_block, 10)
-    right = RIG.p_block  # P(left) in right and in left blocks
-    return np.r_[
-        np.full(RIG.n_unbiased, 0.5), np.where(_block_sides(n_trials, random) > 0, left, right)
-    ][:n_trials]
+    in_right_blocks = round(1 - RIG.p_block, 10)
+    in_left_blocks = RIG.p_block
+    unbiased = np.full(RIG.n_unbiased, 0.5)
+    right = _block_sides(n_trials, random) > 0
+    return np.r_[unbiased, np.where(right, in_right_blocks, in_left_blocks)][:n_trials]
 
 
-def _block_sides(n, random):
+def _block_sides(n: int, random: np.random.Generator) -> NDArray[np.int64]:
     """Sides of the blocks of the rig, from their first trial on, (n,)."""
     pmf = RIG.block_length_pmf()
     length = random.choice(len(pmf), size=n // RIG.block_min + 1, p=pmf)
-    return random.choice([-1, 1]) * np.repeat((-1) ** np.arange(len(length)), length)[:n]
+    first = random.choice([-1, 1])
+    alternating = (-1) ** np.arange(len(length))
+    return first * np.repeat(alternating, length)[:n]
 
 
-def block_following(trials, *, n_pseudo=200, rng=0):
-    """Does P(right) at contrast 0 differ between blocks, by more than what knows no block gives?
+def block_following(trials: Trials, *, n_pseudo: int = 200, rng: RNGLike = 0) -> pd.DataFrame:
+    """Whether P(right) at contrast 0 differs between blocks, beyond what knows no block.
 
     The statistic is the difference in P(right | choice) between right and left blocks at contrast
     0, in all sessions of a subject together. There are two nulls.
@@ -58,9 +79,11 @@ def block_following(trials, *, n_pseudo=200, rng=0):
     Parameters
     ----------
     trials : DataFrame or object with `.trials`
+        Trials of subjects on the rig's task.
     n_pseudo : int
         Pseudo-sessions for each session, and simulations of each subject.
     rng : int, SeedSequence or Generator
+        Of pseudo-sessions and simulations.
 
     Returns
     -------
@@ -83,74 +106,77 @@ def block_following(trials, *, n_pseudo=200, rng=0):
 
     n_pseudo = whole_number(n_pseudo, "n_pseudo")
     random = generator(rng)
-    rows = []
     simulating = random.spawn(1)[0]
     names, found, _ = units(trials, "subject")
-    for k, choices in enumerate(found):
-        zero = choices.responded & (choices.contrast == 0)
-        right = choices.choice[zero] > 0
-        side = choices.block_side[zero]
-        value = _difference(right, side)
-        pseudo = np.array(
-            [_difference(right, _pseudo_sides(choices, random)[zero]) for _ in range(n_pseudo)]
-        )
-        repeating = np.array(
-            [
-                _difference(made[zero] > 0, side)
-                for made in _repeaters(choices, n_pseudo, simulating)
-            ]
-        )
-        mean, low, high, p = _against(value, pseudo)
-        row = {
-            "subject": names.subject[k],
-            "value": value,
-            "null_mean": mean,
-            "null_low": low,
-            "null_high": high,
-            "p": p,
-        }
-        mean, low, high, p = _against(value, repeating)
-        row |= {
-            "repeating_mean": mean,
-            "repeating_low": low,
-            "repeating_high": high,
-            "p_repeating": p,
-        }
-        rows.append(row | {"n": int((side != 0).sum())})
+    rows = [
+        {"subject": subject, **_followed(choices, n_pseudo, random, simulating)}
+        for subject, choices in zip(names["subject"], found, strict=True)
+    ]
     return pd.DataFrame(rows)
 
 
-def _against(value, null):
+def _followed(
+    choices: Choices,
+    n_pseudo: int,
+    random: np.random.Generator,
+    simulating: np.random.Generator,
+) -> dict[str, Any]:
+    """The difference between blocks of one subject beside both nulls, a row of the table."""
+    zero = choices.responded & (choices.contrast == 0)
+    right = choices.choice[zero] > 0
+    side = choices.block_side[zero]
+    value = _difference(right, side)
+    pseudo = [_difference(right, _pseudo_sides(choices, random)[zero]) for _ in range(n_pseudo)]
+    doubles = _repeaters(choices, n_pseudo, simulating)
+    repeating = [_difference(made[zero] > 0, side) for made in doubles]
+    mean, low, high, p = _against(value, np.array(pseudo))
+    row = {"value": value, "null_mean": mean, "null_low": low, "null_high": high, "p": p}
+    mean, low, high, p = _against(value, np.array(repeating))
+    row |= {
+        "repeating_mean": mean,
+        "repeating_low": low,
+        "repeating_high": high,
+        "p_repeating": p,
+    }
+    return row | {"n": int((side != 0).sum())}
+
+
+def _against(value: float, null: Floats) -> tuple[float, float, float, float]:
     """Mean of a null (n,), its central 95 %, and the one-sided p of a value; NaN if undefined."""
     null = null[np.isfinite(null)]
     if not (np.isfinite(value) and len(null)):
-        return (np.nan,) * 4
+        return np.nan, np.nan, np.nan, np.nan
     low, high = np.quantile(null, [0.025, 0.975])
-    return null.mean(), low, high, (1 + (null >= value).sum()) / (len(null) + 1)
+    n_beyond = (null >= value).sum()
+    return null.mean(), low, high, (1 + n_beyond) / (len(null) + 1)
 
 
-def _repeaters(choices, n, random):
+def _repeaters(choices: Choices, n: int, random: np.random.Generator) -> Iterator[NDArray[np.int8]]:
     """Choices (R,) of n doubles of the subject that know no block, in the subject's trials."""
     model = Repeating()
-    theta = climb(model, choices, [np.zeros(len(model.parameters(choices)))])[0].theta
+    start = np.zeros(len(model.parameters(choices)))
+    theta = climb(model, choices, [start])[0].theta
     for done in range(0, n, AT_ONCE):
         copies = choices.copies(min(AT_ONCE, n - done))
         made = model.simulate(copies, theta, random.random(len(copies.choice)))
         yield from made.reshape(-1, len(choices.choice))
 
 
-def _pseudo_sides(choices, random):
+def _pseudo_sides(choices: Choices, random: np.random.Generator) -> Floats:
     """Block sides of pseudo-sessions in place of the sessions, as unbiased at their start."""
-    starts = np.flatnonzero(choices.first)
     sides = np.zeros(len(choices.session))
-    for start, end in zip(starts, np.r_[starts[1:], len(sides)], strict=True):
-        start += int((choices.block_side[start:end] == 0).sum())
-        sides[start:end] = _block_sides(end - start, random)
+    for rows in choices.sessions:
+        n_unbiased = int((choices.block_side[rows] == 0).sum())
+        start = rows.start + n_unbiased
+        sides[start : rows.stop] = _block_sides(rows.stop - start, random)
     return sides
 
 
-def _difference(right, side):
+def _difference(right: NDArray[np.bool_], side: NDArray[Any]) -> float:
+    """P(right) in right blocks less that in left ones; NaN without trials of both."""
+    in_right = side > 0
+    in_left = side < 0
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.divide(right[side > 0].sum(), (side > 0).sum()) - np.divide(
-            right[side < 0].sum(), (side < 0).sum()
-        )
+        p_in_right = np.divide(right[in_right].sum(), in_right.sum())
+        p_in_left = np.divide(right[in_left].sum(), in_left.sum())
+        return p_in_right - p_in_left

@@ -1,6 +1,6 @@
-"""Tiny recurrent networks as models of choice.
+"""Tiny recurrent networks as models of choice, of one to four units.
 
-One to four units, trained and tested on whole sessions.
+They are trained and tested on whole sessions.
 
 The protocol is that of Ji-An, Benna & Mattar (2025): inputs are the previous choice, the previous
 reward and the signed contrast; the output is P(right) of the trial; Adam on all training sessions
@@ -8,10 +8,16 @@ at once, an L1 penalty on recurrent weights, early stopping on validation sessio
 cross-validation, several seeds.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
+import threading
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hrnn import _core
 from hrnn.base import parallel
@@ -21,34 +27,60 @@ from hrnn.choice.trials import Choices, units
 from hrnn.network import CELLS as NETWORK_CELLS
 from hrnn.network import CellForm, Network
 
-CELLS = ("gru", "tanh")
-PENALTIES = (1e-5, 1e-4, 1e-3)
-LEARNING_RATE = 0.005
-MAX_EPOCHS = 2000
-PATIENCE = 200
-SIGNIFICANCE = 0.05
-MOST_UNITS = 16
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hrnn.base.typing import RNGLike, Trials
+
+Floats = NDArray[np.float64]
+Sessions = NDArray[np.int64]  # their numbers
+Folds = dict[tuple[int, int], tuple[Sessions, Sessions, Sessions]]
+CELLS: tuple[str, ...] = ("gru", "tanh")
+PENALTIES: tuple[float, ...] = (1e-5, 1e-4, 1e-3)
+LEARNING_RATE: float = 0.005
+MAX_EPOCHS: int = 2000
+PATIENCE: int = 200  # epochs without a better validation loss, after which training stops
+SIGNIFICANCE: float = 0.05
+MOST_UNITS: int = 16
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Batch:
-    """Sessions side by side.
+    """Sessions side by side, in L lanes of T trials.
 
-    Inputs (3, T, L), right choices q (T, L), weights (T, L) that sum to 1, and where each trial
-    stands.
+    Attributes
+    ----------
+    x : (3, T, L)
+        Inputs.
+    q : (T, L)
+        1 where the choice is right, else 0.
+    weight : (T, L)
+        Weights of the trials in the loss, which sum to 1; 0 without a choice.
+    trial : (T, L) int
+        Where each trial stands in the choices, -1 after the end of a session.
     """
 
-    x: np.ndarray
-    q: np.ndarray
-    weight: np.ndarray
-    trial: np.ndarray
+    x: Floats
+    q: Floats
+    weight: Floats
+    trial: NDArray[np.int64]
 
     @classmethod
-    def of(cls, choices, sessions):
-        """Sessions of one unit, by label."""
+    def of(cls, choices: Choices, sessions: Sessions) -> Batch:
+        """Some sessions of one unit.
+
+        Parameters
+        ----------
+        choices : Choices
+            All trials of the unit.
+        sessions : sequence of int
+            Numbers of the sessions, of `choices.session`.
+        """
         inputs = inputs_of(choices)
         parts = [np.flatnonzero(choices.session == session) for session in sessions]
-        trial = np.full((max(map(len, parts)), len(parts) + -len(parts) % 4), -1)
+        longest = max(map(len, parts))
+        n_lanes = len(parts) + -len(parts) % 4  # the core takes a multiple of four
+        trial = np.full((longest, n_lanes), -1)
         for lane, part in enumerate(parts):
             trial[: len(part), lane] = part
         inside = trial >= 0
@@ -59,24 +91,34 @@ class Batch:
         return cls(x, (choice > 0).astype(float), weight, trial)
 
 
-def inputs_of(choices):
-    """(previous choice, previous reward, signed contrast) of each trial, (R, 3).
+def inputs_of(choices: Choices) -> Floats:
+    """Previous choice, previous reward and signed contrast of each trial, (R, 3).
 
     0 at a session's start and after no answer.
     """
     before = np.r_[0, choices.choice[:-1]] * ~choices.first
-    reward = np.where(before == 0, 0, np.where(before == np.r_[0, choices.side[:-1]], 1, -1))
+    side_before = np.r_[0, choices.side[:-1]]
+    reward = np.where(before == side_before, 1, -1)
+    reward = np.where(before == 0, 0, reward)
     return np.column_stack([before, reward, choices.contrast]).astype(float)
 
 
 class Cell:
-    """A kind of network of n units: its parameters, loss with gradient, and answers."""
+    """A kind of network of n units: its parameters, loss with gradient, and answers.
 
-    def __init__(self, kind, n_units):
-        self.kind = one_of(kind, "cell", CELLS)
+    Parameters
+    ----------
+    kind : {'gru', 'tanh'}
+        Which kind.
+    n_units : int
+        Number of units, N.
+    """
+
+    def __init__(self, kind: str, n_units: int) -> None:
+        self.kind: str = one_of(kind, "cell", CELLS)
         self.n = n_units
 
-    def init(self, rng):
+    def init(self, rng: np.random.Generator) -> Floats:
         """PyTorch's initial parameters, (P,)."""
         if self.kind == "tanh":
             return Network.init("tanh", n_hidden=self.n, rng=rng).theta.copy()
@@ -84,27 +126,39 @@ class Cell:
         return rng.uniform(-bound, bound, _core.gru_sizes(self.n, 1, 4)[0])
 
     @property
-    def form(self):
+    def form(self) -> CellForm:
         """The tanh cell of this size, as the core takes it."""
         return CellForm(NETWORK_CELLS.index("tanh"), self.n, 1.0)
 
     @property
-    def recurrent(self):
+    def recurrent(self) -> slice:
         """Where the recurrent weights stand in the parameters."""
-        return (
-            slice(0, self.n**2)
-            if self.kind == "tanh"
-            else slice(9 * self.n, 9 * self.n + 3 * self.n**2)
-        )
-
-    def room(self, batch):
-        """Scratch for calls on a batch."""
+        n = self.n
         if self.kind == "tanh":
-            return np.empty(_core.sequence_scratch(self.form, *batch.q.shape)[0])
-        return np.empty(_core.gru_sizes(self.n, *batch.q.shape)[1])
+            return slice(0, n**2)
+        return slice(9 * n, 9 * n + 3 * n**2)
 
-    def gradient(self, theta, batch, gradient, scratch):
-        """Cross entropy (nats per choice); its gradient goes to gradient (P,)."""
+    def room(self, batch: Batch) -> Floats:
+        """Scratch for calls on a batch."""
+        n_steps, n_sequences = batch.q.shape
+        if self.kind == "tanh":
+            return np.empty(_core.sequence_scratch(self.form, n_steps, n_sequences)[0])
+        return np.empty(_core.gru_sizes(self.n, n_steps, n_sequences)[1])
+
+    def gradient(self, theta: Floats, batch: Batch, gradient: Floats, scratch: Floats) -> float:
+        """Cross entropy (nats per choice), and its gradient.
+
+        Parameters
+        ----------
+        theta : (P,)
+            Parameters of the network.
+        batch : Batch
+            The sessions.
+        gradient : (P,)
+            Where the gradient is written to.
+        scratch : array
+            Of `room`.
+        """
         gradient.fill(0)
         if self.kind == "tanh":
             return _core.sequence_gradient(
@@ -121,8 +175,18 @@ class Cell:
             )
         return _core.gru_gradient(theta, self.n, batch.x, batch.q, batch.weight, gradient, scratch)
 
-    def answer(self, theta, batch, scratch):
-        """Log odds of right (T, L) and states (N, T, L)."""
+    def answer(self, theta: Floats, batch: Batch, scratch: Floats) -> tuple[Floats, Floats]:
+        """Log odds of right (T, L) and states (N, T, L).
+
+        Parameters
+        ----------
+        theta : (P,)
+            Parameters of the network.
+        batch : Batch
+            The sessions.
+        scratch : array
+            Of `room`.
+        """
         margin = np.empty(batch.q.shape)
         states = np.empty((self.n, *batch.q.shape))
         if self.kind == "tanh":
@@ -131,30 +195,66 @@ class Cell:
             _core.gru_forward(theta, self.n, batch.x, margin, states, scratch)
         return margin, states
 
-    def loss(self, theta, batch, scratch):
-        """Cross entropy alone."""
+    def loss(self, theta: Floats, batch: Batch, scratch: Floats) -> float:
+        """Cross entropy (nats per choice) alone.
+
+        Parameters
+        ----------
+        theta : (P,)
+            Parameters of the network.
+        batch : Batch
+            The sessions.
+        scratch : array
+            Of `room`.
+        """
         margin = self.answer(theta, batch, scratch)[0]
-        return float((batch.weight * (np.logaddexp(0, margin) - batch.q * margin)).sum())
+        each = np.logaddexp(0, margin) - batch.q * margin
+        return float((batch.weight * each).sum())
 
 
-def train(cell, training, validation, *, penalty, rng, max_epochs=MAX_EPOCHS, stop=None):
-    """Parameters of the best validation loss, and that loss.
+def train(
+    cell: Cell,
+    training: Batch,
+    validation: Batch,
+    *,
+    penalty: float,
+    rng: np.random.Generator,
+    max_epochs: int = MAX_EPOCHS,
+    stop: threading.Event | None = None,
+) -> tuple[Floats, float]:
+    """Parameters (P,) of the best validation loss, and that loss.
 
     Adam on all training sessions at once.
+
+    Parameters
+    ----------
+    cell : Cell
+        The kind of network.
+    training, validation : Batch
+        Sessions that it is trained on, and those that say when to stop.
+    penalty : float
+        Of the L1 norm of the recurrent weights.
+    rng : Generator
+        Of the initial parameters.
+    max_epochs : int
+        Most steps.
+    stop : threading.Event, optional
+        Set from outside to interrupt the training.
     """
     theta = cell.init(rng)
     gradient = np.empty_like(theta)
-    (mean, square) = np.zeros((2, len(theta)))
-    rooms = (cell.room(training), cell.room(validation))
+    mean, square = np.zeros((2, len(theta)))
+    training_room = cell.room(training)
+    validation_room = cell.room(validation)
     best = (theta.copy(), np.inf)
     since = 0
     for epoch in range(max_epochs):
         if stop is not None and stop.is_set():
             raise KeyboardInterrupt
-        cell.gradient(theta, training, gradient, rooms[0])
+        cell.gradient(theta, training, gradient, training_room)
         gradient[cell.recurrent] += penalty * np.sign(theta[cell.recurrent])
         _core.optim_adam(LEARNING_RATE, float(epoch + 1), gradient, mean, square, theta)
-        loss = cell.loss(theta, validation, rooms[1])
+        loss = cell.loss(theta, validation, validation_room)
         since = since + 1
         if loss < best[1]:
             best = (theta.copy(), loss)
@@ -171,6 +271,7 @@ class TinyRnn:
     Attributes
     ----------
     cell : str
+        The kind of network, 'gru' or 'tanh'.
     losses : DataFrame
         `n_units, outer, inner, loss, penalty, seed`: cross entropy (nats per choice) in the test
         sessions of the outer fold, of the network that was best in the validation sessions of the
@@ -182,19 +283,25 @@ class TinyRnn:
         The largest number of units whose test loss is lower than that of every smaller number
         (paired one-sided t-test over outer folds, p < .05).
     networks : dict of int to (P,)
-        Of each number of units, the one of the lowest validation loss of all.
+        Parameters of each number of units, of the lowest validation loss of all.
     choices : Choices
+        The subject's trials.
     """
 
     cell: str
-    losses: object
-    table: object
+    losses: pd.DataFrame
+    table: pd.DataFrame
     dimension: int
-    networks: dict
+    networks: dict[int, Floats]
     choices: Choices
 
-    def portrait(self, n_units=1):
+    def portrait(self, n_units: int = 1) -> pd.DataFrame:
         """Phase portrait: how the log odds of right at contrast 0 change from trial to trial.
+
+        Parameters
+        ----------
+        n_units : int
+            Which of the networks.
 
         Returns
         -------
@@ -210,7 +317,9 @@ class TinyRnn:
         cell = Cell(self.cell, n_units)
         theta = self.networks[n_units]
         blank = dataclasses.replace(self.choices, contrast=np.zeros(len(self.choices.contrast)))
-        shown, unseen = (Batch.of(c, np.unique(c.session)) for c in (self.choices, blank))
+        sessions = np.unique(self.choices.session)
+        shown = Batch.of(self.choices, sessions)
+        unseen = Batch.of(blank, sessions)
         carried = self._carried(cell, theta, shown, unseen)
         inside = shown.trial >= 0
         logit = np.full(len(self.choices.choice), np.nan)
@@ -228,74 +337,100 @@ class TinyRnn:
         )
 
     @staticmethod
-    def _carried(cell, theta, shown, unseen):
+    def _carried(cell: Cell, theta: Floats, shown: Batch, unseen: Batch) -> Floats:
         """Log odds at contrast 0 (T, L) from the states that the shown contrasts left behind.
 
         One step of many one-step sequences.
         """
         _, states = cell.answer(theta, shown, cell.room(shown))
-        before = np.concatenate([np.zeros((cell.n, 1, states.shape[2])), states[:, :-1]], axis=1)
+        start = np.zeros((cell.n, 1, states.shape[2]))
+        before = np.concatenate([start, states[:, :-1]], axis=1)
         return one_step(cell, theta, before, unseen.x)
 
 
-def one_step(cell, theta, h, x):
-    """Log odds after one step from states h (N, ...) under inputs x (3, ...), in NumPy."""
-    n = cell.n
-    if cell.kind == "tanh":
-        net = Network("tanh", n, 1.0, theta)
-        after = np.tanh(
-            np.tensordot(net.W, h, 1)
-            + np.tensordot(net.U, x, 1)
-            + net.b.reshape(-1, *[1] * (h.ndim - 1))
-        )
-        return np.tensordot(net.V[1] - net.V[0], after, 1) + net.c[1] - net.c[0]
-    W = theta[: 9 * n].reshape(3 * n, 3)
-    U = theta[9 * n : 9 * n + 3 * n * n].reshape(3 * n, n)
-    rest = theta[9 * n + 3 * n * n :]
+def one_step(cell: Cell, theta: Floats, h: Floats, x: Floats) -> Floats:
+    """Log odds of right (...) after one step, in NumPy.
+
+    Parameters
+    ----------
+    cell : Cell
+        The kind of network, of N units.
+    theta : (P,)
+        Its parameters.
+    h : (N, ...)
+        States before the step.
+    x : (3, ...)
+        Inputs.
+    """
+    return (
+        _tanh_step(cell.n, theta, h, x) if cell.kind == "tanh" else _gru_step(cell.n, theta, h, x)
+    )
+
+
+def _tanh_step(n: int, theta: Floats, h: Floats, x: Floats) -> Floats:
+    net: Any = Network("tanh", n, 1.0, theta)
     shape = (-1, *[1] * (h.ndim - 1))
-    b = rest[: 3 * n].reshape(shape)
-    inner = rest[3 * n : 4 * n].reshape(shape)
-    v = rest[4 * n : 5 * n]
-    c = rest[5 * n]
-    a = np.tensordot(W, x, 1) + b
-    m = np.tensordot(U, h, 1)
-    r, z = (1 / (1 + np.exp(-(a[k * n : (k + 1) * n] + m[k * n : (k + 1) * n]))) for k in (0, 1))
-    candidate = np.tanh(a[2 * n :] + r * (m[2 * n :] + inner))
-    return np.tensordot(v, (1 - z) * candidate + z * h, 1) + c
+    b = net.b.reshape(shape)
+    recurrent = np.tensordot(net.W, h, 1)
+    shown = np.tensordot(net.U, x, 1)
+    after = np.tanh(recurrent + shown + b)
+    v = net.V[1] - net.V[0]
+    return np.tensordot(v, after, 1) + net.c[1] - net.c[0]
+
+
+def _gru_step(n: int, theta: Floats, h: Floats, x: Floats) -> Floats:
+    ends = np.cumsum([9 * n, 3 * n * n, 3 * n, n, n])
+    W, U, b, inner, v, c = np.split(theta, ends)
+    shape = (-1, *[1] * (h.ndim - 1))
+    shown = np.tensordot(W.reshape(3 * n, 3), x, 1) + b.reshape(shape)
+    recurrent = np.tensordot(U.reshape(3 * n, n), h, 1)
+    r_shown, z_shown, candidate_shown = np.split(shown, 3)
+    r_recurrent, z_recurrent, candidate_recurrent = np.split(recurrent, 3)
+    r = 1 / (1 + np.exp(-(r_shown + r_recurrent)))
+    z = 1 / (1 + np.exp(-(z_shown + z_recurrent)))
+    candidate = np.tanh(candidate_shown + r * (candidate_recurrent + inner.reshape(shape)))
+    after = (1 - z) * candidate + z * h
+    return np.tensordot(v, after, 1) + c[0]
 
 
 def tiny_rnn(
-    trials,
+    trials: Trials,
     *,
-    cell="gru",
-    n_units=(1, 2),
-    n_outer=5,
-    n_inner=4,
-    n_seeds=2,
-    penalties=PENALTIES,
-    max_epochs=MAX_EPOCHS,
-    n_threads=1,
-    progress=False,
-    rng=0,
-):
+    cell: str = "gru",
+    n_units: Sequence[int] = (1, 2),
+    n_outer: int = 5,
+    n_inner: int = 4,
+    n_seeds: int = 2,
+    penalties: Sequence[float] = PENALTIES,
+    max_epochs: int = MAX_EPOCHS,
+    n_threads: int | None = 1,
+    progress: bool = False,
+    rng: RNGLike = 0,
+) -> TinyRnn:
     """Train tiny networks on one subject by nested cross-validation over sessions.
 
     Parameters
     ----------
     trials : DataFrame or object with `.trials`
-        Of one subject (or agent), of at least three sessions.
+        Trials of one subject (or agent), of at least three sessions.
     cell : {'gru', 'tanh'}
+        The kind of network.
     n_units : sequence of int, 1..16
+        Numbers of units that are tried.
     n_outer, n_inner : int
-        Folds; at most as many as there are sessions (left).
+        Outer and inner folds; at most as many as there are sessions (left).
     n_seeds : int
+        How often every network is trained, from different initial parameters.
     penalties : sequence of float
         Of the L1 norm of recurrent weights; the best in validation is taken with the best seed.
     max_epochs : int
+        Most steps of each training.
     n_threads : int or None
-        The result does not depend on it.
+        Number of threads, None for all cores. The result does not depend on it.
     progress : bool
+        Whether a progress bar is shown.
     rng : int, SeedSequence or Generator
+        Of folds and initial parameters.
 
     Returns
     -------
@@ -310,7 +445,8 @@ def tiny_rnn(
     --------
     >>> import hrnn
     >>> run = hrnn.rollout(hrnn.BayesianActor(), hrnn.Task(n_blocks=1).sample(n_sessions=4, rng=0))
-    >>> hrnn.mice.tiny_rnn(run, n_units=[1], n_outer=2, n_inner=2, n_seeds=1, penalties=[1e-4], max_epochs=3).dimension
+    >>> few = {"n_outer": 2, "n_inner": 2, "n_seeds": 1, "penalties": [1e-4], "max_epochs": 3}
+    >>> hrnn.mice.tiny_rnn(run, n_units=[1], **few).dimension
     1
     """
     one_of(cell, "cell", CELLS)
@@ -322,50 +458,55 @@ def tiny_rnn(
     n_seeds = whole_number(n_seeds, "n_seeds")
     max_epochs = whole_number(max_epochs, "max_epochs")
     penalties = [real_number(p, "penalties", 0, np.inf, "[") for p in penalties]
+    choices = _of_one_subject(trials)
+    random = generator(rng)
+    folds = _nested(choices, n_outer, n_inner, random)
+    work: dict[Any, Any] = {}
+    for d in n_units:
+        for (outer, inner), parts in folds.items():
+            for seed, penalty in np.ndindex(n_seeds, len(penalties)):
+                key = (d, outer, inner, seed, penalties[penalty])
+                own = random.spawn(1)[0]
+                settings = (penalties[penalty], own, max_epochs)
+                work[key] = functools.partial(_job, Cell(cell, d), choices, parts, *settings)
+    done = parallel.run(work, n_threads_of(n_threads), progress)
+    return _summary(cell, choices, folds, done, n_units)
+
+
+def _of_one_subject(trials: Trials) -> Choices:
+    """Trials of the only subject, or an error."""
     names, found, _ = units(trials, "subject")
     if len(names) > 1:
         raise ValueError(f"trials must be of one subject, got {len(names)}")
-    choices = found[0]
-    random = generator(rng)
+    return found[0]
+
+
+def _nested(choices: Choices, n_outer: int, n_inner: int, random: np.random.Generator) -> Folds:
+    """{(outer, inner): (training, validation, test sessions)}, dealt out at random."""
     sessions = random.permutation(np.unique(choices.session[choices.responded]))
     if len(sessions) < 3:
         raise ValueError(
             f"trials must have at least three sessions with choices, got {len(sessions)}"
         )
-    folds = _nested(sessions, min(n_outer, len(sessions)), n_inner)
-    work = {}
-    for d in n_units:
-        for (outer, inner), parts in folds.items():
-            for seed, penalty in np.ndindex(n_seeds, len(penalties)):
-                key = d, outer, inner, seed, penalties[penalty]
-                work[key] = functools.partial(
-                    _job,
-                    Cell(cell, d),
-                    choices,
-                    parts,
-                    penalties[penalty],
-                    random.spawn(1)[0],
-                    max_epochs,
-                )
-    done = parallel.run(work, n_threads_of(n_threads), progress)
-    return _summary(cell, choices, folds, done, n_units)
-
-
-def _nested(sessions, n_outer, n_inner):
-    """{(outer, inner): (training, validation, test sessions)}."""
-    found = {}
-    for outer, test in enumerate(np.array_split(sessions, n_outer)):
+    found: Folds = {}
+    for outer, test in enumerate(np.array_split(sessions, min(n_outer, len(sessions)))):
         rest = np.setdiff1d(sessions, test, assume_unique=True)
         for inner, validation in enumerate(np.array_split(rest, min(n_inner, len(rest)))):
-            found[outer, inner] = (
-                np.setdiff1d(rest, validation, assume_unique=True),
-                validation,
-                test,
-            )
+            training = np.setdiff1d(rest, validation, assume_unique=True)
+            found[outer, inner] = (training, validation, test)
     return found
 
 
-def _job(cell, choices, parts, penalty, random, max_epochs, stop):
+def _job(
+    cell: Cell,
+    choices: Choices,
+    parts: tuple[Sessions, Sessions, Sessions],
+    penalty: float,
+    random: np.random.Generator,
+    max_epochs: int,
+    stop: threading.Event,
+) -> tuple[Floats, float, float]:
+    """Parameters, validation loss and test loss of one network."""
     training, validation, test = (Batch.of(choices, part) for part in parts)
     theta, loss = train(
         cell, training, validation, penalty=penalty, rng=random, max_epochs=max_epochs, stop=stop
@@ -373,60 +514,76 @@ def _job(cell, choices, parts, penalty, random, max_epochs, stop):
     return theta, loss, cell.loss(theta, test, cell.room(test))
 
 
-def _summary(cell, choices, folds, done, n_units):
+def _summary(
+    cell: str,
+    choices: Choices,
+    folds: Folds,
+    done: Mapping[Any, tuple[Floats, float, float]],
+    n_units: Sequence[int],
+) -> TinyRnn:
+    """The best networks, by validation, and how well they do in test sessions."""
     import pandas as pd
 
-    rows = []
-    networks = {}
+    rows: list[dict[str, Any]] = []
+    networks: dict[int, Floats] = {}
     for d in n_units:
-        mine = {key: value for key, value in done.items() if key[0] == d}
-        networks[d] = min(mine.values(), key=lambda value: value[1])[0]
-        for outer, inner in folds:
-            key, (_, _, loss) = min(
-                ((k, v) for k, v in mine.items() if k[1:3] == (outer, inner)),
-                key=lambda pair: pair[1][1],
-            )
-            rows.append(
-                {
-                    "n_units": d,
-                    "outer": outer,
-                    "inner": inner,
-                    "loss": loss,
-                    "penalty": key[4],
-                    "seed": key[3],
-                }
-            )
-    losses = pd.DataFrame(rows)
-    by_outer = losses.groupby(["n_units", "outer"]).loss.mean().unstack()
+        mine = {key[1:]: value for key, value in done.items() if key[0] == d}
+        networks[d] = min(mine.values(), key=_validation_loss)[0]
+        rows += [{"n_units": d, **_best_of_fold(mine, outer, inner)} for outer, inner in folds]
+    losses: Any = pd.DataFrame(rows)
+    by_outer: Any = losses.groupby(["n_units", "outer"])["loss"].mean().unstack()
+    mean = by_outer.mean(axis=1).to_numpy()
     coin = np.mean([_coin(choices, training, test) for training, _, test in folds.values()])
-    table = pd.DataFrame(
-        {
-            "n_units": by_outer.index,
-            "loss": by_outer.mean(axis=1).to_numpy(),
-            "sd": by_outer.std(axis=1).to_numpy(),
-            "bits_per_trial": (coin - by_outer.mean(axis=1).to_numpy()) / np.log(2),
-        }
-    )
+    columns = {
+        "n_units": by_outer.index,
+        "loss": mean,
+        "sd": by_outer.std(axis=1).to_numpy(),
+        "bits_per_trial": (coin - mean) / np.log(2),
+    }
+    table = pd.DataFrame(columns)
     return TinyRnn(cell, losses, table, dimension(by_outer), networks, choices)
 
 
-def _coin(choices, training, test):
+def _validation_loss(trained: tuple[Floats, float, float]) -> float:
+    return trained[1]
+
+
+def _best_of_fold(mine: Mapping[Any, Any], outer: int, inner: int) -> dict[str, Any]:
+    """Fold, test loss, penalty and seed of the network of the lowest validation loss in a fold."""
+    inside = {key: value for key, value in mine.items() if key[:2] == (outer, inner)}
+    best = min(inside, key=lambda key: _validation_loss(inside[key]))
+    _, _, seed, penalty = best
+    loss = inside[best][2]
+    return {"outer": outer, "inner": inner, "loss": loss, "penalty": penalty, "seed": seed}
+
+
+def _coin(choices: Choices, training: Sessions, test: Sessions) -> float:
     """Cross entropy of a coin of the training rate in the test sessions."""
-    rate, right = (
-        (choices.choice[np.isin(choices.session, part) & choices.responded] > 0).mean()
-        for part in (training, test)
-    )
-    rate = np.clip(rate, 1e-6, 1 - 1e-6)
-    return -(right * np.log(rate) + (1 - right) * np.log(1 - rate))
+    rate = np.clip(_rate(choices, training), 1e-6, 1 - 1e-6)
+    right = _rate(choices, test)
+    gain = right * np.log(rate) + (1 - right) * np.log(1 - rate)
+    return -gain
 
 
-def dimension(by_outer):
-    """The largest number of units (index) whose losses (columns: outer folds) are significantly below those of every smaller number.
+def _rate(choices: Choices, sessions: Sessions) -> float:
+    """Fraction of right choices in some sessions."""
+    inside = np.isin(choices.session, sessions) & choices.responded
+    return (choices.choice[inside] > 0).mean()
+
+
+def dimension(by_outer: pd.DataFrame) -> int:
+    """The largest number of units that is significantly better than every smaller number.
+
+    Parameters
+    ----------
+    by_outer : DataFrame
+        Losses, a row per number of units (its index), a column per outer fold.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> dimension(pd.DataFrame([[0.5, 0.6, 0.55], [0.4, 0.5, 0.44], [0.41, 0.49, 0.45]], index=[1, 2, 3]))
+    >>> losses = [[0.5, 0.6, 0.55], [0.4, 0.5, 0.44], [0.41, 0.49, 0.45]]
+    >>> dimension(pd.DataFrame(losses, index=[1, 2, 3]))
     2
     """
     from scipy.stats import ttest_rel
@@ -434,9 +591,10 @@ def dimension(by_outer):
     found = by_outer.index[0]
     for d in by_outer.index[1:]:
         smaller = by_outer.loc[by_outer.index < d]
-        if all(
-            ttest_rel(by_outer.loc[d], row, alternative="less").pvalue < SIGNIFICANCE
+        p = [
+            ttest_rel(by_outer.loc[d], row, alternative="less").pvalue
             for _, row in smaller.iterrows()
-        ):
+        ]
+        if all(value < SIGNIFICANCE for value in p):
             found = d
     return int(found)

@@ -1,13 +1,17 @@
 """How parameters vary between the sessions of a subject, and simulated choices that vary so."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from hrnn.choice.fitting import bounds, climb, clustered, information_of, inside, inverse
+from hrnn.choice.protocol import Floats, Model
+from hrnn.choice.trials import Choices
 
-N_COPIES = 30  # of a unit's sessions, for what the fit of all of them together tends to
+N_COPIES: int = 30  # of a unit's sessions, for what the fit of all of them together tends to
 
 
-def between_sessions(model, choices, theta):
+def between_sessions(model: Model, choices: Choices, theta: Floats) -> Floats:
     """Covariance of the parameters between sessions, a moment estimate (P, P).
 
     Session s has parameters θ + δ_s, δ_s ~ (0, Σ). At the maximum for all sessions together its
@@ -23,8 +27,8 @@ def between_sessions(model, choices, theta):
 
     Parameters
     ----------
-    model : object
-        Of `models.model_of`.
+    model : Model
+        The fitted model.
     choices : Choices
         Of two sessions or more.
     theta : ndarray (P,)
@@ -43,7 +47,8 @@ def between_sessions(model, choices, theta):
         return covariance
     root = np.linalg.cholesky(information)
     scores = model.scores(choices, theta)[:, free]
-    share = np.array([choices.responded[rows].sum() for rows in choices.sessions]) / choices.n
+    n_choices = [choices.responded[rows].sum() for rows in choices.sessions]
+    share = np.array(n_choices) / choices.n
     excess = clustered(bread, scores) - bread
     excess[np.isnan(excess)] = 0
     half = _positive(root.T @ excess @ root)
@@ -52,30 +57,62 @@ def between_sessions(model, choices, theta):
     return covariance
 
 
-def _positive(matrix):
+def _positive(matrix: Floats) -> Floats:
     """The nearest positive semi-definite matrix."""
-    values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
+    symmetric = (matrix + matrix.T) / 2
+    values, vectors = np.linalg.eigh(symmetric)
     return (vectors * np.maximum(values, 0)) @ vectors.T
 
 
-def varied(model, choices, theta, covariance, random):
-    """The same trials with choices of a double whose sessions vary by a covariance: Choices.
+def varied(
+    model: Model,
+    choices: Choices,
+    theta: Floats,
+    covariance: Floats,
+    random: np.random.Generator,
+) -> Choices:
+    """The same trials with choices of a double whose sessions vary.
 
-    Each session's parameters are normal about theta (P,), clipped to their bounds.
+    Each session's parameters are normal about the mean, clipped to their bounds.
+
+    Parameters
+    ----------
+    model : Model
+        The model that chooses.
+    choices : Choices
+        The trials.
+    theta : (P,)
+        Mean of the parameters.
+    covariance : (P, P)
+        Their covariance between sessions.
+    random : Generator
+        Of parameters and choices.
     """
     low, high = bounds(model.parameters(choices))
     values, vectors = np.linalg.eigh(covariance)
     normal = random.normal(size=(len(choices.sessions), len(theta)))
     shifts = normal * np.sqrt(np.maximum(values, 0)) @ vectors.T
     thetas = np.clip(theta + shifts, low, high)
-    return choices.with_choice(model.simulate(choices, thetas, random.random(len(choices.choice))))
+    uniforms = random.random(len(choices.choice))
+    return choices.with_choice(model.simulate(choices, thetas, uniforms))
 
 
-def tendency(model, choices, theta, covariance, random):
+def tendency(
+    model: Model,
+    choices: Choices,
+    theta: Floats,
+    covariance: Floats,
+    random: np.random.Generator,
+) -> Floats:
     """What the fit to all sessions tends to if they vary by a covariance about theta, (P,).
 
     It is taken to be that of N_COPIES doubles of all sessions. It is not theta: one curve through a
     mixture of steep and flat ones is flatter than their mean.
+
+    Parameters
+    ----------
+    model, choices, theta, covariance, random
+        As in `varied`.
     """
     copies = varied(model, choices.copies(N_COPIES), theta, covariance, random)
     return climb(model, copies, [theta])[0].theta

@@ -438,8 +438,8 @@ def _currents(run: Rollout, net: Network, radd: Radd) -> NDArray[np.float64]:
     train = np.isin(run.session, radd.train_sessions)
     limit = np.arctanh(1 / MARGIN)
     # projected before they are shifted: the states are large
-    W = radd.rows @ net.W
-    U = radd.rows @ net.U
+    W = radd.rows @ net.recurrent_weights
+    U = radd.rows @ net.input_weights
     recurrent = before(run, states_in(run) @ W.T)
     current = recurrent + run.inputs @ U.T
     current -= current[train].mean(0)

@@ -5,11 +5,12 @@ Beside them the same measures of networks and Bayesian agents.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from hrnn.choice.models import LABELS, SHORT_LABELS
 from hrnn.figures.panels import join, only, records, rows, singles, strip, strips
 from hrnn.plot import (
     GREY,
@@ -39,17 +40,6 @@ if TYPE_CHECKING:
     from hrnn.figures.typing import StudyLike
 
 
-MODEL_NAMES = {
-    "action_kernel": "action kernel",
-    "four_alpha": "four α",
-    "history_glm": "history GLM",
-    "exponential": "exponential",
-    "markov": "Markov",
-    "stimulus_kernel": "stimulus kernel",
-    "semi_markov": "Bayes, semi-Markov",
-    "oracle": "block known",
-    "flat": "no prior",
-}
 MEASURES = {
     "shift_at_0": "shift of P(right)\nat contrast 0",
     "alpha": "rate α of the\naction kernel",
@@ -152,8 +142,7 @@ def compared(ax: Axes, table: pd.DataFrame) -> Iterator[pd.DataFrame]:
     )
     for y, row in enumerate(records(renamed)):
         estimate(row, y, ax=ax)
-    names = [MODEL_NAMES.get(name) or name for name in table.model]
-    ax.set_yticks(range(len(table)), names)
+    ax.set_yticks(range(len(table)), labels_of(table, table.model, LABELS))
     ax.set(ylim=(len(table) - 0.5, -0.5), xlabel="bits per trial,\nless the best model")
     ax.axvline(0, color="0.8", lw=0.6, zorder=0)
     best = table.iloc[0]
@@ -164,6 +153,22 @@ def compared(ax: Axes, table: pd.DataFrame) -> Iterator[pd.DataFrame]:
         agent="mice",
         condition=table.model,
     )
+
+
+def labels_of(table: pd.DataFrame, names: Iterable[str], known: dict[str, str]) -> list[str]:
+    """What to call models: as a comparison's table says of a user's, as known, or their names.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A comparison or a confusion, whose `attrs` may have labels of a user's models.
+    names : iterable of str
+        Names of the models.
+    known : dict of str to str
+        Labels of the models that hrnn has.
+    """
+    called = known | table.attrs.get("labels", {})
+    return [called.get(name, name) for name in names]
 
 
 def exceedance(ax: Axes, table: pd.DataFrame) -> pd.DataFrame:
@@ -253,7 +258,7 @@ def confused(ax: Axes, found: Beside) -> pd.DataFrame:
     for (i, j), value in np.ndenumerate(table.to_numpy()):
         colour = INK if luminance(shown.to_rgba(value)) > 0.18 else "w"
         ax.annotate(f"{100 * value:.0f}", (j, i), ha="center", va="center", color=colour)
-    names = [{"semi_markov": "Bayes"}.get(name, MODEL_NAMES[name]) for name in table.index]
+    names = labels_of(table, table.index, SHORT_LABELS)
     ax.set_xticks(range(len(names)), names, rotation=90)
     ax.set_yticks(range(len(names)), names)
     ax.set(xlabel="winner", ylabel="made by")

@@ -580,9 +580,7 @@ def _arrows(
     """Draw displacements in one step from points of a grid; points and displacements (n, 2)."""
     line = np.linspace(-edge, edge, GRID)
     grid = np.stack(np.meshgrid(line, line), -1).reshape(-1, 2)
-    moved = (
-        portrait.to_plane(portrait.net.step(portrait.to_states(grid), NO_INPUT)) - grid
-    )
+    moved = portrait.to_plane(portrait.net.step(portrait.to_states(grid), NO_INPUT)) - grid
     units = {"angles": "xy", "scale_units": "xy", "scale": 3}
     ax.quiver(*grid.T, *moved.T, color=colour, **units, width=0.007)
     return grid, moved

@@ -5,23 +5,28 @@ fits a model of choice, `compare` several; `recover` says how far to trust them.
 pooch are imported only when called.
 """
 
+from typing import Any
+
 import lazy_loader
 
 from hrnn import choice
 
-_OWN = {
+_OWN: dict[str, list[str]] = {
     "alf": ["to_alf"],
     "fetching": ["fetch", "registry"],
     "inclusion": ["include"],
     "loading": ["from_one", "load"],
 }
+_OFFERED = dir(choice)
 _own, _, __all__ = lazy_loader.attach(__name__, submod_attrs=_OWN)
-__all__ = sorted([*__all__, *choice.__all__])
+__all__ = sorted([*__all__, *_OFFERED])
 
 
-def __getattr__(name):
-    return getattr(choice, name) if name in choice.__all__ else _own(name)
+def __getattr__(name: str) -> Any:
+    if name in _OFFERED:
+        return getattr(choice, name)
+    return _own(name)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return list(__all__)

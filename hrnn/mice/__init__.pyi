@@ -1,7 +1,10 @@
 from ..choice import COMPARED as COMPARED
 from ..choice import MODELS as MODELS
 from ..choice import Beside as Beside
+from ..choice import ChoiceModel as ChoiceModel
 from ..choice import Fit as Fit
+from ..choice import Model as Model
+from ..choice import Parameter as Parameter
 from ..choice import TinyRnn as TinyRnn
 from ..choice import block_following as block_following
 from ..choice import compare as compare

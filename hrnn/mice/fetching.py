@@ -1,22 +1,26 @@
 """Where the mouse files live and how they get there; what is in them is `load`'s matter."""
 
+from __future__ import annotations
+
 import contextlib
 import logging
 import os
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from hrnn.base.arguments import as_path, flag
 
-ENVIRONMENT = "HRNN_DATA_DIR"
-BASE_URL = (
+ENVIRONMENT: str = "HRNN_DATA_DIR"
+BASE_URL: str = (
     "https://raw.githubusercontent.com/int-brain-lab/ann-rnns/"
     "786c7770a123bafea602f7db2ad6c2dc49661acf/data/ibl-data-may2020/"
 )
-N_RETRIES = 3
+N_RETRIES: int = 3
 
 
-def registry():
+def registry() -> dict[str, str]:
     """Files of the published mice and what they must contain.
 
     Returns
@@ -31,11 +35,16 @@ def registry():
     54
     """
     text = resources.files("hrnn.mice").joinpath("registry.txt").read_text("utf-8")
-    pairs = (line.split() for line in text.splitlines())
+    pairs = [line.split() for line in text.splitlines()]
     return {name: digest.removeprefix("sha256:") for name, digest in pairs}
 
 
-def fetch(*, path=None, progress=False, base_url=BASE_URL):
+def fetch(
+    *,
+    path: str | os.PathLike[str] | None = None,
+    progress: bool = False,
+    base_url: str = BASE_URL,
+) -> Path:
     """Download the 54 published IBL mice, each checked against its sha256.
 
     Files already there are kept; one whose sha256 differs is replaced. A file is put in place
@@ -92,7 +101,7 @@ def fetch(*, path=None, progress=False, base_url=BASE_URL):
     return folder
 
 
-def default_folder():
+def default_folder() -> Path:
     """Return the folder of the mice if none is named: $HRNN_DATA_DIR or the user's cache."""
     import pooch
 
@@ -100,7 +109,7 @@ def default_folder():
     return Path(named).expanduser() if named else Path(pooch.os_cache("hrnn"))
 
 
-def _fetch_one(files, name):
+def _fetch_one(files: Any, name: str) -> None:
     """Bring one file into the folder, and say what to do if that fails."""
     import requests
 
@@ -120,7 +129,7 @@ def _fetch_one(files, name):
 
 
 @contextlib.contextmanager
-def _quiet(logger):
+def _quiet(logger: logging.Logger) -> Iterator[None]:
     """Silence pooch's line per file; the progress bar and the errors say it all."""
     level = logger.level
     logger.setLevel(logging.CRITICAL)

@@ -3,24 +3,40 @@
 Rules by name, applied only when asked, with counts of what each dropped.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from hrnn.behavior.trials import session_codes, trial_table
 
-PRESETS = {  # name: rules with their numbers, applied in this order
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hrnn.base.typing import Trials
+
+Bools = NDArray[np.bool_]
+Codes = NDArray[np.intp]  # the number of each trial's session
+PRESETS: dict[str, dict[str, Any]] = {  # name: rules with their numbers, applied in this order
     "responded": {"responded": True},
     "biased": {"responded": True, "biased_blocks": True},
     "proficient": {"min_trials": 400, "easy_correct": 0.9, "both_blocks": True, "responded": True},
 }
-EASY = 0.5  # contrasts of at least this are easy
+EASY: float = 0.5  # contrasts of at least this are easy
 
 
-def include(trials, rules="proficient"):
+def include(
+    trials: Trials, rules: str | Mapping[str, Any] = "proficient"
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Keep the trials that rules allow.
 
     Parameters
     ----------
     trials : DataFrame or object with `.trials`
+        The trial table.
     rules : str or dict
         A preset (of `PRESETS`) or rules, applied in their order: `min_trials` (n: sessions of at
         least n trials), `easy_correct` (p: sessions with at least a fraction p correct among trials
@@ -31,6 +47,7 @@ def include(trials, rules="proficient"):
     Returns
     -------
     kept : DataFrame
+        The trials that are kept.
     counts : DataFrame
         One row per rule: `rule, number, sessions_dropped, trials_dropped`.
 
@@ -48,26 +65,17 @@ def include(trials, rules="proficient"):
     """
     import pandas as pd
 
-    table = trial_table(trials, "session", "choice", "correct", "strength", "block_side")
-    if isinstance(rules, str):
-        if rules not in PRESETS:
-            raise ValueError(
-                f"rules must be one of {tuple(PRESETS)} or a dict of rules, got {rules!r}"
-            )
-        rules = PRESETS[rules]
-    unknown = [rule for rule in rules if rule not in RULES]
-    if unknown or not rules:
-        raise ValueError(f"rules must be among {tuple(RULES)}, got {unknown or 'none'}")
-    counts = []
-    for rule, number in rules.items():
+    table: Any = trial_table(trials, "session", "choice", "correct", "strength", "block_side")
+    counts: list[dict[str, Any]] = []
+    for rule, number in _checked_rules(rules).items():
         code = session_codes(table)
         keep = RULES[rule](table, code, number)
-        n = len(np.unique(code)) - len(np.unique(code[keep]))
+        n_sessions_dropped = len(np.unique(code)) - len(np.unique(code[keep]))
         counts.append(
             {
                 "rule": rule,
                 "number": number,
-                "sessions_dropped": n,
+                "sessions_dropped": n_sessions_dropped,
                 "trials_dropped": int((~keep).sum()),
             }
         )
@@ -77,56 +85,74 @@ def include(trials, rules="proficient"):
     return table.reset_index(drop=True), pd.DataFrame(counts)
 
 
-def _number(value, rule, low, high):
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+def _checked_rules(rules: str | Mapping[str, Any]) -> Mapping[str, Any]:
+    """The rules of a preset, or those given, all of which are known."""
+    if isinstance(rules, str):
+        if rules not in PRESETS:
+            raise ValueError(
+                f"rules must be one of {tuple(PRESETS)} or a dict of rules, got {rules!r}"
+            )
+        return PRESETS[rules]
+    unknown = [rule for rule in rules if rule not in RULES]
+    if unknown or not rules:
+        raise ValueError(f"rules must be among {tuple(RULES)}, got {unknown or 'none'}")
+    return rules
+
+
+def _number(value: Any, rule: str, low: float, high: float) -> float:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not low <= value <= high:
         raise ValueError(f"{rule} must be a number in {low}..{high}, got {value!r}")
     return value
 
 
-def _wanted(value, rule):
+def _wanted(value: Any, rule: str) -> None:
     if value is not True:
         raise ValueError(f"{rule} must be True, got {value!r}")
 
 
-def _min_trials(table, code, number):
-    return np.bincount(code)[code] >= _number(number, "min_trials", 1, 10**9)
+def _min_trials(table: pd.DataFrame, code: Codes, number: Any) -> Bools:
+    n_trials = np.bincount(code)[code]
+    return n_trials >= _number(number, "min_trials", 1, 10**9)
 
 
-def _easy_correct(table, code, number):
-    easy = table.strength.to_numpy() >= EASY
+def _easy_correct(table: pd.DataFrame, code: Codes, number: Any) -> Bools:
+    easy = table["strength"].to_numpy() >= EASY
+    correct = table["correct"].to_numpy(bool)
     n = code.max() + 1
-    right, all_ = (
-        np.bincount(code[rows], minlength=n) for rows in (easy & table.correct.to_numpy(bool), easy)
-    )
-    return (right >= _number(number, "easy_correct", 0, 1) * np.maximum(all_, 1))[code]
+    n_correct = np.bincount(code[easy & correct], minlength=n)
+    n_easy = np.bincount(code[easy], minlength=n)
+    least = _number(number, "easy_correct", 0, 1)
+    return (n_correct >= least * np.maximum(n_easy, 1))[code]
 
 
-def _both_blocks(table, code, number):
+def _both_blocks(table: pd.DataFrame, code: Codes, number: Any) -> Bools:
     _wanted(number, "both_blocks")
-    side = table.block_side.to_numpy()
-    return np.all(
-        [np.bincount(code[side == s], minlength=code.max() + 1) > 0 for s in (-1, 1)], axis=0
-    )[code]
+    side = table["block_side"].to_numpy()
+    n = code.max() + 1
+    has_left = np.bincount(code[side == -1], minlength=n) > 0
+    has_right = np.bincount(code[side == 1], minlength=n) > 0
+    return (has_left & has_right)[code]
 
 
-def _biased_blocks(table, code, number):
+def _biased_blocks(table: pd.DataFrame, code: Codes, number: Any) -> Bools:
     _wanted(number, "biased_blocks")
-    return table.block_side.to_numpy() != 0
+    return table["block_side"].to_numpy() != 0
 
 
-def _responded(table, code, number):
+def _responded(table: pd.DataFrame, code: Codes, number: Any) -> Bools:
     _wanted(number, "responded")
-    return table.choice.to_numpy() != 0
+    return table["choice"].to_numpy() != 0
 
 
-def _min_sessions(table, code, number):
+def _min_sessions(table: pd.DataFrame, code: Codes, number: Any) -> Bools:
     subject = table["subject"].to_numpy() if "subject" in table else np.zeros(len(table))
     names, of = np.unique(subject, return_inverse=True)
     n = np.array([len(np.unique(code[of == k])) for k in range(len(names))])
     return n[of] >= _number(number, "min_sessions", 1, 10**9)
 
 
-RULES = {
+RULES: dict[str, Callable[[pd.DataFrame, Codes, Any], Bools]] = {
     "min_trials": _min_trials,
     "easy_correct": _easy_correct,
     "both_blocks": _both_blocks,

@@ -1,23 +1,33 @@
 """From mouse CSV files and ALF sessions to the trial table.
 
-Read, check every row, add what can be derived.
-
-Nothing is dropped here: a file is taken whole, or refused with the lines that are wrong.
+Files are read, every row is checked, and what can be derived is added. Nothing is dropped here: a
+file is taken whole, or refused with the lines that are wrong.
 """
+
+from __future__ import annotations
 
 import csv
 import io
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from hrnn.base.arguments import as_path
 from hrnn.mice import alf
 from hrnn.mice.fetching import ENVIRONMENT, default_folder, registry
 
-COLUMNS = (
+if TYPE_CHECKING:
+    import pandas as pd
+
+File = Path | list[Path]  # a CSV file, or the ALF folders of a mouse
+Problem = tuple[Any, str]  # which rows, and what must hold instead
+Indices = NDArray[np.int64]
+COLUMNS: tuple[str, ...] = (
     "trial_num",
     "session_num",
     "stim_probability_left",
@@ -27,13 +37,17 @@ COLUMNS = (
     "trial_correct",
     "reaction_time",
 )
-POSITION = 35.0  # degrees of the stimulus to either side
-P_LEFT = (0.2, 0.5, 0.8)  # blocks of the biasedChoiceWorld protocol
-N_SHOWN = 5  # malformed lines quoted in an error
-LINES_AT_ONCE = 100_000
+POSITION: float = 35.0  # degrees of the stimulus to either side
+P_LEFT: tuple[float, ...] = (0.2, 0.5, 0.8)  # blocks of the biasedChoiceWorld protocol
+N_SHOWN: int = 5  # malformed lines quoted in an error
+LINES_AT_ONCE: int = 100_000
 
 
-def load(path=None, *, subjects=None):
+def load(
+    path: str | os.PathLike[str] | Mapping[str, ArrayLike] | pd.DataFrame | None = None,
+    *,
+    subjects: Sequence[str] | None = None,
+) -> pd.DataFrame:
     """Read mice into one trial table, the table of `Rollout.trials`, a row per trial.
 
     Rows are in the order of subject, session and trial number. Every well-formed row is kept,
@@ -90,7 +104,7 @@ def load(path=None, *, subjects=None):
         files = _select(_mouse_files(path), subjects)
         tables = [_trial_table(subject, _read(file)) for subject, file in files.items()]
     trials = tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
-    foreign = trials[~trials.p_left.isin(P_LEFT)]
+    foreign: Any = trials[~trials["p_left"].isin(P_LEFT)]
     if len(foreign):
         warnings.warn(
             f"{len(foreign)} trials of {', '.join(foreign.subject.unique())} have a p_left of "
@@ -100,29 +114,31 @@ def load(path=None, *, subjects=None):
     return trials
 
 
-def _mouse_files(path):
+def _mouse_files(path: str | os.PathLike[str] | None) -> Mapping[str, File]:
     """Return subject -> CSV file, or list of ALF folders, in the order of the names."""
     source = _fetched_or_named() if path is None else as_path(path)
     if not source.is_dir():
         return {source.stem: source}
-    found = {}
+    files: dict[str, Path] = {}
     for file in sorted(source.iterdir()):
         if file.suffix.lower() != ".csv" or file.name.startswith(".") or file.is_dir():
             continue
-        if file.stem in found:
-            raise ValueError(f"{found[file.stem]} and {file} are both of mouse {file.stem}")
-        found[file.stem] = file
-    if not found:
-        for folder in alf.sessions_in(source):
-            found.setdefault(alf.subject_of(folder), []).append(folder)
-    if not found:
+        if file.stem in files:
+            raise ValueError(f"{files[file.stem]} and {file} are both of mouse {file.stem}")
+        files[file.stem] = file
+    if files:
+        return files
+    folders: dict[str, list[Path]] = {}
+    for folder in alf.sessions_in(source):
+        folders.setdefault(alf.subject_of(folder), []).append(folder)
+    if not folders:
         raise FileNotFoundError(
             f"there is no CSV file in the folder {source}, and no ALF session under it"
         )
-    return found
+    return folders
 
 
-def _fetched_or_named():
+def _fetched_or_named() -> Path:
     """Return the default folder if it is there, the cache only if it is complete."""
     folder = default_folder()
     if os.environ.get(ENVIRONMENT):
@@ -140,15 +156,12 @@ def _fetched_or_named():
     return folder
 
 
-def _select(files, subjects):
+def _select(files: Mapping[str, File], subjects: Any) -> Mapping[str, File]:
     """Keep the files of the named mice."""
     if subjects is None:
         return files
-    if (
-        isinstance(subjects, str)
-        or not np.iterable(subjects)
-        or not all(isinstance(name, str) for name in subjects)
-    ):
+    listed = np.iterable(subjects) and not isinstance(subjects, str)
+    if not listed or not all(isinstance(name, str) for name in subjects):
         raise TypeError(f"subjects must be a list of names, got {subjects!r}")
     wanted = list(subjects)
     there = list(files)
@@ -160,22 +173,27 @@ def _select(files, subjects):
     return {name: file for name, file in files.items() if name in wanted}
 
 
-def _read(file):
-    """Return the checked rows of one file, or of ALF folders, as numbers.
+def _read(file: File) -> pd.DataFrame:
+    """Return the checked rows of a mouse as numbers, in the order of session and trial."""
+    if isinstance(file, list):
+        return _sessions([alf.rows_of(alf.read(folder), str(folder)) for folder in file])
+    return _read_csv(file)
 
-    In the order of session and trial.
-    """
+
+def _sessions(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Return the rows of several sessions, numbered from 1, as one table."""
     import pandas as pd
 
-    if isinstance(file, list):
-        parts = [
-            alf.rows_of(alf.read(folder), str(folder)).assign(session_num=k + 1)
-            for k, folder in enumerate(file)
-        ]
-        return pd.concat(parts, ignore_index=True)
+    numbered = [rows.assign(session_num=k + 1) for k, rows in enumerate(parts)]
+    return pd.concat(numbered, ignore_index=True)
+
+
+def _read_csv(file: Path) -> pd.DataFrame:
+    """Return the checked rows of a CSV file as numbers, in the order of session and trial."""
+    import pandas as pd
 
     data, starts = _lines(file)
-    frame = pd.read_csv(
+    frame: Any = pd.read_csv(
         io.BytesIO(data),
         quoting=csv.QUOTE_NONE,
         keep_default_na=False,
@@ -183,24 +201,36 @@ def _read(file):
         low_memory=False,
     )
     said = frame["reaction_time"].notna()
-    rows = pd.DataFrame({name: _numbers(frame.pop(name)) for name in COLUMNS}, copy=False)
-    unreadable = {  # a reaction time may be missing, but only where the file says so
-        name: rows[name].isna() & (said if name == "reaction_time" else True) for name in COLUMNS
-    }
+    rows: Any = pd.DataFrame({name: _numbers(frame.pop(name)) for name in COLUMNS}, copy=False)
+    unreadable = {name: rows[name].isna() for name in COLUMNS}
+    unreadable["reaction_time"] &= said  # it may be missing, but only where the file says so
     problems = [(bad, f"{name} must be a number") for name, bad in unreadable.items()]
     _refuse(file, data, starts, problems + _impossible(rows))
     del frame, data, starts, unreadable, problems  # before a sorted copy is made
     order = np.lexsort([rows.trial_num, rows.session_num])
-    return rows if (np.diff(order) == 1).all() else rows.iloc[order].reset_index(drop=True)
+    if (np.diff(order) == 1).all():
+        return rows
+    return rows.iloc[order].reset_index(drop=True)
 
 
-def _lines(file):
-    """Return the bytes of a file and where its lines start.
-
-    Each of which has a field for each column.
+def _lines(file: Path) -> tuple[bytes, Indices]:
+    """Return the bytes of a file and where its lines start, all with a field for each column.
 
     Lines are not cut out, which would take more memory than the table.
     """
+    data = _text_of(file)
+    n_columns = len(_header(file, data))
+    text = np.frombuffer(data, np.uint8)
+    starts = np.r_[0, np.flatnonzero(text == ord("\n")) + 1]
+    if len(starts) == 1:
+        raise ValueError(f"{file} has no trials, only a header")
+    problem = (_commas(text, starts) != n_columns - 1, f"a row must have {n_columns} fields")
+    _refuse(file, data, starts, [problem])
+    return data, starts
+
+
+def _text_of(file: Path) -> bytes:
+    """Return the bytes of a file, whose lines end with a newline alone."""
     if not file.is_file():
         raise FileNotFoundError(f"{file} does not exist or is not a regular file")
     data = file.read_bytes().rstrip()
@@ -210,6 +240,11 @@ def _lines(file):
         raise ValueError(f"{file} is not a CSV file in UTF-8")
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return data
+
+
+def _header(file: Path, data: bytes) -> list[str]:
+    """Return the names in the first line, each column's once among them."""
     header = data.partition(b"\n")[0].decode("utf-8-sig").split(",")
     missing = [name for name in COLUMNS if header.count(name) != 1]
     if missing:
@@ -217,29 +252,22 @@ def _lines(file):
             f"{file} is not a mouse file: its first line must name each of {', '.join(COLUMNS)} "
             f"once, which is not so for {', '.join(missing)}"
         )
-    text = np.frombuffer(data, np.uint8)
-    starts = np.r_[0, np.flatnonzero(text == ord("\n")) + 1]
-    if len(starts) == 1:
-        raise ValueError(f"{file} has no trials, only a header")
-    problem = (_commas(text, starts) != len(header) - 1, f"a row must have {len(header)} fields")
-    _refuse(file, data, starts, [problem])
-    return data, starts
+    return header
 
 
-def _commas(text, starts):
+def _commas(text: NDArray[np.uint8], starts: Indices) -> Indices:
     """Return the number of commas in each line but the first, some lines at a time."""
     ends = np.r_[starts[1:], len(text)]
-    counts = []
+    counts: list[Indices] = []
     for first in range(1, len(starts), LINES_AT_ONCE):
         part = starts[first : first + LINES_AT_ONCE]
         last = ends[first + len(part) - 1]
-        counts.append(
-            np.add.reduceat(text[part[0] : last] == ord(","), part - part[0], dtype=np.int64)
-        )
+        is_comma = text[part[0] : last] == ord(",")
+        counts.append(np.add.reduceat(is_comma, part - part[0], dtype=np.int64))
     return np.concatenate(counts)
 
 
-def _is_text(data):
+def _is_text(data: bytes) -> bool:
     """Return whether bytes are UTF-8 text, in which NUL has no place."""
     if not data.isascii():
         try:
@@ -249,7 +277,7 @@ def _is_text(data):
     return b"\0" not in data
 
 
-def _numbers(column):
+def _numbers(column: Any) -> Any:
     """Return a column as float64, NaN where it does not hold a number."""
     import pandas as pd
 
@@ -258,7 +286,7 @@ def _numbers(column):
     return column.astype(np.float64)
 
 
-def _impossible(rows):
+def _impossible(rows: Any) -> list[Problem]:
     """Return (which rows, what must hold instead) for all that no session can contain."""
     side = np.sign(rows.position)
     choice = rows.response_choice
@@ -280,17 +308,17 @@ def _impossible(rows):
     ]
 
 
-def _is_count(column):
+def _is_count(column: Any) -> Any:
     """Return which entries are whole numbers that an int64 holds with room to spare."""
     return (column % 1 == 0) & column.between(0, 2**31)
 
 
-def _refuse(file, data, starts, problems):
+def _refuse(file: Path, data: bytes, starts: Indices, problems: Sequence[Problem]) -> None:
     """Raise ValueError with the first malformed lines of a file, if there are any."""
-    first = {}
+    first: dict[int, str] = {}
     for bad, rule in problems:
         for row in np.flatnonzero(bad):
-            first.setdefault(row, rule)
+            first.setdefault(int(row), rule)
     if not first:
         return
     shown = "".join(
@@ -301,14 +329,14 @@ def _refuse(file, data, starts, problems):
     raise ValueError(f"{file} has {len(first)} malformed rows:{shown}{more}")
 
 
-def _line(data, starts, number):
+def _line(data: bytes, starts: Indices, number: int) -> str:
     """Return the first 100 bytes of a line as text."""
-    return (
-        data[starts[number] : starts[number] + 100].partition(b"\n")[0].decode("utf-8", "replace")
-    )
+    start = starts[number]
+    line = data[start : start + 100].partition(b"\n")[0]
+    return line.decode("utf-8", "replace")
 
 
-def _trial_table(subject, rows):
+def _trial_table(subject: str, rows: Any) -> pd.DataFrame:
     """Return the trial table of one mouse from its checked and ordered rows."""
     import pandas as pd
 
@@ -319,7 +347,7 @@ def _trial_table(subject, rows):
     n_blocks = np.cumsum(new_block)
     block_side = np.sign(0.5 - p_left).astype(np.int64)
     side = np.sign(rows.position).astype(np.int64)
-    concordant = pd.array(side == block_side, dtype="boolean")
+    concordant: Any = pd.array(side == block_side, dtype="boolean")
     concordant[(side == 0) | (block_side == 0)] = pd.NA
     choice = rows.response_choice.astype(np.int64)
     correct = rows.trial_correct == 1
@@ -348,17 +376,18 @@ def _trial_table(subject, rows):
     )
 
 
-def _start(new):
+def _start(new: NDArray[np.bool_]) -> Indices:
     """Return for each row the row where its group began."""
-    return np.maximum.accumulate(np.where(new, np.arange(len(new)), 0))
+    row = np.arange(len(new))
+    return np.maximum.accumulate(np.where(new, row, 0))
 
 
-def _since(new):
+def _since(new: NDArray[np.bool_]) -> Indices:
     """Return for each row the number of rows since its group began."""
     return np.arange(len(new)) - _start(new)
 
 
-def from_one(one, eids):
+def from_one(one: Any, eids: Iterable[str]) -> pd.DataFrame:
     """Read sessions through ONE into one trial table, as `load` gives it.
 
     Parameters
@@ -387,18 +416,12 @@ def from_one(one, eids):
     eids = list(eids)
     if not eids:
         raise ValueError("eids must name at least one session, got none")
-    sessions = {}
+    sessions: dict[str, list[pd.DataFrame]] = {}
     for eid in eids:
         subject = str(one.get_details(eid)["subject"])
         rows = alf.rows_of(dict(one.load_object(eid, "trials")), str(eid))
         sessions.setdefault(subject, []).append(rows)
     tables = [
-        _trial_table(
-            subject,
-            pd.concat(
-                [rows.assign(session_num=k + 1) for k, rows in enumerate(parts)], ignore_index=True
-            ),
-        )
-        for subject, parts in sorted(sessions.items())
+        _trial_table(subject, _sessions(parts)) for subject, parts in sorted(sessions.items())
     ]
     return pd.concat(tables, ignore_index=True)

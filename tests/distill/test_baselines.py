@@ -182,9 +182,9 @@ def test_force_is_given_centred_currents_and_the_starts_of_sessions(school, monk
         baselines._core, "sequence_force", lambda *arguments: seen.append(arguments)
     )
     distill.student("full_force", run, net, radd)
-    starts, current = (np.concatenate([arguments[k] for arguments in seen]) for k in (4, 5))
+    starts, current = (np.concatenate([arguments[k] for arguments in seen]) for k in (3, 4))
     assert len(seen) == starts.sum() == len(radd.train_sessions) and all(
-        arguments[4][0] == 1 for arguments in seen
+        arguments[3][0] == 1 for arguments in seen
     )
     np.testing.assert_allclose(current.mean(0), 0, atol=1e-12)
     assert np.abs(current).max() == pytest.approx(np.arctanh(1 / 1.01))

@@ -237,7 +237,9 @@ def test_form_does_not_matter(file, change):
 # Malformed files
 
 
-GOOD = dict(zip(HEADER.split(","), ["9", "9", "0.2", "0.25", "35.0", "1", "1.0", "0.5"], strict=True))
+GOOD = dict(
+    zip(HEADER.split(","), ["9", "9", "0.2", "0.25", "35.0", "1", "1.0", "0.5"], strict=True)
+)
 
 
 @pytest.mark.parametrize(
