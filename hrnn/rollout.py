@@ -1,17 +1,25 @@
 """Any agent in closed loop with the task: one function, one result."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hrnn import _core
 from hrnn.base.arguments import flag, refuse_size
 from hrnn.base.progress import bar
 from hrnn.network import Network
-from hrnn.task import Sessions
+from hrnn.task import Sessions, SessionsForm, Task, draw_lengths, draw_session
 
-STEPS_PER_CALL = 100_000  # bounds the time of one call into C
+if TYPE_CHECKING:
+    import pandas as pd
+
+STEPS_PER_CALL: int = 100_000  # bounds the time of one call into C
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -21,11 +29,13 @@ class Rollout:
     Attributes
     ----------
     agent : object
+        Who acted.
     sessions : Sessions
+        What the world did.
     choice : (R,) int8
         -1, 0 (timeout), +1.
     n_obs : (R,) int64
-        Observations taken.
+        Observations taken in each trial.
     p_right : (T,) float64
         The agent's P(right) at each step, blanks included.
     hidden : (T, N) float64 or None
@@ -34,23 +44,24 @@ class Rollout:
         P(side = right | past) before each trial; Bayesian agents only.
     """
 
-    agent: object
+    agent: Any
     sessions: Sessions
-    choice: np.ndarray
-    n_obs: np.ndarray
-    p_right: np.ndarray
-    hidden: np.ndarray | None = None
-    prior: np.ndarray | None = None
+    choice: NDArray[np.int8]
+    n_obs: NDArray[np.int64]
+    p_right: NDArray[np.float64]
+    hidden: NDArray[np.float64] | None = None
+    prior: NDArray[np.float64] | None = None
 
     @classmethod
-    def join(cls, runs):
+    def join(cls, runs: Iterable[Rollout]) -> Rollout:
         """One rollout of several of the same agent and task, their sessions one after the other.
 
         Examples
         --------
         >>> import hrnn
         >>> agent = hrnn.BayesianActor("none")
-        >>> runs = [hrnn.rollout(agent, hrnn.Task().sample(n_sessions=2, rng=seed)) for seed in (0, 1)]
+        >>> several = [hrnn.Task().sample(n_sessions=2, rng=seed) for seed in (0, 1)]
+        >>> runs = [hrnn.rollout(agent, sessions) for sessions in several]
         >>> Rollout.join(runs).sessions.n_sessions
         4
         """
@@ -63,44 +74,39 @@ class Rollout:
         ):
             raise ValueError("runs must be of one agent and one task")
         sessions = Sessions.join([run.sessions for run in runs])
-        arrays = {
-            name: None
-            if getattr(first, name) is None
-            else np.concatenate([getattr(run, name) for run in runs])
-            for name in ("choice", "n_obs", "p_right", "hidden", "prior")
-        }
+        arrays = {}
+        for name in ("choice", "n_obs", "p_right", "hidden", "prior"):
+            if getattr(first, name) is not None:
+                arrays[name] = np.concatenate([getattr(run, name) for run in runs])
         return cls(first.agent, sessions, **arrays)
 
     @functools.cached_property
-    def trial(self):
+    def trial(self) -> NDArray[np.int64]:
         """Row in `sessions` of each step, (T,) int64."""
         return np.repeat(np.arange(self.sessions.n_trials), self.n_obs + self.sessions.task.n_blank)
 
     @functools.cached_property
-    def step(self):
+    def step(self) -> NDArray[np.int64]:
         """Step within the trial, blanks included, (T,) int64."""
-        first = np.cumsum(self.n_obs + self.sessions.task.n_blank) - (
-            self.n_obs + self.sessions.task.n_blank
-        )
-        return np.arange(len(self.p_right)) - first[self.trial]
+        return np.arange(len(self.p_right)) - self.first_step[self.trial]
 
     @property
-    def session(self):
+    def session(self) -> NDArray[np.int64]:
         """Session of each step, (T,) int64."""
         return self.sessions.session[self.trial]
 
     @property
-    def observed(self):
+    def observed(self) -> NDArray[np.bool_]:
         """Whether each step is an observation, not a blank, (T,) bool."""
         return self.step >= self.sessions.task.n_blank
 
     @property
-    def session_starts(self):
+    def session_starts(self) -> NDArray[np.int64]:
         """Row of the first step of each session, (S,)."""
         return self.first_step[self.sessions.offsets[:-1]]
 
     @property
-    def told(self):
+    def told(self) -> NDArray[np.int64]:
         """Rows of the steps that receive a trial's feedback.
 
         The first of all trials but those that begin a session.
@@ -108,12 +114,12 @@ class Rollout:
         return np.setdiff1d(self.first_step, self.session_starts)
 
     @property
-    def evidence(self):
+    def evidence(self) -> NDArray[np.float64]:
         """o^R - o^L at each step, (T,)."""
         return self.inputs[:, 1] - self.inputs[:, 0]
 
     @functools.cached_property
-    def inputs(self):
+    def inputs(self) -> NDArray[np.float64]:
         """(o^L, o^R, r) at each step, (T, 3): the feedback r is what the step before produced."""
         task = self.sessions.task
         sessions = self.sessions
@@ -129,29 +135,26 @@ class Rollout:
         return inputs
 
     @functools.cached_property
-    def last_step(self):
+    def last_step(self) -> NDArray[np.int64]:
         """Row of the last step of each trial, (R,)."""
         return np.cumsum(self.n_obs + self.sessions.task.n_blank) - 1
 
     @property
-    def first_step(self):
+    def first_step(self) -> NDArray[np.int64]:
         """Row of the first step of each trial, (R,)."""
         return self.last_step + 1 - self.n_obs - self.sessions.task.n_blank
 
     @functools.cached_property
-    def trials(self):
+    def trials(self) -> pd.DataFrame:
         """One row per trial, as a pandas DataFrame."""
         import pandas as pd
 
         s = self.sessions
         task = self.sessions.task
         correct = self.choice == s.side
-        concordant = (
-            pd.array(s.side == s.block_side, dtype="boolean")
-            if (s.block_side == 0).any()
-            else s.side == s.block_side
-        )
+        concordant: Any = s.side == s.block_side
         if (s.block_side == 0).any():
+            concordant = pd.array(concordant, dtype="boolean")
             concordant[s.block_side == 0] = pd.NA
         return pd.DataFrame(
             {
@@ -176,7 +179,7 @@ class Rollout:
         )
 
     @functools.cached_property
-    def steps(self):
+    def steps(self) -> pd.DataFrame:
         """One row per step, as a pandas DataFrame."""
         import pandas as pd
 
@@ -199,26 +202,28 @@ class Rollout:
 class Growing:
     """An array that grows in place along its first axis while it is filled."""
 
-    def __init__(self, shape=()):
+    def __init__(self, shape: tuple[int, ...] = ()) -> None:
+        self.array: NDArray[np.float64]
         self.array = np.empty((0, *shape))
         self.shape = shape
         self.n = 0
 
-    def room(self, n):
+    def room(self, n: int) -> NDArray[np.float64]:
         """A view of n free rows."""
         if self.n + n > len(self.array):
-            self.array.resize(
-                (max(self.n + n, len(self.array) * 3 // 2), *self.shape), refcheck=False
-            )
+            n_rows = max(self.n + n, len(self.array) * 3 // 2)
+            self.array.resize((n_rows, *self.shape), refcheck=False)
         return self.array[self.n : self.n + n]
 
-    def done(self):
+    def done(self) -> NDArray[np.float64]:
         """The filled part, without slack."""
         self.array.resize((self.n, *self.shape), refcheck=False)
         return self.array
 
 
-def rollout(agent, sessions, *, hidden=True, progress=False):
+def rollout(
+    agent: Any, sessions: Sessions, *, hidden: bool = True, progress: bool = False
+) -> Rollout:
     """Run an agent in closed loop on sessions.
 
     Parameters
@@ -228,13 +233,16 @@ def rollout(agent, sessions, *, hidden=True, progress=False):
         o^R, r), (3,), at each step, blanks included, and returns P(right). It is run step by step
         in Python, thousands of times slower than the others.
     sessions : Sessions
+        What the world will do, such as `task.sample(n_sessions=10)`.
     hidden : bool
         Whether to keep the states of a network, T x N x 8 bytes.
     progress : bool
+        Whether to show a bar of the trials done.
 
     Returns
     -------
     Rollout
+        What the agent did, step by step and trial by trial.
 
     Raises
     ------
@@ -259,11 +267,12 @@ def rollout(agent, sessions, *, hidden=True, progress=False):
     if callable(getattr(agent, "step", None)) and callable(getattr(agent, "start", None)):
         return _python(agent, sessions, progress)
     raise TypeError(
-        f"agent must be a Network, BayesianActor, OptimalPolicy or have start and step, got {type(agent).__name__}"
+        "agent must be a Network, BayesianActor, OptimalPolicy or have start and step, "
+        f"got {type(agent).__name__}"
     )
 
 
-def _network(net, sessions, keep, progress):
+def _network(net: Network, sessions: Sessions, keep: bool, progress: bool) -> Rollout:
     task = sessions.task
     choice = np.empty(sessions.n_trials, np.int8)
     n_obs = np.empty(sessions.n_trials, np.int64)
@@ -301,7 +310,15 @@ def _network(net, sessions, keep, progress):
     return Rollout(net, sessions, choice, n_obs, p_right.done(), states.done() if keep else None)
 
 
-def _python(agent, sessions, progress):
+def _margin(p: float) -> float:
+    """Log odds of p in the form of the threshold's own, so that equal numbers stay equal."""
+    with np.errstate(divide="ignore"):
+        if p >= 0.5:
+            return float(np.log(np.float64(p) / (1 - p)))
+        return float(-np.log(np.float64(1 - p) / p))
+
+
+def _python(agent: Any, sessions: Sessions, progress: bool) -> Rollout:
     task = sessions.task
     choice = np.empty(sessions.n_trials, np.int8)
     n_obs = np.empty(sessions.n_trials, np.int64)
@@ -318,14 +335,112 @@ def _python(agent, sessions, progress):
                 if not 0 <= p <= 1:
                     raise ValueError(f"agent.step must return a probability, got {p}")
                 p_right.append(p)
-                with np.errstate(
-                    divide="ignore"
-                ):  # the form of the threshold's own log odds: equal numbers stay equal
-                    margin = float(
-                        np.log(np.float64(p) / (1 - p))
-                        if p >= 0.5
-                        else -np.log(np.float64(1 - p) / p)
-                    )
-                _core.task_act(task.form, sessions.form, margin, place, choice, n_obs)
+                _core.task_act(task.form, sessions.form, _margin(p), place, choice, n_obs)
             shown.update(int(end - first))
     return Rollout(agent, sessions, choice, n_obs, np.array(p_right))
+
+
+class Workspace:
+    """Room for the sessions that one call of the gradient takes in lockstep.
+
+    It grows, and is used again.
+
+    Parameters
+    ----------
+    network : Network
+        Whose cell it is.
+    task : Task
+        What its sessions are drawn from.
+    loss : str
+        Which loss, one of the core's.
+    """
+
+    def __init__(self, network: Network, task: Task, loss: str) -> None:
+        self.cell = network.form
+        self.task = task
+        self.loss_kind = _core.LOSSES.index(loss)
+        self.n_lanes = 0
+        self.n_trials = 0
+
+    def reserve(self, n_lanes: int, n_trials: int) -> None:
+        """Make room for n_trials in n_lanes sessions."""
+        if n_trials <= self.n_trials and n_lanes <= self.n_lanes:
+            return
+        n = n_trials + n_trials // 2
+        self.n_lanes = n_lanes
+        n_scratch = _core.rollout_scratch(self.task.form, self.cell, n_lanes, n)[1]
+        refuse_size("n_hidden", self.cell.n_hidden, 8 * n_scratch)
+        self.n_trials = n
+        self.scratch = np.empty(n_scratch)
+        self.block_side = np.zeros(n, np.int8)
+        self.side = np.zeros(n, np.int8)
+        self.choice = np.zeros(n, np.int8)
+        self.session = np.zeros(n, np.int64)
+        self.n_obs = np.zeros(n, np.int64)
+        self.strength = np.empty(n)
+        self.observations = np.empty((n, self.task.n_obs_max, 2))
+
+    def sample(
+        self, streams: Sequence[np.random.Generator]
+    ) -> tuple[SessionsForm, NDArray[np.int64]]:
+        """Draw the next session of each stream; returns (sessions in the core's form, offsets)."""
+        task = self.task.form
+        lengths = []
+        offsets = [0]
+        for stream in streams:
+            lengths.append(np.empty(self.task.n_blocks, np.int64))
+            n = draw_lengths(task, stream, lengths[-1])
+            offsets.append(offsets[-1] + self.task.n_unbiased + n)
+        self.reserve(len(streams), offsets[-1])
+        arrays = (self.block_side, self.side, self.strength, self.observations)
+        for stream, length, first in zip(streams, lengths, offsets, strict=False):
+            draw_session(task, stream, length, first, arrays)
+        drawn = SessionsForm(
+            session=self.session,
+            block_side=self.block_side,
+            side=self.side,
+            observations=self.observations,
+        )
+        return drawn, np.array(offsets)
+
+    def compute(
+        self,
+        theta: NDArray[np.float64],
+        sessions: SessionsForm,
+        offsets: NDArray[np.int64],
+        scale: float,
+        gradient: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Losses of sessions in lockstep, (n_lanes,).
+
+        Parameters
+        ----------
+        theta : (P,)
+            Parameters of the network.
+        sessions : SessionsForm
+            The sessions, one after another.
+        offsets : (n_lanes + 1,)
+            Where each begins.
+        scale : float
+            What the sum of their gradients is multiplied with.
+        gradient : (P,)
+            Where that is written to.
+        """
+        loss = np.empty(len(offsets) - 1)
+        n = len(sessions.session)
+        gradient.fill(0)
+        _core.rollout_gradient(
+            theta,
+            self.cell,
+            self.task.form,
+            sessions,
+            offsets,
+            self.loss_kind,
+            scale,
+            loss,
+            self.choice[:n],
+            self.n_obs[:n],
+            gradient,
+            self.scratch,
+        )
+        return loss

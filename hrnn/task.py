@@ -7,9 +7,10 @@ sampled once, as data, and given to every agent, so that comparisons are paired.
 import dataclasses
 import functools
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hrnn import _core
 from hrnn.base.arguments import (
@@ -436,3 +437,48 @@ def _fill(task, lengths, block_side, block, session, trials, noise):
         observations=observations,
         offsets=np.concatenate([[0], ends]),
     )
+
+
+def draw_lengths(form: TaskForm, stream: np.random.Generator, length: NDArray[np.int64]) -> int:
+    """Draw the lengths of a session's blocks.
+
+    Parameters
+    ----------
+    form : TaskForm
+        The task.
+    stream : Generator
+        What it draws from.
+    length : (n_blocks,)
+        Where the lengths are written to.
+
+    Returns
+    -------
+    int
+        Their sum.
+    """
+    return _core.task_sample_lengths(form, stream.bit_generator, length)
+
+
+def draw_session(
+    form: TaskForm,
+    stream: np.random.Generator,
+    length: NDArray[np.int64],
+    first: int,
+    arrays: tuple[NDArray[Any], ...],
+) -> None:
+    """Draw a session from a single stream.
+
+    Parameters
+    ----------
+    form : TaskForm
+        The task.
+    stream : Generator
+        What it draws from.
+    length : (n_blocks,)
+        Lengths of its blocks.
+    first : int
+        Row of its first trial.
+    arrays : tuple of arrays (R, ...)
+        Where block_side, side, strength and observations are written to.
+    """
+    _core.task_sample_session(form, stream.bit_generator, length, first, *arrays)

@@ -1,15 +1,22 @@
 """Training by back-propagation through whole sessions."""
 
+from __future__ import annotations
+
 import array
 import collections
 import dataclasses
 import functools
 import json
 import math
+import threading
 import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hrnn import _core
 from hrnn.base import files, streams
@@ -19,21 +26,28 @@ from hrnn.base.arguments import (
     generator,
     one_of,
     real_number,
-    refuse_size,
     whole_number,
 )
 from hrnn.base.parallel import n_threads_of
 from hrnn.base.progress import bar
 from hrnn.base.version import __version__
 from hrnn.network import Network
+from hrnn.rollout import Workspace
 from hrnn.task import Sessions, SessionsForm, Task
 
-LOSSES = _core.LOSSES
-OPTIMIZERS = ("sgd", "adam")
+if TYPE_CHECKING:
+    import os
+
+    from hrnn.base.typing import RNGLike
+
+Loss = Literal["nll_of_probability", "cross_entropy"]
+
+LOSSES: tuple[str, ...] = _core.LOSSES
+OPTIMIZERS: tuple[str, ...] = ("sgd", "adam")
 # sessions in lockstep where a network does not fit the innermost cache; a constant of the algorithm
-LANES = _core.LANES_MAX
-LOCKSTEP_FROM = 57  # smallest n_hidden that runs in lockstep
-CHECKPOINT_SECONDS = 0.5
+LANES: int = _core.LANES_MAX
+LOCKSTEP_FROM: int = 57  # smallest n_hidden that runs in lockstep
+CHECKPOINT_SECONDS: float = 0.5
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,14 +59,17 @@ class Recipe:
     optimizer : {'sgd', 'adam'}
         In PyTorch's form; Adam with betas .9 and .999.
     learning_rate : float
+        Of either optimizer, > 0.
     momentum : float
-        Of SGD.
+        Of SGD, in [0, 1).
     n_sessions : int
         Sessions per step; the gradient is that of their mean loss.
     n_steps : int
+        Updates.
     loss : {'nll_of_probability', 'cross_entropy'}
         -p(correct side), which the published code minimises, or -log p(correct side).
     name : str
+        What records call it.
 
     Examples
     --------
@@ -61,15 +78,15 @@ class Recipe:
     1
     """
 
-    optimizer: str = "sgd"
+    optimizer: Literal["sgd", "adam"] = "sgd"
     learning_rate: float = 1e-3
     momentum: float = 0.0
     n_sessions: int = 1
     n_steps: int = 1000
-    loss: str = "nll_of_probability"
+    loss: Loss = "nll_of_probability"
     name: str = "custom"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         put = functools.partial(object.__setattr__, self)
         for field, allowed in (("optimizer", OPTIMIZERS), ("loss", LOSSES)):
             one_of(getattr(self, field), field, allowed)
@@ -81,7 +98,7 @@ class Recipe:
             raise TypeError(f"name must be a str, got {type(self.name).__name__}")
 
 
-RECIPES = {
+RECIPES: dict[str, Recipe] = {
     "paper": Recipe(
         optimizer="sgd",
         learning_rate=1e-3,
@@ -101,128 +118,112 @@ class Training:
     Attributes
     ----------
     network : Network
+        The trained network; the one that was given stays as it was.
     loss : (n_steps,) float64
         Mean over the sessions of each step, before its update.
     recipe : Recipe
+        How it was trained.
     task : Task
-    rng_state : dict
-        Of the stream of sessions, from which training goes on.
+        On what.
+    rng_state : list of dict
+        States of the streams of sessions, from which training goes on.
     """
 
     network: Network
-    loss: np.ndarray
+    loss: NDArray[np.float64]
     recipe: Recipe
     task: Task
-    rng_state: list
+    rng_state: list[dict[str, Any]]
 
-    def to_csv(self, path):
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write the loss curve as CSV: step, loss."""
-        files.write_text(
-            path,
-            "step,loss\n"
-            + "".join(f"{step},{loss}\n" for step, loss in enumerate(self.loss.tolist())),
-        )
+        rows = [f"{step},{loss}\n" for step, loss in enumerate(self.loss.tolist())]
+        files.write_text(path, "step,loss\n" + "".join(rows))
 
 
-class Workspace:
-    """Room for the sessions that one call of the gradient takes in lockstep.
+class Sgd:
+    """Stochastic gradient descent in PyTorch's form, with momentum.
 
-    It grows, and is used again.
+    Parameters
+    ----------
+    learning_rate : float
+        Of every update, unless it is told otherwise.
+    memory : (1, P)
+        The velocity, which it changes.
+    momentum : float
+        What is kept of it.
     """
 
-    def __init__(self, network, task, loss):
-        self.cell = network.form
-        self.task = task
-        self.loss_kind = LOSSES.index(loss)
-        self.n_lanes = self.n_trials = 0
+    n_memory = 1
 
-    def reserve(self, n_lanes, n_trials):
-        """Make room for n_trials in n_lanes sessions."""
-        if n_trials <= self.n_trials and n_lanes <= self.n_lanes:
-            return
-        n = n_trials + n_trials // 2
-        self.n_lanes = n_lanes
-        n_scratch = _core.rollout_scratch(self.task.form, self.cell, n_lanes, n)[1]
-        refuse_size("n_hidden", self.cell.n_hidden, 8 * n_scratch)
-        self.n_trials = n
-        self.scratch = np.empty(n_scratch)
-        self.block_side, self.side, self.choice = np.zeros((3, n), np.int8)
-        self.session, self.n_obs = np.zeros((2, n), np.int64)
-        self.strength, self.observations = np.empty(n), np.empty((n, self.task.n_obs_max, 2))
+    def __init__(self, learning_rate: float, memory: NDArray[np.float64], momentum: float) -> None:
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.memory = memory
 
-    def sample(self, streams):
-        """Draw the next session of each stream; returns (sessions in the core's form, offsets)."""
-        task = self.task.form
-        lengths = []
-        offsets = [0]
-        for stream in streams:
-            lengths.append(np.empty(self.task.n_blocks, np.int64))
-            n = _core.task_sample_lengths(task, stream.bit_generator, lengths[-1])
-            offsets.append(offsets[-1] + self.task.n_unbiased + n)
-        self.reserve(len(streams), offsets[-1])
-        for stream, length, first in zip(streams, lengths, offsets, strict=False):
-            _core.task_sample_session(
-                task,
-                stream.bit_generator,
-                length,
-                first,
-                self.block_side,
-                self.side,
-                self.strength,
-                self.observations,
-            )
-        drawn = SessionsForm(
-            session=self.session,
-            block_side=self.block_side,
-            side=self.side,
-            observations=self.observations,
-        )
-        return drawn, np.array(offsets)
+    def update(self, gradient: NDArray[np.float64], theta: NDArray[np.float64], _: int) -> None:
+        """Change theta (P,) by its gradient (P,)."""
+        _core.optim_sgd(self.learning_rate, self.momentum, gradient, self.memory[0], theta)
 
-    def compute(self, theta, sessions, offsets, scale, gradient):
-        """Losses (n_lanes,); the sum of the gradients times scale goes to gradient (P,)."""
-        loss = np.empty(len(offsets) - 1)
-        n = len(sessions.session)
-        gradient.fill(0)
-        _core.rollout_gradient(
-            theta,
-            self.cell,
-            self.task.form,
-            sessions,
-            offsets,
-            self.loss_kind,
-            scale,
-            loss,
-            self.choice[:n],
-            self.n_obs[:n],
-            gradient,
-            self.scratch,
-        )
-        return loss
+
+class Adam:
+    """Adam with betas .9 and .999 (Kingma & Ba 2015), in PyTorch's form.
+
+    Parameters
+    ----------
+    learning_rate : float
+        Of every update; it may be set anew between updates.
+    memory : (2, P)
+        Running means of gradient and squared gradient, which it changes.
+    """
+
+    n_memory = 2
+
+    def __init__(self, learning_rate: float, memory: NDArray[np.float64]) -> None:
+        self.learning_rate = learning_rate
+        self.memory = memory
+
+    def update(
+        self, gradient: NDArray[np.float64], theta: NDArray[np.float64], n_done: int
+    ) -> None:
+        """Change theta (P,) by its gradient (P,), after n_done updates."""
+        mean, square = self.memory
+        _core.optim_adam(self.learning_rate, float(n_done + 1), gradient, mean, square, theta)
 
 
 class Gradient:
-    """Loss and gradient on blocks of sessions in parallel threads.
+    """Loss and gradient on blocks of sessions in parallel threads: the same bits for any number.
 
-    With the same bits for any number of them.
+    Parameters
+    ----------
+    network : Network
+        Whose cell it is.
+    task : Task
+        What sessions are drawn from.
+    loss : str
+        One of `LOSSES`.
+    n_threads : int
+        Most threads at work.
     """
 
-    def __init__(self, network, task, loss, n_threads):
+    def __init__(self, network: Network, task: Task, loss: str, n_threads: int) -> None:
         self.make_workspace = functools.partial(Workspace, network, task, loss)
         self.lanes = LANES if network.n_hidden >= LOCKSTEP_FROM else 1
         self.n_threads = n_threads
         self.pool = ThreadPoolExecutor(n_threads) if n_threads > 1 else None
-        self.workspaces = []
-        self.gradients = []  # one per thread, and one per block of sessions
+        self.workspaces: list[Workspace] = []  # one per thread
+        self.gradients: list[NDArray[np.float64]] = []  # one per block of sessions
 
-    def __enter__(self):
+    def __enter__(self) -> Gradient:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         if self.pool:
             self.pool.shutdown()
 
-    def of(self, theta, sessions):
+    def of(
+        self, theta: NDArray[np.float64], sessions: Sessions
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(loss (S,), gradient (P,)) of given sessions."""
 
         def block(workspace, part, gradient):
@@ -235,11 +236,10 @@ class Gradient:
 
         return self.total(block, len(theta), sessions.n_sessions)
 
-    def of_next(self, theta, streams):
-        """(loss (S,), gradient (P,)) of the next session of each stream, drawn in the threads.
-
-        Too.
-        """
+    def of_next(
+        self, theta: NDArray[np.float64], streams: Sequence[np.random.Generator]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(loss (S,), gradient (P,)) of the next session of each stream, drawn in the threads."""
 
         def block(workspace, part, gradient):
             return workspace.compute(
@@ -248,10 +248,21 @@ class Gradient:
 
         return self.total(block, len(theta), len(streams))
 
-    def total(self, block, n_parameters, n_sessions):
+    def total(
+        self, block: Callable[..., NDArray[np.float64]], n_parameters: int, n_sessions: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """All losses and the sum of all gradients.
 
-        Blocks of sessions being computed apart and added up in one order.
+        Blocks of sessions are computed apart and added up in one order.
+
+        Parameters
+        ----------
+        block : callable(workspace, part, gradient)
+            Computes the losses of the sessions in a slice, and their gradient.
+        n_parameters : int
+            P.
+        n_sessions : int
+            S.
         """
         parts = [
             slice(first, min(first + self.lanes, n_sessions))
@@ -260,10 +271,10 @@ class Gradient:
         while len(self.gradients) < len(parts):
             self.gradients.append(np.empty(n_parameters))
 
-        losses = [None] * len(parts)
+        losses: list[Any] = [None] * len(parts)
         left = collections.deque(range(len(parts)))
 
-        def work(_=None):
+        def work(_: object = None) -> None:
             workspace = self.workspaces.pop() if self.workspaces else self.make_workspace()
             while True:
                 try:
@@ -274,24 +285,35 @@ class Gradient:
             self.workspaces.append(workspace)
 
         n_workers = min(self.n_threads, len(parts))
-        if n_workers == 1:
+        if n_workers == 1 or self.pool is None:
             work()
         else:
             list(self.pool.map(work, range(n_workers)))
         for more in self.gradients[1 : len(parts)]:
             self.gradients[0] += more
-        return np.concatenate(losses) if len(losses) > 1 else losses[0], self.gradients[0]
+        every = np.concatenate(losses) if len(losses) > 1 else losses[0]
+        return every, self.gradients[0]
 
 
-def loss_and_gradient(net, sessions, *, loss="nll_of_probability", n_threads=1):
+def loss_and_gradient(
+    net: Network,
+    sessions: Sessions,
+    *,
+    loss: Loss = "nll_of_probability",
+    n_threads: int | None = 1,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Loss of each session, and the gradient of their mean with respect to theta.
 
     Parameters
     ----------
     net : Network
+        The network.
     sessions : Sessions
+        What it acts in.
     loss : {'nll_of_probability', 'cross_entropy'}
+        As in `Recipe`.
     n_threads : int or None
+        Sessions in parallel, None: as many as there are cores.
 
     Returns
     -------
@@ -304,7 +326,8 @@ def loss_and_gradient(net, sessions, *, loss="nll_of_probability", n_threads=1):
     --------
     >>> import hrnn
     >>> net = hrnn.Network.init("tanh", n_hidden=4, rng=0)
-    >>> loss, gradient = hrnn.training.loss_and_gradient(net, hrnn.Task().sample(n_sessions=3, rng=0))
+    >>> sessions = hrnn.Task().sample(n_sessions=3, rng=0)
+    >>> loss, gradient = hrnn.training.loss_and_gradient(net, sessions)
     >>> loss.shape
     (3,)
     """
@@ -318,18 +341,18 @@ def loss_and_gradient(net, sessions, *, loss="nll_of_probability", n_threads=1):
 
 
 def train(
-    net=None,
-    task=None,
-    recipe="paper",
+    net: Network | None = None,
+    task: Task | None = None,
+    recipe: Literal["paper", "fast"] | Recipe = "paper",
     *,
-    n_steps=None,
-    rng=0,
-    callback=None,
-    checkpoint=None,
-    resume=None,
-    n_threads=1,
-    progress=True,
-):
+    n_steps: int | None = None,
+    rng: RNGLike = 0,
+    callback: Callable[[int, float, Network], object] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: str | os.PathLike[str] | None = None,
+    n_threads: int | None = 1,
+    progress: bool = True,
+) -> Training:
     """Train a network by back-propagation through whole sessions.
 
     Parameters
@@ -337,10 +360,13 @@ def train(
     net : Network
         Left as it is.
     task : Task
+        What sessions are drawn from.
     recipe : {'paper', 'fast'} or Recipe
+        How to train: the paper's 100 001 steps of SGD, or 600 of Adam.
     n_steps : int, optional
         Instead of the recipe's; the total, also with `resume`.
     rng : int, SeedSequence or Generator
+        Of the sessions.
     callback : callable(step, loss, network), optional
         Called after each step; `network` is made only for it.
     checkpoint : path, optional
@@ -351,10 +377,12 @@ def train(
     n_threads : int or None
         Sessions of one step in parallel; the result does not depend on it.
     progress : bool
+        Whether to show a bar of the steps done.
 
     Returns
     -------
     Training
+        The trained network, its loss curve and how it was made.
 
     Raises
     ------
@@ -386,21 +414,49 @@ def train(
     return trainer.run(callback, n_threads_of(n_threads), progress)
 
 
+def n_memory(recipe: Recipe) -> int:
+    """Vectors (P,) that the recipe's optimizer remembers."""
+    return (Sgd if recipe.optimizer == "sgd" else Adam).n_memory
+
+
 class Trainer:
     """The state of one training: parameters, optimiser, streams of sessions, loss curve."""
 
-    def __init__(self, network, task, recipe, checkpoint, theta, memory, streams, loss):
+    def __init__(
+        self,
+        network: Network,
+        task: Task,
+        recipe: Recipe,
+        checkpoint: Path | None,
+        theta: NDArray[np.float64],
+        memory: NDArray[np.float64],
+        streams: list[np.random.Generator],
+        loss: Sequence[float],
+    ) -> None:
         self.network = network
         self.task = task
         self.recipe = recipe
         self.checkpoint = checkpoint
         self.theta = theta
-        self.memory = memory
+        self.optimizer: Sgd | Adam
+        if recipe.optimizer == "sgd":
+            self.optimizer = Sgd(recipe.learning_rate, memory, recipe.momentum)
+        else:
+            self.optimizer = Adam(recipe.learning_rate, memory)
         self.streams = streams
         self.loss = array.array("d", loss)
 
     @classmethod
-    def new(cls, net, task, recipe, n_steps, rng, checkpoint):
+    def new(
+        cls,
+        net: Network | None,
+        task: Task | None,
+        recipe: str | Recipe,
+        n_steps: int | None,
+        rng: RNGLike,
+        checkpoint: Path | None,
+    ) -> Trainer:
+        """The training of a network from its beginning; arguments as in `train`."""
         if not isinstance(net, Network):
             raise TypeError(f"net must be a Network, got {type(net).__name__}")
         if not isinstance(task, Task):
@@ -424,7 +480,6 @@ class Trainer:
             "task": task.to_dict(),
         }
         network = net.with_theta(net.theta, metadata=record)
-        n_memory = 1 if recipe.optimizer == "sgd" else 2
         streams = [generator(child) for child in generator(rng).spawn(recipe.n_sessions)]
         return cls(
             network,
@@ -432,13 +487,14 @@ class Trainer:
             recipe,
             checkpoint,
             net.theta.copy(),
-            np.zeros((n_memory, len(net.theta))),
+            np.zeros((n_memory(recipe), len(net.theta))),
             streams,
             [],
         )
 
     @classmethod
-    def load(cls, path, n_steps):
+    def load(cls, path: Path, n_steps: int | None) -> Trainer:
+        """The training that a checkpoint holds, to go on for n_steps in all."""
         archive = files.load_archive(path, kind="checkpoint", fallback=True)
         network = Network._from_archive(path, archive)
         config = archive.config
@@ -451,7 +507,7 @@ class Trainer:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"{path} does not hold a checkpoint: {error}") from error
         if (
-            memory.shape != (1 if recipe.optimizer == "sgd" else 2, len(network.theta))
+            memory.shape != (n_memory(recipe), len(network.theta))
             or len(resumed) != recipe.n_sessions
         ):
             raise ValueError(f"{path} does not hold a checkpoint: sizes disagree")
@@ -463,7 +519,7 @@ class Trainer:
             )
         return cls(network, task, recipe, path, network.theta.copy(), memory, resumed, loss)
 
-    def caught_up(self):
+    def caught_up(self) -> Trainer:
         """This training, or what its checkpoint holds if that is the same training, interrupted."""
         if self.checkpoint is None or not self.checkpoint.exists():
             return self
@@ -471,13 +527,10 @@ class Trainer:
             found = Trainer.load(self.checkpoint, None)
         except ValueError:
             return self
-        return (
-            found
-            if found.network.metadata == json.loads(json.dumps(self.network.metadata))
-            else self
-        )
+        same = found.network.metadata == json.loads(json.dumps(self.network.metadata))
+        return found if same else self
 
-    def save(self):
+    def save(self) -> None:
         """Write the checkpoint, if there is one."""
         if self.checkpoint is None:
             return
@@ -487,89 +540,90 @@ class Trainer:
             "recipe": dataclasses.asdict(self.recipe),
             "streams": [streams.state_to_json(s.bit_generator) for s in self.streams],
         }
-        arrays = {"theta": self.theta, "memory": self.memory, "loss": np.array(self.loss)}
+        arrays = {"theta": self.theta, "memory": self.optimizer.memory, "loss": np.array(self.loss)}
         files.save_archive(
             self.checkpoint, kind="checkpoint", config=config, arrays=arrays, keep_previous=True
         )
 
-    def step(self, compute):
+    def step(self, compute: Gradient) -> float:
         """One update; returns the mean loss before it."""
         losses, gradient = compute.of_next(self.theta, self.streams)
-        rate = self.recipe.learning_rate
-        if self.recipe.optimizer == "sgd":
-            _core.optim_sgd(rate, self.recipe.momentum, gradient, self.memory[0], self.theta)
-        else:
-            _core.optim_adam(
-                rate,
-                float(len(self.loss) + 1),
-                gradient,
-                self.memory[0],
-                self.memory[1],
-                self.theta,
-            )
+        self.optimizer.update(gradient, self.theta, len(self.loss))
         return math.fsum(losses) / len(losses)
 
-    def run(self, callback, n_threads, progress, stop=None):
-        """Train to the end; `stop`, a threading.Event.
+    def run(
+        self,
+        callback: Callable[[int, float, Network], object] | None,
+        n_threads: int,
+        progress: bool,
+        stop: threading.Event | None = None,
+    ) -> Training:
+        """Train to the end.
 
-        Ends it from another thread as Ctrl-C would.
+        Parameters
+        ----------
+        callback, progress
+            As in `train`.
+        n_threads : int
+            Most threads at work.
+        stop : threading.Event, optional
+            Ends the training from another thread, as Ctrl-C would.
         """
         self.save()
-        saved = time.monotonic()
-        before = None
+        kept = None
         try:
             with (
                 Gradient(self.network, self.task, self.recipe.loss, n_threads) as compute,
-                bar(
-                    progress,
-                    self.recipe.n_steps,
-                    initial=len(self.loss),
-                    unit="step",
-                    mininterval=0.5,
-                ) as shown,
+                self._bar(progress) as shown,
             ):
+                saved = time.monotonic()
                 while len(self.loss) < self.recipe.n_steps:
                     if stop is not None and stop.is_set():
                         raise KeyboardInterrupt
-                    before = (
-                        self.theta.copy(),
-                        self.memory.copy(),
-                        len(self.loss),
-                        [s.bit_generator.state for s in self.streams],
-                    )
-                    loss = self.step(compute)
-                    self.loss.append(loss)
-                    before = None
+                    kept = self._kept()
+                    self.loss.append(self.step(compute))
+                    kept = None
                     shown.update()
                     if callback is not None:
-                        callback(len(self.loss) - 1, loss, self.trained())
-                    if (
-                        self.checkpoint is not None
-                        and time.monotonic() - saved > CHECKPOINT_SECONDS
-                    ):
+                        callback(len(self.loss) - 1, self.loss[-1], self.trained())
+                    if self.checkpoint and time.monotonic() - saved > CHECKPOINT_SECONDS:
                         self.save()
                         saved = time.monotonic()
         except _core.NumericalError as error:
-            error.step = len(self.loss)
-            error.args = (f"{error} at step {error.step}",)
+            step = len(self.loss)
+            error.step = step
+            error.args = (f"{error} at step {step}",)
             raise
         finally:
-            if (
-                before is not None
-            ):  # an interrupted step is undone, and its sessions will be drawn again
-                self.theta, self.memory, n_done, states = before
-                del self.loss[n_done:]
-                for stream, state in zip(self.streams, states, strict=True):
-                    stream.bit_generator.state = state
+            if kept is not None:
+                self._undo(*kept)
             self.save()
-        return Training(
-            self.trained(),
-            np.array(self.loss),
-            self.recipe,
-            self.task,
-            [streams.state_to_json(s.bit_generator) for s in self.streams],
-        )
+        states = [streams.state_to_json(s.bit_generator) for s in self.streams]
+        return Training(self.trained(), np.array(self.loss), self.recipe, self.task, states)
 
-    def trained(self):
+    def _bar(self, progress: bool) -> Any:
+        n_steps = self.recipe.n_steps
+        return bar(progress, n_steps, initial=len(self.loss), unit="step", mininterval=0.5)
+
+    def _kept(self) -> tuple[Any, ...]:
+        """What an update changes, as it is before."""
+        states = [s.bit_generator.state for s in self.streams]
+        return self.theta.copy(), self.optimizer.memory.copy(), len(self.loss), states
+
+    def _undo(
+        self,
+        theta: NDArray[np.float64],
+        memory: NDArray[np.float64],
+        n_done: int,
+        states: list[Any],
+    ) -> None:
+        """Undo an interrupted update; its sessions will be drawn again."""
+        self.theta = theta
+        self.optimizer.memory = memory
+        del self.loss[n_done:]
+        for stream, state in zip(self.streams, states, strict=True):
+            stream.bit_generator.state = state
+
+    def trained(self) -> Network:
         """The network as it is now."""
         return self.network.with_theta(self.theta)

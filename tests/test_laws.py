@@ -164,9 +164,18 @@ def imports(path):
 
 
 FLOORS = [  # a room imports only what stands on a floor before its own, and its own room
-    "base", "statistics plot", "task network", "behavior rollout training", "inference sequence", "policy analysis",
-    "agents distill choice", "mice populations", "figures", "study", "cli",
-]  # fmt: skip
+    "base",
+    "statistics plot",
+    "task network",
+    "behavior rollout",
+    "training inference sequence",
+    "policy analysis",
+    "agents distill choice",
+    "mice populations",
+    "figures",
+    "study",
+    "cli",
+]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms.split()}
 
 

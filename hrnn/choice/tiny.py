@@ -19,13 +19,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hrnn import _core
+from hrnn import sequence
 from hrnn.base import parallel
 from hrnn.base.arguments import generator, one_of, real_number, whole_number
 from hrnn.base.parallel import n_threads_of
 from hrnn.choice.trials import Choices, units
 from hrnn.network import CELLS as NETWORK_CELLS
 from hrnn.network import CellForm, Network
+from hrnn.sequence import Target
+from hrnn.training import Adam
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,7 +81,7 @@ class Batch:
         inputs = inputs_of(choices)
         parts = [np.flatnonzero(choices.session == session) for session in sessions]
         longest = max(map(len, parts))
-        n_lanes = len(parts) + -len(parts) % 4  # the core takes a multiple of four
+        n_lanes = len(parts) + -len(parts) % sequence.LANES  # the core takes a multiple
         trial = np.full((longest, n_lanes), -1)
         for lane, part in enumerate(parts):
             trial[: len(part), lane] = part
@@ -123,7 +125,7 @@ class Cell:
         if self.kind == "tanh":
             return Network.init("tanh", n_hidden=self.n, rng=rng).theta.copy()
         bound = 1 / np.sqrt(self.n)
-        return rng.uniform(-bound, bound, _core.gru_sizes(self.n, 1, 4)[0])
+        return rng.uniform(-bound, bound, sequence.gated_sizes(self.n, 1, 4)[0])
 
     @property
     def form(self) -> CellForm:
@@ -142,8 +144,8 @@ class Cell:
         """Scratch for calls on a batch."""
         n_steps, n_sequences = batch.q.shape
         if self.kind == "tanh":
-            return np.empty(_core.sequence_scratch(self.form, n_steps, n_sequences)[0])
-        return np.empty(_core.gru_sizes(self.n, n_steps, n_sequences)[1])
+            return sequence.scratch(self.form, n_steps, n_sequences)
+        return np.empty(sequence.gated_sizes(self.n, n_steps, n_sequences)[1])
 
     def gradient(self, theta: Floats, batch: Batch, gradient: Floats, scratch: Floats) -> float:
         """Cross entropy (nats per choice), and its gradient.
@@ -160,20 +162,10 @@ class Cell:
             Of `room`.
         """
         gradient.fill(0)
+        target = Target(batch.q, batch.weight)
         if self.kind == "tanh":
-            return _core.sequence_gradient(
-                theta,
-                self.form,
-                batch.x,
-                batch.q,
-                batch.weight,
-                1.0,
-                None,
-                None,
-                gradient,
-                scratch,
-            )
-        return _core.gru_gradient(theta, self.n, batch.x, batch.q, batch.weight, gradient, scratch)
+            return sequence.gradient(self.form, theta, batch.x, target, gradient, scratch)
+        return sequence.gated_gradient(self.n, theta, batch.x, target, gradient, scratch)
 
     def answer(self, theta: Floats, batch: Batch, scratch: Floats) -> tuple[Floats, Floats]:
         """Log odds of right (T, L) and states (N, T, L).
@@ -187,13 +179,9 @@ class Cell:
         scratch : array
             Of `room`.
         """
-        margin = np.empty(batch.q.shape)
-        states = np.empty((self.n, *batch.q.shape))
         if self.kind == "tanh":
-            _core.sequence_forward(theta, self.form, batch.x, margin, states, scratch)
-        else:
-            _core.gru_forward(theta, self.n, batch.x, margin, states, scratch)
-        return margin, states
+            return sequence.forward(self.form, theta, batch.x, scratch)
+        return sequence.gated_forward(self.n, theta, batch.x, scratch)
 
     def loss(self, theta: Floats, batch: Batch, scratch: Floats) -> float:
         """Cross entropy (nats per choice) alone.
@@ -243,7 +231,7 @@ def train(
     """
     theta = cell.init(rng)
     gradient = np.empty_like(theta)
-    mean, square = np.zeros((2, len(theta)))
+    adam = Adam(LEARNING_RATE, np.zeros((2, len(theta))))
     training_room = cell.room(training)
     validation_room = cell.room(validation)
     best = (theta.copy(), np.inf)
@@ -253,7 +241,7 @@ def train(
             raise KeyboardInterrupt
         cell.gradient(theta, training, gradient, training_room)
         gradient[cell.recurrent] += penalty * np.sign(theta[cell.recurrent])
-        _core.optim_adam(LEARNING_RATE, float(epoch + 1), gradient, mean, square, theta)
+        adam.update(gradient, theta, epoch)
         loss = cell.loss(theta, validation, validation_room)
         since = since + 1
         if loss < best[1]:

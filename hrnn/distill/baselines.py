@@ -35,7 +35,7 @@ from typing import Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from hrnn import _core
+from hrnn import sequence
 from hrnn.analysis.integration import log_odds
 from hrnn.analysis.representation import before, run_of
 from hrnn.base import parallel
@@ -45,8 +45,8 @@ from hrnn.base.typing import RNGLike
 from hrnn.distill.reduction import MARGIN, Radd, states_in
 from hrnn.network import Network
 from hrnn.rollout import Rollout
-from hrnn.sequence import LANES, Sequences, scratch_of
-from hrnn.training import Recipe, Trainer
+from hrnn.sequence import Force, Sequences, Target, scratch_of
+from hrnn.training import Adam, Recipe, Trainer
 
 Kind = Literal["from_scratch", "soft_targets", "hidden_states", "sampled_choices", "full_force"]
 
@@ -92,65 +92,34 @@ class Student:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Targets:
-    """One batch of sessions, with what the student is to learn there, as the core wants it.
-
-    Attributes
-    ----------
-    sequences : Sequences
-        The sessions side by side (T steps, L sessions).
-    q : (T, L) float64
-        Target of the student's P(right).
-    weight : (T, L) float64
-        Weight of each of them in the loss.
-    temperature : float
-        Softens the student's P(right).
-    y : (D, T, L) float64 or None
-        Target of the student's states.
-    state_weight : (T, L) float64 or None
-        Weight of each of them in the loss.
-    """
+class _Batch:
+    """One batch of sessions, with what the student is to learn there."""
 
     sequences: Sequences
-    q: NDArray[np.float64]
-    weight: NDArray[np.float64]
-    temperature: float
-    y: NDArray[np.float64] | None = None
-    state_weight: NDArray[np.float64] | None = None
+    target: Target
 
     def gradient(
         self,
         student: Network,
         theta: NDArray[np.float64],
-        gradient: NDArray[np.float64],
-        scratch: NDArray[np.float64],
+        into: NDArray[np.float64],
+        room: NDArray[np.float64],
     ) -> float:
-        """Return the loss, and write its gradient to `gradient` (P,).
+        """Return the loss, and write its gradient into a vector (P,).
 
         Parameters
         ----------
         student : Network
-            Gives the number of units and the leak.
+            Gives the cell.
         theta : (P,) float64
             Parameters at which loss and gradient are wanted.
-        gradient : (P,) float64
+        into : (P,) float64
             Overwritten.
-        scratch : (n,) float64
-            Room of `scratch_of`.
+        room : (n,) float64
+            Of `scratch_of`.
         """
-        gradient.fill(0)
-        return _core.sequence_gradient(
-            theta,
-            student.form,
-            self.sequences.x,
-            self.q,
-            self.weight,
-            self.temperature,
-            self.y,
-            self.state_weight,
-            gradient,
-            scratch,
-        )
+        into.fill(0)
+        return sequence.gradient(student.form, theta, self.sequences.x, self.target, into, room)
 
 
 def student(
@@ -330,7 +299,7 @@ def students(
 
 def _targets(
     kind: Kind, run: Rollout, radd: Radd, temperature: float, random: np.random.Generator
-) -> list[_Targets]:
+) -> list[_Batch]:
     """Batches of training sessions with what `kind` asks for."""
     tau = temperature if kind == "soft_targets" else 1.0
     q = 1 / (1 + np.exp(-log_odds(run.p_right) / tau))
@@ -339,29 +308,29 @@ def _targets(
     z = radd.project(states_in(run)) if kind == "hidden_states" else None
     order = random.permutation(radd.train_sessions)
     n_batches = min(N_BATCHES, len(radd.train_sessions))
-    found: list[_Targets] = []
+    found: list[_Batch] = []
     for part in np.array_split(order, n_batches):
         sequences = Sequences.of(run, np.sort(part))
         weight = sequences.lay(run.observed)
         weight = weight / weight.sum()
         target = sequences.lay(q)
         if z is None:
-            found.append(_Targets(sequences, target, weight, tau))
+            found.append(_Batch(sequences, Target(target, weight, tau)))
             continue
         everywhere = (sequences.step >= 0).astype(float)
         state_weight = everywhere / everywhere.sum()
-        found.append(_Targets(sequences, target, weight, tau, sequences.lay(z), state_weight))
+        asked = Target(target, weight, tau, sequences.lay(z), state_weight)
+        found.append(_Batch(sequences, asked))
     return found
 
 
 def _descend(
-    first: Network, batches: Sequence[_Targets], n_updates: int, stop: threading.Event | None
+    first: Network, batches: Sequence[_Batch], n_updates: int, stop: threading.Event | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Theta after Adam on the batches in turn, and the loss before each update."""
     theta = first.theta.copy()
     gradient = np.empty_like(first.theta)
-    mean = np.zeros(len(first.theta))
-    square = np.zeros(len(first.theta))
+    adam = Adam(LEARNING_RATE, np.zeros((2, len(theta))))
     scratch = [scratch_of(first, batch.sequences) for batch in batches]
     loss = np.empty(n_updates)
     for update in range(n_updates):
@@ -372,8 +341,8 @@ def _descend(
         norm = max(np.linalg.norm(gradient), 1e-300)
         gradient *= min(1.0, LARGEST_GRADIENT / norm)
         falling = 1 + np.cos(np.pi * update / n_updates)
-        rate = LEARNING_RATE * 0.5 * falling
-        _core.optim_adam(rate, float(update + 1), gradient, mean, square, theta)
+        adam.learning_rate = LEARNING_RATE * 0.5 * falling
+        adam.update(gradient, theta, update)
     return theta, loss
 
 
@@ -409,28 +378,12 @@ def _force(
     """Theta after recursive least squares on the teacher's currents."""
     current = _currents(run, net, radd)
     margin = log_odds(run.p_right)
-    theta = first.theta.copy()
-    k = first.n_hidden + 4
-    inverse = np.stack([FIRST_INVERSE * np.eye(k)] * 2)
-    h = np.zeros(first.n_hidden)
-    scratch = np.empty(_core.sequence_scratch(first.form, 1, LANES)[1])
+    force = Force(first.form, first.theta.copy(), FIRST_INVERSE)
     session = run.session
     for part in random.permutation(radd.train_sessions):
         rows = session == part
-        starts = np.zeros(rows.sum(), np.int8)
-        starts[0] = 1
-        _core.sequence_force(
-            theta,
-            first.form,
-            np.ascontiguousarray(run.inputs[rows]),
-            starts,
-            current[rows],
-            margin[rows],
-            inverse,
-            h,
-            scratch,
-        )
-    return theta
+        force.learn(np.ascontiguousarray(run.inputs[rows]), current[rows], margin[rows])
+    return force.theta
 
 
 def _currents(run: Rollout, net: Network, radd: Radd) -> NDArray[np.float64]:

@@ -165,22 +165,21 @@ def test_lessons_hold_the_teachers_softened_answers_in_training_sessions(school,
         margin = (run.hidden @ net.V.T + net.c) @ [-1, 1]
         at = lesson.sequences.rows
         np.testing.assert_allclose(
-            lesson.sequences.flat(lesson.q), 1 / (1 + np.exp(-margin[at] / tau)), rtol=1e-9
+            lesson.sequences.flat(lesson.target.q), 1 / (1 + np.exp(-margin[at] / tau)), rtol=1e-9
         )
         np.testing.assert_array_equal(
-            lesson.sequences.flat(lesson.weight) > 0, run.step[at] >= run.sessions.task.n_blank
+            lesson.sequences.flat(lesson.target.weight) > 0,
+            run.step[at] >= run.sessions.task.n_blank,
         )
-        assert lesson.weight.sum() == pytest.approx(1) and lesson.temperature == tau
+        assert lesson.target.weight.sum() == pytest.approx(1) and lesson.target.temperature == tau
         if kind == "hidden_states":
-            np.testing.assert_allclose(lesson.sequences.flat(lesson.y), run.hidden[at])
+            np.testing.assert_allclose(lesson.sequences.flat(lesson.target.y), run.hidden[at])
 
 
 def test_force_is_given_centred_currents_and_the_starts_of_sessions(school, monkeypatch):
     run, net, radd, _ = school
     seen = []
-    monkeypatch.setattr(
-        baselines._core, "sequence_force", lambda *arguments: seen.append(arguments)
-    )
+    monkeypatch.setattr(hrnn._core, "sequence_force", lambda *arguments: seen.append(arguments))
     distill.student("full_force", run, net, radd)
     starts, current = (np.concatenate([arguments[k] for arguments in seen]) for k in (3, 4))
     assert len(seen) == starts.sum() == len(radd.train_sessions) and all(
