@@ -5,9 +5,10 @@ One column per kind of agent, so that no more than two overlap.
 
 import numpy as np
 
+from hrnn.agents import look
 from hrnn.behavior.psychometric_function import psychometric, psychometric_curve
 from hrnn.figures.panels import counts, curve_of, join, measures, rows, singles, thin
-from hrnn.plot import BLOCKS, chance, dots, finish, letter, look, note, page, points, style
+from hrnn.plot import BLOCKS, chance, dots, finish, letter, note, page, points, style
 
 COLUMNS = (
     ("network",),
@@ -229,7 +230,7 @@ def summaries(axes, study):
     for name, ax, (measure, label) in zip("ghij", axes, SUMMARIES.items(), strict=True):
         letter(name, ax=ax)
         part = table[table["measure"] == measure]
-        dots(part, ax=ax)
+        dots(part, look, ax=ax)
         singles(ax, study, measure, 0.35)
         chance(GUESS[measure], ax=ax, vertical=True)
         ax.set_xlabel(label)

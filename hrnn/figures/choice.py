@@ -5,24 +5,24 @@ And the same measures of networks and Bayesian agents.
 
 import numpy as np
 
+from hrnn.agents import look
 from hrnn.figures.panels import join, rows, singles, strip
 from hrnn.plot import (
     GREY,
     INK,
-    MICE,
     band,
     chance,
     estimate,
     few,
     finish,
     letter,
-    look,
     note,
     page,
     style,
 )
 from hrnn.populations import curves
 
+MICE = look("mice")
 MODEL_NAMES = {
     "action_kernel": "action kernel",
     "four_alpha": "four α",
@@ -202,7 +202,7 @@ def luminance(colour):
 
 def _look(population):
     """Colour, marker and name of mice or an agent, on one line."""
-    colour, marker, name = MICE if population == "mice" else look(population)
+    colour, marker, name = look(population)
     return colour, marker, name.replace("\n", " ")
 
 

@@ -2,11 +2,10 @@
 
 import numpy as np
 
+from hrnn.agents import COUPLED, look
 from hrnn.analysis.anatomy import coupling_name
 from hrnn.figures.panels import join, rows, several, singles, thin
-from hrnn.plot import INK, estimate, finish, letter, look, note, page, points, style
-
-AGENTS = {"network": "RNN", "observer": "Bayesian observer"}
+from hrnn.plot import INK, estimate, finish, letter, note, page, points, style
 
 
 @style()
@@ -56,7 +55,7 @@ def _same_scales(axes):
 
 def _binned(ax, study, agent, effect, panel):
     """Means in bins, with the line of least squares of all."""
-    colour, marker, _ = look("network" if agent == "network" else "semi_markov")
+    colour, marker, label = look(agent)
     condition = f"{agent}, {effect}"
     table = study.curve("coupling").query("condition == @condition")
     points(table, "x", ax=ax, colour=colour, marker=marker, line="")
@@ -65,7 +64,7 @@ def _binned(ax, study, agent, effect, panel):
     x = np.array([table["x"].min(), table["x"].max()])
     ax.plot(x, table.value.mean() + slope * (x - table["x"].mean()), color=INK, lw=0.8)
     ax.axhline(0, color="0.7", lw=0.6, zorder=0)
-    ax.set_title(AGENTS[agent])
+    ax.set_title(label)
     return rows(table, panel, agent=agent)
 
 
@@ -89,12 +88,12 @@ def effects(ax, study, names, panel):
     import pandas as pd
 
     found = []
-    for k, agent in enumerate(AGENTS):
-        colour, marker, _ = look("network" if agent == "network" else "semi_markov")
+    for k, agent in enumerate(COUPLED):
+        colour, marker, name_of_agent = look(agent)
         for y, name in enumerate(names):
             measure = coupling_name(agent, name)
             at = y + 0.3 * (k - 0.5)
-            label = AGENTS[agent] if y == 0 else None
+            label = name_of_agent if y == 0 else None
             estimate(study.measures[measure], at, ax=ax, colour=colour, marker=marker, label=label)
             singles(ax, study, measure, at + 0.12)
             found.append({"agent": agent, "condition": name, **vars(study.measures[measure])})

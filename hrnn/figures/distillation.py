@@ -5,19 +5,18 @@ The map of two units, all students side by side, the Bayesian observer, dynamics
 
 import numpy as np
 
+from hrnn.agents import look
 from hrnn.analysis import dynamics
 from hrnn.figures.panels import join, rows, several, strip, thin
 from hrnn.plot import (
     GREY,
     INK,
     PALE,
-    RADD,
     band,
     estimate,
     few,
     finish,
     letter,
-    look,
     note,
     page,
     points,
@@ -45,6 +44,7 @@ ENTRIES = tuple(
     for row in (1, 2)
     for column in range(1, n + 1)
 )
+RADD = look("radd")
 COMPARED = {
     "correct": "fraction\ncorrect",
     "reward_per_trial": "reward\nper trial",
@@ -282,7 +282,7 @@ def observer(figure, study):
 def ratios(ax, study):
     """Slope of the side over slope of the block on an observation."""
     table = []
-    for x, (name, look_of) in enumerate((("radd", RADD), ("observer", look("semi_markov")))):
+    for x, (name, look_of) in enumerate((("radd", RADD), ("observer", look("observer")))):
         measure = f"{name}.evidence_ratio"
         found = study.measures[measure]
         estimate(found, x, ax=ax, vertical=True, colour=look_of[0], marker=look_of[1])
@@ -299,7 +299,7 @@ def messages(ax, study):
     looks = (
         ("radd", *RADD[:2], "RADD"),
         ("bayesian_filter", GREY, "v", "filter"),
-        ("observer", *look("semi_markov")[:2], "exact"),
+        ("observer", *look("observer")[:2], "exact"),
     )
     table = []
     for k, (source, colour, marker, label) in enumerate(looks):

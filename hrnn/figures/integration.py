@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from hrnn.agents import look
 from hrnn.figures.panels import join, rows, several, thin
 from hrnn.plot import (
     GREY,
@@ -13,7 +14,6 @@ from hrnn.plot import (
     finish,
     interval,
     letter,
-    look,
     note,
     page,
     points,

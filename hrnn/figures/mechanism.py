@@ -5,6 +5,7 @@ Drift along it, continuation.
 
 import numpy as np
 
+from hrnn.agents import look
 from hrnn.analysis import dynamics
 from hrnn.figures.panels import join, rows, several, singles, thin
 from hrnn.plot import (
@@ -16,7 +17,6 @@ from hrnn.plot import (
     finish,
     interval,
     letter,
-    look,
     note,
     page,
     style,

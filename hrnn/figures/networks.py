@@ -5,6 +5,7 @@ Every claim, relations between measures, similarity of dynamics, what settings c
 
 import numpy as np
 
+from hrnn.agents import look
 from hrnn.analysis import similarity
 from hrnn.figures.panels import join, rows, strip
 from hrnn.plot import (
@@ -16,7 +17,6 @@ from hrnn.plot import (
     finish,
     interval,
     letter,
-    look,
     note,
     page,
     style,

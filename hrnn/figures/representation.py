@@ -5,6 +5,7 @@ Variance, states in the plane of two components, decoders between floor and ceil
 
 import numpy as np
 
+from hrnn.agents import look
 from hrnn.figures.panels import join, rows, several, singles, thin
 from hrnn.plot import (
     GREY,
@@ -17,7 +18,6 @@ from hrnn.plot import (
     finish,
     interval,
     letter,
-    look,
     note,
     page,
     points,

@@ -5,11 +5,11 @@ And one trial.
 
 import numpy as np
 
+from hrnn.agents import PLAYER
 from hrnn.figures.panels import join, rows
 from hrnn.plot import LEFT, NO_SIDE, RIGHT, finish, letter, note, page, style
 
 N_STEPS_SHOWN = 56
-PLAYER = "semi_markov"  # waits for evidence, so that trials differ in length
 
 
 @style()

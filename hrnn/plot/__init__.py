@@ -10,35 +10,20 @@ import textwrap
 from pathlib import Path
 
 __all__ = [
-    "BLOCKS", "GREY", "INK", "LEFT", "LOOKS", "MICE", "NO_SIDE", "PALE", "RADD", "RIGHT", "band", "chance", "dots", "estimate", "few",
-    "finish", "interval", "letter", "look", "note", "page", "points", "powers", "signed", "style",
+    "BLOCKS", "GREY", "INK", "LEFT", "NO_SIDE", "PALE", "RIGHT", "band", "chance", "dots", "estimate", "few",
+    "finish", "interval", "letter", "note", "page", "points", "powers", "signed", "style",
 ]  # fmt: skip
 MM = 1 / 25.4
 WIDTH_MM = 183
 N_CHARACTERS = 122  # of 7 pt in a line of full width
 
 # The palette. A colour is an agent or a side, in every figure the same; a marker goes with each of
-# them, for readers who
-# see no colours. All else is ink and grey, filled and hollow, solid and dashed: published numbers
-# are black crosses.
-# Agents have the colours of Okabe & Ito, safe for colour-blind readers; sides have violet and gold,
-# which no agent has.
+# them, for readers who see no colours. All else is ink and grey, filled and hollow, solid and
+# dashed: published numbers are black crosses. Agents have the colours of Okabe & Ito, safe for
+# colour-blind readers (`hrnn.agents`); sides have violet and gold, which no agent has.
 INK = "#000000"
 GREY = "#7F7F7F"
 PALE = "#C4C4C4"
-LOOKS = {
-    "network": ("#D55E00", "o", "RNN"),
-    "semi_markov": ("#0072B2", "s", "Bayes,\nsemi-Markov"),
-    "markov": ("#56B4E9", "D", "Bayes,\nMarkov"),
-    "none": ("#999999", "v", "Bayes,\nno blocks"),
-    "oracle": ("#000000", "^", "Bayes,\nblock known"),
-    "exponential": ("#CC79A7", "P", "exponential\nprior"),
-    "published_actor": ("#E69F00", "X", "published\nactor"),
-    "optimal_per_trial": ("#009E73", "*", "optimal\nper trial"),
-    "optimal_per_step": ("#009E73", "p", "optimal\nper step"),
-}
-MICE = ("#7A4B12", "h", "mice")
-RADD = ("#882255", "d", "RADD")
 LEFT = ("#5E3C99", "s")
 NO_SIDE = ("#595959", "D")
 RIGHT = ("#A69500", "o")
@@ -47,11 +32,6 @@ BLOCKS = {0.2: RIGHT, 0.5: NO_SIDE, 0.8: LEFT}  # by P(left)
 
 def __dir__():
     return list(__all__)
-
-
-def look(agent):
-    """Colour, marker and label of an agent of `LOOKS`."""
-    return LOOKS[agent]
 
 
 @contextlib.contextmanager
@@ -221,10 +201,21 @@ def estimate(found, y, *, ax=None, colour="k", marker="o", vertical=False, label
     return ax
 
 
-def dots(table, *, ax=None):
+def dots(table, look, *, ax=None):
     """One row per agent, the first on top, with its 95 % interval.
 
-    Table has `agent, value, low, high`.
+    Parameters
+    ----------
+    table : DataFrame
+        With `agent, value, low, high`.
+    look : callable(agent) -> (colour, marker, label)
+        How an agent is drawn: `agents.look`.
+    ax : Axes, optional
+        Default: pyplot's current Axes.
+
+    Returns
+    -------
+    Axes
     """
     ax = _axes(ax)
     for y, row in enumerate(table.itertuples()):

@@ -3,16 +3,16 @@
 import numpy as np
 
 from hrnn import behavior
+from hrnn.agents import BASELINES, POLICIES, WITH_ERRORS, WITH_HISTORY, WITH_REGRET
 from hrnn.choice.side_by_side import MEASURES
 from hrnn.inference import observe
 from hrnn.populations import claims, controls
 from hrnn.populations.member import HISTORY_TERMS, long_session
 from hrnn.rollout import rollout
 from hrnn.statistics import resampling
-from hrnn.study.reproduction import BASELINES, QUANTITIES
+from hrnn.study.reproduction import QUANTITIES
 
 PUBLISHED = {claims.report_name(name): value for name, value in claims.PUBLISHED.items()}
-POLICIES = (("optimal_per_trial", "reward_per_trial"), ("optimal_per_step", "reward_per_step"))
 OVER_NETWORKS = "populations.population: mean over networks, each in sessions of its own"
 GIVEN = {  # what the interval of one network takes as known, by the beginning of the measure's name
     "block_decoder_": "the decoder",
@@ -132,7 +132,7 @@ def _errors(study):
     rows = []
     session = study.sessions.session
     n = np.bincount(session).astype(float)
-    for agent in ("network", "semi_markov", "optimal_per_trial"):
+    for agent in WITH_ERRORS:
         run = study.runs[agent]
         split = behavior.error_split(run)
         rows += [
@@ -180,13 +180,13 @@ def _long_session(study):
 def _regrets(study):
     """What the network and the exact actor lose against each optimal policy."""
     rows = []
-    for agent in ("network", "semi_markov", "published_actor"):
-        for policy, criterion in POLICIES:
+    for agent in WITH_REGRET:
+        for policy, criterion in POLICIES.items():
             r = behavior.regret(study.runs[agent], study.runs[policy], criterion=criterion)
             rows.append(
                 _row(f"{agent}.regret_{criterion}", r.value, r.low, r.high, r.n, "behavior.regret")
             )
-    for policy, _ in POLICIES:
+    for policy in POLICIES:
         solution = BASELINES[policy]().solution(study.task)
         rows.append(
             _row(f"{policy}.expected", solution.value, None, None, 0, "policy.Solution.value")
@@ -200,7 +200,7 @@ def _history(study):
     The exact actor is the negative control.
     """
     rows = []
-    for agent in ("network", "semi_markov"):
+    for agent in WITH_HISTORY:
         run = study.runs[agent]
         try:
             table = behavior.history_regression(run, observe(run).prior).set_index("term")

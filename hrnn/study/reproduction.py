@@ -19,16 +19,16 @@ from pathlib import Path
 import numpy as np
 
 from hrnn import behavior
+from hrnn.agents import BASELINES, BESIDE_MICE, SWEPT
 from hrnn.analysis.anatomy import Anatomy
 from hrnn.base import parallel
 from hrnn.base.arguments import as_path, whole_number
 from hrnn.base.parallel import n_threads_of
 from hrnn.base.streams import stream
 from hrnn.distill import Distillation
-from hrnn.inference import BayesianActor, accuracy_bound
+from hrnn.inference import accuracy_bound
 from hrnn.mice import Beside, load
 from hrnn.network import Network
-from hrnn.policy import OptimalPolicy
 from hrnn.populations import claims, controls, curves, member
 from hrnn.populations.ensemble import population
 from hrnn.rollout import rollout
@@ -36,25 +36,9 @@ from hrnn.statistics import resampling
 from hrnn.task import Task
 from hrnn.training import RECIPES, Trainer
 
-BASELINES = {
-    "semi_markov": functools.partial(BayesianActor, "semi_markov"),
-    "markov": functools.partial(BayesianActor, "markov"),
-    "none": functools.partial(BayesianActor, "none"),
-    "oracle": functools.partial(BayesianActor, "oracle"),
-    "exponential": functools.partial(BayesianActor, "exponential"),
-    "published_actor": functools.partial(BayesianActor, "published_actor"),
-    "optimal_per_trial": functools.partial(OptimalPolicy, "reward_per_trial"),
-    "optimal_per_step": functools.partial(OptimalPolicy, "reward_per_step"),
-}
 THRESHOLDS = (0.6, 0.7, 0.8, 0.9, 0.95)
 PENALTIES = (-0.2, -0.1, -0.05, -0.02, 0.0)
-# Swept settings: their values, and the baselines that they concern. The optimal policy knows no
-# threshold, while the
-# network knows the penalty only as an input.
-SWEEPS = {
-    "threshold": (THRESHOLDS, ("semi_markov", "published_actor")),
-    "wait_penalty": (PENALTIES, ("semi_markov", "optimal_per_trial", "optimal_per_step")),
-}
+VALUES = {"threshold": THRESHOLDS, "wait_penalty": PENALTIES}  # of the settings that are swept
 QUANTITIES = (
     "correct",
     "timeouts",
@@ -84,7 +68,6 @@ QUICK_STEPS = 20
 N_SEEDS_QUICK = 2
 N_PSEUDO_QUICK = 20
 MODELS_QUICK = ("flat", "semi_markov", "action_kernel")
-BESIDE_MICE = ("network", "semi_markov", "exponential", "optimal_per_trial")
 
 
 @dataclasses.dataclass(eq=False)
@@ -399,13 +382,14 @@ def pd_concat(tables):
 
 
 def _sweeps(task, seed, quick, n_threads, progress):
-    """Networks retrained at every value of SWEEPS beside the baselines.
+    """Networks retrained at all VALUES of each setting, beside the agents of SWEPT.
 
+    The optimal policy knows no threshold, while the network knows the penalty only as an input.
     {(setting, value, network): rows}.
     """
     work = {}
-    for setting, (values, baselines) in SWEEPS.items():
-        sweep = functools.partial(_sweep, seed=seed, quick=quick, baselines=baselines)
+    for setting, values in VALUES.items():
+        sweep = functools.partial(_sweep, seed=seed, quick=quick, baselines=SWEPT[setting])
         for x, i in itertools.product(
             values, range(N_NETWORKS_QUICK if quick else N_NETWORKS_SWEEP)
         ):
