@@ -115,6 +115,21 @@ def _known(*names: str) -> tuple[str, ...]:
     return names
 
 
+# Two-unit students of a network and what is drawn beside them: labels.
+STUDENTS: dict[str, str] = {
+    "teacher": "teacher",
+    "projection": "projection z",
+    "radd": "RADD",
+    "from_scratch": "from scratch",
+    "soft_targets": "soft targets",
+    "hidden_states": "hidden states",
+    "sampled_choices": "sampled choices",
+    "full_force": "full-FORCE",
+    "random": "random",
+    "bayesian_filter": "Bayesian filter",
+    "observer": "observer",
+}
+
 # Who is shown where.
 PLAYER = _known("semi_markov")[0]  # plays the trials of figure 1: it waits for evidence
 AFTER_CHANGE = _known("network", "semi_markov", "published_actor", "optimal_per_trial")

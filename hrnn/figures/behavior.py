@@ -9,6 +9,7 @@ from hrnn.agents import look
 from hrnn.behavior.psychometric_function import psychometric, psychometric_curve
 from hrnn.figures.panels import counts, curve_of, join, measures, rows, singles, thin
 from hrnn.plot import BLOCKS, chance, dots, finish, letter, note, page, points, style
+from hrnn.populations.measures import labels
 
 COLUMNS = (
     ("network",),
@@ -27,9 +28,7 @@ LABELS = {
 }
 SUMMARIES = {
     "correct": "fraction correct, all trials",
-    "timeouts": "timeouts",
-    "reward_per_trial": "reward per trial",
-    "reward_per_step": "reward per step",
+    **labels("timeouts", "reward_per_trial", "reward_per_step"),
 }
 # Of a guess at the first observation.
 GUESS = {"correct": 0.5, "timeouts": 0, "reward_per_trial": 0, "reward_per_step": 0}

@@ -6,6 +6,7 @@ And the same measures of networks and Bayesian agents.
 import numpy as np
 
 from hrnn.agents import look
+from hrnn.choice.side_by_side import MEASURES as OF_CHOICES
 from hrnn.figures.panels import join, rows, singles, strip
 from hrnn.plot import (
     GREY,
@@ -21,6 +22,7 @@ from hrnn.plot import (
     style,
 )
 from hrnn.populations import curves
+from hrnn.populations.measures import CATALOGUE
 
 MICE = look("mice")
 MODEL_NAMES = {
@@ -34,14 +36,7 @@ MODEL_NAMES = {
     "oracle": "block known",
     "flat": "no prior",
 }
-MEASURES = {
-    "shift_at_0": "shift of P(right)\nat contrast 0",
-    "alpha": "rate α of the\naction kernel",
-    "bits_over_bayes": "action kernel over\nBayes (bits/trial)",
-    "previous_correct": "repeats correct\nchoice (log odds)",
-    "previous_wrong": "repeats wrong\nchoice (log odds)",
-    "bits_per_trial": "action kernel\n(bits/trial)",
-}
+MEASURES = {name: CATALOGUE[f"choices_{name}"].label for name in OF_CHOICES}
 MOST_TRIALS = 40
 
 

@@ -5,7 +5,7 @@ The map of two units, all students side by side, the Bayesian observer, dynamics
 
 import numpy as np
 
-from hrnn.agents import look
+from hrnn.agents import STUDENTS, look
 from hrnn.analysis import dynamics
 from hrnn.figures.panels import join, rows, several, strip, thin
 from hrnn.plot import (
@@ -25,19 +25,6 @@ from hrnn.plot import (
 )
 from hrnn.populations.claims import COSYNE, PUBLISHED
 
-NAMES = {
-    "teacher": "teacher",
-    "projection": "projection z",
-    "radd": "RADD",
-    "from_scratch": "from scratch",
-    "soft_targets": "soft targets",
-    "hidden_states": "hidden states",
-    "sampled_choices": "sampled choices",
-    "full_force": "full-FORCE",
-    "random": "random",
-    "bayesian_filter": "Bayesian filter",
-    "observer": "observer",
-}
 ENTRIES = tuple(
     f"{letter}{row}{column}"
     for letter, n in (("A", 2), ("B", 3))
@@ -216,7 +203,7 @@ def comparison(figure, study):
         sensible = [values for kind, values in each.items() if kind != "random"]
         _zoom(ax, np.concatenate(sensible), teacher)
         _beyond(ax, table["value"])
-    axes[0].set_yticks(range(len(kinds)), [NAMES[kind] for kind in kinds])
+    axes[0].set_yticks(range(len(kinds)), [STUDENTS[kind] for kind in kinds])
     axes[0].set_ylim(len(kinds) - 0.5, -0.5)
 
 
@@ -349,7 +336,7 @@ def time_constants(ax, found, anatomy):
     ax.axhline(1, color="0.7", lw=0.6, zorder=0)
     ax.set(xticks=range(len(every)), ylabel="|λ|, two largest", ylim=(0, 1.25))
     ax.set_xticklabels(
-        [NAMES[name] for name in every], rotation=25, ha="right", rotation_mode="anchor"
+        [STUDENTS[name] for name in every], rotation=25, ha="right", rotation_mode="anchor"
     )
     ax.legend(loc="lower right", bbox_to_anchor=(1, 0.95), handletextpad=0)
     right = ax.secondary_yaxis("right")
@@ -402,7 +389,7 @@ def portraits(figure, found, anatomy):
         labels = ("z, side", "z, block") if name in OF_PLANE else ("unit 1", "unit 2")
         if name == "bayesian_filter":
             labels = ("E[s]", "E[b]")
-        ax.set(title=NAMES[name], xlabel=labels[0], ylabel=labels[1], aspect="equal")
+        ax.set(title=STUDENTS[name], xlabel=labels[0], ylabel=labels[1], aspect="equal")
         ax.set(xlim=(-edge, edge), ylim=(-edge, edge), xticks=(-0.5, 0.5), yticks=(-0.5, 0.5))
         yield rows(
             pd.DataFrame({"x": grid[:, 0], "value": np.linalg.norm(moved, axis=1)}),
@@ -428,7 +415,9 @@ def divergences(figure, study):
         band(_over(whole, unit), "x", ax=ax, colour=colour)
         for _, part in study.each("divergence").query("condition == @name").groupby("network"):
             ax.plot(part["x"], part["value"] / unit, color="0.55", lw=0.5, zorder=0.5, gid="each")
-        ax.set(title=NAMES[name].replace(" ", "\n").replace("full-", "full-\n"), xticks=(0, 10, 20))
+        ax.set(
+            title=STUDENTS[name].replace(" ", "\n").replace("full-", "full-\n"), xticks=(0, 10, 20)
+        )
         ax.tick_params(labelleft=ax is axes[0])
         yield rows(whole, "u", agent=name)
     highest = max(ax.dataLim.y1 for ax in axes[:-1])

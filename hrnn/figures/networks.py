@@ -22,6 +22,7 @@ from hrnn.plot import (
     style,
 )
 from hrnn.populations.claims import CLAIMS
+from hrnn.populations.measures import CATALOGUE
 from hrnn.statistics.regression import correlation
 from hrnn.statistics.resampling import mean_interval
 
@@ -34,7 +35,10 @@ RELATIONS = (  # abscissa and ordinate: name, label
         ("radd.lambda_1", "slower eigenvalue\nof RADD, |λ|"),
         ("mu0_gap", "use of the prior\nat strength 0"),
     ),
-    (("angle_plane", "angle, plane (°)"), ("coupling_start_per_prior", "side per\nprior")),
+    (
+        ("angle_plane", CATALOGUE["angle_plane"].label),
+        ("coupling_start_per_prior", "side per\nprior"),
+    ),
     (("participation_ratio", "participation\nratio"), ("correct", "fraction\ncorrect")),
 )
 CHANGED = {

@@ -7,9 +7,10 @@ from hrnn.agents import AFTER_CHANGE, POLICIES, SWEPT, look
 from hrnn.figures.panels import counts, curve_of, join, measures, rows, singles, strip, thin
 from hrnn.plot import band, chance, dots, finish, letter, note, page, points, style
 from hrnn.populations.curves import MIN_N
+from hrnn.populations.measures import labels
 from hrnn.statistics import resampling
 
-MEASURES = {"correct": "fraction correct", "steps_per_trial": "steps per trial"}
+MEASURES = labels("correct", "steps_per_trial")
 
 
 @style()

@@ -121,7 +121,7 @@ def measures(kind, found, *, index=0, n_blocks=N_BLOCKS):
     results.group(
         "distillation", functools.partial(_distilled, act, *sessions, settings["n_updates"], own)
     )
-    return results.measures
+    return dict(results.measures)
 
 
 def _distilled(act, taught, compared, n_updates, seed):

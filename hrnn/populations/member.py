@@ -21,6 +21,7 @@ from hrnn.inference import BayesianActor, accuracy_bound, observe
 from hrnn.network import Network
 from hrnn.policy import CRITERIA, OptimalPolicy
 from hrnn.populations import curves
+from hrnn.populations.measures import Named
 from hrnn.rollout import rollout
 from hrnn.statistics.resampling import Estimate, paired, ratio_interval, resample
 from hrnn.task import Task
@@ -181,7 +182,7 @@ def make(settings, *, checkpoint=None, stop=None, callback=None):
     return Member(
         settings,
         training.network,
-        found.measures,
+        dict(found.measures),
         found.intervals,
         found.undefined,
         found.curves,
@@ -217,10 +218,13 @@ def examine(act, task, settings, found, first=None):
 
 
 class Findings:
-    """Measures and curves, with the reasons of those that are missing."""
+    """Measures and curves, with the reasons of those that are missing.
+
+    A measure whose name `measures.CATALOGUE` does not have cannot be stored: KeyError.
+    """
 
     def __init__(self, stop):
-        self.measures = {}
+        self.measures = Named()
         self.intervals = {}
         self.undefined = {}
         self.curves = {}

@@ -7,10 +7,10 @@ from hrnn.agents import BASELINES, POLICIES, WITH_ERRORS, WITH_HISTORY, WITH_REG
 from hrnn.choice.side_by_side import MEASURES
 from hrnn.inference import observe
 from hrnn.populations import claims, controls
+from hrnn.populations.measures import QUANTITIES, of_row
 from hrnn.populations.member import HISTORY_TERMS, long_session
 from hrnn.rollout import rollout
 from hrnn.statistics import resampling
-from hrnn.study.reproduction import QUANTITIES
 
 PUBLISHED = {claims.report_name(name): value for name, value in claims.PUBLISHED.items()}
 OVER_NETWORKS = "populations.population: mean over networks, each in sessions of its own"
@@ -76,6 +76,8 @@ def _over_networks(study):
 
 
 def _row(name, value, low, high, n, source):
+    """A row of report.json; KeyError if the catalogue of measures has no such name."""
+    of_row(name)
     low, high = (None if x is None or not np.isfinite(x) else float(x) for x in (low, high))
     return {
         "name": name,

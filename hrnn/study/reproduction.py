@@ -31,6 +31,7 @@ from hrnn.mice import Beside, load
 from hrnn.network import Network
 from hrnn.populations import claims, controls, curves, member
 from hrnn.populations.ensemble import population
+from hrnn.populations.measures import QUANTITIES, checked
 from hrnn.rollout import rollout
 from hrnn.statistics import resampling
 from hrnn.task import Task
@@ -39,15 +40,6 @@ from hrnn.training import RECIPES, Trainer
 THRESHOLDS = (0.6, 0.7, 0.8, 0.9, 0.95)
 PENALTIES = (-0.2, -0.1, -0.05, -0.02, 0.0)
 VALUES = {"threshold": THRESHOLDS, "wait_penalty": PENALTIES}  # of the settings that are swept
-QUANTITIES = (
-    "correct",
-    "timeouts",
-    "steps_per_trial",
-    "reward_per_trial",
-    "reward_per_step",
-    "mu0_concordant",
-    "mu0_discordant",
-)
 N_BLOCKS = 1000
 N_BLOCKS_SWEEP = 400
 N_BLOCKS_VARIED = 200
@@ -165,11 +157,13 @@ class Study:
 
     @functools.cached_property
     def measures(self):
-        """Measures by name: {name.
+        """Measures by name, {name: Estimate}.
 
-        Estimate}: over networks, or of one network with the intervals of its sessions.
+        Over networks, or of one network with the intervals of its sessions.
         """
-        return self.over_networks or {**self.anatomy.measures(), **self.distillation.measures()}
+        if self.over_networks:
+            return self.over_networks
+        return checked({**self.anatomy.measures(), **self.distillation.measures()})
 
     def curve(self, name):
         """A curve of the networks, in the columns of `curves.COLUMNS`.
