@@ -13,11 +13,17 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
+from hrnn.base.typing import RNGLike
 from hrnn.populations import measures
 from hrnn.statistics import resampling
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MOST_UNSETTLED = 0.1  # of the networks; with more, the count turns on which sessions were drawn
 RELATIVE = 0.2  # of published slopes
@@ -73,28 +79,36 @@ class Claim:
         return measures.measure(self.name).source
 
     @property
-    def criterion(self):
+    def criterion(self) -> str:
         """The criterion in words."""
-        low, high = (f"{end:.4g}".replace("-", "−") for end in (self.low, self.high))
+        low = f"{self.low:.4g}".replace("-", "−")
+        high = f"{self.high:.4g}".replace("-", "−")
         if math.isinf(self.high):
             return f"≥ {low}"
         return f"≤ {high}" if math.isinf(self.low) else f"{low} … {high}"
 
-    def holds(self, values):
+    def holds(self, values: ArrayLike) -> NDArray[np.bool_]:
         """Whether it holds in each network, (K,) bool; not where the measure is undefined."""
         values = np.asarray(values, float)
         return (values >= self.low) & (values <= self.high)
 
-    def turns_on_sessions(self, low, high):
-        """Whether an edge of the criterion lies within each network's interval over sessions, (K,).
+    def turns_on_sessions(self, low: ArrayLike, high: ArrayLike) -> NDArray[np.bool_]:
+        """Whether other sessions may decide otherwise about each network.
 
-        Other sessions may decide otherwise.
+        Parameters
+        ----------
+        low, high : (K,) array_like
+            Ends of each network's interval over sessions; NaN where it has none.
+
+        Returns
+        -------
+        (K,) bool
+            Whether an edge of the criterion lies within.
         """
         low = np.asarray(low, float)
         high = np.asarray(high, float)
-        return np.logical_or.reduce(
-            [(low < edge) & (edge <= high) for edge in (self.low, self.high)]
-        )
+        within = [(low < edge) & (edge <= high) for edge in (self.low, self.high)]
+        return within[0] | within[1]
 
 
 def _near(
@@ -354,11 +368,21 @@ def report_name(measure: str) -> str:
     return measure if "." in measure else f"network.{measure}"
 
 
-PUBLISHED = {claim.name: claim.published for claim in CLAIMS if claim.published is not None}
-COSYNE = {claim.name: claim.cosyne for claim in CLAIMS if claim.cosyne is not None}
+PUBLISHED: dict[str, float] = {
+    claim.name: claim.published for claim in CLAIMS if claim.published is not None
+}
+COSYNE: dict[str, float] = {
+    claim.name: claim.cosyne for claim in CLAIMS if claim.cosyne is not None
+}
 
 
-def verdicts(wide, *, low=None, high=None, rng=0):
+def verdicts(
+    wide: pd.DataFrame,
+    *,
+    low: pd.DataFrame | None = None,
+    high: pd.DataFrame | None = None,
+    rng: RNGLike = 0,
+) -> pd.DataFrame:
     """What becomes of every claim in a population.
 
     Parameters
@@ -385,14 +409,16 @@ def verdicts(wide, *, low=None, high=None, rng=0):
     Examples
     --------
     >>> import pandas as pd
-    >>> verdicts(pd.DataFrame({"correct": [0.85, 0.86, 0.7]})).set_index("name").loc["correct", ["k", "of"]].tolist()
+    >>> found = verdicts(pd.DataFrame({"correct": [0.85, 0.86, 0.7]})).set_index("name")
+    >>> found.loc["correct", ["k", "of"]].tolist()
     [2, 3]
     """
     import pandas as pd
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for claim in CLAIMS:
-        values, *ends = (_column(table, claim.name, len(wide)) for table in (wide, low, high))
+        values = _column(wide, claim.name, len(wide))
+        ends = [_column(table, claim.name, len(wide)) for table in (low, high)]
         rows.append(
             {
                 "claim": claim.text,
@@ -409,17 +435,19 @@ def verdicts(wide, *, low=None, high=None, rng=0):
     return pd.DataFrame(rows).astype({"published": float, "k": "Int64"})
 
 
-def _column(table, name, n):
-    return (
-        table[name].to_numpy(float) if table is not None and name in table else np.full(n, np.nan)
-    )
+def _column(table: pd.DataFrame | None, name: str, n: int) -> NDArray[np.float64]:
+    """A column of n numbers; NaN where the table, or the column, is missing."""
+    if table is None or name not in table:
+        return np.full(n, np.nan)
+    return table[name].to_numpy(float)
 
 
-def _spread(values, rng):
+def _spread(values: NDArray[np.float64], rng: RNGLike) -> dict[str, Any]:
     """Mean with its interval, and spread, over the networks that define a measure."""
     defined = values[np.isfinite(values)]
     if not len(defined):
-        return {**dict.fromkeys(("value", "sd", "low", "high", "least", "most"), np.nan), "n": 0}
+        missing = dict.fromkeys(("value", "sd", "low", "high", "least", "most"), np.nan)
+        return {**missing, "n": 0}
     mean = resampling.mean_interval(defined, rng=rng)
     sd = defined.std(ddof=1) if len(defined) > 1 else np.nan
     return {
@@ -433,7 +461,12 @@ def _spread(values, rng):
     }
 
 
-def _count(claim, values, low, high):
+def _count(
+    claim: Claim,
+    values: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+) -> dict[str, Any]:
     """In how many networks a claim holds, unless that turns on the draw of sessions."""
     k = int(claim.holds(values).sum())
     of = len(values)
@@ -449,7 +482,7 @@ def _count(claim, values, low, high):
     }
 
 
-def counted(row):
+def counted(row: Any) -> str:
     """In how many networks the claim of a row of `verdicts` holds, in words."""
     import pandas as pd
 
