@@ -257,11 +257,9 @@ def verdicts(controls: pd.DataFrame) -> pd.DataFrame:
             values = part[part.measure == claim.name].value.to_numpy()
             k = int(claim.holds(values).sum())
             of = part["index"].nunique()
-            row |= {
-                kind: values.mean() if len(values) else np.nan,
-                f"{kind}_k": k,
-                f"{kind}_of": of,
-            }
+            row[str(kind)] = values.mean() if len(values) else np.nan
+            row[f"{kind}_k"] = k
+            row[f"{kind}_of"] = of
             if k == 0 and len(values) == of:
                 failed.append(str(kind))
         rows.append(row | {"failed_by": ", ".join(failed)})
