@@ -130,11 +130,11 @@ STUDENTS: dict[str, str] = {
     "observer": "observer",
 }
 
-# Who is shown where.
-PLAYER = _known("semi_markov")[0]  # plays the trials of figure 1: it waits for evidence
+# Who is shown where. The player of figure 1 waits for evidence, so that trials differ in length.
+PLAYER: str = _known("semi_markov")[0]
 AFTER_CHANGE = _known("network", "semi_markov", "published_actor", "optimal_per_trial")
 BESIDE_MICE = _known("network", "semi_markov", "exponential", "optimal_per_trial")
-SWEPT = {  # by the setting that is swept: who acts beside the networks that are retrained
+SWEPT: dict[str, tuple[str, ...]] = {  # by setting: who acts beside the networks retrained at it
     "threshold": _known("semi_markov", "published_actor"),
     "wait_penalty": _known("semi_markov", *POLICIES),
 }
@@ -146,9 +146,9 @@ WITH_HISTORY = _known("network", "semi_markov")  # the exact actor is the negati
 # Of agents that are not in AGENTS: after Tol's muted scheme, colours that colour-blind readers tell
 # apart, and markers, neither of which a known agent has. Their numbers have no common divisor, so
 # that the pairs come back only after all combinations.
-OWN_COLOURS = ("#20207A", "#44AA99", "#AA4499", "#117733", "#CC6677")
-OWN_MARKERS = ("<", ">", "8")
-DARKER = 0.7  # factor of the colours when all pairs are taken
+OWN_COLOURS: tuple[str, ...] = ("#20207A", "#44AA99", "#AA4499", "#117733", "#CC6677")
+OWN_MARKERS: tuple[str, ...] = ("<", ">", "8")
+DARKER: float = 0.7  # factor of the colours when all pairs are taken
 
 _own: dict[str, Look] = {}
 _asked_by_one = threading.Lock()

@@ -1,6 +1,6 @@
 """What was claimed of one network, and in how many of many networks it holds.
 
-The one list that report, figures and docs are made of.
+This is the one list that report, figures and docs are made of.
 
 Sources: Schaeffer et al. (NeurIPS 2020; its poster) and the Cosyne 2021 abstract. A published
 number holds in a network if the network's own lies between `low` and `high`, which are ours: near
@@ -25,8 +25,9 @@ from hrnn.statistics import resampling
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_UNSETTLED = 0.1  # of the networks; with more, the count turns on which sessions were drawn
-RELATIVE = 0.2  # of published slopes
+# Of the networks; with more, the count turns on which sessions were drawn.
+MOST_UNSETTLED: float = 0.1
+RELATIVE: float = 0.2  # of published slopes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -305,7 +306,7 @@ def _mechanism() -> Iterator[Claim]:
     )
 
 
-POSTER_AND_COSYNE = {  # entries of the map of two units
+POSTER_AND_COSYNE: dict[str, tuple[float, float]] = {  # entries of the map of two units
     "A11": (0.54, 0.59),
     "A12": (0.31, 0.28),
     "A21": (0.19, 0.18),

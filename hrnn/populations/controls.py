@@ -44,10 +44,10 @@ CONTROLS: dict[Kind, str] = {
     "shuffled": "trained networks with their recurrent weights permuted at random",
     "observer": "the exact Bayesian actor and observer, its beliefs taken for states",
 }
-N_EACH = 3
-N_BLOCKS = 400
-OFFSET = 1_000_000  # of the indices of controls, which have sessions that no network has
-PARTS = ("representation", "integration", "mechanism")
+N_EACH: int = 3
+N_BLOCKS: int = 400
+OFFSET: int = 1_000_000  # of the indices of controls, which have sessions that no network has
+PARTS: tuple[str, ...] = ("representation", "integration", "mechanism")
 
 
 def shuffled(net: Network, *, rng: RNGLike = 0) -> Network:
@@ -75,7 +75,7 @@ def shuffled(net: Network, *, rng: RNGLike = 0) -> Network:
 
 
 # Of states (½ log odds of right, ½ log odds of a right block): P(right) is the posterior
-READOUT = Network.from_arrays(
+READOUT: Network = Network.from_arrays(
     "tanh",
     W=np.zeros((2, 2)),
     U=np.zeros((2, 3)),

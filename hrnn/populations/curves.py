@@ -1,6 +1,6 @@
 """Curves that figures draw of a network, as tables.
 
-From one network with the intervals of its sessions, from many one curve each.
+One network has the intervals of its sessions; of many each has a curve, and `mean` is over them.
 
 Columns: `condition`; `point`, which is the same thing in every network (a strength, a bin, a trial
 in block); `x, value, low, high, n`.
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
     from hrnn.base.typing import Trials
 
-COLUMNS = ("condition", "point", "x", "value", "low", "high", "n")
-MIN_N = 30
-N_COMPONENTS = 10
-N_BINS = 15
-N_WEIGHT_BINS = 41
+COLUMNS: tuple[str, ...] = ("condition", "point", "x", "value", "low", "high", "n")
+MIN_N: int = 30
+N_COMPONENTS: int = 10
+N_BINS: int = 15
+N_WEIGHT_BINS: int = 41
 # First trials of the bins of trials since a change: narrow where the prior turns, wide where trials
 # are alike and few.
-CHANGE_BINS = (0, 1, 2, 3, 5, 8, 12, 17, 23, 30, 40, 50, 60, 80)
-WEIGHT_RANGE = 2.0  # of 1/√N, the half width of the first weights
+CHANGE_BINS: tuple[int, ...] = (0, 1, 2, 3, 5, 8, 12, 17, 23, 30, 40, 50, 60, 80)
+WEIGHT_RANGE: float = 2.0  # of 1/√N, the half width of the first weights
 
 
 def _curve(
@@ -152,7 +152,7 @@ def p_right(run: Rollout) -> pd.DataFrame:
 def after_change(run: Rollout) -> pd.DataFrame:
     """Fraction correct in bins of trials since the block changed.
 
-    At all strengths and at strength 0.
+    The conditions are 'all strengths' and 'strength 0'.
     """
     trials = in_bins(run.trials)
     found: list[pd.DataFrame] = []
@@ -217,10 +217,7 @@ def variance(anatomy: Anatomy) -> pd.DataFrame:
 
 
 def angle_decoder(anatomy: Anatomy) -> pd.DataFrame:
-    """Angle between the stimulus readout and a decoder of all units.
-
-    Against the decoder's regularisation.
-    """
+    """Angle between the stimulus readout and a decoder of all units, by its regularisation."""
     import pandas as pd
 
     rows = [{"C": C, **vars(angle)} for C, angle in anatomy.angles["decoder"].items()]
@@ -292,7 +289,7 @@ def _bins(x: NDArray[np.float64]) -> NDArray[np.intp]:
 def belief(anatomy: Anatomy) -> pd.DataFrame:
     """Belief towards the block's side by trial in block.
 
-    The network's, and the observer's times the fitted scale.
+    The conditions are 'network' and 'observer × scale', the observer's times the fitted scale.
     """
     b = anatomy.belief
     scaled = b.scale.value * b.observer
@@ -316,9 +313,9 @@ def agreement(anatomy: Anatomy) -> pd.DataFrame:
 
 
 def gradient_flow(anatomy: Anatomy) -> pd.DataFrame:
-    """Norm of the gradient against the steps back.
+    """Norm of the gradient against the steps back, before and after training.
 
-    Median and quartiles, before and after training.
+    Median and quartiles.
     """
     return _join(
         _curve(table.rename(columns={"median": "value"}), "k", condition=name, point=table.k)
@@ -390,7 +387,7 @@ def eigenvalues(anatomy: Anatomy) -> pd.DataFrame:
 def drift(anatomy: Anatomy) -> pd.DataFrame:
     """Drift along the path between the outer stable points, and contraction across it.
 
-    Against the arclength; empty without a path.
+    Both are against the arclength; without a path there is no curve.
     """
     import pandas as pd
 

@@ -1,6 +1,6 @@
-"""Many networks, trained and taken apart.
+"""Many networks, of seeds or of a grid of settings, trained and taken apart.
 
-Seeds, or a grid of settings, on threads, processes or a cluster.
+They are made on threads, on processes or on a cluster.
 
 Every network is one piece of work that depends on its settings alone (`member`), and one file named
 by a hash of them: whichever engine runs it, in whatever order, the bits are the same, and an
@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 About = tuple[str, int, Point]  # of a network: key, index, values of the grid
-N_SCALARS = 100  # written to TensorBoard in the course of a training
-RECORD = "population.json"
+N_SCALARS: int = 100  # written to TensorBoard in the course of a training
+RECORD: str = "population.json"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -23,13 +23,13 @@ from hrnn.distill.baselines import KINDS
 from hrnn.distill.comparison import BEHAVIOUR
 
 QUANTITIES: tuple[str, ...] = BEHAVIOUR  # what every agent is compared by
-READOUTS = {  # of `Anatomy.readouts`
+READOUTS: dict[str, str] = {  # of `Anatomy.readouts`
     "stimulus": "the stimulus readout (V_right − V_left)",
     "block": "the block readout (decoder of all units)",
     "stimulus_in_plane": "the stimulus readout in the plane of two components",
     "block_in_plane": "the block readout in the plane of two components (decoder there)",
 }
-DIGITS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+DIGITS: dict[int, int] = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Measure:
     meaning: str
 
 
-PARTS = {  # in the order of docs/measures.md
+PARTS: dict[str, str] = {  # in the order of docs/measures.md
     "behaviour": "measured of every network",
     "representation": "measured where `parts` has 'representation'",
     "integration": "measured where `parts` has 'integration'",

@@ -41,25 +41,27 @@ Settings = dict[str, Any]  # plain JSON
 Value = float | Estimate  # of a measure
 T = TypeVar("T")
 
-PARTS = ("representation", "integration", "mechanism", "distillation", "choices")
-BLOCKS_AT_ONCE = 1000  # bounds the memory, however many blocks are evaluated
+PARTS: tuple[str, ...] = ("representation", "integration", "mechanism", "distillation", "choices")
+BLOCKS_AT_ONCE: int = 1000  # bounds the memory, however many blocks are evaluated
 # Numbers; a network that acts has fewer in 1000 blocks, one that always times out four times as
 # many.
-STATES_AT_ONCE = 8_500_000
-FEWEST_SESSIONS = 8
-N_LOSSES = 100  # points of the loss curve
-N_STUDENTS = 1  # seeds of every kind of student
-HISTORY_TERMS = ("logit_prior", "previous_correct", "previous_wrong")
-N_STARTS = 5  # of every fit of choices
+STATES_AT_ONCE: int = 8_500_000
+FEWEST_SESSIONS: int = 8
+N_LOSSES: int = 100  # points of the loss curve
+N_STUDENTS: int = 1  # seeds of every kind of student
+HISTORY_TERMS: tuple[str, ...] = ("logit_prior", "previous_correct", "previous_wrong")
+N_STARTS: int = 5  # of every fit of choices
 # Measures whose intervals resample units of the network, not sessions.
-OVER_UNITS = ("cliffs_delta", "silhouette", "silhouette_untrained")
-MOST_UNITS = 1000  # sessions resampled one by one; of more, neighbours are drawn together
+OVER_UNITS: tuple[str, ...] = ("cliffs_delta", "silhouette", "silhouette_untrained")
+MOST_UNITS: int = 1000  # sessions resampled one by one; of more, neighbours are drawn together
 
 
 class Act(Protocol):
     """An agent with states: runs through sessions, keeping its states if `hidden`."""
 
-    def __call__(self, sessions: Sessions, *, hidden: bool = ...) -> Rollout: ...
+    def __call__(self, sessions: Sessions, *, hidden: bool = ...) -> Rollout:
+        """Run through the sessions."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

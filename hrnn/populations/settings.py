@@ -1,6 +1,6 @@
-"""Which networks a population has.
+"""Which networks a population has: the settings of each, from seeds and a grid.
 
-The settings of each, from seeds and a grid, and the key that names its file.
+And the key that names its file.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ from hrnn.training import RECIPES, Recipe
 
 Grid = Mapping[str, Iterable[Any]]  # values of settings by name
 Point = dict[str, Any]  # one value of each
-NETWORK_KEYS = ("n_hidden", "cell", "leak", "gain")
-RECIPE_KEYS = tuple(field.name for field in dataclasses.fields(Recipe) if field.name != "name")
-TASK_KEYS = tuple(field.name for field in dataclasses.fields(Task))
-GRID_KEYS = (*NETWORK_KEYS, "recipe", *RECIPE_KEYS, *TASK_KEYS)
-N_BLOCKS = 1000
-N_NETWORKS = 20
+NETWORK_KEYS: tuple[str, ...] = ("n_hidden", "cell", "leak", "gain")
+RECIPE_KEYS: tuple[str, ...] = tuple(
+    field.name for field in dataclasses.fields(Recipe) if field.name != "name"
+)
+TASK_KEYS: tuple[str, ...] = tuple(field.name for field in dataclasses.fields(Task))
+GRID_KEYS: tuple[str, ...] = (*NETWORK_KEYS, "recipe", *RECIPE_KEYS, *TASK_KEYS)
+N_BLOCKS: int = 1000
+N_NETWORKS: int = 20
 
 
 def plan(

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Row = dict[str, Any]  # name, value, low, high, n, published, source
-ENDS = ["value", "low", "high", "n"]
 PUBLISHED: dict[str, float] = {
     claims.report_name(name): value for name, value in claims.PUBLISHED.items()
 }
-OVER_NETWORKS = "populations.population: mean over networks, each in sessions of its own"
-GIVEN = {  # what the interval of one network takes as known, by the beginning of the measure's name
+OVER_NETWORKS: str = "populations.population: mean over networks, each in sessions of its own"
+# What the interval of one network takes as known, by the beginning of the measure's name.
+GIVEN: dict[str, str] = {
     "block_decoder_": "the decoder",
     "radd.r2": "projection and scale",
     "radd.message": "the units of z",
@@ -53,7 +53,7 @@ CLAIM_COLUMNS: dict[str, Callable[[Any], str]] = {  # of the table of claims: he
     "range": lambda row: f"{_number(row.least)} … {_number(row.most)}",
     "holds in": claims.counted,
 }
-NOTE = (
+NOTE: str = (
     "n is the number of trials, or of networks where several were trained. "
     "Intervals resample sessions (mice: subjects). "
     "Several networks: each is measured in sessions of its own and the networks are resampled, "

@@ -50,32 +50,32 @@ if TYPE_CHECKING:
 
 Swept = dict[tuple[str, float, int], list[dict[str, Any]]]  # by setting, value and network
 
-THRESHOLDS = (0.6, 0.7, 0.8, 0.9, 0.95)
-PENALTIES = (-0.2, -0.1, -0.05, -0.02, 0.0)
+THRESHOLDS: tuple[float, ...] = (0.6, 0.7, 0.8, 0.9, 0.95)
+PENALTIES: tuple[float, ...] = (-0.2, -0.1, -0.05, -0.02, 0.0)
 VALUES: dict[str, tuple[float, ...]] = {  # of the settings that are swept
     "threshold": THRESHOLDS,
     "wait_penalty": PENALTIES,
 }
-N_BLOCKS = 1000
-N_BLOCKS_SWEEP = 400
-N_BLOCKS_VARIED = 200
-N_BLOCKS_QUICK = 80
-N_NETWORKS_SWEEP = 4
-N_NETWORKS_VARIED = 3
-N_NETWORKS_QUICK = 1  # retrained at each value
+N_BLOCKS: int = 1000
+N_BLOCKS_SWEEP: int = 400
+N_BLOCKS_VARIED: int = 200
+N_BLOCKS_QUICK: int = 80
+N_NETWORKS_SWEEP: int = 4
+N_NETWORKS_VARIED: int = 3
+N_NETWORKS_QUICK: int = 1  # retrained at each value
 # Settings varied one at a time with the fast recipe; all others' networks have each at its value
 # number BASE.
-BASE = 1
+BASE: int = 1
 VARIATIONS: dict[str, tuple[Any, ...]] = {
     "n_hidden": (25, 50, 100),
     "threshold": (0.8, 0.9, 0.95),
     "loss": ("cross_entropy", "nll_of_probability"),
 }
-N_SEEDS_SEVERAL = 3  # of the first network's students, where every network has its own
-QUICK_STEPS = 20
-N_SEEDS_QUICK = 2
-N_PSEUDO_QUICK = 20
-MODELS_QUICK = ("flat", "semi_markov", "action_kernel")
+N_SEEDS_SEVERAL: int = 3  # of the first network's students, where every network has its own
+QUICK_STEPS: int = 20
+N_SEEDS_QUICK: int = 2
+N_PSEUDO_QUICK: int = 20
+MODELS_QUICK: tuple[str, ...] = ("flat", "semi_markov", "action_kernel")
 
 
 @dataclasses.dataclass(eq=False)

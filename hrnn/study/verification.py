@@ -1,4 +1,4 @@
-"""Does a folder still hold what its record says, and does the record come out again?
+"""Check that a folder holds what its record says, and that the record comes out again.
 
 Hashes of files, tables computed again, and networks made anew.
 """
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Check = tuple[str, str, bool, str]  # what, name, same, detail
-MANIFEST = "manifest.json"
-TOLERANCE = 1e-9  # of numbers that are computed again from others, relative
+MANIFEST: str = "manifest.json"
+TOLERANCE: float = 1e-9  # of numbers that are computed again from others, relative
 
 
 def verify(

@@ -16,7 +16,7 @@ from hrnn.populations.controls import CONTROLS
 from hrnn.study.report import CLAIM_COLUMNS, NOTE, Row, control_cells, number_cells
 from hrnn.study.reproduction import Study
 
-STYLE = """
+STYLE: str = """
 :root { color-scheme: light; }
 body { font: 16px/1.5 system-ui, sans-serif; color: #111; background: #fff; \
 margin: 0 auto; max-width: 76rem; padding: 1rem; }
@@ -36,7 +36,7 @@ pre { overflow-x: auto; font-size: .8125rem; }
 @media print { nav, .download { display: none; } .table { overflow: visible; } \
 body { max-width: none; font-size: 10pt; } }
 """
-SCRIPT = """
+SCRIPT: str = """
 // Arrow keys, Home and End move between the rows of a table; Tab enters and leaves it.
 for (const table of document.querySelectorAll("table")) {
   const rows = [...table.tBodies[0].rows];
@@ -52,7 +52,7 @@ for (const table of document.querySelectorAll("table")) {
   });
 }
 """
-PAGE = """<!doctype html>
+PAGE: str = """<!doctype html>
 <html lang='en'>
 <head>
 <meta charset='utf-8'>
@@ -69,13 +69,13 @@ PAGE = """<!doctype html>
 </body>
 </html>
 """
-TABLE = """<div class='table' role='region' aria-label='{label}'>
+TABLE: str = """<div class='table' role='region' aria-label='{label}'>
 <table><thead><tr>{head}</tr></thead>
 <tbody>
 {body}
 </tbody></table>
 </div>"""
-FIGURE = """<figure id='figure-{name}'>
+FIGURE: str = """<figure id='figure-{name}'>
 <img alt='{alt}' src='{image}'>
 <figcaption>{about} \
 <a class='download' download='figure_{name}.csv' href='{source}'>Source data</a></figcaption>

@@ -20,7 +20,13 @@ from hrnn.base.version import __version__
 from hrnn.study import report, webpage
 from hrnn.study.reproduction import Clock, Study
 
-TABLES = ("report.md", "report.json", "report.html", "networks.csv", "controls.csv")
+TABLES: tuple[str, ...] = (
+    "report.md",
+    "report.json",
+    "report.html",
+    "networks.csv",
+    "controls.csv",
+)
 
 
 def manifest(study: Study, settings: Mapping[str, str]) -> dict[str, Any]:
