@@ -244,8 +244,8 @@ def verify(arguments: argparse.Namespace) -> None:
 
     found = hrnn.verify(arguments.folder, n_networks=arguments.networks, rng=arguments.seed)
     bad = found[~found.same]
-    for row in bad.itertuples():
-        print(f"{row.what} {row.name}: {row.detail}")
+    for row in bad.to_dict("records"):
+        print(f"{row['what']} {row['name']}: {row['detail']}")
     counts = [_counted(n, str(what)) for what, n in found.what.value_counts(sort=False).items()]
     differ = "differs" if len(bad) == 1 else "differ"
     print(f"checked {', '.join(counts)}: {len(bad) or 'none'} {differ}")

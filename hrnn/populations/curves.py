@@ -102,7 +102,7 @@ def _side_by_side(several: Sequence[pd.DataFrame], name: str) -> pd.DataFrame:
     import pandas as pd
 
     columns = [table.set_index(["condition", "point"])[name] for table in several]
-    return cast("pd.DataFrame", pd.concat(columns, axis=1)).dropna()
+    return cast("pd.DataFrame", pd.concat(columns, axis=1).dropna())
 
 
 # ---- behaviour, of a Rollout of any agent ----

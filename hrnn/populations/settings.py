@@ -109,10 +109,11 @@ def _recipe(recipe: Any, name: str) -> dict[str, Any]:
 
 def _checked(grid: Grid | Sequence[Grid]) -> list[dict[str, list[Any]]]:
     """A list of grids with known keys and at least one value for each."""
-    several: Iterable[Any] = [grid] if isinstance(grid, dict) else grid
-    grids: list[dict[str, list[Any]]] = [
-        {name: list(values) for name, values in dict(one).items()} for one in several
-    ]
+    several: list[Any] = [grid] if isinstance(grid, dict) else list(grid)
+    grids: list[dict[str, list[Any]]] = []
+    for one in several:
+        values_of: dict[str, Any] = dict(one)
+        grids.append({name: list(values) for name, values in values_of.items()})
     if not grids:
         raise ValueError("grid must be a dict, or a list of at least one, got an empty list")
     for name, values in itertools.chain.from_iterable(one.items() for one in grids):
