@@ -8,9 +8,11 @@ import os
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
@@ -243,7 +245,7 @@ def verify(arguments: argparse.Namespace) -> None:
     import hrnn
 
     found = hrnn.verify(arguments.folder, n_networks=arguments.networks, rng=arguments.seed)
-    bad = found[~found.same]
+    bad = cast("pd.DataFrame", found[~found.same])
     for row in bad.to_dict("records"):
         print(f"{row['what']} {row['name']}: {row['detail']}")
     counts = [_counted(n, str(what)) for what, n in found.what.value_counts(sort=False).items()]

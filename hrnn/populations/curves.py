@@ -94,7 +94,8 @@ def mean(several: Sequence[pd.DataFrame]) -> pd.DataFrame:
         "high": found.high,
         "n": len(several),
     }
-    return pd.DataFrame(columns, index=rows).reset_index()[list(COLUMNS)]
+    table = pd.DataFrame(columns, index=rows).reset_index()
+    return cast("pd.DataFrame", table[list(COLUMNS)])
 
 
 def _side_by_side(several: Sequence[pd.DataFrame], name: str) -> pd.DataFrame:
