@@ -2,14 +2,16 @@
 
 Tables from folders of `hrnn reproduce`, and what was measured beside them.
 
-    hrnn reproduce --seed 0 --out many && hrnn reproduce --seed 0 --networks 1 --out one python
-    docs/measured.py collect many one      # docs/measured.json: every number that the tables show
-    python docs/measured.py coverage many         # intervals of one network in fresh sessions: ten
-    minutes python docs/measured.py fresh many            # intervals over networks in fresh sets of
-    sessions: a minute python docs/measured.py write                 # the tables between <!-- name
-    --> and <!-- /name -->, from measured.json
+    hrnn reproduce --seed 0 --out many
+    hrnn reproduce --seed 0 --networks 1 --out one
+    python docs/measured.py collect many one   # every number that the tables show
+    python docs/measured.py coverage many      # intervals of one network in fresh sessions
+    python docs/measured.py fresh many         # intervals over networks in fresh sets of sessions
+    python docs/measured.py write              # the tables, and docs/measures.md
 
-The tests write the tables and compare, and run the other parts with smaller networks.
+The first three keep their numbers in docs/measured.json; `coverage` takes ten minutes, `fresh` one.
+`write` puts the tables between <!-- name --> and <!-- /name --> of their pages. The tests write the
+tables and compare, and run the other parts with smaller networks.
 """
 
 import functools
@@ -24,12 +26,13 @@ import hrnn
 from hrnn import claims, distill, report, stats
 from hrnn.analysis.anatomy import Anatomy
 from hrnn.distill.distillation import entries
-from hrnn.populations import controls, member
+from hrnn.populations import controls, measures, member
 from hrnn.populations.ensemble import Population
-from hrnn.study.reproduction import QUANTITIES
+from hrnn.populations.measures import QUANTITIES
 
 ROOT = Path(__file__).parents[1]
 NUMBERS = ROOT / "docs" / "measured.json"
+MEASURES = ROOT / "docs" / "measures.md"
 AGENTS = {
     "network": "20 trained networks",
     "semi_markov": "exact Bayes, threshold .9",
@@ -55,7 +58,9 @@ TAKEN_APART = {  # rows of the README's second table
     "stimulus_slope_in_plane": "movement along the stimulus readout per evidence",
     "block_slope_in_plane": "movement along the block readout per evidence",
     "belief_correlation": "correlation of the block belief with the exact observer's",
-    "told_weight_ratio": "learnt of the block from the side that feedback tells (exact observer: 1)",
+    "told_weight_ratio": (
+        "learnt of the block from the side that feedback tells (exact observer: 1)"
+    ),
     "radd.A22": "distilled to two units: memory of the block, A₂₂",
     "radd.correct": "distilled to two units: correct, gain tuned for it",
     "radd.correct_at_published_gain": "the same, published gain",
@@ -65,17 +70,20 @@ DEFECTS = {  # rows of docs/defects.md: measure of the networks, and in words
     "published_angle_full": "the same by the letter of the code (13 to 15)",
     "angle_plane": "in the plane",
     "published_angle_plane": "the same by the letter of the code (13 to 15)",
-    "feedback_slope_before_arrival_stimulus_in_plane": "movement per feedback, stimulus readout, one step too early (10)",
+    "feedback_slope_before_arrival_stimulus_in_plane": (
+        "movement per feedback, stimulus readout, one step too early (10)"
+    ),
     "feedback_slope_stimulus_in_plane": "the same in the step that brings it",
-    "feedback_slope_before_arrival_block_in_plane": "movement per feedback, block readout, one step too early (10)",
+    "feedback_slope_before_arrival_block_in_plane": (
+        "movement per feedback, block readout, one step too early (10)"
+    ),
     "feedback_slope_block_in_plane": "the same in the step that brings it",
 }
 FRESH = ("correct", "reward_per_step", "mu0_concordant", "mu0_discordant", "gap_to_published_actor")
 GAINS = (2.8,)
 
 
-# ---- numbers from folders
-# --------------------------------------------------------------------------------------------
+# ---- numbers from folders ----
 
 
 def collect(many, one):
@@ -106,8 +114,7 @@ def _report(folder):
     return {row["name"]: [row["value"], row["low"], row["high"], row["n"]] for row in rows}
 
 
-# ---- what is measured beside them
-# ------------------------------------------------------------------------------------
+# ---- what is measured beside them ----
 
 
 def measured(net, n_sessions, seed):
@@ -218,8 +225,7 @@ def held(values):
     return np.array([(e.low <= truth) & (truth <= e.high) for e in intervals])
 
 
-# ---- tables --------------------------------------------------------------------------------------
-# --------------------
+# ---- tables ----
 
 
 def behaviour(numbers):
@@ -423,7 +429,8 @@ def between(text, name):
 
 
 def write():
-    """Put every table into its page."""
+    """Put every table into its page, and the catalogue of measures into its own."""
+    MEASURES.write_text(measures.page())
     numbers = json.loads(NUMBERS.read_text())
     for name, (page, table) in TABLES.items():
         path = ROOT / page

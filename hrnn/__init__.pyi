@@ -1,3 +1,4 @@
+from . import agents as agents
 from . import analysis as analysis
 from . import behavior as behavior
 from . import choice as choice

@@ -1,16 +1,33 @@
 """The command line: `hrnn`, the same as `python -m hrnn`."""
 
+from __future__ import annotations
+
 import argparse
 import json
 import os
 import sys
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     """Arguments of all subcommands."""
     top = argparse.ArgumentParser(prog="hrnn", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
+    for add in (_reproduce, _train, _evaluate, _mice, _population, _verify):
+        add(commands)
+    commands.add_parser("info", help="version, BLAS, CPU path and compiler flags")
+    return top
+
+
+def _reproduce(commands: Commands) -> None:
+    """Arguments of `reproduce`."""
     p = commands.add_parser(
         "reproduce", help="train, compare with every baseline, draw the figures, write the report"
     )
@@ -23,6 +40,10 @@ def parser():
         help="few steps and blocks: to see that all works, not for its numbers",
     )
     p.add_argument("--seed", type=int, default=0)
+
+
+def _train(commands: Commands) -> None:
+    """Arguments of `train`."""
     p = commands.add_parser("train", help="train a network and save it")
     p.add_argument(
         "out", type=Path, help="file of the network; also its checkpoint while it trains"
@@ -34,10 +55,18 @@ def parser():
     p.add_argument("--n-steps", type=int)
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--loss-csv", type=Path, help="also write the loss curve")
+
+
+def _evaluate(commands: Commands) -> None:
+    """Arguments of `evaluate`."""
     p = commands.add_parser("evaluate", help="behaviour of a saved network, as a table")
     p.add_argument("network", type=Path)
     p.add_argument("--n-blocks", type=int, default=1000)
     p.add_argument("--seed", type=int, default=1)
+
+
+def _mice(commands: Commands) -> None:
+    """Arguments of `mice`."""
     p = commands.add_parser("mice", help="models of choice fitted to mice: tables and a figure")
     p.add_argument(
         "--data", type=Path, help="folder of CSV files or ALF sessions (default: $HRNN_DATA_DIR)"
@@ -49,6 +78,10 @@ def parser():
     )
     p.add_argument("--out", type=Path, default=Path("mice"), help="folder to write to")
     p.add_argument("--seed", type=int, default=0)
+
+
+def _population(commands: Commands) -> None:
+    """Arguments of `population`."""
     p = commands.add_parser(
         "population",
         help="train many networks and take each apart, or do one of them as a task of a job array",
@@ -75,18 +108,21 @@ def parser():
         "--tensorboard", action="store_true", help="write losses to OUT/tensorboard while training"
     )
     p.add_argument("--task-id", type=int, help="only this network, from 0")
+
+
+def _verify(commands: Commands) -> None:
+    """Arguments of `verify`."""
     p = commands.add_parser(
         "verify",
-        help="check a folder of reproduce or population: its files, its tables, some networks made anew",
+        help="check a folder of reproduce or population: its files, its tables, "
+        "some networks made anew",
     )
     p.add_argument("folder", type=Path)
     p.add_argument("--networks", type=int, default=1, help="how many to make anew")
     p.add_argument("--seed", type=int, default=0, help="which ones")
-    commands.add_parser("info", help="version, BLAS, CPU path and compiler flags")
-    return top
 
 
-def reproduce(arguments):
+def reproduce(arguments: argparse.Namespace) -> None:
     """Everything, into one folder that only one process writes to.
 
     An interrupted run goes on where it was.
@@ -97,11 +133,7 @@ def reproduce(arguments):
     from hrnn.study import writing
 
     wanted = arguments.figures.split(",") if arguments.figures else None
-    unknown = [name for name in wanted or () if name not in figures.FIGURES]
-    if unknown:
-        raise ValueError(
-            f"--figures must be among {','.join(figures.FIGURES)}, got {','.join(unknown)}"
-        )
+    _check_among("--figures", wanted or [], figures.FIGURES)
     arguments.out.mkdir(parents=True, exist_ok=True)
     with files.lock(arguments.out / ".lock"):
         study = work.study(
@@ -116,7 +148,7 @@ def reproduce(arguments):
     print((arguments.out / "report.md").read_text(), end="")
 
 
-def train(arguments):
+def train(arguments: argparse.Namespace) -> None:
     """One network into one file."""
     import hrnn
 
@@ -137,7 +169,7 @@ def train(arguments):
     print(f"{len(training.loss)} steps, last loss {training.loss[-1]:.4f}: {arguments.out}")
 
 
-def evaluate(arguments):
+def evaluate(arguments: argparse.Namespace) -> None:
     """Summary of a network in fresh sessions of the task it was trained on."""
     import hrnn
 
@@ -149,7 +181,7 @@ def evaluate(arguments):
     print(hrnn.behavior.summary(run).to_string(float_format=lambda x: f"{x:.4f}"))
 
 
-def mice(arguments):
+def mice(arguments: argparse.Namespace) -> None:
     """Fits of models to every mouse, one CSV each.
 
     Of several models their comparison, as a table and a figure.
@@ -159,31 +191,24 @@ def mice(arguments):
 
     models = arguments.models.split(",")
     table = hrnn.mice.load(arguments.data)
-    unknown = [name for name in models if name not in hrnn.mice.MODELS]
-    if unknown:
-        raise ValueError(
-            f"--models must be among {','.join(hrnn.mice.MODELS)}, got {','.join(unknown)}"
-        )
+    _check_among("--models", models, hrnn.mice.MODELS)
     arguments.out.mkdir(parents=True, exist_ok=True)
     settings = {"rng": arguments.seed, "n_threads": None}
     for model in models:
         fitted = hrnn.mice.fit(table, model, progress=True, **settings).to_frame()
         files.write_text(arguments.out / f"{model}.csv", fitted.to_csv(index=False))
-        print(
-            f"{model}: {len(fitted)} mice, {fitted.n_trials.sum()} choices, {fitted.bits_per_trial.mean():.4f} bits per trial"
-        )
+        n_choices = fitted.n_trials.sum()
+        bits = fitted.bits_per_trial.mean()
+        print(f"{model}: {len(fitted)} mice, {n_choices} choices, {bits:.4f} bits per trial")
     if len(models) > 1:
         compared = hrnn.mice.compare(table, models, progress=True, **settings)
         files.write_text(arguments.out / "comparison.csv", compared.to_csv(index=False))
         hrnn.figures.save(*hrnn.figures.comparison(compared), arguments.out, "comparison")
-        print(
-            compared[
-                ["model", "bits_per_trial", "low", "high", "difference", "exceedance"]
-            ].to_string(index=False)
-        )
+        shown = ["model", "bits_per_trial", "low", "high", "difference", "exceedance"]
+        print(compared[shown].to_string(index=False))
 
 
-def population(arguments):
+def population(arguments: argparse.Namespace) -> None:
     """Many networks into one folder, and their table as CSV; or one of them."""
     from hrnn.base import files
     from hrnn.populations import ensemble
@@ -208,33 +233,41 @@ def population(arguments):
     )
     files.write_text(arguments.out / "table.csv", found.table.to_csv(index=False))
     files.write_text(arguments.out / "failures.csv", found.failures.to_csv(index=False))
-    print(
-        f"{found.table.key.nunique()} networks, {len(found.failures)} failed: {arguments.out / 'table.csv'}"
-    )
-    if len(found.failures):
-        raise RuntimeError(
-            f"{len(found.failures)} networks failed; see {arguments.out / 'failures.csv'}"
-        )
+    n_failed = len(found.failures)
+    table = arguments.out / "table.csv"
+    print(f"{found.table.key.nunique()} networks, {n_failed} failed: {table}")
+    if n_failed:
+        raise RuntimeError(f"{n_failed} networks failed; see {arguments.out / 'failures.csv'}")
 
 
-def verify(arguments):
+def verify(arguments: argparse.Namespace) -> None:
     """Every check that failed, and how many there were."""
     import hrnn
 
     found = hrnn.verify(arguments.folder, n_networks=arguments.networks, rng=arguments.seed)
-    bad = found[~found.same]
-    for row in bad.itertuples():
-        print(f"{row.what} {row.name}: {row.detail}")
-    counts = ", ".join(
-        f"{n} {what}{'s' if n > 1 else ''}"
-        for what, n in found.what.value_counts(sort=False).items()
-    )
-    print(f"checked {counts}: {len(bad) or 'none'} differ{'s' if len(bad) == 1 else ''}")
+    bad = cast("pd.DataFrame", found[~found.same])
+    for row in bad.to_dict("records"):
+        print(f"{row['what']} {row['name']}: {row['detail']}")
+    counts = [_counted(n, str(what)) for what, n in found.what.value_counts(sort=False).items()]
+    differ = "differs" if len(bad) == 1 else "differ"
+    print(f"checked {', '.join(counts)}: {len(bad) or 'none'} {differ}")
     if len(bad):
         raise ValueError(f"{arguments.folder} does not hold what its record says")
 
 
-def _axis(text):
+def _check_among(option: str, names: Iterable[str], known: Collection[str]) -> None:
+    """ValueError if names of an option are not known."""
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(f"{option} must be among {','.join(known)}, got {','.join(unknown)}")
+
+
+def _counted(n: int, what: str) -> str:
+    """'1 file', '2 files'."""
+    return f"{n} {what}s" if n > 1 else f"{n} {what}"
+
+
+def _axis(text: str) -> tuple[str, list[int | float | str]]:
     """Name and values of an axis of the grid: numbers where they are numbers, else words."""
     name, equals, values = text.partition("=")
     if not equals:
@@ -242,7 +275,8 @@ def _axis(text):
     return name, [_number(value) for value in values.split(",") if value]
 
 
-def _number(text):
+def _number(text: str) -> int | float | str:
+    """The text as a number, where it is one."""
     for kind in (int, float):
         try:
             return kind(text)
@@ -251,15 +285,26 @@ def _number(text):
     return text
 
 
-def info(_):
+def info(_: argparse.Namespace) -> None:
     """What this installation is made of."""
     import hrnn
 
     print(json.dumps({"hrnn": hrnn.__version__, **hrnn._core.info()}, indent=1))
 
 
-def main(arguments=None):
-    """Run a subcommand; returns the exit status."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a subcommand; returns the exit status.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The words after the command's name; by default those that Python was started with.
+
+    Returns
+    -------
+    int
+        0; 1 after an error, which is printed; 130 after Ctrl-C.
+    """
     parsed = parser().parse_args(arguments)
     every = {f.__name__: f for f in (reproduce, train, evaluate, mice, population, verify, info)}
     run = every[parsed.command]

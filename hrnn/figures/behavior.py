@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hrnn.agents import look
 from hrnn.behavior.psychometric_function import PARAMETERS, psychometric, psychometric_curve
 from hrnn.figures.panels import (
     counts,
@@ -23,7 +24,8 @@ from hrnn.figures.panels import (
     strips,
     thin,
 )
-from hrnn.plot import BLOCKS, chance, dots, finish, letter, look, note, page, points, style
+from hrnn.plot import BLOCKS, chance, dots, finish, letter, note, page, points, style
+from hrnn.populations.measures import labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,9 +54,7 @@ LABELS = {
 }
 SUMMARIES = {
     "correct": "fraction correct, all trials",
-    "timeouts": "timeouts",
-    "reward_per_trial": "reward per trial",
-    "reward_per_step": "reward per step",
+    **labels("timeouts", "reward_per_trial", "reward_per_step"),
 }
 # Of a guess at the first observation.
 GUESS = {"correct": 0.5, "timeouts": 0, "reward_per_trial": 0, "reward_per_step": 0}
@@ -313,7 +313,7 @@ def summaries(axes: Sequence[Axes], study: StudyLike) -> Iterator[pd.DataFrame]:
     for name, ax, (measure, label) in zip("ghij", axes, SUMMARIES.items(), strict=True):
         letter(name, ax=ax)
         part = only(table, measure=measure)
-        dots(part, ax=ax)
+        dots(part, look, ax=ax)
         singles(ax, study, measure, 0.35)
         chance(GUESS[measure], ax=ax, vertical=True)
         ax.set_xlabel(label)

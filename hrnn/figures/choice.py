@@ -10,25 +10,26 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from hrnn.agents import look
 from hrnn.choice.models import LABELS, SHORT_LABELS
+from hrnn.choice.side_by_side import MEASURES as OF_CHOICES
 from hrnn.figures.panels import join, only, records, rows, singles, strip, strips
 from hrnn.plot import (
     GREY,
     INK,
-    MICE,
     band,
     chance,
     estimate,
     few,
     finish,
     letter,
-    look,
     note,
     page,
     points,
     style,
 )
 from hrnn.populations import curves
+from hrnn.populations.measures import CATALOGUE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,14 +41,8 @@ if TYPE_CHECKING:
     from hrnn.figures.typing import StudyLike
 
 
-MEASURES = {
-    "shift_at_0": "shift of P(right)\nat contrast 0",
-    "alpha": "rate α of the\naction kernel",
-    "bits_over_bayes": "action kernel over\nBayes (bits/trial)",
-    "previous_correct": "repeats correct\nchoice (log odds)",
-    "previous_wrong": "repeats wrong\nchoice (log odds)",
-    "bits_per_trial": "action kernel\n(bits/trial)",
-}
+MICE = look("mice")
+MEASURES = {name: CATALOGUE[f"choices_{name}"].label for name in OF_CHOICES}
 MOST_TRIALS = 40
 
 
@@ -285,7 +280,7 @@ def luminance(colour: Sequence[float] | NDArray[np.float64]) -> float:
 
 def _look(population: str) -> tuple[str, str, str]:
     """Colour, marker and name of mice or an agent, on one line."""
-    colour, marker, name = MICE if population == "mice" else look(population)
+    colour, marker, name = look(population)
     return colour, marker, name.replace("\n", " ")
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hrnn.agents import COUPLED, look
 from hrnn.analysis.anatomy import coupling_name
 from hrnn.figures.panels import join, only, rows, several, singles, thin
-from hrnn.plot import INK, estimate, finish, letter, look, note, page, points, style
+from hrnn.plot import INK, estimate, finish, letter, note, page, points, style
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from hrnn.figures.typing import Records, StudyLike
-
-
-AGENTS = {"network": "RNN", "observer": "Bayesian observer"}
 
 
 @style()
@@ -73,7 +71,7 @@ def _same_scales(axes: Sequence[Axes]) -> None:
 
 def _binned(ax: Axes, study: StudyLike, agent: str, effect: str, panel: str) -> pd.DataFrame:
     """Means in bins, with the line of least squares of all."""
-    colour, marker, _ = look("network" if agent == "network" else "semi_markov")
+    colour, marker, label = look(agent)
     condition = f"{agent}, {effect}"
     table = only(study.curve("coupling"), condition=condition)
     points(table, "x", ax=ax, colour=colour, marker=marker, line="")
@@ -83,7 +81,7 @@ def _binned(ax: Axes, study: StudyLike, agent: str, effect: str, panel: str) -> 
     from_mean = x - table["x"].mean()
     ax.plot(x, table.value.mean() + slope * from_mean, color=INK, lw=0.8)
     ax.axhline(0, color="0.7", lw=0.6, zorder=0)
-    ax.set_title(AGENTS[agent])
+    ax.set_title(label)
     return rows(table, panel, agent=agent)
 
 
@@ -143,12 +141,12 @@ def effects(ax: Axes, study: StudyLike, names: Sequence[str], panel: str) -> pd.
     import pandas as pd
 
     found: Records = []
-    for k, agent in enumerate(AGENTS):
-        colour, marker, _ = look("network" if agent == "network" else "semi_markov")
+    for k, agent in enumerate(COUPLED):
+        colour, marker, name_of_agent = look(agent)
         for y, name in enumerate(names):
             measure = coupling_name(agent, name)
             at = y + 0.3 * (k - 0.5)
-            label = AGENTS[agent] if y == 0 else None
+            label = name_of_agent if y == 0 else None
             estimate(study.measures[measure], at, ax=ax, colour=colour, marker=marker, label=label)
             singles(ax, study, measure, at + 0.12)
             found.append({"agent": agent, "condition": name, **vars(study.measures[measure])})

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hrnn.agents import STUDENTS, look
 from hrnn.analysis import dynamics
 from hrnn.distill.reduction import Radd, states_in
 from hrnn.figures.panels import join, only, records, rows, several, strip, strips, thin
@@ -20,13 +21,11 @@ from hrnn.plot import (
     GREY,
     INK,
     PALE,
-    RADD,
     band,
     estimate,
     few,
     finish,
     letter,
-    look,
     note,
     page,
     points,
@@ -46,25 +45,13 @@ if TYPE_CHECKING:
     from hrnn.figures.typing import Records, StudyLike
 
 
-NAMES = {
-    "teacher": "teacher",
-    "projection": "projection z",
-    "radd": "RADD",
-    "from_scratch": "from scratch",
-    "soft_targets": "soft targets",
-    "hidden_states": "hidden states",
-    "sampled_choices": "sampled choices",
-    "full_force": "full-FORCE",
-    "random": "random",
-    "bayesian_filter": "Bayesian filter",
-    "observer": "observer",
-}
 ENTRIES = tuple(
     f"{letter}{row}{column}"
     for letter, n in (("A", 2), ("B", 3))
     for row in (1, 2)
     for column in range(1, n + 1)
 )
+RADD = look("radd")
 COMPARED = {
     "correct": "fraction\ncorrect",
     "reward_per_trial": "reward\nper trial",
@@ -293,7 +280,7 @@ def comparison(figure: FigureBase, study: StudyLike) -> Iterator[pd.DataFrame]:
         sensible = [values for kind, values in each.items() if kind != "random"]
         _zoom(ax, np.concatenate(sensible), teacher)
         _beyond(ax, table["value"])
-    axes[0].set_yticks(range(len(kinds)), [NAMES[kind] for kind in kinds])
+    axes[0].set_yticks(range(len(kinds)), [STUDENTS[kind] for kind in kinds])
     axes[0].set_ylim(len(kinds) - 0.5, -0.5)
 
 
@@ -379,7 +366,7 @@ def ratios(ax: Axes, study: StudyLike) -> pd.DataFrame:
         The study.
     """
     table: Records = []
-    for x, (name, look_of) in enumerate((("radd", RADD), ("observer", look("semi_markov")))):
+    for x, (name, look_of) in enumerate((("radd", RADD), ("observer", look("observer")))):
         measure = f"{name}.evidence_ratio"
         found = study.measures[measure]
         estimate(found, x, ax=ax, vertical=True, colour=look_of[0], marker=look_of[1])
@@ -404,7 +391,7 @@ def messages(ax: Axes, study: StudyLike) -> pd.DataFrame:
     looks = (
         ("radd", *RADD[:2], "RADD"),
         ("bayesian_filter", GREY, "v", "filter"),
-        ("observer", *look("semi_markov")[:2], "exact"),
+        ("observer", *look("observer")[:2], "exact"),
     )
     table: Records = []
     for k, (source, colour, marker, label) in enumerate(looks):
@@ -443,7 +430,7 @@ def time_constants(ax: Axes, found: Distillation, anatomy: Anatomy) -> pd.DataFr
     table = [*_at_points(ax, every), *_of_matrices(ax, found, list(every))]
     ax.axhline(1, color="0.7", lw=0.6, zorder=0)
     ax.set(xticks=range(len(every)), ylabel="|λ|, two largest", ylim=(0, 1.25))
-    names = [NAMES[name] for name in every]
+    names = [STUDENTS[name] for name in every]
     ax.set_xticklabels(names, rotation=25, ha="right", rotation_mode="anchor")
     ax.legend(loc="lower right", bbox_to_anchor=(1, 0.95), handletextpad=0)
     right = ax.secondary_yaxis("right")
@@ -567,7 +554,7 @@ def portraits(figure: FigureBase, found: Distillation, anatomy: Anatomy) -> Iter
         labels = ("z, side", "z, block") if name in OF_PLANE else ("unit 1", "unit 2")
         if name == "bayesian_filter":
             labels = ("E[s]", "E[b]")
-        ax.set(title=NAMES[name], xlabel=labels[0], ylabel=labels[1], aspect="equal")
+        ax.set(title=STUDENTS[name], xlabel=labels[0], ylabel=labels[1], aspect="equal")
         ax.set(xlim=(-edge, edge), ylim=(-edge, edge), xticks=(-0.5, 0.5), yticks=(-0.5, 0.5))
         length = np.linalg.norm(moved, axis=1)
         table = pd.DataFrame({"x": grid[:, 0], "value": length})
@@ -610,7 +597,9 @@ def divergences(figure: FigureBase, study: StudyLike) -> Iterator[pd.DataFrame]:
         band(_over(whole, unit), "x", ax=ax, colour=_colour(name, INK))
         for _, part in only(study.each("divergence"), condition=name).groupby("network"):
             ax.plot(part["x"], part["value"] / unit, color="0.55", lw=0.5, zorder=0.5, gid="each")
-        ax.set(title=NAMES[name].replace(" ", "\n").replace("full-", "full-\n"), xticks=(0, 10, 20))
+        ax.set(
+            title=STUDENTS[name].replace(" ", "\n").replace("full-", "full-\n"), xticks=(0, 10, 20)
+        )
         ax.tick_params(labelleft=ax is axes[0])
         yield rows(whole, "u", agent=name)
     highest = max(ax.dataLim.y1 for ax in axes[:-1])

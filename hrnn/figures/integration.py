@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hrnn.agents import look
 from hrnn.figures.panels import join, only, rows, several, thin
 from hrnn.plot import (
     GREY,
@@ -17,7 +18,6 @@ from hrnn.plot import (
     finish,
     interval,
     letter,
-    look,
     note,
     page,
     points,

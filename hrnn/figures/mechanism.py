@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from hrnn.agents import look
 from hrnn.analysis import dynamics
 from hrnn.distill.reduction import states_in
 from hrnn.figures.panels import join, only, records, rows, several, singles, strips, thin
@@ -22,7 +23,6 @@ from hrnn.plot import (
     finish,
     interval,
     letter,
-    look,
     note,
     page,
     style,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from hrnn.agents import look
 from hrnn.analysis import similarity
 from hrnn.figures.panels import join, only, rows, strip, strips
 from hrnn.plot import (
@@ -21,12 +22,12 @@ from hrnn.plot import (
     finish,
     interval,
     letter,
-    look,
     note,
     page,
     style,
 )
 from hrnn.populations.claims import CLAIMS
+from hrnn.populations.measures import CATALOGUE
 from hrnn.statistics.regression import correlation
 from hrnn.statistics.resampling import mean_interval
 
@@ -50,7 +51,10 @@ RELATIONS = (  # abscissa and ordinate: name, label
         ("radd.lambda_1", "slower eigenvalue\nof RADD, |λ|"),
         ("mu0_gap", "use of the prior\nat strength 0"),
     ),
-    (("angle_plane", "angle, plane (°)"), ("coupling_start_per_prior", "side per\nprior")),
+    (
+        ("angle_plane", CATALOGUE["angle_plane"].label),
+        ("coupling_start_per_prior", "side per\nprior"),
+    ),
     (("participation_ratio", "participation\nratio"), ("correct", "fraction\ncorrect")),
 )
 CHANGED = {

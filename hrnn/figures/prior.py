@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from hrnn.agents import AFTER_CHANGE, POLICIES, SWEPT, look
 from hrnn.figures.panels import (
     counts,
     curve_of,
@@ -20,8 +21,9 @@ from hrnn.figures.panels import (
     strips,
     thin,
 )
-from hrnn.plot import band, chance, dots, finish, letter, look, note, page, points, style
+from hrnn.plot import band, chance, dots, finish, letter, note, page, points, style
 from hrnn.populations.curves import MIN_N
+from hrnn.populations.measures import labels
 from hrnn.statistics import resampling
 
 if TYPE_CHECKING:
@@ -33,8 +35,7 @@ if TYPE_CHECKING:
     from hrnn.figures.typing import StudyLike
 
 
-AFTER_CHANGE = ("network", "semi_markov", "published_actor", "optimal_per_trial")
-SWEPT = {"correct": "fraction correct", "steps_per_trial": "steps per trial"}
+MEASURES = labels("correct", "steps_per_trial")
 
 
 @style()
@@ -76,7 +77,7 @@ def zero(axes: Sequence[Axes], study: StudyLike) -> Iterator[pd.DataFrame]:
     letter("a", ax=axes[0])
     for ax, kind in zip(axes, ("concordant", "discordant"), strict=True):
         part = only(table, measure=f"mu0_{kind}")
-        dots(part, ax=ax)
+        dots(part, look, ax=ax)
         singles(ax, study, f"mu0_{kind}", 0.35)
         chance(ax=ax, vertical=True)
         ax.set(xlim=(-0.02, 1.02), xlabel="fraction correct (a timeout is wrong)")
@@ -129,14 +130,14 @@ def sweeps(figure: FigureBase, study: StudyLike) -> Iterator[pd.DataFrame]:
     study : StudyLike
         The study.
     """
-    columns = [("c", "threshold", agent) for agent in ("network", "semi_markov", "published_actor")]
+    columns = [("c", "threshold", agent) for agent in ("network", *SWEPT["threshold"])]
     columns += [("d", "wait_penalty", "network")]
-    columns += [("e", "wait_penalty", agent) for agent in ("optimal_per_trial", "optimal_per_step")]
-    grid = figure.subplots(len(SWEPT), len(columns), sharex="col")
+    columns += [("e", "wait_penalty", agent) for agent in POLICIES]
+    grid = figure.subplots(len(MEASURES), len(columns), sharex="col")
     for column, (name, setting, agent) in zip(grid.T, columns, strict=True):
         column[0].set_title(look(agent)[2])
         found = study.thresholds if setting == "threshold" else study.penalties
-        for ax, measure in zip(column, SWEPT, strict=True):
+        for ax, measure in zip(column, MEASURES, strict=True):
             table = _sweep(found, setting, agent, measure)
             colour, marker, _ = look(agent)
             points(table, setting, ax=ax, colour=colour, marker=marker)
@@ -174,7 +175,7 @@ def _sweep(table: pd.DataFrame, setting: str, agent: str, measure: str) -> pd.Da
 
 def _share(grid: NDArray[Any], columns: Sequence[tuple[str, str, str]]) -> None:
     """One ordinate per group of panels, around its data; letters and labels at its left."""
-    for row, (measure, label) in zip(grid, SWEPT.items(), strict=True):
+    for row, (measure, label) in zip(grid, MEASURES.items(), strict=True):
         for name in "cde":
             group = [ax for ax, column in zip(row, columns, strict=True) if column[0] == name]
             ends = [ax.dataLim.intervaly for ax in group]

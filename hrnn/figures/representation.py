@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hrnn.agents import look
 from hrnn.distill.reduction import states_in
 from hrnn.figures.panels import join, rows, several, singles, thin
 from hrnn.plot import (
@@ -23,7 +24,6 @@ from hrnn.plot import (
     finish,
     interval,
     letter,
-    look,
     note,
     page,
     points,

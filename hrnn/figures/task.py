@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hrnn.agents import PLAYER
 from hrnn.figures.panels import join, rows
 from hrnn.plot import LEFT, NO_SIDE, RIGHT, finish, letter, note, page, style
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 
 N_STEPS_SHOWN = 56
-PLAYER = "semi_markov"  # waits for evidence, so that trials differ in length
 # of annotations above the axes
 ABOVE: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -24,11 +24,8 @@ __all__ = [
     "GREY",
     "INK",
     "LEFT",
-    "LOOKS",
-    "MICE",
     "NO_SIDE",
     "PALE",
-    "RADD",
     "RIGHT",
     "band",
     "chance",
@@ -38,7 +35,6 @@ __all__ = [
     "finish",
     "interval",
     "letter",
-    "look",
     "note",
     "page",
     "points",
@@ -60,25 +56,11 @@ PURPLE: str = "#CC79A7"
 
 # The palette. A colour is an agent or a side, in every figure the same; a marker goes with each of
 # them, for readers who see no colours. All else is ink and grey, filled and hollow, solid and
-# dashed: published numbers are black crosses.
-# Agents have the colours of Okabe & Ito, safe for colour-blind readers; sides have violet and gold,
-# which no agent has.
+# dashed: published numbers are black crosses. Agents have the colours of Okabe & Ito, safe for
+# colour-blind readers (`hrnn.agents`); sides have violet and gold, which no agent has.
 INK = "#000000"
 GREY = "#7F7F7F"
 PALE = "#C4C4C4"
-LOOKS = {
-    "network": ("#D55E00", "o", "RNN"),
-    "semi_markov": ("#0072B2", "s", "Bayes,\nsemi-Markov"),
-    "markov": ("#56B4E9", "D", "Bayes,\nMarkov"),
-    "none": ("#999999", "v", "Bayes,\nno blocks"),
-    "oracle": ("#000000", "^", "Bayes,\nblock known"),
-    "exponential": ("#CC79A7", "P", "exponential\nprior"),
-    "published_actor": ("#E69F00", "X", "published\nactor"),
-    "optimal_per_trial": ("#009E73", "*", "optimal\nper trial"),
-    "optimal_per_step": ("#009E73", "p", "optimal\nper step"),
-}
-MICE = ("#7A4B12", "h", "mice")
-RADD = ("#882255", "d", "RADD")
 LEFT = ("#5E3C99", "s")
 NO_SIDE = ("#595959", "D")
 RIGHT = ("#A69500", "o")
@@ -106,11 +88,6 @@ class HasInterval(Protocol):
 
 def __dir__() -> list[str]:
     return list(__all__)
-
-
-def look(agent):
-    """Colour, marker and label of an agent of `LOOKS`."""
-    return LOOKS[agent]
 
 
 @contextlib.contextmanager
@@ -348,13 +325,20 @@ def estimate(
     return ax
 
 
-def dots(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+def dots(
+    table: pd.DataFrame,
+    look: Callable[[str], tuple[str, str, str]],
+    *,
+    ax: Axes | None = None,
+) -> Axes:
     """One row per agent, the first on top, with its 95 % interval.
 
     Parameters
     ----------
     table : DataFrame
         With `agent, value, low, high`.
+    look : callable(agent) -> (colour, marker, label)
+        How an agent is drawn: `agents.look`.
     ax : Axes, optional
         Default: pyplot's current Axes.
     """

@@ -1,6 +1,6 @@
 """What was claimed of one network, and in how many of many networks it holds.
 
-The one list that report, figures and docs are made of.
+This is the one list that report, figures and docs are made of.
 
 Sources: Schaeffer et al. (NeurIPS 2020; its poster) and the Cosyne 2021 abstract. A published
 number holds in a network if the network's own lies between `low` and `high`, which are ours: near
@@ -8,15 +8,26 @@ enough that one would call it the same result. A criterion that nothing can fail
 `controls` tries each on an untrained network, a shuffled one and the exact observer.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
+from hrnn.base.typing import RNGLike
+from hrnn.populations import measures
 from hrnn.statistics import resampling
 
-MOST_UNSETTLED = 0.1  # of the networks; with more, the count turns on which sessions were drawn
-RELATIVE = 0.2  # of published slopes
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Of the networks; with more, the count turns on which sessions were drawn.
+MOST_UNSETTLED: float = 0.1
+RELATIVE: float = 0.2  # of published slopes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,371 +37,328 @@ class Claim:
     Attributes
     ----------
     name : str
-        Of the measure, as in a population's table.
+        Of the measure, as in a population's table; one of `measures.CATALOGUE`.
     text : str
         What is claimed, in words.
-    label : str
-        The same in few, for an axis.
     published : float or None
         The published number, if there is one.
     low, high : float
         The claim holds if low <= value <= high.
     why : str
-        Why there.
+        Why the criterion has its edges there.
     figure : str
-        Which shows it.
-    source : str
-        The function that measures it.
+        Number of the figure that shows the measure.
     cosyne : float or None
-        Of the Cosyne abstract, where that has a number of its own (another network).
+        The number of the Cosyne abstract, where it has one of its own (of another network).
+
+    Raises
+    ------
+    KeyError
+        If the catalogue has no measure of this name.
     """
 
     name: str
     text: str
-    label: str
     published: float | None
     low: float
     high: float
     why: str
     figure: str
-    source: str
     cosyne: float | None = None
 
+    def __post_init__(self) -> None:
+        measures.measure(self.name)
+
     @property
-    def criterion(self):
+    def label(self) -> str:
+        """The measure in few words, for an axis."""
+        return measures.measure(self.name).label
+
+    @property
+    def source(self) -> str:
+        """The function that measures it."""
+        return measures.measure(self.name).source
+
+    @property
+    def criterion(self) -> str:
         """The criterion in words."""
-        low, high = (f"{end:.4g}".replace("-", "−") for end in (self.low, self.high))
+        low = f"{self.low:.4g}".replace("-", "−")
+        high = f"{self.high:.4g}".replace("-", "−")
         if math.isinf(self.high):
             return f"≥ {low}"
         return f"≤ {high}" if math.isinf(self.low) else f"{low} … {high}"
 
-    def holds(self, values):
+    def holds(self, values: ArrayLike) -> NDArray[np.bool_]:
         """Whether it holds in each network, (K,) bool; not where the measure is undefined."""
         values = np.asarray(values, float)
         return (values >= self.low) & (values <= self.high)
 
-    def turns_on_sessions(self, low, high):
-        """Whether an edge of the criterion lies within each network's interval over sessions, (K,).
+    def turns_on_sessions(self, low: ArrayLike, high: ArrayLike) -> NDArray[np.bool_]:
+        """Whether other sessions may decide otherwise about each network.
 
-        Other sessions may decide otherwise.
+        Parameters
+        ----------
+        low, high : (K,) array_like
+            Ends of each network's interval over sessions; NaN where it has none.
+
+        Returns
+        -------
+        (K,) bool
+            Whether an edge of the criterion lies within.
         """
         low = np.asarray(low, float)
         high = np.asarray(high, float)
-        return np.logical_or.reduce(
-            [(low < edge) & (edge <= high) for edge in (self.low, self.high)]
-        )
+        within = [(low < edge) & (edge <= high) for edge in (self.low, self.high)]
+        return within[0] | within[1]
 
 
-def _near(name, text, label, published, by, why, figure, source, cosyne=None):
+def _near(
+    name: str,
+    text: str,
+    published: float,
+    *,
+    by: float,
+    why: str,
+    figure: str,
+    cosyne: float | None = None,
+) -> Claim:
     """Within `by` of the published number, or of that in the Cosyne abstract."""
     numbers = [published] if cosyne is None else [published, cosyne]
     low = round(min(numbers) - by, 6)
     high = round(max(numbers) + by, 6)
-    return Claim(name, text, label, published, low, high, why, figure, source, cosyne)
+    return Claim(name, text, published, low, high, why, figure, cosyne)
 
 
-def _factor_two(name, text, label, published, figure, source, cosyne):
-    """Between half and twice the published number.
+def _factor_two(name: str, text: str, published: float, *, figure: str, cosyne: float) -> Claim:
+    """Between half and twice the published number: neither 0 nor the other sign meets it."""
+    low, high = sorted((published / 2, 2 * published))
+    why = "half to twice: 0 and the other sign fail"
+    return Claim(name, text, published, low, high, why, figure, cosyne)
 
-    So that neither 0 nor the other sign meets it.
-    """
-    ends = sorted((published / 2, 2 * published))
-    return Claim(
-        name,
-        text,
-        label,
-        published,
-        *ends,
-        "half to twice: 0 and the other sign fail",
-        figure,
-        source,
-        cosyne,
+
+def _at_least(name: str, text: str, low: float, *, why: str, figure: str) -> Claim:
+    """Not below an edge; no number was published."""
+    return Claim(name, text, None, low, math.inf, why, figure)
+
+
+def _at_most(name: str, text: str, high: float, *, why: str, figure: str) -> Claim:
+    """Not above an edge; no number was published."""
+    return Claim(name, text, None, -math.inf, high, why, figure)
+
+
+def _within(name: str, text: str, half: float, *, why: str, figure: str) -> Claim:
+    """Not farther from 0 than `half`; no number was published."""
+    return Claim(name, text, None, -half, half, why, figure)
+
+
+def _behaviour() -> Iterator[Claim]:
+    """Behaviour is quantitatively similar to Bayesian baselines."""
+    yield _near(
+        "correct",
+        "fraction correct, all trials",
+        0.855,
+        by=0.02,
+        why="the exact actor (.79) and the optimum per trial (.91) fail",
+        figure="2",
+    )
+    yield _at_least(
+        "mu0_gap",
+        "strength 0: more often right with the block than against it",
+        0.2,
+        why="what the exact actor, which often times out, shows (.24), less sampling",
+        figure="3",
+    )
+    yield _within(
+        "gap_to_published_actor",
+        "accuracy is that of the published Bayesian actor, in the same sessions",
+        0.02,
+        why="as for the fraction correct",
+        figure="2",
+    )
+    yield _at_most(
+        "gap_to_bound",
+        "accuracy approaches the exact bound",
+        0.05,
+        why="the optimum per trial is nearer (.02), the exact actor at the threshold is not (.14)",
+        figure="2",
     )
 
 
-def _entries():
-    """The map of two units: poster and Cosyne abstract."""
-    A = {"A11": (0.54, 0.59), "A12": (0.31, 0.28), "A21": (0.19, 0.18), "A22": (0.84, 0.90)}
-    B = {
-        "B11": (-0.20, -0.19),
-        "B12": (0.20, 0.19),
-        "B13": (0.005, 0.005),
-        "B21": (-0.04, -0.04),
-        "B22": (0.04, 0.04),
-        "B23": (0.02, 0.019),
-    }
-    for name, (poster, cosyne) in (A | B).items():
-        label = name.translate(str.maketrans("123", "₁₂₃"))
-        about = f"radd.{name}", f"distilled map: {label}", label, poster
-        if name in A:
-            yield _near(
-                *about,
-                0.1,
-                "twice what the two publications differ by (.06)",
-                "8",
-                "distill.radd",
-                cosyne,
-            )
-        elif name in ("B11", "B12"):
-            yield _near(
-                *about,
-                0.03,
-                "three times what the two publications differ by (.01)",
-                "8",
-                "distill.radd",
-                cosyne,
-            )
-        else:
-            yield _factor_two(*about, "8", "distill.radd", cosyne)
-
-
-INF = math.inf
-CLAIMS = (
-    # behaviour is quantitatively similar to Bayesian baselines
-    _near(
-        "correct",
-        "fraction correct, all trials",
-        "fraction correct",
-        0.855,
-        0.02,
-        "the exact actor (.79) and the optimum per trial (.91) fail",
-        "2",
-        "behavior.summary",
-    ),
-    Claim(
-        "mu0_gap",
-        "strength 0: more often right with the block than against it",
-        "prior at strength 0",
-        None,
-        0.2,
-        INF,
-        "what the exact actor, which often times out, shows (.24), less sampling",
-        "3",
-        "behavior.summary",
-    ),
-    Claim(
-        "gap_to_published_actor",
-        "accuracy is that of the published Bayesian actor, in the same sessions",
-        "gap to published actor",
-        None,
-        -0.02,
-        0.02,
-        "as for the fraction correct",
-        "2",
-        "inference.BayesianActor",
-    ),
-    Claim(
-        "gap_to_bound",
-        "accuracy approaches the exact bound",
-        "gap to accuracy bound",
-        None,
-        -INF,
-        0.05,
-        "the optimum per trial is nearer (.02), the exact actor at the threshold is not (.14)",
-        "2",
-        "inference.accuracy_bound",
-    ),
-    # two dimensions hold the beliefs
-    _near(
+def _two_dimensions() -> Iterator[Claim]:
+    """Two dimensions hold the beliefs."""
+    yield _near(
         "variance_pc12",
         "variance in two components",
-        "variance, 2 components",
         0.8874,
-        0.05,
-        "less than halfway to 1, which two units have",
-        "4",
-        "representation.pca",
-    ),
-    *(
-        _near(
+        by=0.05,
+        why="less than halfway to 1, which two units have",
+        figure="4",
+    )
+    for name, text, published in (
+        ("full", "all units, other sessions", 0.826),
+        ("plane", "two components", 0.825),
+        ("full_by_step", "all units, split by time step", 0.826),
+    ):
+        yield _near(
             f"block_decoder_{name}",
             f"block decoded from {text}",
-            f"decoder, {label}",
             published,
-            0.03,
-            "a third of the way to the untrained floor (.73) and to the observer (.92)",
-            "4",
-            "representation.block_decoder",
+            by=0.03,
+            why="a third of the way to the untrained floor (.73) and to the observer (.92)",
+            figure="4",
         )
-        for name, text, label, published in (
-            ("full", "all units, other sessions", "all units", 0.826),
-            ("plane", "two components", "2 components", 0.825),
-            ("full_by_step", "all units, split by time step", "split by step", 0.826),
-        )
-    ),
-    Claim(
+    yield _at_least(
         "belief_correlation",
         "block belief follows the Bayesian observer's",
-        "belief and observer, r",
-        None,
         0.8,
-        INF,
-        "two thirds of the variance",
-        "5",
-        "integration.block_belief",
-    ),
-    # the two inferences are coupled
-    _near(
-        "angle_full",
-        "angle between the readouts: the plane's block readout in the space of all units (°)",
-        "angle, all units (°)",
-        72.0,
-        10,
-        "independent readouts (90°) fail",
-        "4",
-        "representation.readout_angle",
-    ),
-    _near(
-        "angle_plane",
-        "angle between the readouts, plane of two components (°)",
-        "angle, plane (°)",
-        66.0,
-        10,
-        "independent readouts (90°) fail",
-        "4",
-        "representation.readout_angle",
-    ),
-    *(
-        _near(
+        why="two thirds of the variance",
+        figure="5",
+    )
+
+
+def _readouts() -> Iterator[Claim]:
+    """The readouts are not orthogonal, and evidence moves the state along both."""
+    for name, text, published in (
+        (
+            "angle_full",
+            "angle between the readouts: the plane's block readout in the space of all units (°)",
+            72.0,
+        ),
+        ("angle_plane", "angle between the readouts, plane of two components (°)", 66.0),
+    ):
+        why = "independent readouts (90°) fail"
+        yield _near(name, text, published, by=10, why=why, figure="4")
+    for kind, published in (("stimulus", 0.84), ("block", 0.18)):
+        yield _near(
             f"{kind}_slope_in_plane",
             f"evidence moves the state along the {kind} readout (plane)",
-            f"{kind} slope",
             published,
-            round(RELATIVE * published, 3),
-            "a fifth of the number",
-            "5",
-            "integration.slopes",
+            by=round(RELATIVE * published, 3),
+            why="a fifth of the number",
+            figure="5",
         )
-        for kind, published in (("stimulus", 0.84), ("block", 0.18))
-    ),
-    _near(
+    yield _near(
         "slope_ratio_in_plane",
         "stimulus slope over block slope (plane)",
-        "ratio of slopes",
         4.67,
-        1.5,
-        "twice what the two publications differ by (.67)",
-        "5",
-        "integration.slope_ratio",
-        4.0,
-    ),
-    Claim(
+        by=1.5,
+        why="twice what the two publications differ by (.67)",
+        figure="5",
+        cosyne=4.0,
+    )
+
+
+def _coupled() -> Iterator[Claim]:
+    """The two inferences are coupled, and feedback plays no part."""
+    yield _at_least(
         "coupling_start_per_prior",
         "the block belief sets the belief in the side before evidence (exact observer: 1)",
-        "side per prior",
-        None,
         0.5,
-        INF,
-        "half of what the exact observer does",
-        "6",
-        "integration.coupling",
-    ),
-    Claim(
+        why="half of what the exact observer does",
+        figure="6",
+    )
+    yield _at_least(
         "coupling_block_step_per_evidence",
         "evidence moves the block belief within the trial (exact observer: .37)",
-        "block step per evidence",
-        None,
         0.18,
-        INF,
-        "half of what the exact observer does",
-        "6",
-        "integration.coupling",
-    ),
-    Claim(
+        why="half of what the exact observer does",
+        figure="6",
+    )
+    yield _at_most(
         "belief_feedback_share",
         "feedback has almost no effect on the block belief (R² that it adds)",
-        "R² that feedback adds",
-        None,
-        -INF,
         0.05,
-        "a quarter of the exact observer's (.23)",
-        "5",
-        "integration.block_belief",
-    ),
-    Claim(
+        why="a quarter of the exact observer's (.23)",
+        figure="5",
+    )
+    yield _within(
         "told_weight_ratio",
         "the side that feedback tells has almost no effect on the block belief (exact observer: 1)",
-        "learnt from feedback",
-        None,
-        -0.1,
         0.1,
-        "a tenth of what the exact observer learns",
-        "5",
-        "integration.block_belief",
-    ),
-    # mechanism
-    Claim(
+        why="a tenth of what the exact observer learns",
+        figure="5",
+    )
+
+
+def _mechanism() -> Iterator[Claim]:
+    """Two populations, and a line attractor."""
+    yield _at_most(
         "correlation_between_populations_gained",
         "two populations are anti-correlated, more than before training",
-        "r of populations, gained",
-        None,
-        -INF,
         -0.1,
-        "any network cut in two has r < 0",
-        "7",
-        "connectivity.populations",
-    ),
-    Claim(
+        why="any network cut in two has r < 0",
+        figure="7",
+    )
+    yield _at_least(
         "cliffs_delta",
         "weights within populations exceed those between them (Cliff's δ)",
-        "Cliff's δ of weights",
-        None,
         0.1,
-        INF,
-        "two standard errors of shuffled weights (.05)",
-        "7",
-        "connectivity.weights_by_population",
-    ),
-    Claim(
+        why="two standard errors of shuffled weights (.05)",
+        figure="7",
+    )
+    yield _at_least(
         "kept_simulated",
-        "a line attractor holds the block belief: what is left of a graded difference after a block",
-        "kept over a block",
-        None,
+        "a line attractor holds the block belief: what is left of a graded difference after"
+        " a block",
         0.5,
-        INF,
-        "half",
-        "7",
-        "manifold.verdict",
-    ),
-    # two units suffice
-    *_entries(),
-    *(
-        _near(
-            f"radd.correct{suffix}",
-            f"fraction correct of the distilled map, {text}",
-            f"RADD, {label}",
-            0.8687,
-            0.02,
-            "as for the fraction correct",
-            "8",
-            "distill.comparison",
-        )
-        for suffix, text, label in (
-            ("", "its gain tuned for it", "tuned gain"),
-            ("_at_published_gain", "published gain", "published gain"),
-        )
-    ),
-    *(
-        Claim(
-            f"from_scratch.below_radd{suffix}",
-            f"two units trained on the task itself are less often right than the distilled map, {text}",
-            f"RADD − scratch, {label}",
-            None,
-            0.02,
-            INF,
-            "as for the fraction correct",
-            "8",
-            "distill.comparison",
-        )
-        for suffix, text, label in (
-            ("", "its gain tuned", "tuned"),
-            ("_at_published_gain", "published gain", "published"),
-        )
-    ),
+        why="half",
+        figure="7",
+    )
+
+
+POSTER_AND_COSYNE: dict[str, tuple[float, float]] = {  # entries of the map of two units
+    "A11": (0.54, 0.59),
+    "A12": (0.31, 0.28),
+    "A21": (0.19, 0.18),
+    "A22": (0.84, 0.90),
+    "B11": (-0.20, -0.19),
+    "B12": (0.20, 0.19),
+    "B13": (0.005, 0.005),
+    "B21": (-0.04, -0.04),
+    "B22": (0.04, 0.04),
+    "B23": (0.02, 0.019),
+}
+
+
+def _entries() -> Iterator[Claim]:
+    """The map of two units: poster and Cosyne abstract."""
+    for entry, (poster, cosyne) in POSTER_AND_COSYNE.items():
+        name = f"radd.{entry}"
+        text = f"distilled map: {measures.measure(name).label}"
+        if entry.startswith("A"):
+            why = "twice what the two publications differ by (.06)"
+            yield _near(name, text, poster, by=0.1, why=why, figure="8", cosyne=cosyne)
+        elif entry in ("B11", "B12"):
+            why = "three times what the two publications differ by (.01)"
+            yield _near(name, text, poster, by=0.03, why=why, figure="8", cosyne=cosyne)
+        else:
+            yield _factor_two(name, text, poster, figure="8", cosyne=cosyne)
+
+
+def _two_units() -> Iterator[Claim]:
+    """Two units suffice, and learn less well by themselves."""
+    yield from _entries()
+    why = "as for the fraction correct"
+    for suffix, gain in (("", "its gain tuned for it"), ("_at_published_gain", "published gain")):
+        text = f"fraction correct of the distilled map, {gain}"
+        yield _near(f"radd.correct{suffix}", text, 0.8687, by=0.02, why=why, figure="8")
+    worse = "two units trained on the task itself are less often right than the distilled map"
+    for suffix, gain in (("", "its gain tuned"), ("_at_published_gain", "published gain")):
+        name = f"from_scratch.below_radd{suffix}"
+        yield _at_least(name, f"{worse}, {gain}", 0.02, why=why, figure="8")
+
+
+CLAIMS: tuple[Claim, ...] = (
+    *_behaviour(),
+    *_two_dimensions(),
+    *_readouts(),
+    *_coupled(),
+    *_mechanism(),
+    *_two_units(),
 )
 
 
-def report_name(measure):
+def report_name(measure: str) -> str:
     """Name of a networks' measure in report.json: '<agent>.<quantity>'.
 
     Examples
@@ -401,11 +369,21 @@ def report_name(measure):
     return measure if "." in measure else f"network.{measure}"
 
 
-PUBLISHED = {claim.name: claim.published for claim in CLAIMS if claim.published is not None}
-COSYNE = {claim.name: claim.cosyne for claim in CLAIMS if claim.cosyne is not None}
+PUBLISHED: dict[str, float] = {
+    claim.name: claim.published for claim in CLAIMS if claim.published is not None
+}
+COSYNE: dict[str, float] = {
+    claim.name: claim.cosyne for claim in CLAIMS if claim.cosyne is not None
+}
 
 
-def verdicts(wide, *, low=None, high=None, rng=0):
+def verdicts(
+    wide: pd.DataFrame,
+    *,
+    low: pd.DataFrame | None = None,
+    high: pd.DataFrame | None = None,
+    rng: RNGLike = 0,
+) -> pd.DataFrame:
     """What becomes of every claim in a population.
 
     Parameters
@@ -432,14 +410,16 @@ def verdicts(wide, *, low=None, high=None, rng=0):
     Examples
     --------
     >>> import pandas as pd
-    >>> verdicts(pd.DataFrame({"correct": [0.85, 0.86, 0.7]})).set_index("name").loc["correct", ["k", "of"]].tolist()
+    >>> found = verdicts(pd.DataFrame({"correct": [0.85, 0.86, 0.7]})).set_index("name")
+    >>> found.loc["correct", ["k", "of"]].tolist()
     [2, 3]
     """
     import pandas as pd
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for claim in CLAIMS:
-        values, *ends = (_column(table, claim.name, len(wide)) for table in (wide, low, high))
+        values = _column(wide, claim.name, len(wide))
+        ends = [_column(table, claim.name, len(wide)) for table in (low, high)]
         rows.append(
             {
                 "claim": claim.text,
@@ -456,17 +436,19 @@ def verdicts(wide, *, low=None, high=None, rng=0):
     return pd.DataFrame(rows).astype({"published": float, "k": "Int64"})
 
 
-def _column(table, name, n):
-    return (
-        table[name].to_numpy(float) if table is not None and name in table else np.full(n, np.nan)
-    )
+def _column(table: pd.DataFrame | None, name: str, n: int) -> NDArray[np.float64]:
+    """A column of n numbers; NaN where the table, or the column, is missing."""
+    if table is None or name not in table:
+        return np.full(n, np.nan)
+    return table[name].to_numpy(float)
 
 
-def _spread(values, rng):
+def _spread(values: NDArray[np.float64], rng: RNGLike) -> dict[str, Any]:
     """Mean with its interval, and spread, over the networks that define a measure."""
     defined = values[np.isfinite(values)]
     if not len(defined):
-        return {**dict.fromkeys(("value", "sd", "low", "high", "least", "most"), np.nan), "n": 0}
+        missing = dict.fromkeys(("value", "sd", "low", "high", "least", "most"), np.nan)
+        return {**missing, "n": 0}
     mean = resampling.mean_interval(defined, rng=rng)
     sd = defined.std(ddof=1) if len(defined) > 1 else np.nan
     return {
@@ -480,7 +462,12 @@ def _spread(values, rng):
     }
 
 
-def _count(claim, values, low, high):
+def _count(
+    claim: Claim,
+    values: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+) -> dict[str, Any]:
     """In how many networks a claim holds, unless that turns on the draw of sessions."""
     k = int(claim.holds(values).sum())
     of = len(values)
@@ -496,7 +483,7 @@ def _count(claim, values, low, high):
     }
 
 
-def counted(row):
+def counted(row: Any) -> str:
     """In how many networks the claim of a row of `verdicts` holds, in words."""
     import pandas as pd
 

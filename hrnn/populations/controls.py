@@ -1,14 +1,19 @@
-"""What every claim about trained networks is tried on, and some of which must fail it.
+"""Controls: what every claim about trained networks is tried on, and some of which must fail it.
 
-Untrained, shuffled, and an exact observer.
+They are untrained networks, shuffled ones, and the exact observer.
 
 A criterion that an untrained network meets tells nothing about learning; one that the exact
 observer fails tells nothing about how near a network is to it; and one that all three meet cannot
 fail.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -16,6 +21,7 @@ from hrnn.base import parallel
 from hrnn.base.arguments import one_of, whole_number
 from hrnn.base.parallel import n_threads_of
 from hrnn.base.streams import stream
+from hrnn.base.typing import RNGLike
 from hrnn.distill.baselines import student
 from hrnn.distill.bayes import beliefs
 from hrnn.distill.distillation import entries
@@ -24,22 +30,39 @@ from hrnn.inference import BayesianActor, observe
 from hrnn.network import Network
 from hrnn.populations import member
 from hrnn.populations.claims import CLAIMS
-from hrnn.rollout import rollout
-from hrnn.task import Task
+from hrnn.populations.ensemble import Population
+from hrnn.rollout import Rollout, rollout
+from hrnn.statistics.resampling import Estimate
+from hrnn.task import Sessions, Task
 
-CONTROLS = {
+if TYPE_CHECKING:
+    import pandas as pd
+
+Kind = Literal["untrained", "shuffled", "observer"]
+CONTROLS: dict[Kind, str] = {
     "untrained": "networks before training",
     "shuffled": "trained networks with their recurrent weights permuted at random",
     "observer": "the exact Bayesian actor and observer, its beliefs taken for states",
 }
-N_EACH = 3
-N_BLOCKS = 400
-OFFSET = 1_000_000  # of the indices of controls, which have sessions that no network has
-PARTS = ("representation", "integration", "mechanism")
+N_EACH: int = 3
+N_BLOCKS: int = 400
+OFFSET: int = 1_000_000  # of the indices of controls, which have sessions that no network has
+PARTS: tuple[str, ...] = ("representation", "integration", "mechanism")
 
 
-def shuffled(net, *, rng=0):
+def shuffled(net: Network, *, rng: RNGLike = 0) -> Network:
     """The network with its recurrent weights permuted: their distribution without their structure.
+
+    Parameters
+    ----------
+    net : Network
+        Whose weights they are.
+    rng : int, SeedSequence or Generator
+        For the permutation.
+
+    Returns
+    -------
+    Network
 
     Examples
     --------
@@ -51,8 +74,8 @@ def shuffled(net, *, rng=0):
     return net.with_arrays(W=W)
 
 
-# of states (½ log odds of right, ½ log odds of a right block): P(right) is the posterior
-READOUT = Network.from_arrays(
+# Of states (½ log odds of right, ½ log odds of a right block): P(right) is the posterior
+READOUT: Network = Network.from_arrays(
     "tanh",
     W=np.zeros((2, 2)),
     U=np.zeros((2, 3)),
@@ -62,10 +85,20 @@ READOUT = Network.from_arrays(
 )
 
 
-def observer(sessions, *, hidden=True):
-    """The exact actor in these sessions.
+def observer(sessions: Sessions, *, hidden: bool = True) -> Rollout:
+    """The exact actor in these sessions, its beliefs taken for the states of a network.
 
-    With the beliefs of the exact observer of its own trials for states.
+    Parameters
+    ----------
+    sessions : Sessions
+        In which it acts.
+    hidden : bool
+        Keep the states: the beliefs of the exact observer of its own trials.
+
+    Returns
+    -------
+    Rollout
+        Whose agent is READOUT.
 
     Examples
     --------
@@ -78,17 +111,21 @@ def observer(sessions, *, hidden=True):
     return dataclasses.replace(run, agent=READOUT, hidden=states)
 
 
-def measures(kind, found, *, index=0, n_blocks=N_BLOCKS):
+def measures(
+    kind: Kind, found: member.Member, *, index: int = 0, n_blocks: int = N_BLOCKS
+) -> dict[str, float]:
     """Measures of one control, as those of a network of a population.
 
     Parameters
     ----------
     kind : {'untrained', 'shuffled', 'observer'}
+        Which control.
     found : Member
         A trained network, with its settings.
     index : int
         Of the control: it has sessions of its own.
     n_blocks : int
+        In which it is measured.
 
     Returns
     -------
@@ -101,60 +138,72 @@ def measures(kind, found, *, index=0, n_blocks=N_BLOCKS):
         "n_blocks": whole_number(n_blocks, "n_blocks"),
         "parts": list(PARTS),
     }
-    first = Network.init(
-        **settings["network"], rng=stream(settings["seed"], "network", found.settings["index"])
-    )
     if kind == "observer":
-        act = observer
         settings["parts"] = list(PARTS[:2])
-    else:
-        act = functools.partial(
-            rollout, first if kind == "untrained" else shuffled(found.network, rng=index)
-        )
+    weights = stream(settings["seed"], "network", found.settings["index"])
+    first = Network.init(**settings["network"], rng=weights)
+    acts: dict[Kind, member.Act] = {
+        "untrained": functools.partial(rollout, first),
+        "shuffled": functools.partial(rollout, shuffled(found.network, rng=index)),
+        "observer": observer,
+    }
+    act = acts[kind]
     task = Task(**settings["task"])
     results = member.Findings(None)
     member.examine(act, task, settings, results, first)
-    sessions = [
+    taught, compared = (
         member.sessions_of(task, settings["n_blocks"], settings["seed"], own, part)
         for part in ("taught", "compared")
-    ]
-    results.group(
-        "distillation", functools.partial(_distilled, act, *sessions, settings["n_updates"], own)
     )
-    return results.measures
+    distilled = functools.partial(_distilled, act, taught, compared, settings["n_updates"], own)
+    results.group("distillation", distilled)
+    return dict(results.measures)
 
 
-def _distilled(act, taught, compared, n_updates, seed):
+def _distilled(
+    act: member.Act, taught: Sessions, compared: Sessions, n_updates: int, seed: int
+) -> Mapping[str, float | Estimate]:
     """What the claims about two units need of `distill.Distillation`, with the same names."""
     run = act(taught, hidden=True)
     fitted = radd(run, run.agent, n_resamples=1, rng=seed)
-    scratch = student("from_scratch", run, run.agent, fitted, n_updates=n_updates, rng=seed).network
+    learnt = student("from_scratch", run, run.agent, fitted, n_updates=n_updates, rng=seed)
+    scratch = _correct(learnt.network, compared)
     at_gains = {"": fitted.network, "_at_published_gain": with_gain(fitted, fitted.published_gain)}
-    right = {name: _correct(net, compared) for name, net in at_gains.items()}
-    return (
-        entries("radd", fitted)
-        | {f"radd.correct{name}": value for name, value in right.items()}
-        | {
-            f"from_scratch.below_radd{name}": value - _correct(scratch, compared)
-            for name, value in right.items()
-        }
-    )
+    found: dict[str, float | Estimate] = {**entries("radd", fitted)}
+    right = {suffix: _correct(net, compared) for suffix, net in at_gains.items()}
+    found |= {f"radd.correct{suffix}": value for suffix, value in right.items()}
+    for suffix, value in right.items():
+        found[f"from_scratch.below_radd{suffix}"] = value - scratch
+    return found
 
 
-def _correct(net, sessions):
+def _correct(net: Network, sessions: Sessions) -> float:
+    """Fraction of trials in which a network takes the right side."""
     return float((rollout(net, sessions, hidden=False).choice == sessions.side).mean())
 
 
-def table(population, *, n_each=N_EACH, n_blocks=N_BLOCKS, n_threads=1, progress=False):
+def table(
+    population: Population,
+    *,
+    n_each: int = N_EACH,
+    n_blocks: int = N_BLOCKS,
+    n_threads: int | None = 1,
+    progress: bool = False,
+) -> pd.DataFrame:
     """All controls of a population.
 
     Parameters
     ----------
     population : Population
+        Of trained networks.
     n_each : int
         Controls of each kind, made of the first networks.
-    n_blocks, n_threads, progress
-        As elsewhere.
+    n_blocks : int
+        In which each is measured.
+    n_threads : int or None
+        Controls at once; None means all cores.
+    progress : bool
+        Show a bar.
 
     Returns
     -------
@@ -176,11 +225,14 @@ def table(population, *, n_each=N_EACH, n_blocks=N_BLOCKS, n_threads=1, progress
     return pd.DataFrame(rows, columns=["control", "index", "measure", "value"])
 
 
-def _job(kind, found, index, n_blocks, stop):
+def _job(
+    kind: Kind, found: member.Member, index: int, n_blocks: int, stop: threading.Event
+) -> dict[str, float]:
+    """One control, as `parallel.run` calls it."""
     return measures(kind, found, index=index, n_blocks=n_blocks)
 
 
-def verdicts(controls):
+def verdicts(controls: pd.DataFrame) -> pd.DataFrame:
     """How every claim fares on the controls.
 
     Parameters
@@ -197,19 +249,18 @@ def verdicts(controls):
     """
     import pandas as pd
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for claim in CLAIMS:
-        row = {"name": claim.name, "criterion": claim.criterion}
-        failed = []
+        row: dict[str, Any] = {"name": claim.name, "criterion": claim.criterion}
+        failed: list[str] = []
         for kind, part in controls.groupby("control", sort=False):
             values = part[part.measure == claim.name].value.to_numpy()
             k = int(claim.holds(values).sum())
             of = part["index"].nunique()
-            row |= {
-                kind: values.mean() if len(values) else np.nan,
-                f"{kind}_k": k,
-                f"{kind}_of": of,
-            }
-            failed += [kind] if k == 0 and len(values) == of else []
+            row[str(kind)] = values.mean() if len(values) else np.nan
+            row[f"{kind}_k"] = k
+            row[f"{kind}_of"] = of
+            if k == 0 and len(values) == of:
+                failed.append(str(kind))
         rows.append(row | {"failed_by": ", ".join(failed)})
     return pd.DataFrame(rows)

@@ -1,18 +1,25 @@
-"""Many networks, trained and taken apart.
+"""Many networks, of seeds or of a grid of settings, trained and taken apart.
 
-Seeds, or a grid of settings, on threads, processes or a cluster.
+They are made on threads, on processes or on a cluster.
 
 Every network is one piece of work that depends on its settings alone (`member`), and one file named
 by a hash of them: whichever engine runs it, in whatever order, the bits are the same, and an
 interrupted population goes on where it was.
 """
 
+from __future__ import annotations
+
+import concurrent.futures
 import contextlib
 import dataclasses
 import functools
 import itertools
 import json
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -22,11 +29,26 @@ from hrnn.base.parallel import n_threads_of
 from hrnn.base.progress import bar
 from hrnn.base.version import __version__
 from hrnn.distill.baselines import N_UPDATES
-from hrnn.populations.member import PARTS, Member, make
-from hrnn.populations.settings import N_BLOCKS, N_NETWORKS, differences, key_of, plan
+from hrnn.network import Network
+from hrnn.populations.member import PARTS, Member, Settings, make
+from hrnn.populations.settings import (
+    N_BLOCKS,
+    N_NETWORKS,
+    Grid,
+    Point,
+    differences,
+    key_of,
+    plan,
+)
+from hrnn.task import Task
+from hrnn.training import Recipe
 
-N_SCALARS = 100  # written to TensorBoard in the course of a training
-RECORD = "population.json"
+if TYPE_CHECKING:
+    import pandas as pd
+
+About = tuple[str, int, Point]  # of a network: key, index, values of the grid
+N_SCALARS: int = 100  # written to TensorBoard in the course of a training
+RECORD: str = "population.json"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -46,12 +68,12 @@ class Population:
         `<key>.npz` holds everything about a network.
     """
 
-    table: object
-    failures: object
+    table: pd.DataFrame
+    failures: pd.DataFrame
     folder: Path
 
     @classmethod
-    def load(cls, folder):
+    def load(cls, folder: str | Path) -> Population:
         """Read a saved population, whatever grids made it; trains nothing.
 
         Raises
@@ -63,102 +85,115 @@ class Population:
         """
         folder = as_path(folder, "folder")
         _check_version(folder)
-        configs = {
-            path.stem: files.load_archive(path, kind="member", with_arrays=False).config
-            for path in folder.glob("*.npz")
-        }
-        points = dict(
-            zip(
-                configs,
-                differences([config["settings"] for config in configs.values()]),
-                strict=True,
-            )
-        )
-        order = sorted(
-            configs,
-            key=lambda key: (
-                json.dumps(list(points[key].values())),
-                configs[key]["settings"]["index"],
-                key,
-            ),
-        )
-        about = [(key, configs[key]["settings"]["index"], points[key]) for key in order]
-        return cls._of(about, [configs[key] for key in order], [], folder)
+        configs = {path.stem: _config(path) for path in folder.glob("*.npz")}
+        points = differences([config["settings"] for config in configs.values()])
+        about = [
+            (key, config["settings"]["index"], point)
+            for (key, config), point in zip(configs.items(), points, strict=True)
+        ]
+        about.sort(key=_in_order)
+        return cls._of(about, [configs[key] for key, _, _ in about], [], folder)
 
     @classmethod
-    def _of(cls, about, configs, failed, folder):
+    def _of(
+        cls,
+        about: list[About],
+        configs: list[dict[str, Any]],
+        failed: list[tuple[About, str]],
+        folder: Path,
+    ) -> Population:
         """`about` and the file's config of each network, and (about, error) of each that failed."""
         import pandas as pd
 
-        names = list(
-            dict.fromkeys(itertools.chain.from_iterable(config["measures"] for config in configs))
-        )
-        settings = list(about[0][2]) if about else list(failed[0][0][2]) if failed else []
-
-        def columns(rows, repeat):
-            keys = {"key": [key for key, _, _ in rows], "index": [index for _, index, _ in rows]}
-            keys |= {name: [_cell(point[name]) for _, _, point in rows] for name in settings}
-            return {name: np.repeat(pd.Series(v).to_numpy(), repeat) for name, v in keys.items()}
-
+        of_failed = [one for one, _ in failed]
+        settings = next((list(point) for _, _, point in [*about, *of_failed]), [])
+        every = itertools.chain.from_iterable(config["measures"] for config in configs)
+        names = list(dict.fromkeys(every))
         none = [np.nan, np.nan]
         values = [config["measures"].get(name) for config in configs for name in names]
         ends = [config["intervals"].get(name, none) for config in configs for name in names]
         low, high = np.array(ends, float).reshape(-1, 2).T
         table = pd.DataFrame(
             {
-                **columns(about, len(names)),
+                **_columns(about, settings, len(names)),
                 "measure": names * len(about),
                 "value": np.array(values, float),
                 "low": low,
                 "high": high,
             }
         )
-        failures = pd.DataFrame(
-            {**columns([row for row, _ in failed], 1), "error": [error for _, error in failed]}
-        )
+        columns = _columns(of_failed, settings, 1)
+        failures = pd.DataFrame({**columns, "error": [error for _, error in failed]})
         return cls(table, failures, folder)
 
     @property
-    def keys(self):
+    def keys(self) -> list[str]:
         """Keys of the networks, in order."""
         return self.table.key.unique().tolist()
 
-    def wide(self, values="value"):
+    def wide(self, values: Literal["value", "low", "high"] = "value") -> pd.DataFrame:
         """One row per network, one column per measure.
 
-        Index `key`; or the ends 'low', 'high' of their intervals.
+        Parameters
+        ----------
+        values : {'value', 'low', 'high'}
+            The measures, or the ends of their intervals over sessions.
+
+        Returns
+        -------
+        DataFrame
+            Index `key`.
         """
         one_of(values, "values", ("value", "low", "high"))
         return self.table.pivot(index="key", columns="measure", values=values).loc[self.keys]
 
-    def member(self, key):
+    def member(self, key: str) -> Member:
         """Everything about one network, a `member.Member`, by its key."""
         return Member.load(self.folder / f"{key}.npz")
 
     @functools.cached_property
-    def members(self):
+    def members(self) -> list[Member]:
         """All networks, in order."""
         return [self.member(key) for key in self.keys]
 
 
+def _in_order(about: About) -> tuple[str, int, str]:
+    """What networks are sorted by: values of the grid, index, key."""
+    key, index, point = about
+    return json.dumps(list(point.values())), index, key
+
+
+def _columns(rows: Sequence[About], settings: Sequence[str], repeat: int) -> dict[str, Any]:
+    """Columns `key, index` and those of the settings of the grid, each value some times."""
+    import pandas as pd
+
+    columns: dict[str, list[Any]] = {
+        "key": [key for key, _, _ in rows],
+        "index": [index for _, index, _ in rows],
+    }
+    for name in settings:
+        columns[name] = [_cell(point[name]) for _, _, point in rows]
+    return {name: np.repeat(pd.Series(v).to_numpy(), repeat) for name, v in columns.items()}
+
+
 def population(
-    folder,
+    folder: str | Path,
     *,
-    n_networks=N_NETWORKS,
-    grid=None,
-    task=None,
-    recipe="paper",
-    n_hidden=50,
-    cell="tanh",
-    n_blocks=N_BLOCKS,
-    parts=PARTS,
-    n_updates=N_UPDATES,
-    seed=0,
-    executor="threads",
-    n_threads=None,
-    tensorboard=False,
-    progress=True,
-):
+    n_networks: int = N_NETWORKS,
+    grid: Grid | Sequence[Grid] | None = None,
+    task: Task | None = None,
+    recipe: str | Recipe = "paper",
+    n_hidden: int = 50,
+    cell: Literal["tanh", "leaky"] = "tanh",
+    n_blocks: int = N_BLOCKS,
+    parts: Sequence[str] = PARTS,
+    n_updates: int = N_UPDATES,
+    seed: int = 0,
+    executor: str | concurrent.futures.Executor | Any = "threads",
+    n_threads: int | None = None,
+    tensorboard: bool = False,
+    progress: bool = True,
+) -> Population:
     """Train networks, evaluate each, and take each apart.
 
     Parameters
@@ -172,9 +207,13 @@ def population(
         recipe's fields or of the task's, every combination of which is a point. The points of
         several grids are joined.
     task : Task, optional
+        On which they are trained and evaluated; by default the paper's.
     recipe : {'paper', 'fast'} or Recipe
+        How they are trained.
     n_hidden : int
+        Units of each.
     cell : {'tanh', 'leaky'}
+        Of each.
     n_blocks : int
         In which behaviour is measured, in sessions of each network's own, so that an interval over
         networks is one of new networks in new sessions; everything else is measured in the first
@@ -184,6 +223,7 @@ def population(
     n_updates : int
         Of the students that learn by gradient.
     seed : int
+        Of all weights and sessions.
     executor : {'threads', 'processes'}, concurrent.futures.Executor or dask.distributed.Client
         Where to work. Processes and clusters import the main script anew, which must then guard its
         work with ``if __name__ == "__main__":``.
@@ -192,6 +232,7 @@ def population(
     tensorboard : bool
         Write the loss of each training for TensorBoard to `folder/tensorboard` (extra `sweep`).
     progress : bool
+        Show a bar.
 
     Returns
     -------
@@ -211,8 +252,9 @@ def population(
     --------
     >>> import hrnn, tempfile
     >>> recipe = hrnn.Recipe(n_steps=2)
+    >>> few = {"n_networks": 2, "n_hidden": 4, "n_blocks": 32, "parts": []}
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     found = population(folder, n_networks=2, recipe=recipe, n_hidden=4, n_blocks=32, parts=[], progress=False)
+    ...     found = population(folder, recipe=recipe, **few, progress=False)
     >>> len(found.failures), found.table.key.nunique()
     (0, 2)
     """
@@ -230,25 +272,36 @@ def population(
         n_updates=n_updates,
         seed=seed,
     )
-    errors = {}
     n_threads = n_threads_of(n_threads)
+    job = functools.partial(work, folder=str(folder.resolve()), tensorboard=tensorboard)
     with _folder(folder, shared=False), one_blas_thread():
         left = [settings for _, settings in members if not _path(folder, settings).exists()]
-        job = functools.partial(work, folder=str(folder.resolve()), tensorboard=tensorboard)
+        n_made = len(members) - len(left)
+        done = parallel.each(job, left, executor, n_threads)
         with (
-            bar(progress, len(members), initial=len(members) - len(left), unit="network") as shown,
-            contextlib.closing(parallel.each(job, left, executor, n_threads)) as done,
+            bar(progress, len(members), initial=n_made, unit="network") as shown,
+            contextlib.closing(done),
         ):
-            for settings, error in done:
-                if (
-                    error and not _path(folder, settings).exists()
-                ):  # else its worker died, or was lost, when all was done
-                    errors[key_of(settings)] = error
-                shown.update()
+            errors = _failed(done, folder, shown.update)
     return _gather(members, folder, errors)
 
 
-def run_one(folder, number, **settings):
+def _failed(
+    done: Iterator[tuple[Settings, str | None]], folder: Path, update: Callable[[], Any]
+) -> dict[str, str]:
+    """Wait for all networks: {key: traceback} of those that failed.
+
+    One whose file is there did not fail: its worker died, or was lost, when all was done.
+    """
+    errors: dict[str, str] = {}
+    for settings, error in done:
+        if error and not _path(folder, settings).exists():
+            errors[key_of(settings)] = error
+        update()
+    return errors
+
+
+def run_one(folder: str | Path, number: int, **settings: Any) -> str:
     """One network of a population, for the tasks of a job array.
 
     They may share the folder, which `population` then reads.
@@ -256,6 +309,7 @@ def run_one(folder, number, **settings):
     Parameters
     ----------
     folder : path
+        Made if it is not there.
     number : int
         From 0, less than seeds × points of the grid.
     **settings
@@ -272,45 +326,62 @@ def run_one(folder, number, **settings):
         raise ValueError(
             f"number must be less than the number of networks, {len(members)}, got {number}"
         )
-    settings = members[number][1]
-    with (
-        _folder(folder, shared=True),
-        files.lock(folder / f".{key_of(settings)}.lock"),
-        one_blas_thread(),
-    ):
-        if not _path(folder, settings).exists():
-            work(settings, None, folder=folder)
-    return key_of(settings)
+    one = members[number][1]
+    key = key_of(one)
+    lock = files.lock(folder / f".{key}.lock")
+    with _folder(folder, shared=True), lock, one_blas_thread():
+        if not _path(folder, one).exists():
+            work(one, None, folder=folder)
+    return key
 
 
-def _path(folder, settings):
+def _path(folder: str | Path, settings: Settings) -> Path:
     return Path(folder) / f"{key_of(settings)}.npz"
 
 
-def work(settings, stop, *, folder, tensorboard=False):
+def _config(path: Path) -> dict[str, Any]:
+    """What the file of a network says without its arrays."""
+    return files.load_archive(path, kind="member", with_arrays=False).config
+
+
+def work(
+    settings: Settings,
+    stop: threading.Event | None,
+    *,
+    folder: str | Path,
+    tensorboard: bool = False,
+) -> None:
     """One network into its file: what every engine runs.
 
     Its training goes on from a checkpoint, if it was interrupted.
+
+    Parameters
+    ----------
+    settings : dict
+        As in `Member.settings`.
+    stop : threading.Event or None
+        Once it is set, KeyboardInterrupt is raised soon.
+    folder : path
+        Of the population.
+    tensorboard : bool
+        Write the loss for TensorBoard.
     """
     path = _path(folder, settings)
     checkpoint = path.with_suffix(".checkpoint")
     one_blas_thread()
-    with (
-        _writer(Path(folder) / "tensorboard" / path.stem, settings)
-        if tensorboard
-        else contextlib.nullcontext() as callback
-    ):
+    writer: AbstractContextManager[Any] = contextlib.nullcontext()
+    if tensorboard:
+        writer = _writer(Path(folder) / "tensorboard" / path.stem, settings)
+    with writer as callback:
         make(settings, checkpoint=checkpoint, stop=stop, callback=callback).save(path)
     for leftover in (checkpoint, checkpoint.with_name(checkpoint.name + ".previous")):
         leftover.unlink(missing_ok=True)
 
 
-def one_blas_thread():
-    """Let NumPy work on one thread.
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """Let NumPy work on one thread, for good or for the length of a `with` block.
 
-    Workers would get in each other's way, and sums would depend on their number.
-
-    For good, or for the length of a `with` block.
+    More would get in each other's way, and sums would depend on their number.
     """
     from threadpoolctl import threadpool_limits
 
@@ -318,14 +389,14 @@ def one_blas_thread():
 
 
 @contextlib.contextmanager
-def _writer(folder, settings):
+def _writer(folder: Path, settings: Settings) -> Iterator[Callable[[int, float, Network], None]]:
     """A callback that writes N_SCALARS means of the loss for TensorBoard."""
     from tensorboardX import SummaryWriter
 
     every = max(settings["recipe"]["n_steps"] // N_SCALARS, 1)
-    losses = []
+    losses: list[float] = []
 
-    def callback(step, loss, network):
+    def callback(step: int, loss: float, network: Network) -> None:
         losses.append(loss)
         if len(losses) == every:
             writer.add_scalar("loss", float(np.mean(losses)), step)
@@ -336,7 +407,7 @@ def _writer(folder, settings):
 
 
 @contextlib.contextmanager
-def _folder(folder, *, shared):
+def _folder(folder: Path, *, shared: bool) -> Iterator[None]:
     """Hold a folder of this version: alone, or beside other tasks of a job array."""
     folder.mkdir(parents=True, exist_ok=True)
     with files.lock(folder / ".lock", shared=shared):
@@ -347,7 +418,8 @@ def _folder(folder, *, shared):
         yield
 
 
-def _check_version(folder):
+def _check_version(folder: Path) -> None:
+    """Refuse a folder without a population, or with one of another version."""
     try:
         version = json.loads((folder / RECORD).read_text())["hrnn"]
     except FileNotFoundError:
@@ -358,23 +430,28 @@ def _check_version(folder):
         ) from error
     if version != __version__:
         raise ValueError(
-            f"folder must hold networks of this hrnn, {__version__}, got those of {version} in {folder}"
+            f"folder must hold networks of this hrnn, {__version__}, "
+            f"got those of {version} in {folder}"
         )
 
 
-def _gather(members, folder, errors):
-    made = []
-    failed = []
+def _gather(
+    members: list[tuple[Point, Settings]], folder: Path, errors: Mapping[str, str]
+) -> Population:
+    """The population of the files in a folder, and of those that failed."""
+    made: list[About] = []
+    failed: list[tuple[About, str]] = []
     for point, settings in members:
-        about = key_of(settings), settings["index"], point
-        (failed if about[0] in errors else made).append(about)
-    configs = [
-        files.load_archive(folder / f"{key}.npz", kind="member", with_arrays=False).config
-        for key, _, _ in made
-    ]
-    return Population._of(made, configs, [(about, errors[about[0]]) for about in failed], folder)
+        key = key_of(settings)
+        about = (key, settings["index"], point)
+        if key in errors:
+            failed.append((about, errors[key]))
+        else:
+            made.append(about)
+    configs = [_config(folder / f"{key}.npz") for key, _, _ in made]
+    return Population._of(made, configs, failed, folder)
 
 
-def _cell(value):
+def _cell(value: Any) -> str | int | float | None:
     """A value of the grid as it stands in a table."""
     return value if isinstance(value, str | int | float) or value is None else str(value)

@@ -3,10 +3,17 @@
 Trained, evaluated, taken apart, distilled, its choices fitted.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hrnn import _core
 from hrnn.analysis import similarity
@@ -21,27 +28,40 @@ from hrnn.inference import BayesianActor, accuracy_bound, observe
 from hrnn.network import Network
 from hrnn.policy import CRITERIA, OptimalPolicy
 from hrnn.populations import curves
-from hrnn.rollout import rollout
+from hrnn.populations.measures import Named
+from hrnn.rollout import Rollout, rollout
 from hrnn.statistics.resampling import Estimate, paired, ratio_interval, resample
-from hrnn.task import Task
+from hrnn.task import Sessions, Task
 from hrnn.training import Recipe, Trainer
 
-PARTS = ("representation", "integration", "mechanism", "distillation", "choices")
-BLOCKS_AT_ONCE = 1000  # bounds the memory, however many blocks are evaluated
-# numbers; a network that acts has fewer in 1000 blocks, one that always times out four times as
-# many
-STATES_AT_ONCE = 8_500_000
-FEWEST_SESSIONS = 8
-N_LOSSES = 100  # points of the loss curve
-N_STUDENTS = 1  # seeds of every kind of student
-HISTORY_TERMS = ("logit_prior", "previous_correct", "previous_wrong")
-N_STARTS = 5  # of every fit of choices
-OVER_UNITS = (
-    "cliffs_delta",
-    "silhouette",
-    "silhouette_untrained",
-)  # whose intervals resample units of the network, not sessions
-MOST_UNITS = 1000  # sessions resampled one by one; of more, neighbours are drawn together
+if TYPE_CHECKING:
+    import pandas as pd
+
+Settings = dict[str, Any]  # plain JSON
+Value = float | Estimate  # of a measure
+T = TypeVar("T")
+
+PARTS: tuple[str, ...] = ("representation", "integration", "mechanism", "distillation", "choices")
+BLOCKS_AT_ONCE: int = 1000  # bounds the memory, however many blocks are evaluated
+# Numbers; a network that acts has fewer in 1000 blocks, one that always times out four times as
+# many.
+STATES_AT_ONCE: int = 8_500_000
+FEWEST_SESSIONS: int = 8
+N_LOSSES: int = 100  # points of the loss curve
+N_STUDENTS: int = 1  # seeds of every kind of student
+HISTORY_TERMS: tuple[str, ...] = ("logit_prior", "previous_correct", "previous_wrong")
+N_STARTS: int = 5  # of every fit of choices
+# Measures whose intervals resample units of the network, not sessions.
+OVER_UNITS: tuple[str, ...] = ("cliffs_delta", "silhouette", "silhouette_untrained")
+MOST_UNITS: int = 1000  # sessions resampled one by one; of more, neighbours are drawn together
+
+
+class Act(Protocol):
+    """An agent with states: runs through sessions, keeping its states if `hidden`."""
+
+    def __call__(self, sessions: Sessions, *, hidden: bool = ...) -> Rollout:
+        """Run through the sessions."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -53,6 +73,7 @@ class Member:
     settings : dict
         Plain JSON: network, recipe, task, n_blocks, parts, n_updates, seed, index and version.
     network : Network
+        After its training.
     measures : dict of str to float
         Headline numbers by name; those that the network does not define are missing.
     intervals : dict of str to [float, float]
@@ -67,17 +88,21 @@ class Member:
         Kernel that made it: another one's last bits differ, and training lets them grow.
     """
 
-    settings: dict
+    settings: Settings
     network: Network
-    measures: dict
-    intervals: dict
-    undefined: dict
-    curves: dict
-    trajectories: dict
+    measures: dict[str, float]
+    intervals: dict[str, list[float]]
+    undefined: dict[str, str]
+    curves: dict[str, pd.DataFrame]
+    trajectories: dict[str, NDArray[np.float64]]
     cpu: str
 
-    def save(self, path):
-        """Write everything into one file, whole or not at all."""
+    def save(self, path: str | Path) -> None:
+        """Write everything into one file, whole or not at all.
+
+        The curves are one array: number of the curve, number of its condition in the list that
+        the config has for the curve, then the other columns of `curves.COLUMNS`.
+        """
         tables = {name: table for name, table in self.curves.items() if len(table)}
         conditions = {name: table.condition.unique().tolist() for name, table in tables.items()}
         config = {
@@ -89,42 +114,15 @@ class Member:
             "network": self.network._config(),
             "cpu": self.cpu,
         }
-        parts = [
-            np.column_stack(
-                [
-                    np.full(len(table), i),
-                    table.condition.map(conditions[name].index),
-                    table[list(curves.COLUMNS[1:])],
-                ]
-            )
-            for i, (name, table) in enumerate(tables.items())
-        ]
-        rows = np.concatenate(parts) if parts else np.empty((0, 1 + len(curves.COLUMNS)))
-        files.save_archive(
-            path,
-            kind="member",
-            config=config,
-            arrays={
-                "theta": self.network.theta,
-                "curves": rows.astype(float),
-                **{f"{k}_trajectories": v for k, v in self.trajectories.items()},
-            },
-        )
+        arrays = {"theta": self.network.theta, "curves": _numbered(tables, conditions)}
+        arrays |= {f"{name}_trajectories": path for name, path in self.trajectories.items()}
+        files.save_archive(path, kind="member", config=config, arrays=arrays)
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: str | Path) -> Member:
         """Read a member from its file."""
-        import pandas as pd
-
         archive = files.load_archive(path, kind="member")
         config = archive.config
-        rows = archive.arrays["curves"]
-        found = {}
-        for i, (name, conditions) in enumerate(config["curves"].items()):
-            table = pd.DataFrame(rows[rows[:, 0] == i, 1:], columns=curves.COLUMNS)
-            found[name] = table.assign(
-                condition=np.array(conditions, object)[table.condition.astype(int)]
-            )
         paths = {
             name.removesuffix("_trajectories"): v
             for name, v in archive.arrays.items()
@@ -136,13 +134,45 @@ class Member:
             config["measures"],
             config["intervals"],
             config["undefined"],
-            found,
+            _tables(archive.arrays["curves"], config["curves"]),
             paths,
             config["cpu"],
         )
 
 
-def make(settings, *, checkpoint=None, stop=None, callback=None):
+def _numbered(
+    tables: Mapping[str, pd.DataFrame], conditions: Mapping[str, list[str]]
+) -> NDArray[np.float64]:
+    """Curves as one array of numbers (rows, 1 + columns): what `Member.save` writes."""
+    parts = [np.empty((0, 1 + len(curves.COLUMNS)))]
+    for i, (name, table) in enumerate(tables.items()):
+        number = np.full(len(table), i)
+        condition = table.condition.map(conditions[name].index)
+        parts.append(np.column_stack([number, condition, table[list(curves.COLUMNS[1:])]]))
+    return np.concatenate(parts).astype(float)
+
+
+def _tables(
+    rows: NDArray[np.float64], conditions: Mapping[str, list[str]]
+) -> dict[str, pd.DataFrame]:
+    """The curves of an array of `_numbered`."""
+    import pandas as pd
+
+    found: dict[str, pd.DataFrame] = {}
+    for i, (name, names) in enumerate(conditions.items()):
+        table = pd.DataFrame(rows[rows[:, 0] == i, 1:], columns=list(curves.COLUMNS))
+        condition = np.array(names, object)[table.condition.astype(int)]
+        found[name] = table.assign(condition=condition)
+    return found
+
+
+def make(
+    settings: Settings,
+    *,
+    checkpoint: str | Path | None = None,
+    stop: threading.Event | None = None,
+    callback: Callable[[int, float, Network], None] | None = None,
+) -> Member:
     """Train, evaluate and take apart one network.
 
     Parameters
@@ -171,26 +201,31 @@ def make(settings, *, checkpoint=None, stop=None, callback=None):
     found.curves["loss"] = loss_curve(training.loss)
     act = functools.partial(rollout, training.network)
     examine(act, task, settings, found, first)
-    shared = sessions_of(task, settings["n_blocks"], seed)
-    few = shared.select(np.arange(min(N_SESSIONS_UNTRAINED, shared.n_sessions)))
-    trained = with_states(act, act(shared, hidden=False))
-    paths = {
-        "trained": similarity.trajectories(trained),
-        "untrained": similarity.trajectories(rollout(first, few)),
-    }
     return Member(
         settings,
         training.network,
-        found.measures,
-        found.intervals,
+        dict(found.measures),
+        dict(found.intervals),
         found.undefined,
         found.curves,
-        paths,
+        _trajectories(act, first, sessions_of(task, settings["n_blocks"], seed)),
         _core.info()["cpu"],
     )
 
 
-def examine(act, task, settings, found, first=None):
+def _trajectories(act: Act, first: Network, shared: Sessions) -> dict[str, NDArray[np.float64]]:
+    """Mean states by condition in the sessions that all networks share, before and after."""
+    few = shared.select(np.arange(min(N_SESSIONS_UNTRAINED, shared.n_sessions)))
+    trained = with_states(act, act(shared, hidden=False))
+    return {
+        "trained": similarity.trajectories(trained),
+        "untrained": similarity.trajectories(rollout(first, few)),
+    }
+
+
+def examine(
+    act: Act, task: Task, settings: Settings, found: Findings, first: Network | None = None
+) -> None:
     """Everything that is measured of one agent, in sessions of its own, into `found`.
 
     Parameters
@@ -198,9 +233,11 @@ def examine(act, task, settings, found, first=None):
     act : callable(sessions, *, hidden) -> Rollout
         Of a network, or of what has states and a readout like one.
     task : Task
+        Whose sessions it is measured in.
     settings : dict
         `n_blocks, seed, index, parts, n_updates` of `Member.settings`.
     found : Findings
+        Takes the measures, curves and reasons of what is missing.
     first : Network, optional
         Its first weights, as the floor of decoders.
     """
@@ -217,16 +254,24 @@ def examine(act, task, settings, found, first=None):
 
 
 class Findings:
-    """Measures and curves, with the reasons of those that are missing."""
+    """Measures and curves, with the reasons of those that are missing.
 
-    def __init__(self, stop):
-        self.measures = {}
-        self.intervals = {}
-        self.undefined = {}
-        self.curves = {}
+    A measure whose name `measures.CATALOGUE` does not have cannot be stored: KeyError.
+
+    Parameters
+    ----------
+    stop : threading.Event or None
+        Once it is set, the next piece of work raises KeyboardInterrupt.
+    """
+
+    def __init__(self, stop: threading.Event | None) -> None:
+        self.measures: dict[str, float] = Named()
+        self.intervals: dict[str, list[float]] = Named()
+        self.undefined: dict[str, str] = {}
+        self.curves: dict[str, pd.DataFrame] = {}
         self.stop = stop
 
-    def attempt(self, name, work):
+    def attempt(self, name: str, work: Callable[[], T]) -> T | None:
         """What a piece of work returns, or None where this network or task does not define it."""
         if self.stop is not None and self.stop.is_set():
             raise KeyboardInterrupt
@@ -236,25 +281,42 @@ class Findings:
             self.undefined[name] = str(error)
             return None
 
-    def group(self, name, work):
-        """Measures {name: number or Estimate}; numbers that are not finite are left out."""
+    def group(self, name: str, work: Callable[[], Mapping[str, Value]]) -> None:
+        """Store measures; numbers that are not finite are left out.
+
+        Parameters
+        ----------
+        name : str
+            Of the group, by which `undefined` says why it is missing.
+        work : callable() -> {name: number or Estimate}
+            Measures them; a ValueError says that this network or task does not define them.
+        """
         for key, value in (self.attempt(name, work) or {}).items():
-            number = float(getattr(value, "value", value))
+            number = float(value.value if isinstance(value, Estimate) else value)
             if np.isfinite(number):
                 self.measures[key] = number
-            over_sessions = isinstance(value, Estimate) and key not in OVER_UNITS
-            if over_sessions and np.isfinite([number, value.low, value.high]).all():
-                self.intervals[key] = [float(value.low), float(value.high)]
+            if isinstance(value, Estimate) and key not in OVER_UNITS:
+                ends = [float(value.low), float(value.high)]
+                if np.isfinite([number, *ends]).all():
+                    self.intervals[key] = ends
 
-    def table(self, functions, of):
-        """Curves of a rollout, anatomy or distillation."""
+    def table(self, functions: Mapping[str, Callable[[Any], pd.DataFrame]], of: Any) -> None:
+        """Store curves.
+
+        Parameters
+        ----------
+        functions : dict of str to callable(of) -> DataFrame
+            By the name of the curve, as `curves.OF_RUN`.
+        of : Rollout, Anatomy or Distillation
+            What the functions take.
+        """
         for name, function in functions.items():
             table = self.attempt(name, functools.partial(function, of))
             if table is not None:
                 self.curves[name] = table
 
 
-def loss_curve(loss):
+def loss_curve(loss: NDArray[np.float64]) -> pd.DataFrame:
     """Means of the losses (n_steps,) of a training in N_LOSSES runs of steps."""
     import pandas as pd
 
@@ -271,50 +333,78 @@ def loss_curve(loss):
     return table.reindex(columns=curves.COLUMNS)
 
 
-def sessions_of(task, n_blocks, seed, *name):
-    """At most BLOCKS_AT_ONCE blocks.
+def sessions_of(task: Task, n_blocks: int, seed: int, *name: int | str) -> Sessions:
+    """Sessions of at most BLOCKS_AT_ONCE blocks.
 
-    Those of a network (its index, then the part of its evaluation), or those that all share.
+    Parameters
+    ----------
+    task : Task
+        Whose sessions they are.
+    n_blocks : int
+        How many are wanted.
+    seed : int
+        Of the population.
+    *name : int or str
+        Of the random stream: the index of a network, then the part of its evaluation; nothing for
+        the sessions that all networks share.
+
+    Returns
+    -------
+    Sessions
     """
     return task.sample(n_blocks=min(n_blocks, BLOCKS_AT_ONCE), rng=stream(seed, "sessions", *name))
 
 
-def _behaviour(act, task, settings, found):
+def _behaviour(act: Act, task: Task, settings: Settings, found: Findings) -> Rollout:
     """Behaviour in all blocks, part by part.
 
     Returns the rollout of the first part, without states.
     """
     n_blocks = settings["n_blocks"]
-    parts = []
-    first = None
-    for part in range(-(-n_blocks // BLOCKS_AT_ONCE)):
-        name = (settings["index"], *([part] if part else []))
-        sessions = sessions_of(task, n_blocks - part * BLOCKS_AT_ONCE, settings["seed"], *name)
-        run = act(sessions, hidden=False)
-        first = run if first is None else first
-        right = [
-            np.bincount(sessions.session, values)
-            for values in (accuracy_bound(sessions), np.ones(sessions.n_trials))
-        ]
-        parts.append(session_sums(run) | {"bound": np.stack(right, 1)})
+    index = settings["index"]
+    first = act(sessions_of(task, n_blocks, settings["seed"], index), hidden=False)
+    parts = [_sums(first)]
+    for part in range(1, -(-n_blocks // BLOCKS_AT_ONCE)):
+        n_left = n_blocks - part * BLOCKS_AT_ONCE
+        sessions = sessions_of(task, n_left, settings["seed"], index, part)
+        parts.append(_sums(act(sessions, hidden=False)))
     found.group("behaviour", functools.partial(_estimates, parts))
     return first
 
 
-def _estimates(parts):
+def _sums(run: Rollout) -> dict[str, NDArray[Any]]:
+    """Numerator and denominator of every measure of behaviour in each session, {name: (S, 2)}."""
+    sessions = run.sessions
+    right = np.bincount(sessions.session, accuracy_bound(sessions))
+    n = np.bincount(sessions.session, np.ones(sessions.n_trials))
+    return session_sums(run) | {"bound": np.stack([right, n], 1)}
+
+
+def _joined(
+    parts: list[dict[str, NDArray[Any]]],
+) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
+    """Sums in units of resampling from those in the sessions of each part, {name: ((U,), (U,))}.
+
+    A unit is a session, or some neighbours where there are more than MOST_UNITS sessions.
+    """
+    shared = [name for name in parts[0] if all(name in part for part in parts)]
+    n_sessions = sum(len(part["correct"]) for part in parts)
+    first = np.arange(0, n_sessions, -(-n_sessions // MOST_UNITS))
+    found: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {}
+    for name in shared:
+        every = np.concatenate([part[name] for part in parts])
+        above, below = np.add.reduceat(every, first).T
+        found[name] = above, below
+    return found
+
+
+def _estimates(parts: list[dict[str, NDArray[Any]]]) -> dict[str, Estimate]:
     """Estimates of behaviour from sums in the sessions of each part.
 
     And of two differences within the same sessions.
     """
-    sums = {
-        name: np.concatenate([part[name] for part in parts])
-        for name in parts[0]
-        if all(name in part for part in parts)
-    }
-    n_sessions = len(sums["correct"])
-    together = np.arange(0, n_sessions, -(-n_sessions // MOST_UNITS))
-    sums = {name: tuple(np.add.reduceat(values, together).T) for name, values in sums.items()}
-    draws = resample(len(together))
+    sums = _joined(parts)
+    draws = resample(len(sums["correct"][0]))
     values = {
         name: ratio_interval(*pair, resamples=draws)
         for name, pair in sums.items()
@@ -326,18 +416,30 @@ def _estimates(parts):
     return values
 
 
-def with_states(act, run):
-    """The rollout `run` again, with states, in the first of its sessions.
+def with_states(act: Act, run: Rollout) -> Rollout:
+    """The same rollout with states, in as many of its first sessions as the memory is for.
 
-    As many as have STATES_AT_ONCE numbers.
+    Parameters
+    ----------
+    act : callable(sessions, *, hidden) -> Rollout
+        What acted.
+    run : Rollout
+        Of it, without states.
+
+    Returns
+    -------
+    Rollout
+        In the first sessions whose states have STATES_AT_ONCE numbers together, and in at least
+        FEWEST_SESSIONS.
     """
     sessions = run.sessions
     steps = (run.last_step + 1)[sessions.offsets[1:] - 1]
-    n = max(np.searchsorted(steps * run.agent.n_hidden, STATES_AT_ONCE, "right"), FEWEST_SESSIONS)
+    n_fit = np.searchsorted(steps * run.agent.n_hidden, STATES_AT_ONCE, "right")
+    n = max(n_fit, FEWEST_SESSIONS)
     return act(sessions.select(np.arange(min(n, sessions.n_sessions))), hidden=True)
 
 
-def _rows(table, prefix):
+def _rows(table: pd.DataFrame, prefix: str) -> dict[str, Estimate]:
     """Estimates of the rows of a table with `value, low, high, n`."""
     return {
         f"{prefix}{name}": Estimate(*table.loc[name, ["value", "low", "high", "n"]])
@@ -345,26 +447,25 @@ def _rows(table, prefix):
     }
 
 
-def _errors(run):
+def _errors(run: Rollout) -> dict[str, Estimate]:
+    """Errors by what made them."""
     return _rows(error_split(run), "errors_")
 
 
-def _history(run):
-    table = (
-        history_regression(run, observe(run).prior)
-        .set_index("term")
-        .rename(columns={"weight": "value"})
-    )
+def _history(run: Rollout) -> dict[str, Estimate]:
+    """How the previous choice bears on the next beyond the exact prior."""
+    table = history_regression(run, observe(run).prior).set_index("term")
+    table = table.rename(columns={"weight": "value"})
     return _rows(table.loc[list(HISTORY_TERMS)], "history_")
 
 
-def _published_actor(run):
+def _published_actor(run: Rollout) -> dict[str, Estimate]:
     """How much more often the published actor is right, in the same sessions."""
     gap = difference(rollout(BayesianActor("published_actor"), run.sessions), run)
     return {"gap_to_published_actor": _rows(gap, "")["correct"]}
 
 
-def _regrets(run):
+def _regrets(run: Rollout) -> dict[str, Estimate]:
     """What the optimal policies earn more in the same sessions."""
     best = {criterion: rollout(OptimalPolicy(criterion), run.sessions) for criterion in CRITERIA}
     return {
@@ -373,19 +474,35 @@ def _regrets(run):
     }
 
 
-def _long_session(act, run, settings):
+def _long_session(act: Act, run: Rollout, settings: Settings) -> dict[str, Estimate]:
+    """Behaviour in one session without reset."""
     sessions = long_session(run.sessions, settings["seed"], settings["index"])
     return _rows(summary(act(sessions, hidden=False)), "long_session_")
 
 
-def long_session(sessions, seed, *name):
-    """One session without reset, of as many blocks as all these have."""
+def long_session(sessions: Sessions, seed: int, *name: int | str) -> Sessions:
+    """One session without reset, of as many blocks as all these have.
+
+    Parameters
+    ----------
+    sessions : Sessions
+        Whose task and number of blocks it has.
+    seed : int
+        Of the population.
+    *name : int or str
+        Of the random stream: the index of a network, or nothing.
+
+    Returns
+    -------
+    Sessions
+    """
     return sessions.task.replace(n_blocks=len(sessions.block_lengths)).sample(
         n_sessions=1, rng=stream(seed, "long session", *name)
     )
 
 
-def _anatomy(anatomy, parts, found):
+def _anatomy(anatomy: Anatomy, parts: Iterable[str], found: Findings) -> None:
+    """Measures and curves of the parts of a network taken apart."""
     for part, groups in anatomy.parts.items():
         if part in parts:
             for group in groups:
@@ -393,18 +510,22 @@ def _anatomy(anatomy, parts, found):
             found.table(curves.OF_ANATOMY[part], anatomy)
 
 
-def _choices(run, seed):
+def _choices(run: Rollout, seed: int) -> dict[str, Estimate]:
+    """Models of choice fitted to the network as to a mouse."""
     fits = {model: fit(run, model, n_starts=N_STARTS, rng=seed) for model in MODELS_FITTED}
-    found = {}
+    found: dict[str, Estimate] = {}
     n = run.sessions.n_sessions
-    for measure, (value, margin) in of_fits(fits).items():
-        value = float(np.asarray(value)[0])
-        half = float(np.broadcast_to(margin, 1)[0])
+    for measure, (values, margins) in of_fits(fits).items():
+        value = float(np.asarray(values)[0])
+        half = float(np.broadcast_to(margins, 1)[0])
         found[f"choices_{measure}"] = Estimate(value, value - half, value + half, n)
     return found
 
 
-def _distillation(act, master, settings, found):
+def _distillation(
+    act: Act, master: Rollout, settings: Settings, found: Findings
+) -> dict[str, Estimate]:
+    """Measures of the network's students, and their curves into `found`."""
     seed = settings["seed"]
     index = settings["index"]
     sessions = master.sessions.task.sample(
@@ -416,9 +537,9 @@ def _distillation(act, master, settings, found):
         master,
         n_seeds=N_STUDENTS,
         n_updates=settings["n_updates"],
-        seed=seed + index,
+        seed=seed + index,  # its own: some students do not depend on their teacher
         n_threads=1,
         progress=False,
-    )  # a seed of its own: some students do not depend on their teacher
+    )
     found.table(curves.OF_DISTILLATION, made)
     return made.measures()

@@ -1,52 +1,70 @@
-"""Which networks a population has.
+"""Which networks a population has: the settings of each, from seeds and a grid.
 
-The settings of each, from seeds and a grid, and the key that names its file.
+And the key that names its file.
 """
+
+from __future__ import annotations
 
 import dataclasses
 import hashlib
 import itertools
 import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
 from hrnn.base.arguments import one_of, whole_number
 from hrnn.base.version import __version__
 from hrnn.distill.baselines import N_UPDATES
-from hrnn.populations.member import PARTS
+from hrnn.populations.member import PARTS, Settings
 from hrnn.task import Task
 from hrnn.training import RECIPES, Recipe
 
-NETWORK_KEYS = ("n_hidden", "cell", "leak", "gain")
-RECIPE_KEYS = tuple(field.name for field in dataclasses.fields(Recipe) if field.name != "name")
-TASK_KEYS = tuple(field.name for field in dataclasses.fields(Task))
-GRID_KEYS = (*NETWORK_KEYS, "recipe", *RECIPE_KEYS, *TASK_KEYS)
-N_BLOCKS = 1000
-N_NETWORKS = 20
+Grid = Mapping[str, Iterable[Any]]  # values of settings by name
+Point = dict[str, Any]  # one value of each
+NETWORK_KEYS: tuple[str, ...] = ("n_hidden", "cell", "leak", "gain")
+RECIPE_KEYS: tuple[str, ...] = tuple(
+    field.name for field in dataclasses.fields(Recipe) if field.name != "name"
+)
+TASK_KEYS: tuple[str, ...] = tuple(field.name for field in dataclasses.fields(Task))
+GRID_KEYS: tuple[str, ...] = (*NETWORK_KEYS, "recipe", *RECIPE_KEYS, *TASK_KEYS)
+N_BLOCKS: int = 1000
+N_NETWORKS: int = 20
 
 
 def plan(
     *,
-    n_networks=N_NETWORKS,
-    grid=None,
-    task=None,
-    recipe="paper",
-    n_hidden=50,
-    cell="tanh",
-    n_blocks=N_BLOCKS,
-    parts=PARTS,
-    n_updates=N_UPDATES,
-    seed=0,
-):
-    """Which networks a population has, in order: a list of (point of the grid, settings)."""
+    n_networks: int = N_NETWORKS,
+    grid: Grid | Sequence[Grid] | None = None,
+    task: Task | None = None,
+    recipe: str | Recipe = "paper",
+    n_hidden: int = 50,
+    cell: Literal["tanh", "leaky"] = "tanh",
+    n_blocks: int = N_BLOCKS,
+    parts: Sequence[str] = PARTS,
+    n_updates: int = N_UPDATES,
+    seed: int = 0,
+) -> list[tuple[Point, Settings]]:
+    """Which networks a population has.
+
+    Parameters
+    ----------
+    n_networks, grid, task, recipe, n_hidden, cell, n_blocks, parts, n_updates, seed
+        Those of `population`.
+
+    Returns
+    -------
+    list of (dict, dict)
+        In order, for each network its point of the grid and its `Member.settings`.
+    """
     task = Task() if task is None else task
     if not isinstance(task, Task):
         raise TypeError(f"task must be a Task, got {type(task).__name__}")
     for part in parts:
         one_of(part, "parts", PARTS)
-    network = {"n_hidden": n_hidden, "cell": cell, "leak": None, "gain": 1.0}
     base = {
-        "network": network,
+        "network": {"n_hidden": n_hidden, "cell": cell, "leak": None, "gain": 1.0},
         "recipe": _recipe(recipe, "recipe"),
         "task": task.to_dict(),
         "n_blocks": whole_number(n_blocks, "n_blocks"),
@@ -57,25 +75,31 @@ def plan(
     grids = _checked({} if grid is None else grid)
     n_networks = whole_number(n_networks, "n_networks")
     names = list(dict.fromkeys(itertools.chain.from_iterable(grids)))
-    members = {}
-    for one in grids:
-        for values in itertools.product(*one.values()):
-            point = dict(zip(one, values, strict=True))
-            for index in range(n_networks):
-                settings = _settings(base, point, index)
-                flat = {
-                    **settings["network"],
-                    **settings["recipe"],
-                    **settings["task"],
-                    "recipe": point.get("recipe", recipe),
-                }
-                members.setdefault(
-                    key_of(settings), ({name: flat[name] for name in names}, settings)
-                )
+    members: dict[str, tuple[Point, Settings]] = {}
+    for point, index in itertools.product(_points(grids), range(n_networks)):
+        settings = _settings(base, point, index)
+        flat = _flat(settings) | {"recipe": point.get("recipe", recipe)}
+        about = {name: flat[name] for name in names}
+        members.setdefault(key_of(settings), (about, settings))
     return list(members.values())
 
 
-def _recipe(recipe, name):
+def _points(grids: list[dict[str, list[Any]]]) -> list[Point]:
+    """Every combination of values of each grid, one grid after the other."""
+    return [
+        dict(zip(one, values, strict=True))
+        for one in grids
+        for values in itertools.product(*one.values())
+    ]
+
+
+def _flat(settings: Settings) -> dict[str, Any]:
+    """Settings of network, recipe and task by name."""
+    return {**settings["network"], **settings["recipe"], **settings["task"]}
+
+
+def _recipe(recipe: Any, name: str) -> dict[str, Any]:
+    """A recipe, or the name of one, as plain values."""
     if isinstance(recipe, str):
         recipe = RECIPES[one_of(recipe, name, tuple(RECIPES))]
     if not isinstance(recipe, Recipe):
@@ -83,12 +107,13 @@ def _recipe(recipe, name):
     return dataclasses.asdict(recipe)
 
 
-def _checked(grid):
-    """A list of grids."""
-    grids = [
-        {name: list(values) for name, values in dict(one).items()}
-        for one in ([grid] if isinstance(grid, dict) else grid)
-    ]
+def _checked(grid: Grid | Sequence[Grid]) -> list[dict[str, list[Any]]]:
+    """A list of grids with known keys and at least one value for each."""
+    several: list[Any] = [grid] if isinstance(grid, dict) else list(grid)
+    grids: list[dict[str, list[Any]]] = []
+    for one in several:
+        values_of: dict[str, Any] = dict(one)
+        grids.append({name: list(values) for name, values in values_of.items()})
     if not grids:
         raise ValueError("grid must be a dict, or a list of at least one, got an empty list")
     for name, values in itertools.chain.from_iterable(one.items() for one in grids):
@@ -99,36 +124,42 @@ def _checked(grid):
     return grids
 
 
-def _settings(base, point, index):
+def _settings(base: Settings, point: Point, index: int) -> Settings:
     """Everything that a network depends on, as plain JSON."""
     parts = {part: dict(base[part]) for part in ("network", "recipe", "task")}
     if "recipe" in point:
         parts["recipe"] = _recipe(point["recipe"], "grid['recipe']")
     for name, value in point.items():
         if name != "recipe":
-            parts[
-                "network" if name in NETWORK_KEYS else "recipe" if name in RECIPE_KEYS else "task"
-            ][name] = value
-    return json.loads(
-        json.dumps({**base, **parts, "index": index, "hrnn": __version__}, default=_plain)
-    )
+            parts[_part_of(name)][name] = value
+    every = {**base, **parts, "index": index, "hrnn": __version__}
+    return json.loads(json.dumps(every, default=_plain))
 
 
-def _plain(value):
+def _part_of(name: str) -> str:
+    """Which part of the settings has a key of the grid."""
+    if name in NETWORK_KEYS:
+        return "network"
+    return "recipe" if name in RECIPE_KEYS else "task"
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has for NumPy's numbers and for tuples."""
     return value.item() if isinstance(value, np.generic) else list(value)
 
 
-def key_of(settings):
+def key_of(settings: Settings) -> str:
     """Name of a network's file: a hash of its settings."""
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+    text = json.dumps(settings, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def differences(several):
+def differences(several: Sequence[Settings]) -> list[Point]:
     """What differs between settings: {name: value} of each network."""
-    flat = [
-        {**settings["network"], **settings["recipe"], **settings["task"]} for settings in several
-    ]
-    differ = [
-        name for name in GRID_KEYS if len({json.dumps(settings.get(name)) for settings in flat}) > 1
-    ]
+    flat = [_flat(settings) for settings in several]
+    differ: list[str] = []
+    for name in GRID_KEYS:
+        values = {json.dumps(settings.get(name)) for settings in flat}
+        if len(values) > 1:
+            differ.append(name)
     return [{name: settings.get(name) for name in differ} for settings in flat]

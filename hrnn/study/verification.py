@@ -1,36 +1,50 @@
-"""Does a folder still hold what its record says, and does the record come out again? Hashes.
+"""Check that a folder holds what its record says, and that the record comes out again.
 
-Tables, and networks made anew.
+Hashes of files, tables computed again, and networks made anew.
 """
+
+from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hrnn import _core
 from hrnn.base.arguments import as_path, generator, whole_number
 from hrnn.base.progress import bar
+from hrnn.base.typing import RNGLike
 from hrnn.populations.claims import report_name
 from hrnn.populations.ensemble import RECORD, Population, one_blas_thread
 from hrnn.populations.member import make
 
-MANIFEST = "manifest.json"
-TOLERANCE = 1e-9  # of numbers that are computed again from others, relative
+if TYPE_CHECKING:
+    import pandas as pd
+
+Check = tuple[str, str, bool, str]  # what, name, same, detail
+MANIFEST: str = "manifest.json"
+TOLERANCE: float = 1e-9  # of numbers that are computed again from others, relative
 
 
-def verify(folder, *, n_networks=1, rng=0, progress=True):
-    """Check a folder of `hrnn reproduce` or `hrnn population`.
-
-    Make some of its networks anew and compare.
+def verify(
+    folder: str | Path, *, n_networks: int = 1, rng: RNGLike = 0, progress: bool = True
+) -> pd.DataFrame:
+    """Check a folder of `hrnn reproduce` or `hrnn population`, and make some networks anew.
 
     Parameters
     ----------
     folder : path
+        With a manifest, or the record of a population.
     n_networks : int
         Made anew, drawn at random; each takes as long as it took. 0 checks files and tables alone.
     rng : int, SeedSequence or Generator
+        Draws them.
     progress : bool
+        Show a bar.
 
     Returns
     -------
@@ -47,9 +61,9 @@ def verify(folder, *, n_networks=1, rng=0, progress=True):
     Examples
     --------
     >>> import hrnn, tempfile
-    >>> recipe = hrnn.Recipe(n_steps=2)
+    >>> few = {"n_networks": 2, "n_hidden": 4, "n_blocks": 32, "parts": [], "progress": False}
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     found = hrnn.population(folder, n_networks=2, recipe=recipe, n_hidden=4, n_blocks=32, parts=[], progress=False)
+    ...     found = hrnn.population(folder, recipe=hrnn.Recipe(n_steps=2), **few)
     ...     verify(folder, progress=False).same.tolist()
     [True]
     """
@@ -60,15 +74,17 @@ def verify(folder, *, n_networks=1, rng=0, progress=True):
     study = (folder / MANIFEST).exists()
     if not study and not (folder / RECORD).exists():
         raise FileNotFoundError(
-            f"{folder} must be of `hrnn reproduce` or `hrnn population`: it has neither {MANIFEST} nor {RECORD}"
+            f"{folder} must be of `hrnn reproduce` or `hrnn population`: "
+            f"it has neither {MANIFEST} nor {RECORD}"
         )
     population = Population.load(folder / "networks" if study else folder)
-    checks = []
+    checks: list[Check] = []
     if study:
         manifest = json.loads((folder / MANIFEST).read_text())
         checks += [*_files(folder, manifest), *_tables(folder, population)]
     keys = population.keys
-    chosen = [keys[i] for i in sorted(generator(rng).permutation(len(keys))[:n_networks])]
+    drawn = generator(rng).permutation(len(keys))[:n_networks]
+    chosen = [keys[i] for i in sorted(drawn)]
     with bar(progress, len(chosen), unit="network") as shown, one_blas_thread():
         for key in chosen:
             checks.append(_network(population, key))
@@ -76,58 +92,48 @@ def verify(folder, *, n_networks=1, rng=0, progress=True):
     return pd.DataFrame(checks, columns=["what", "name", "same", "detail"])
 
 
-def _files(folder, manifest):
+def _files(folder: Path, manifest: dict[str, Any]) -> Iterator[Check]:
+    """Files whose hashes are in the manifest."""
     for name, expected in manifest["sha256"].items():
         path = folder / name
-        there = path.is_file()
-        same = there and hashlib.sha256(path.read_bytes()).hexdigest() == expected
-        yield (
-            "file",
-            name,
-            same,
-            "" if same else "other bytes than in the manifest" if there else "missing",
-        )
+        if not path.is_file():
+            yield "file", name, False, "missing"
+            continue
+        same = hashlib.sha256(path.read_bytes()).hexdigest() == expected
+        yield "file", name, same, "" if same else "other bytes than in the manifest"
 
 
-def _tables(folder, population):
+def _tables(folder: Path, population: Population) -> Iterator[Check]:
     """networks.csv and the networks' rows of report.json, from the networks' files."""
     import pandas as pd
 
     wide = population.wide()
     stored = pd.read_csv(folder / "networks.csv", index_col="key").reindex_like(wide)
-    yield "table", "networks.csv", *_close(stored.to_numpy(), wide.to_numpy())
-    values = {row["name"]: row["value"] for row in json.loads((folder / "report.json").read_text())}
-    means = {report_name(name): value for name, value in wide.mean().items() if np.isfinite(value)}
+    yield _close("networks.csv", stored.to_numpy(), wide.to_numpy())
+    rows = json.loads((folder / "report.json").read_text())
+    values = {row["name"]: row["value"] for row in rows}
+    means = {str(name): value for name, value in wide.mean().items() if np.isfinite(value)}
     if len(wide) > 1:
-        yield (
-            "table",
-            "report.json",
-            *_close(
-                np.array([values.get(name, np.nan) for name in means], float),
-                np.array(list(means.values())),
-            ),
-        )
+        reported = [values.get(report_name(name), np.nan) for name in means]
+        yield _close("report.json", np.array(reported, float), np.array(list(means.values())))
 
 
-def _close(stored, again):
+def _close(name: str, stored: NDArray[Any], again: NDArray[Any]) -> Check:
+    """A table whose numbers were computed again."""
     differ = ~np.isclose(stored, again, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)
-    return (
-        not differ.any(),
-        f"{differ.sum()} of {differ.size} numbers differ" if differ.any() else "",
-    )
+    if not differ.any():
+        return "table", name, True, ""
+    return "table", name, False, f"{differ.sum()} of {differ.size} numbers differ"
 
 
-def _network(population, key):
+def _network(population: Population, key: str) -> Check:
     """One network made anew from its settings."""
     stored = population.member(key)
     now = _core.info()["cpu"]
     if stored.cpu != now:
-        return (
-            "network",
-            key,
-            False,
-            f"made with kernel {stored.cpu}, this is {now}: set HRNN_CPU={stored.cpu} where the processor has it",
-        )
+        words = f"made with kernel {stored.cpu}, this is {now}: "
+        words += f"set HRNN_CPU={stored.cpu} where the processor has it"
+        return "network", key, False, words
     again = make(stored.settings)
     differ = [
         name
@@ -136,4 +142,5 @@ def _network(population, key):
     ]
     if not np.array_equal(stored.network.theta, again.network.theta):
         differ.insert(0, "weights")
-    return "network", key, not differ, f"other {', '.join(differ[:5])}" if differ else ""
+    detail = f"other {', '.join(differ[:5])}" if differ else ""
+    return "network", key, not differ, detail

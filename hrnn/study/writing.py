@@ -1,11 +1,15 @@
 """A study as a folder: figures, networks, report, and the manifest that says what made it."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
 import platform
 import shutil
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,14 +18,36 @@ from hrnn import figures as drawn
 from hrnn.base import files
 from hrnn.base.version import __version__
 from hrnn.study import report, webpage
-from hrnn.study.reproduction import Clock
+from hrnn.study.reproduction import Clock, Study
+
+TABLES: tuple[str, ...] = (
+    "report.md",
+    "report.json",
+    "report.html",
+    "networks.csv",
+    "controls.csv",
+)
 
 
-def manifest(study, settings):
-    """Version, seeds, machine, BLAS and times of a run."""
+def manifest(study: Study, settings: Mapping[str, str]) -> dict[str, Any]:
+    """Version, seeds, machine, BLAS and times of a run.
+
+    Parameters
+    ----------
+    study : Study
+        What was computed.
+    settings : dict of str to str
+        What it was asked for with, as words.
+
+    Returns
+    -------
+    dict
+        Plain JSON.
+    """
     import scipy
 
     lengths = study.sessions.block_lengths
+    made = study.population
     return {
         "hrnn": __version__,
         "core": _core.info(),
@@ -37,20 +63,39 @@ def manifest(study, settings):
         "block_length_mean": float(lengths.mean()),
         "block_length_sd": float(lengths.std()),
         "networks": {
-            found.settings["index"]: key
-            for key, found in zip(study.population.keys, study.population.members, strict=True)
+            found.settings["index"]: key for key, found in zip(made.keys, made.members, strict=True)
         },
-        "failures": study.population.failures.to_dict("records"),
+        "failures": made.failures.to_dict("records"),
     }
 
 
-def write(study, folder, *, figures=None, settings=None):
+def write(
+    study: Study,
+    folder: str | Path,
+    *,
+    figures: Collection[str] | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> list[Path]:
     """Write figures, networks, report.md, report.html, report.json, networks.csv and manifest.json.
-
-    Returns the paths of the figures.
 
     Figures that are in the folder from an earlier call, of the same networks and version, stay on
     the page. The manifest holds the SHA-256 of every other file; `verify` checks them.
+
+    Parameters
+    ----------
+    study : Study
+        What was computed.
+    folder : path
+        Made if it is not there.
+    figures : collection of str, optional
+        Names of those to draw; by default all.
+    settings : dict of str to str, optional
+        What the study was asked for with, for the manifest.
+
+    Returns
+    -------
+    list of Path
+        Of the figures, as PDF.
     """
     folder = Path(folder)
     clock = Clock()
@@ -59,7 +104,8 @@ def write(study, folder, *, figures=None, settings=None):
         shutil.copytree(study.population.folder, folder / "networks", dirs_exist_ok=True)
     names = [name for name in drawn.drawable(study) if figures is None or name in figures]
     for name in names:
-        drawn.save(*drawn.draw(name, study), folder, f"figure_{name}")
+        figure, source = drawn.draw(name, study)
+        drawn.save(figure, source, folder, f"figure_{name}")
     clock.lap("figures")
     rows = report.rows(study)
     clock.lap("report")
@@ -67,46 +113,56 @@ def write(study, folder, *, figures=None, settings=None):
     found = manifest(study, settings or {})
     kept = _kept_hashes(folder, found, [name for name in drawn.FIGURES if name not in names])
     shown = [name for name in drawn.FIGURES if name in names or f"figure_{name}.svg" in kept]
-    files.write_text(folder / "report.md", report.markdown(study, rows))
-    files.write_json(folder / "report.json", rows)
-    files.write_text(folder / "networks.csv", study.wide.to_csv())
-    files.write_text(folder / "controls.csv", study.controls.to_csv(index=False))
-    files.write_text(
-        folder / "report.html",
-        webpage.page(study, rows, found, folder, {name: drawn.about(name) for name in shown}),
-    )
-    made = [
-        folder / f"{name}"
-        for name in ("report.md", "report.json", "report.html", "networks.csv", "controls.csv")
-    ]
-    made += [folder / file for name in names for file in _files(name)]
-    made += [folder / "networks" / f"{key}.npz" for key in study.population.keys]
-    hashes = {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in made
-    }
+    _tables(study, folder, rows, found, shown)
+    hashes = _hashes(folder, names, study.population.keys)
     files.write_json(folder / "manifest.json", found | {"sha256": kept | hashes})
     return [folder / f"figure_{name}.pdf" for name in names]
 
 
-def _files(name):
+def _tables(
+    study: Study,
+    folder: Path,
+    rows: list[report.Row],
+    found: dict[str, Any],
+    shown: Sequence[str],
+) -> None:
+    """The files of TABLES; `shown` are the figures on the page."""
+    files.write_text(folder / "report.md", report.markdown(study, rows))
+    files.write_json(folder / "report.json", rows)
+    files.write_text(folder / "networks.csv", study.wide.to_csv())
+    files.write_text(folder / "controls.csv", study.controls.to_csv(index=False))
+    about = {name: drawn.about(name) for name in shown}
+    files.write_text(folder / "report.html", webpage.page(study, rows, found, folder, about))
+
+
+def _hashes(folder: Path, names: Sequence[str], keys: Sequence[str]) -> dict[str, str]:
+    """SHA-256 of tables, of the figures of these names, and of the networks of these keys."""
+    made = [folder / name for name in TABLES]
+    made += [folder / file for name in names for file in _files(name)]
+    made += [folder / "networks" / f"{key}.npz" for key in keys]
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in made
+    }
+
+
+def _files(name: str) -> list[str]:
     """Files of a figure."""
     return [f"figure_{name}.{kind}" for kind in ("pdf", "png", "svg", "csv")]
 
 
-def _kept_hashes(folder, found, others):
-    """SHA-256 of the files of figures that an earlier manifest has.
+def _kept_hashes(folder: Path, found: dict[str, Any], others: Sequence[str]) -> dict[str, str]:
+    """SHA-256 of the files of other figures that an earlier manifest has.
 
-    If it is of the same networks and version as this one.
-
-    They are those of the earlier manifest, so that `verify` still sees a change since.
+    None if it is of other networks, or of another version, than this one. They are those of the
+    earlier manifest, so that `verify` still sees a change since.
     """
     path = folder / "manifest.json"
-    kept = {}
     before = json.loads(path.read_text()) if path.exists() else {}
     networks = {str(index): key for index, key in found["networks"].items()}
     if before.get("hrnn") != found["hrnn"] or before.get("networks") != networks:
-        return kept
+        return {}
+    kept: dict[str, str] = {}
     for name in others:
         if all(file in before["sha256"] and (folder / file).exists() for file in _files(name)):
             kept |= {file: before["sha256"][file] for file in _files(name)}

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hrnn import figures, plot
+from hrnn import agents, figures, plot
 from hrnn.figures import choice, mechanism, networks, panels, prior
 from hrnn.populations.claims import PUBLISHED
 from hrnn.study import reproduction
@@ -196,7 +196,7 @@ def panel(figure, name):
     )
 
 
-AGENTS = {colour for colour, _, _ in (*plot.LOOKS.values(), plot.MICE, plot.RADD)}
+AGENTS = {agent.colour for agent in agents.AGENTS.values()}
 SIDES = {colour for colour, _ in plot.BLOCKS.values()}
 
 
@@ -214,13 +214,13 @@ def lab(colour):
 
 
 def test_no_colour_is_two_things():
-    """Both optimal policies share one.
+    """Both optimal policies share one, as do the exact actor and the observer.
 
     All others differ by far more than the just noticeable difference, 2.3.
     """
-    assert len(AGENTS) == len(plot.LOOKS) + 1
+    assert len(AGENTS) == len(agents.AGENTS) - 2
     distances = [
-        np.linalg.norm(lab(a) - lab(b)) for a, b in itertools.combinations([*AGENTS, *SIDES], 2)
+        np.linalg.norm(lab(a) - lab(b)) for a, b in itertools.combinations([*AGENTS, *SIDES, *agents.OWN_COLOURS], 2)
     ]
     assert min(distances) > 15
 
@@ -352,13 +352,14 @@ def test_axes_functions_return_their_axes(function):
             "high": [0.6, np.nan],
         }
     )
-    assert function(*((table,) if function is plot.dots else (table, "x")), ax=ax) is ax
+    assert function(table, agents.look if function is plot.dots else "x", ax=ax) is ax
     assert inspect.signature(function).parameters["ax"].default is None
 
 
 def test_figures_name_each_agent_of_the_study_with_its_own_look():
-    assert set(plot.LOOKS) == {"network", *reproduction.BASELINES}
-    assert len({marker for _, marker, _ in plot.LOOKS.values()}) == len(plot.LOOKS)
+    assert set(agents.AGENTS) > {"network", *reproduction.BASELINES}
+    looks = [agent.look for name, agent in agents.AGENTS.items() if name != "observer"]
+    assert len({look.marker for look in looks}) == len(looks)
 
 
 def test_what_cannot_be_drawn_is_refused(study):

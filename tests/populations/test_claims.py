@@ -93,7 +93,7 @@ def test_every_claim_names_a_function_that_exists_and_a_measure(quick_study):
     ],
 )
 def test_criteria_in_words_and_numbers(low, high, words, inside, outside):
-    claim = claims.Claim("x", "", "", None, low, high, "", "2", "")
+    claim = claims.Claim("correct", "", None, low, high, "", "2")
     assert claim.criterion == words and claim.holds([inside, outside, np.nan]).tolist() == [
         True,
         False,
