@@ -489,7 +489,8 @@ class Sessions:
         """
         chosen = np.asarray(sessions)
         offsets = self.offsets
-        rows = np.concatenate([np.arange(offsets[s], offsets[s + 1]) for s in chosen])
+        every = np.arange(self.n_trials)
+        rows = np.concatenate([every[offsets[s] : offsets[s + 1]] for s in chosen])
         lengths = np.diff(offsets)[chosen]
         return Sessions(
             task=self.task,
