@@ -316,7 +316,7 @@ def observe(
     learning_rate: float = 0.1,
     **assumed: Any,
 ) -> Observation:
-    """Posteriors of a passive observer that sees what the agent of a rollout saw and did.
+    """Infer the posteriors of a passive observer that sees what the agent of a rollout saw and did.
 
     Feedback reveals the side where there was a choice; after a timeout the side stays unknown and
     the block posterior is weighted by the likelihood of the observations.
@@ -398,7 +398,7 @@ def filter_sides(
     hazard: float = 0.02,
     learning_rate: float = 0.1,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Prior of a filter that is told the side of every trial.
+    """Infer the prior of each trial with a filter that is told the side of every trial.
 
     Parameters
     ----------
@@ -413,8 +413,8 @@ def filter_sides(
     block_model : str, optional
         How the prior is inferred: one of those of `BayesianActor` and `observe`.
     log_likelihood : (R, 2) array_like, optional
-        What was seen of left and right in each trial; it counts where the side stayed unknown.
-        Flat by default.
+        Log likelihood of what was seen in each trial if its side is left, and if it is right; it
+        counts where the side stayed unknown. Flat by default.
     hazard : float, optional
         Probability per trial that the block changes, for models that do not count trials.
     learning_rate : float, optional
@@ -425,10 +425,12 @@ def filter_sides(
     prior : (R,) ndarray
         P(side = right | past) before each trial.
     block : (R,) ndarray
-        P(block = right | past) before each trial.
+        P(block = right | past) before each trial; NaN for 'exponential'.
 
     Raises
     ------
+    TypeError
+        If an array does not hold numbers, or `task` is no Task.
     ValueError
         If the arrays do not fit each other, or the sides are impossible under the task.
     """
@@ -483,7 +485,7 @@ def _same_length(name: str, array: NDArray[Any], n: int) -> None:
 def accuracy_bound(
     sessions: Sessions, *, evidence: Literal["both", "difference"] = "both"
 ) -> NDArray[np.bool_]:
-    """Whether the exact posterior after all observations of each trial is right.
+    """Tell whether the exact posterior after all observations of each trial is right.
 
     Its mean is the highest accuracy that any agent can reach on these sessions (up to chance).
 
