@@ -24,18 +24,15 @@ import numpy
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-CFLAGS = "-std=c11 -ffp-contract=off -fno-math-errno -fvisibility=hidden -Wall -Wextra".split()
-OPTIMIZE = "-O3 -g0 -DNDEBUG".split()
-SANITIZE = (
-    "-g -O1 -UNDEBUG -fno-omit-frame-pointer -fsanitize=address,undefined "
-    "-fno-sanitize-recover=undefined"
-).split()
-COVERAGE = "-g -O0 -UNDEBUG --coverage -fprofile-update=atomic".split()
+CFLAGS = ["-std=c11", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-Wall", "-Wextra"]
+OPTIMIZE = ["-O3", "-g0", "-DNDEBUG"]
+SANITIZE = ["-g", "-O1", "-UNDEBUG", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+COVERAGE = ["-g", "-O0", "-UNDEBUG", "--coverage", "-fprofile-update=atomic"]
 
 # Files compiled for one x86-64 level; on other machines they are empty and get no flags.
 ISA_FLAGS = {
-    "kernel_v3.c": "-mavx2 -mfma".split(),
-    "kernel_v4.c": "-mavx2 -mfma -mavx512f -mavx512dq -mavx512vl".split(),
+    "kernel_v3.c": ["-mavx2", "-mfma"],
+    "kernel_v4.c": ["-mavx2", "-mfma", "-mavx512f", "-mavx512dq", "-mavx512vl"],
 }
 
 

@@ -1,4 +1,4 @@
-"""`python -m hrnn`."""
+"""The command line, as `python -m hrnn` runs it."""
 
 import sys
 

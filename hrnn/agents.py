@@ -11,7 +11,7 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 from hrnn.inference import BayesianActor
 from hrnn.plot import BLUE, GREEN, INK, ORANGE, PURPLE, SKY_BLUE, VERMILION
@@ -73,7 +73,8 @@ class Agent:
 
 def _bayes(name: str, colour: str, marker: str, label: str) -> Agent:
     """The exact or approximate Bayesian actor whose block model has this name."""
-    return Agent(name, colour, marker, label, functools.partial(BayesianActor, name))
+    make = functools.partial(BayesianActor, cast("Any", name))
+    return Agent(name, colour, marker, label, make)
 
 
 def _optimal(name: str, colour: str, marker: str, label: str, criterion: Criterion) -> Agent:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hrnn import _core
 from hrnn.base.arguments import flag, refuse_size
 from hrnn.base.progress import bar
-from hrnn.network import Network
+from hrnn.network import CellForm, Network
 from hrnn.task import Sessions, SessionsForm, Task, draw_lengths, draw_session
 
 if TYPE_CHECKING:
@@ -49,8 +49,9 @@ class Rollout:
     choice: NDArray[np.int8]
     n_obs: NDArray[np.int64]
     p_right: NDArray[np.float64]
-    hidden: NDArray[np.float64] | None = None
-    prior: NDArray[np.float64] | None = None
+    # None where there is none; scripts that have a network would else ask each time
+    hidden: NDArray[np.float64] = cast("Any", None)
+    prior: NDArray[np.float64] = cast("Any", None)
 
     @classmethod
     def join(cls, runs: Iterable[Rollout]) -> Rollout:
@@ -307,7 +308,8 @@ def _network(net: Network, sessions: Sessions, keep: bool, progress: bool) -> Ro
             p_right.n += n
             states.n += n
             shown.update(int(place[0] - before))
-    return Rollout(net, sessions, choice, n_obs, p_right.done(), states.done() if keep else None)
+    hidden: Any = states.done() if keep else None
+    return Rollout(net, sessions, choice, n_obs, p_right.done(), hidden)
 
 
 def _margin(p: float) -> float:
@@ -356,11 +358,19 @@ class Workspace:
     """
 
     def __init__(self, network: Network, task: Task, loss: str) -> None:
-        self.cell = network.form
+        self.cell: CellForm = network.form
         self.task = task
-        self.loss_kind = _core.LOSSES.index(loss)
-        self.n_lanes = 0
-        self.n_trials = 0
+        self.loss_kind: int = _core.LOSSES.index(loss)
+        self.n_lanes: int = 0
+        self.n_trials: int = 0
+        self.scratch: NDArray[np.float64]
+        self.block_side: NDArray[np.int8]
+        self.side: NDArray[np.int8]
+        self.choice: NDArray[np.int8]
+        self.session: NDArray[np.int64]
+        self.n_obs: NDArray[np.int64]
+        self.strength: NDArray[np.float64]
+        self.observations: NDArray[np.float64]
 
     def reserve(self, n_lanes: int, n_trials: int) -> None:
         """Make room for n_trials in n_lanes sessions."""

@@ -214,9 +214,9 @@ class Force:
     def __init__(self, form: CellForm, theta: Floats, first_inverse: float) -> None:
         self.form = form
         self.theta = theta
-        self.inverse = np.stack([first_inverse * np.eye(form.n_hidden + 4)] * 2)
-        self.h = np.zeros(form.n_hidden)
-        self.room = np.empty(_core.sequence_scratch(form, 1, LANES)[1])
+        self.inverse: Floats = np.stack([first_inverse * np.eye(form.n_hidden + 4)] * 2)
+        self.h: Floats = np.zeros(form.n_hidden)
+        self.room: Floats = np.empty(_core.sequence_scratch(form, 1, LANES)[1])
 
     def learn(self, x: Floats, current: Floats, margin: Floats) -> None:
         """Learn from one session.

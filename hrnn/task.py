@@ -4,13 +4,16 @@ The random content of a session does not depend on what an agent does. Sessions 
 sampled once, as data, and given to every agent, so that comparisons are paired.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import math
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from hrnn import _core
 from hrnn.base.arguments import (
@@ -21,22 +24,52 @@ from hrnn.base.arguments import (
     refuse_size,
     whole_number,
 )
+from hrnn.base.typing import RNGLike
 
-BLOCK_LAWS = _core.BLOCK_LAWS
-IBL_CONTRASTS = (0.0, 0.0625, 0.125, 0.25, 1.0)
-TRIALS_PER_CALL = 50_000  # bounds the time of one call into C
-LARGEST = (
-    1e6  # of strengths, noise and penalties: sums, squares and likelihoods of them stay finite
-)
+BLOCK_LAWS: tuple[str, ...] = _core.BLOCK_LAWS
+IBL_CONTRASTS: tuple[float, ...] = (0.0, 0.0625, 0.125, 0.25, 1.0)
+TRIALS_PER_CALL: int = 50_000  # bounds the time of one call into C
+# of strengths, noise and penalties: sums, squares and likelihoods of them stay finite
+LARGEST: float = 1e6
 
 
 class TaskForm(NamedTuple):
-    """A task as the C core takes it: `task_fields` in csrc/binding/py.c, in the same order."""
+    """A task as the C core takes it: `task_fields` in csrc/binding/py.c, in the same order.
 
-    strengths: np.ndarray
-    strength_weights: np.ndarray  # sums to 1
+    Attributes
+    ----------
+    strengths : (K,) ndarray of float64
+        Means of an observation on the stimulus side.
+    strength_weights : (K,) ndarray of float64
+        Probabilities of the strengths; they sum to 1.
+    p_block : float
+        P(stimulus side = side of the block).
+    block_law : int
+        Place of the law of block lengths in `BLOCK_LAWS`.
+    block_hazard : float
+        Parameter of that law, per trial.
+    block_min : int
+        Length of the shortest block, in trials.
+    block_max : int
+        Length of the longest block, in trials.
+    n_unbiased : int
+        Trials before the first block of a session.
+    n_blank : int
+        Steps without stimulus at the start of a trial.
+    n_obs_max : int
+        Most observations in a trial.
+    threshold : float
+        An agent acts when max(p, 1 - p) exceeds it.
+    wait_penalty : float
+        Feedback of an observation step without action.
+    noise_sd : float
+        Standard deviation of an observation.
+    """
+
+    strengths: NDArray[np.float64]
+    strength_weights: NDArray[np.float64]
     p_block: float
-    block_law: int  # place in BLOCK_LAWS
+    block_law: int
     block_hazard: float
     block_min: int
     block_max: int
@@ -49,12 +82,24 @@ class TaskForm(NamedTuple):
 
 
 class SessionsForm(NamedTuple):
-    """Sessions as the C core takes them: `sessions_fields` in csrc/binding/py.c."""
+    """Sessions as the C core takes them: `sessions_fields` in csrc/binding/py.c.
 
-    session: np.ndarray
-    block_side: np.ndarray
-    side: np.ndarray
-    observations: np.ndarray
+    Attributes
+    ----------
+    session : (R,) ndarray of int64
+        Session of each trial.
+    block_side : (R,) ndarray of int8
+        Side of the block of each trial: -1 left, +1 right, 0 in unbiased trials.
+    side : (R,) ndarray of int8
+        Side of the stimulus of each trial: -1 left, +1 right.
+    observations : (R, n_obs_max, 2) ndarray of float64
+        What is seen at each observation step, left and right.
+    """
+
+    session: NDArray[np.int64]
+    block_side: NDArray[np.int8]
+    side: NDArray[np.int8]
+    observations: NDArray[np.float64]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,34 +108,43 @@ class Task:
 
     Parameters
     ----------
-    strengths : sequence of float, in units of the observations
-        Mean of an observation on the stimulus side; drawn once per trial.
+    strengths : sequence of float
+        Mean of an observation on the stimulus side, in the units of the observations; one of them
+        is drawn for each trial. Kept as a tuple.
     strength_weights : sequence of float, optional
-        Relative frequency of each strength; equal by default.
+        Relative frequency of each strength; equal by default. Kept as a tuple.
     p_block : float
         P(stimulus side = side of the block), in [0.5, 1].
     block_law : {'geometric', 'exponential'}
-        P(L = n) is proportional to (1 - block_hazard)^n or to exp(-block_hazard n), for n in
-        block_min..block_max, both included.
-    block_hazard : float, per trial
-    block_min, block_max : int, trials
-    n_unbiased : int, trials
-        Trials with P(right) = 1/2 before the first block of a session.
+        Law of the block length L: P(L = n) is proportional to (1 - block_hazard)^n or to
+        exp(-block_hazard n), for n in block_min..block_max, both included.
+    block_hazard : float
+        Parameter of that law, per trial, in (0, 1).
+    block_min : int
+        Length of the shortest block, in trials.
+    block_max : int
+        Length of the longest block, in trials.
+    n_unbiased : int
+        Number of trials with P(right) = 1/2 before the first block of a session.
     n_blocks : int
         Blocks per session, the unbiased start not counted.
-    n_blank, n_obs_max : int, steps
-        Steps without stimulus before the observations, and most observations in a trial.
+    n_blank : int
+        Steps without stimulus before the observations of a trial.
+    n_obs_max : int
+        Most observations in a trial; each takes one step.
     threshold : float
-        An agent acts when max(p, 1 - p) exceeds it; in [0.5, 1).
+        An agent acts when max(p, 1 - p) exceeds it, p being its P(right); in [0.5, 1).
     wait_penalty : float
         Feedback of an observation step without action.
     noise_sd : float
-        Standard deviation of an observation.
+        Standard deviation of an observation, in the units of the observations.
 
     Raises
     ------
-    TypeError, ValueError
-        Naming the field, what it was and what it must be.
+    TypeError
+        If a field is of the wrong type; the message names it, what it was and what it must be.
+    ValueError
+        If a field is out of range; the message says the same.
 
     Examples
     --------
@@ -101,10 +155,10 @@ class Task:
     2
     """
 
-    strengths: tuple = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)
-    strength_weights: tuple | None = None
+    strengths: Sequence[float] = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)
+    strength_weights: Sequence[float] | None = None
     p_block: float = 0.8
-    block_law: str = "geometric"
+    block_law: Literal["geometric", "exponential"] = "geometric"
     block_hazard: float = 1 / 50
     block_min: int = 20
     block_max: int = 100
@@ -116,41 +170,47 @@ class Task:
     wait_penalty: float = -0.05
     noise_sd: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         put = functools.partial(object.__setattr__, self)
         put("strengths", _numbers("strengths", self.strengths))
         if self.strength_weights is not None:
-            put("strength_weights", _numbers("strength_weights", self.strength_weights))
-            if (
-                len(self.strength_weights) != len(self.strengths)
-                or not 0 < sum(self.strength_weights) < math.inf
-            ):
-                raise ValueError(
-                    f"strength_weights must be {len(self.strengths)} numbers >= 0, not all 0, got {self.strength_weights}"
-                )
+            put("strength_weights", _weights(self.strength_weights, len(self.strengths)))
         one_of(self.block_law, "block_law", BLOCK_LAWS)
         for name, low, high, closed in _REALS:
             put(name, real_number(getattr(self, name), name, low, high, closed))
-        for name, low, high in _COUNTS:
-            put(name, whole_number(getattr(self, name), name, low))
-            if getattr(self, name) > high:
-                raise ValueError(f"{name} must be <= {high}, got {getattr(self, name)}")
+        for name, least, most in _COUNTS:
+            count = whole_number(getattr(self, name), name, least)
+            put(name, count)
+            if count > most:
+                raise ValueError(f"{name} must be <= {most}, got {count}")
         if self.block_max < self.block_min:
             raise ValueError(
                 f"block_max must be >= block_min = {self.block_min}, got {self.block_max}"
             )
 
     @classmethod
-    def preset(cls, name, *, contrast_gain=2.5, contrasts="uniform"):
-        """Task of a publication: 'paper' (Schaeffer et al.) or 'ibl' (the rig of the IBL).
+    def preset(
+        cls,
+        name: Literal["paper", "ibl"],
+        *,
+        contrast_gain: float = 2.5,
+        contrasts: Literal["uniform", "skew_zero"] = "uniform",
+    ) -> Self:
+        """Make the task of a publication: 'paper' (Schaeffer et al.) or 'ibl' (the IBL's rig).
 
         Parameters
         ----------
         name : {'paper', 'ibl'}
-        contrast_gain : float
-            Strength of contrast 1; only for 'ibl'.
-        contrasts : {'uniform', 'skew_zero'}
+            Which task.
+        contrast_gain : float, optional
+            Strength of contrast 1, in the units of the observations; only for 'ibl'.
+        contrasts : {'uniform', 'skew_zero'}, optional
             Whether contrast 0 is as frequent as the others, or half as frequent; only for 'ibl'.
+
+        Returns
+        -------
+        Task
+            With the numbers of that publication.
 
         Examples
         --------
@@ -162,34 +222,50 @@ class Task:
         gain = real_number(contrast_gain, "contrast_gain", 0, LARGEST, "]")
         if one_of(name, "name", ("paper", "ibl")) == "paper":
             return cls()
-        weights = None if contrasts == "uniform" else (0.5, 1.0, 1.0, 1.0, 1.0)
         return cls(
-            strengths=tuple(gain * c for c in IBL_CONTRASTS),
-            strength_weights=weights,
+            strengths=tuple(gain * contrast for contrast in IBL_CONTRASTS),
+            strength_weights=None if contrasts == "uniform" else (0.5, 1.0, 1.0, 1.0, 1.0),
             block_law="exponential",
             block_hazard=1 / 60,
             block_max=99,
             n_unbiased=90,
         )
 
-    def replace(self, **changes):
-        """Return the same task with some numbers changed."""
+    def replace(self, **changes: Any) -> Self:
+        """Make the same task with some numbers changed.
+
+        Parameters
+        ----------
+        **changes
+            New values of fields, by name.
+
+        Returns
+        -------
+        Task
+            The new task; this one stays as it is.
+        """
         return dataclasses.replace(self, **changes)
 
-    def to_dict(self):
-        """Fields as plain numbers, strings and lists, for JSON; `Task(**d)` reverses it."""
-        return {
-            k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self).items()
-        }
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain numbers, strings and lists, for JSON; `Task(**d)` reverses it.
+
+        Returns
+        -------
+        dict
+            Value of each field by its name.
+        """
+        fields = dataclasses.asdict(self)
+        for name in ("strengths", "strength_weights"):
+            if fields[name] is not None:
+                fields[name] = list(fields[name])
+        return fields
 
     @functools.cached_property
     def form(self) -> TaskForm:
         """What the C core takes."""
-        weights = (
-            np.ones(len(self.strengths))
-            if self.strength_weights is None
-            else np.array(self.strength_weights)
-        )
+        weights = np.ones(len(self.strengths))
+        if self.strength_weights is not None:
+            weights = np.array(self.strength_weights)
         return TaskForm(
             strengths=np.array(self.strengths),
             strength_weights=weights / weights.sum(),
@@ -207,35 +283,55 @@ class Task:
         )
 
     @functools.cached_property
-    def _block_law(self):
+    def _block_law(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """P(L = n) and H(n), n = 0..block_max."""
         pmf, hazard = np.empty((2, self.block_max + 1))
         _core.task_block_law(self.form, pmf, hazard)
         return pmf, hazard
 
-    def block_length_pmf(self):
-        """P(L = n) for n = 0..block_max, (block_max + 1,)."""
+    def block_length_pmf(self) -> NDArray[np.float64]:
+        """P(L = n) of the block length L, for n = 0..block_max.
+
+        Returns
+        -------
+        (block_max + 1,) ndarray
+            Probability of each length.
+        """
         return self._block_law[0].copy()
 
-    def block_length_hazard(self):
-        """H(n) = P(L = n) / P(L >= n) for n = 0..block_max, (block_max + 1,)."""
+    def block_length_hazard(self) -> NDArray[np.float64]:
+        """H(n) = P(L = n) / P(L >= n) of the block length L, for n = 0..block_max.
+
+        Returns
+        -------
+        (block_max + 1,) ndarray
+            Probability that a block ends after trial n, if it has lasted so long.
+        """
         return self._block_law[1].copy()
 
-    def sample(self, *, n_sessions=None, n_blocks=None, rng=0):
+    def sample(
+        self,
+        *,
+        n_sessions: int | None = None,
+        n_blocks: int | None = None,
+        rng: RNGLike = 0,
+    ) -> Sessions:
         """Sample sessions: what the world will do, whatever the agent does.
 
         Parameters
         ----------
         n_sessions : int, optional
-            Sessions of `self.n_blocks` blocks.
+            Number of sessions, each of `self.n_blocks` blocks.
         n_blocks : int, optional
             Blocks in total, cut into sessions of `self.n_blocks`; the last takes the remainder.
             Exactly one of the two must be given.
-        rng : int, SeedSequence or Generator
+        rng : int, SeedSequence or Generator, optional
+            Seed or source of all random numbers.
 
         Returns
         -------
         Sessions
+            The sampled trials.
 
         Examples
         --------
@@ -245,24 +341,29 @@ class Task:
         """
         if (n_sessions is None) == (n_blocks is None):
             raise ValueError("exactly one of n_sessions and n_blocks must be given")
-        name, asked, per = (
-            ("n_blocks", n_blocks, 1)
-            if n_sessions is None
-            else ("n_sessions", n_sessions, self.n_blocks)
-        )
-        n_blocks = whole_number(asked, name) * per
-        refuse_size(name, asked, n_blocks * self.block_max * (16 * self.n_obs_max + 42))
-        return _sample(self, n_blocks, generator(rng))
+        if n_sessions is None:
+            name = "n_blocks"
+            asked = n_blocks
+            total = whole_number(asked, name)
+        else:
+            name = "n_sessions"
+            asked = n_sessions
+            total = whole_number(asked, name) * self.n_blocks
+        bytes_per_trial = 16 * self.n_obs_max + 42
+        refuse_size(name, asked, total * self.block_max * bytes_per_trial)
+        return _sample(self, total, generator(rng))
 
 
-_REALS = (
+_REALS: tuple[tuple[str, float, float, str], ...] = (
+    # lower end, upper end, the ends that are allowed
     ("p_block", 0.5, 1, "[]"),
     ("block_hazard", 0, 1, ""),
     ("threshold", 0.5, 1, "["),
     ("wait_penalty", -LARGEST, LARGEST, "[]"),
     ("noise_sd", 1 / LARGEST, LARGEST, "[]"),
 )
-_COUNTS = (
+_COUNTS: tuple[tuple[str, int, int], ...] = (
+    # least, most
     ("block_min", 1, 10**6),
     ("block_max", 1, 10**6),
     ("n_unbiased", 0, 10**6),
@@ -272,7 +373,7 @@ _COUNTS = (
 )
 
 
-def _numbers(name, values):
+def _numbers(name: str, values: ArrayLike) -> tuple[float, ...]:
     """A tuple of floats >= 0."""
     array = real_array(values, name, (1,))
     if (array < 0).any() or (array > LARGEST).any():
@@ -282,6 +383,24 @@ def _numbers(name, values):
     return tuple(array.tolist())
 
 
+def _weights(values: ArrayLike, n: int) -> tuple[float, ...]:
+    """A tuple of n relative frequencies, not all of them 0."""
+    weights = _numbers("strength_weights", values)
+    if len(weights) != n or not 0 < sum(weights) < math.inf:
+        raise ValueError(f"strength_weights must be {n} numbers >= 0, not all 0, got {weights}")
+    return weights
+
+
+_COPIED: tuple[str, ...] = (  # arrays of `Sessions` whose rows do not depend on other sessions
+    "block",
+    "block_side",
+    "trial_in_block",
+    "side",
+    "strength",
+    "observations",
+)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Sessions:
     """What the world will do, flat over sessions (R trials in S sessions).
@@ -289,75 +408,114 @@ class Sessions:
     Attributes
     ----------
     task : Task
-    session, block, trial_in_block : (R,) int64, 0-based
-        With an unbiased start, that is block 0 of its session.
-    block_side : (R,) int8
-        -1 left, +1 right, 0 in unbiased trials.
-    side : (R,) int8
-        Side of the stimulus, also where its strength is 0.
-    strength : (R,) float64
-    observations : (R, n_obs_max, 2) float64, left and right
-    offsets : (S + 1,) int64
+        The task that the sessions are of.
+    session : (R,) ndarray of int64
+        Session of each trial, counted from 0.
+    block : (R,) ndarray of int64
+        Block of each trial within its session, counted from 0; an unbiased start is block 0.
+    block_side : (R,) ndarray of int8
+        Side of the block: -1 left, +1 right, 0 in unbiased trials.
+    trial_in_block : (R,) ndarray of int64
+        Place of each trial in its block, counted from 0.
+    side : (R,) ndarray of int8
+        Side of the stimulus, -1 left or +1 right, also where its strength is 0.
+    strength : (R,) ndarray of float64
+        Mean of an observation on the stimulus side.
+    observations : (R, n_obs_max, 2) ndarray of float64
+        What is seen at each observation step, left and right, if the trial lasts so long.
+    offsets : (S + 1,) ndarray of int64
         Trials of session s are offsets[s]..offsets[s + 1] - 1.
     """
 
     task: Task
-    session: np.ndarray
-    block: np.ndarray
-    block_side: np.ndarray
-    trial_in_block: np.ndarray
-    side: np.ndarray
-    strength: np.ndarray
-    observations: np.ndarray
-    offsets: np.ndarray
+    session: NDArray[np.int64]
+    block: NDArray[np.int64]
+    block_side: NDArray[np.int8]
+    trial_in_block: NDArray[np.int64]
+    side: NDArray[np.int8]
+    strength: NDArray[np.float64]
+    observations: NDArray[np.float64]
+    offsets: NDArray[np.int64]
 
     @classmethod
-    def join(cls, several):
-        """One Sessions of several of the same task, one after the other."""
+    def join(cls, several: Iterable[Sessions]) -> Self:
+        """Put several Sessions of one task one after the other.
+
+        Parameters
+        ----------
+        several : iterable of Sessions
+            The parts, at least one, in their order.
+
+        Returns
+        -------
+        Sessions
+            All their trials, with the sessions numbered through from 0.
+        """
         several = list(several)
-        first = several[0]
-        if any(sessions.task != first.task for sessions in several):
+        task = several[0].task
+        if any(part.task != task for part in several):
             raise ValueError("several must be of one task")
-        before = np.cumsum([0, *(sessions.n_sessions for sessions in several[:-1])])
-        ends = np.cumsum([0, *(sessions.n_trials for sessions in several[:-1])])
-        names = ("block", "block_side", "trial_in_block", "side", "strength", "observations")
+        session = []
+        ends = []
+        n_sessions = 0
+        n_trials = 0
+        for part in several:
+            session.append(part.session + n_sessions)
+            ends.append(part.offsets[1:] + n_trials)
+            n_sessions += part.n_sessions
+            n_trials += part.n_trials
+        arrays = {
+            name: np.concatenate([getattr(part, name) for part in several]) for name in _COPIED
+        }
         return cls(
-            task=first.task,
-            session=np.concatenate([s.session + n for s, n in zip(several, before, strict=True)]),
-            offsets=np.r_[
-                0, np.concatenate([s.offsets[1:] + n for s, n in zip(several, ends, strict=True)])
-            ],
-            **{name: np.concatenate([getattr(s, name) for s in several]) for name in names},
+            task=task,
+            session=np.concatenate(session),
+            offsets=np.concatenate([[0], *ends]),
+            **arrays,
         )
 
-    def select(self, sessions):
-        """Only these sessions, (n,) int, in this order, numbered from 0."""
-        sessions = np.asarray(sessions)
-        rows = np.concatenate([np.arange(self.offsets[s], self.offsets[s + 1]) for s in sessions])
-        n = np.diff(self.offsets)[sessions]
-        names = ("block", "block_side", "trial_in_block", "side", "strength", "observations")
+    def select(self, sessions: ArrayLike) -> Sessions:
+        """Take only some of the sessions, and number them from 0.
+
+        Parameters
+        ----------
+        sessions : (n,) array_like of int
+            Which sessions, in the order they shall have.
+
+        Returns
+        -------
+        Sessions
+            Their trials.
+        """
+        chosen = np.asarray(sessions)
+        offsets = self.offsets
+        every = np.arange(self.n_trials)
+        rows = np.concatenate([every[offsets[s] : offsets[s + 1]] for s in chosen])
+        lengths = np.diff(offsets)[chosen]
         return Sessions(
             task=self.task,
-            session=np.repeat(np.arange(len(sessions)), n),
-            offsets=np.r_[0, n.cumsum()],
-            **{name: getattr(self, name)[rows] for name in names},
+            session=np.repeat(np.arange(len(chosen)), lengths),
+            offsets=np.concatenate([[0], lengths.cumsum()]),
+            **{name: getattr(self, name)[rows] for name in _COPIED},
         )
 
     @property
-    def n_sessions(self):
+    def n_sessions(self) -> int:
         """Number of sessions, S."""
         return len(self.offsets) - 1
 
     @property
-    def n_trials(self):
+    def n_trials(self) -> int:
         """Number of trials, R."""
         return len(self.side)
 
     @functools.cached_property
-    def block_lengths(self):
+    def block_lengths(self) -> NDArray[np.int64]:
         """Lengths of all biased blocks (number of blocks,), in trials."""
-        last = np.append(np.flatnonzero(self.trial_in_block[1:] == 0), self.n_trials - 1)
-        return self.trial_in_block[last][self.block_side[last] != 0] + 1
+        before_next = np.flatnonzero(self.trial_in_block[1:] == 0)
+        last = np.append(before_next, self.n_trials - 1)
+        biased = self.block_side[last] != 0
+        return self.trial_in_block[last][biased] + 1
 
     @property
     def form(self) -> SessionsForm:
@@ -369,7 +527,7 @@ class Sessions:
             observations=self.observations,
         )
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         lengths = self.block_lengths
         return (
             f"Sessions(n_sessions={self.n_sessions}, n_trials={self.n_trials}, "
@@ -377,40 +535,59 @@ class Sessions:
         )
 
 
-def _sample(task, n_blocks, rng):
+class _Blocks(NamedTuple):
+    """The table of all blocks of all sessions, unbiased starts included."""
+
+    length: NDArray[np.int64]  # in trials
+    side: NDArray[np.int64]  # -1, 0 in an unbiased start, +1
+    index: NDArray[np.int64]  # within the session
+    session: NDArray[np.int64]
+
+
+def _sample(task: Task, n_blocks: int, rng: np.random.Generator) -> Sessions:
     """Block lengths and sides, then trials, then observations, each from a stream of its own."""
-    blocks, trials, noise = rng.spawn(3)
-    per_session = np.full(-(-n_blocks // task.n_blocks), task.n_blocks)
-    per_session[-1] = n_blocks - task.n_blocks * (len(per_session) - 1)
-    lengths = np.empty(n_blocks, np.int64)
-    _core.task_sample_lengths(task.form, blocks.bit_generator, lengths)
-    first_side = 2 * blocks.integers(0, 2, len(per_session)) - 1
-    index = (
-        np.concatenate([np.arange(n) for n in per_session])
-        if len(per_session) > 1
-        else np.arange(n_blocks)
-    )
-    side = np.repeat(first_side, per_session) * (1 - 2 * (index % 2))
-    session = np.repeat(np.arange(len(per_session)), per_session)
+    of_blocks, of_trials, of_noise = rng.spawn(3)
+    blocks = _sample_blocks(task, n_blocks, of_blocks)
     if task.n_unbiased:
-        starts = np.flatnonzero(index == 0)
-        lengths, side, index, session = (
-            np.insert(values, starts, start)
-            for values, start in (
-                (lengths, task.n_unbiased),
-                (side, 0),
-                (index + 1, 0),
-                (session, session[starts]),
-            )
-        )
-    return _fill(task, lengths, side.astype(np.int8), index, session, trials, noise)
+        blocks = _with_unbiased_starts(blocks, task.n_unbiased)
+    return _fill(task, blocks, of_trials, of_noise)
 
 
-def _fill(task, lengths, block_side, block, session, trials, noise):
+def _sample_blocks(task: Task, n_blocks: int, rng: np.random.Generator) -> _Blocks:
+    """The biased blocks: their sides alternate within a session, from a random first one."""
+    n_sessions = -(-n_blocks // task.n_blocks)
+    per_session = np.full(n_sessions, task.n_blocks)
+    per_session[-1] = n_blocks - task.n_blocks * (n_sessions - 1)
+    length = np.empty(n_blocks, np.int64)
+    _core.task_sample_lengths(task.form, rng.bit_generator, length)
+    first_side = 2 * rng.integers(0, 2, n_sessions) - 1
+    index = np.concatenate([np.arange(n) for n in per_session])
+    return _Blocks(
+        length=length,
+        side=np.repeat(first_side, per_session) * (1 - 2 * (index % 2)),
+        index=index,
+        session=np.repeat(np.arange(n_sessions), per_session),
+    )
+
+
+def _with_unbiased_starts(blocks: _Blocks, n_unbiased: int) -> _Blocks:
+    """The same blocks, and before the first of each session a block of unbiased trials."""
+    starts = np.flatnonzero(blocks.index == 0)
+    return _Blocks(
+        length=np.insert(blocks.length, starts, n_unbiased),
+        side=np.insert(blocks.side, starts, 0),
+        index=np.insert(blocks.index + 1, starts, 0),
+        session=np.insert(blocks.session, starts, blocks.session[starts]),
+    )
+
+
+def _fill(
+    task: Task, blocks: _Blocks, trials: np.random.Generator, noise: np.random.Generator
+) -> Sessions:
     """Sessions from the table of their blocks."""
-    n_trials = int(lengths.sum())
-    first = np.cumsum(lengths) - lengths
-    block_side = np.repeat(block_side, lengths)
+    n_trials = int(blocks.length.sum())
+    first = np.cumsum(blocks.length) - blocks.length
+    block_side = np.repeat(blocks.side.astype(np.int8), blocks.length)
     side = np.empty(n_trials, np.int8)
     strength = np.empty(n_trials)
     observations = np.empty((n_trials, task.n_obs_max, 2))
@@ -425,13 +602,14 @@ def _fill(task, lengths, block_side, block, session, trials, noise):
             strength[part],
             observations[part],
         )
-    ends = np.bincount(session, weights=lengths).cumsum().astype(np.int64)
+    trials_per_session = np.bincount(blocks.session, weights=blocks.length)
+    ends = trials_per_session.cumsum().astype(np.int64)
     return Sessions(
         task=task,
-        session=np.repeat(session, lengths),
-        block=np.repeat(block, lengths),
+        session=np.repeat(blocks.session, blocks.length),
+        block=np.repeat(blocks.index, blocks.length),
         block_side=block_side,
-        trial_in_block=np.arange(n_trials) - np.repeat(first, lengths),
+        trial_in_block=np.arange(n_trials) - np.repeat(first, blocks.length),
         side=side,
         strength=strength,
         observations=observations,

@@ -207,10 +207,14 @@ class Gradient:
     """
 
     def __init__(self, network: Network, task: Task, loss: str, n_threads: int) -> None:
-        self.make_workspace = functools.partial(Workspace, network, task, loss)
-        self.lanes = LANES if network.n_hidden >= LOCKSTEP_FROM else 1
+        self.make_workspace: Callable[[], Workspace] = functools.partial(
+            Workspace, network, task, loss
+        )
+        self.lanes: int = LANES if network.n_hidden >= LOCKSTEP_FROM else 1
         self.n_threads = n_threads
-        self.pool = ThreadPoolExecutor(n_threads) if n_threads > 1 else None
+        self.pool: ThreadPoolExecutor | None = (
+            ThreadPoolExecutor(n_threads) if n_threads > 1 else None
+        )
         self.workspaces: list[Workspace] = []  # one per thread
         self.gradients: list[NDArray[np.float64]] = []  # one per block of sessions
 
@@ -226,10 +230,19 @@ class Gradient:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(loss (S,), gradient (P,)) of given sessions."""
 
-        def block(workspace, part, gradient):
+        def block(
+            workspace: Workspace, part: slice, gradient: NDArray[np.float64]
+        ) -> NDArray[np.float64]:
             offsets = sessions.offsets[part.start : part.stop + 1]
             workspace.reserve(len(offsets) - 1, int(offsets[-1] - offsets[0]))
-            arrays = SessionsForm(*(array[offsets[0] : offsets[-1]] for array in sessions.form))
+            rows = slice(offsets[0], offsets[-1])
+            whole = sessions.form
+            arrays = SessionsForm(
+                session=whole.session[rows],
+                block_side=whole.block_side[rows],
+                side=whole.side[rows],
+                observations=whole.observations[rows],
+            )
             return workspace.compute(
                 theta, arrays, offsets - offsets[0], 1 / sessions.n_sessions, gradient
             )
@@ -241,7 +254,9 @@ class Gradient:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(loss (S,), gradient (P,)) of the next session of each stream, drawn in the threads."""
 
-        def block(workspace, part, gradient):
+        def block(
+            workspace: Workspace, part: slice, gradient: NDArray[np.float64]
+        ) -> NDArray[np.float64]:
             return workspace.compute(
                 theta, *workspace.sample(streams[part]), 1 / len(streams), gradient
             )
@@ -431,20 +446,20 @@ class Trainer:
         theta: NDArray[np.float64],
         memory: NDArray[np.float64],
         streams: list[np.random.Generator],
-        loss: Sequence[float],
+        loss: Sequence[float] | NDArray[np.float64],
     ) -> None:
         self.network = network
         self.task = task
         self.recipe = recipe
         self.checkpoint = checkpoint
-        self.theta = theta
+        self.theta: NDArray[np.float64] = theta
         self.optimizer: Sgd | Adam
         if recipe.optimizer == "sgd":
             self.optimizer = Sgd(recipe.learning_rate, memory, recipe.momentum)
         else:
             self.optimizer = Adam(recipe.learning_rate, memory)
         self.streams = streams
-        self.loss = array.array("d", loss)
+        self.loss: array.array[float] = array.array("d", loss)
 
     @classmethod
     def new(
@@ -520,7 +535,7 @@ class Trainer:
         return cls(network, task, recipe, path, network.theta.copy(), memory, resumed, loss)
 
     def caught_up(self) -> Trainer:
-        """This training, or what its checkpoint holds if that is the same training, interrupted."""
+        """What the checkpoint holds, if it is of the same training; else the training itself."""
         if self.checkpoint is None or not self.checkpoint.exists():
             return self
         try:
@@ -612,13 +627,13 @@ class Trainer:
 
     def _undo(
         self,
-        theta: NDArray[np.float64],
+        before: NDArray[np.float64],
         memory: NDArray[np.float64],
         n_done: int,
         states: list[Any],
     ) -> None:
         """Undo an interrupted update; its sessions will be drawn again."""
-        self.theta = theta
+        self.theta = before
         self.optimizer.memory = memory
         del self.loss[n_done:]
         for stream, state in zip(self.streams, states, strict=True):

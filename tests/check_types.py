@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 # What blocks in the middle of a page take for granted.
-CONTEXT = """
+CONTEXT = """# pyright: reportMissingImports=false
 import hrnn
 import numpy as np
 import pandas as pd
@@ -28,6 +28,8 @@ mice = hrnn.mice.load("folder")
 state = net.to_state_dict()
 trials = run.trials
 found = hrnn.Population.load("folder")
+key = found.keys[0]
+agent = net
 """
 
 
@@ -59,7 +61,9 @@ def incomplete():
     report = pyright("--verifytypes", "hrnn", "--ignoreexternal")["typeCompleteness"]
     unknown = [one for one in report["symbols"] if one["isExported"] and not one["isTypeKnown"]]
     named = [f"{one['name']}: its type is not known" for one in unknown]
-    return [] if report["completenessScore"] == 1 else [f"{report['completenessScore']:.4f}", *named]
+    return (
+        [] if report["completenessScore"] == 1 else [f"{report['completenessScore']:.4f}", *named]
+    )
 
 
 def code_of_docs(folder):

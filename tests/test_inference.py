@@ -30,14 +30,9 @@ LAWS = [
 
 @pytest.mark.parametrize("law", LAWS, ids=str)
 def test_semi_markov_equals_enumeration_for_every_law(law):
-    """Sides known and unknown; where p_block is 1, only sides that can be."""
-    task = hrnn.Task(
-        **dict(
-            zip(
-                ("block_law", "block_hazard", "block_min", "block_max", "p_block"), law, strict=True
-            )
-        )
-    )
+    """Sides are known and unknown; where p_block is 1, only those that can be."""
+    names = ("block_law", "block_hazard", "block_min", "block_max", "p_block")
+    task = hrnn.Task(**dict(zip(names, law, strict=True)))
     side, log_l = one_session(8, np.random.default_rng(6), 0.5)
     if task.p_block == 1:
         side = np.where(side, 1, 0)
@@ -83,9 +78,9 @@ def test_filter_equals_its_twin_over_long_sessions(model, n_unbiased):
 
 @pytest.mark.parametrize("model", ["semi_markov", "markov"])
 def test_flat_evidence_leaves_the_block_posterior_to_the_transition(model):
-    """A trial that told nothing must change the prior only by the hazard.
+    """A trial that told nothing changes the prior only by the hazard, here by nothing.
 
-    Here none, as blocks cannot end yet.
+    Blocks cannot end yet.
     """
     task = hrnn.Task(block_min=50)
     side = np.r_[np.ones(5), np.zeros(4)]
@@ -117,12 +112,14 @@ def test_a_common_factor_of_the_likelihoods_changes_nothing(model):
 
 @pytest.mark.parametrize("model", ["semi_markov", "markov", "none"])
 def test_an_unbiased_start_is_even_and_teaches_nothing(model):
-    """Block sides of the unbiased start are 0; after it a session is as one that starts there."""
-    side = np.r_[np.ones(9), np.random.default_rng(0).choice([-1, 1], 60)]
+    """After the unbiased start, whose block sides are 0, a session is as one that starts there."""
+    biased = np.random.default_rng(0).choice([-1, 1], 60)
+    side = np.r_[np.ones(9), biased]
     block_side = np.r_[np.zeros(9), np.ones(60)]
     prior, block = filter_sides(side, np.zeros(69), block_side, task=SHORT, block_model=model)
     late = filter_sides(side[9:], np.zeros(60), block_side[9:], task=SHORT, block_model=model)
-    assert (prior[:10] == 0.5).all() and (block[:10] == 0.5).all()
+    assert (prior[:10] == 0.5).all()
+    assert (block[:10] == 0.5).all()
     np.testing.assert_array_equal([prior[9:], block[9:]], late)
 
 

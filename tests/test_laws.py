@@ -165,7 +165,7 @@ def imports(path):
 
 FLOORS = [  # a room imports only what stands on a floor before its own, and its own room
     "base",
-    "statistics plot",
+    "statistics plot cells",
     "task network",
     "behavior rollout",
     "training inference sequence",

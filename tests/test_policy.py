@@ -37,7 +37,7 @@ QUADRATURES = [
 
 @pytest.mark.parametrize("evidence, n_nodes, n_obs_max, strengths", QUADRATURES)
 def test_value_equals_quadrature_over_observations(evidence, n_nodes, n_obs_max, strengths):
-    """Strengths on the grid of sums and off it; the tolerance is the quadrature's own."""
+    """Strengths lie on the grid of sums and off it; the tolerance is the quadrature's own."""
     task = hrnn.Task(
         n_obs_max=n_obs_max,
         strengths=strengths,
@@ -51,19 +51,21 @@ def test_value_equals_quadrature_over_observations(evidence, n_nodes, n_obs_max,
 
 
 def realised(run, criterion, blocks_per_unit=20):
-    """Value and standard error, by groups of blocks."""
+    """What a run earned per trial or step, and its standard error by groups of blocks."""
     trials = run.trials
-    unit = (trials.session * run.sessions.task.n_blocks + trials.block) // blocks_per_unit
+    block = trials.session * run.sessions.task.n_blocks + trials.block
+    unit = block // blocks_per_unit
     sums = trials.assign(one=1.0).groupby(unit)[["reward", "one", "n_steps"]].sum()
     size = sums["one" if criterion == "reward_per_trial" else "n_steps"]
     value = sums.reward.sum() / size.sum()
-    return value, np.sqrt(((sums.reward - value * size) ** 2).sum()) / size.sum()
+    excess = sums.reward - value * size
+    return value, np.sqrt((excess**2).sum()) / size.sum()
 
 
 @pytest.mark.parametrize("evidence", ["both", "difference"])
 @pytest.mark.parametrize("criterion", ["reward_per_trial", "reward_per_step"])
 def test_it_earns_what_the_dynamic_programme_promises(criterion, evidence):
-    """In long sessions: the filter does not expect a session to end with its last block."""
+    """Sessions are long, since the filter does not expect one to end with its last block."""
     task = hrnn.Task(n_blocks=400)
     policy = hrnn.OptimalPolicy(criterion, evidence=evidence)
     value, error = realised(hrnn.rollout(policy, task.sample(n_blocks=4000, rng=5)), criterion)
@@ -76,28 +78,26 @@ def values_of_visited_priors(policy, run):
     from scipy.interpolate import CubicSpline
 
     task = run.sessions.task
-    solution = policy.solution(run.sessions.task)
+    solution = policy.solution(task)
     priors = 1 / (1 + np.exp(-solution.logits))
     values = [
         value_at(task, prior, solution.reward_rate, policy.believer.evidence) for prior in priors
     ]
-    return (
-        CubicSpline(solution.logits, values)(np.abs(np.log(run.prior / (1 - run.prior))))
-        - solution.reward_rate * task.n_blank
-    )
+    visited = np.abs(np.log(run.prior / (1 - run.prior)))
+    return CubicSpline(solution.logits, values)(visited) - solution.reward_rate * task.n_blank
 
 
 def mean_and_error(values, session):
-    """Of all trials, with its standard error by sessions."""
+    """Mean over all trials, with its standard error by sessions."""
     mean = values.mean()
-    n = len(values)
-    return mean, np.sqrt((np.bincount(session, values - mean) ** 2).sum()) / n
+    sums = np.bincount(session, values - mean)
+    return mean, np.sqrt((sums**2).sum()) / len(values)
 
 
 @pytest.mark.parametrize("evidence", ["both", "difference"])
 @pytest.mark.parametrize("criterion", ["reward_per_trial", "reward_per_step"])
 def test_each_trial_earns_the_value_of_its_prior(criterion, evidence):
-    """On trials that every session has.
+    """The mean is over trials that every session has.
 
     Which trials come last depends on the block, that is on more than the past.
     """
@@ -111,10 +111,8 @@ def test_each_trial_earns_the_value_of_its_prior(criterion, evidence):
         - rho * run.trials.n_steps.to_numpy()
         - values_of_visited_priors(policy, run)
     )
-    early = (
-        np.arange(sessions.n_trials) - sessions.offsets[sessions.session]
-        < task.n_blocks * task.block_min
-    )
+    trial_in_session = np.arange(sessions.n_trials) - sessions.offsets[sessions.session]
+    early = trial_in_session < task.n_blocks * task.block_min
     mean, error = mean_and_error(excess[early], sessions.session[early])
     assert abs(mean) < 4 * error
     assert error < 0.004
@@ -122,20 +120,21 @@ def test_each_trial_earns_the_value_of_its_prior(criterion, evidence):
 
 def test_the_rate_leaves_nothing_over():
     """rho is one number with sum reward = rho sum steps, and also what the solution promises."""
-    solution = hrnn.OptimalPolicy("reward_per_step").solution(hrnn.Task())
-    assert solution.value == solution.reward_rate > 0
-    assert hrnn.OptimalPolicy("reward_per_trial").solution(hrnn.Task()).reward_rate == 0
-    logits = solution.logits
-    rho = solution.reward_rate
-    n_blank = hrnn.Task().n_blank
     from scipy.interpolate import CubicSpline
 
-    values = [value_at(hrnn.Task(), 1 / (1 + np.exp(-x)), rho, "both") for x in logits]
-    assert abs(CubicSpline(logits, values)(solution.visited).mean() - rho * n_blank) < 1e-6
+    task = hrnn.Task()
+    solution = hrnn.OptimalPolicy("reward_per_step").solution(task)
+    rho = solution.reward_rate
+    assert solution.value == rho > 0
+    assert hrnn.OptimalPolicy("reward_per_trial").solution(task).reward_rate == 0
+    priors = 1 / (1 + np.exp(-solution.logits))
+    values = [value_at(task, prior, rho, "both") for prior in priors]
+    mean = CubicSpline(solution.logits, values)(solution.visited).mean()
+    assert abs(mean - rho * task.n_blank) < 1e-6
 
 
 def test_no_constant_threshold_earns_more():
-    """Paired, on the same sessions, under either criterion and with either evidence."""
+    """Agents meet the same sessions, under either criterion and with either evidence."""
     sessions = hrnn.Task().sample(n_blocks=600, rng=2)
     optimal = {
         criterion: hrnn.rollout(hrnn.OptimalPolicy(criterion), sessions)

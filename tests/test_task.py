@@ -17,7 +17,9 @@ def sessions():
 
 
 def z_score(values, mean):
-    return abs(np.mean(values) - mean) / (np.std(values) / np.sqrt(len(values)))
+    """Distance of the mean of some values from what it should be, in standard errors."""
+    standard_error = np.std(values) / np.sqrt(len(values))
+    return abs(np.mean(values) - mean) / standard_error
 
 
 @pytest.mark.parametrize("name, mean", [("paper", 49.42), ("ibl", 50.87)])
@@ -43,8 +45,11 @@ def test_a_hazard_below_the_rounding_of_one_gives_even_lengths(law):
     task = hrnn.Task(block_law=law, block_hazard=1e-300)
     np.testing.assert_allclose(task.block_length_pmf()[20:], 1 / 81, rtol=1e-12)
     lengths = np.empty(3000, np.int64)
-    hrnn._core.task_sample_lengths(task.form, np.random.default_rng(0).bit_generator, lengths)
-    assert lengths.min() == 20 and lengths.max() == 100 and z_score(lengths, 60) < 4
+    rng = np.random.default_rng(0)
+    hrnn._core.task_sample_lengths(task.form, rng.bit_generator, lengths)
+    assert lengths.min() == 20
+    assert lengths.max() == 100
+    assert z_score(lengths, 60) < 4
 
 
 def test_sides_strengths_and_observations(sessions):
@@ -52,12 +57,10 @@ def test_sides_strengths_and_observations(sessions):
     assert z_score(sessions.side == sessions.block_side, task.p_block) < 4
     for strength in task.strengths:
         assert z_score(sessions.strength == strength, 1 / 6) < 4
-    signal = np.where(
-        sessions.side[:, None] > 0, sessions.observations[..., 1], sessions.observations[..., 0]
-    )
-    other = np.where(
-        sessions.side[:, None] > 0, sessions.observations[..., 0], sessions.observations[..., 1]
-    )
+    on_the_right = sessions.side[:, None] > 0
+    left, right = np.moveaxis(sessions.observations, -1, 0)
+    signal = np.where(on_the_right, right, left)
+    other = np.where(on_the_right, left, right)
     noise = (signal - sessions.strength[:, None]).ravel()
     for values in (noise, other.ravel()):
         assert z_score(values, 0) < 4
@@ -118,7 +121,9 @@ def test_strengths_follow_their_weights(weights):
     strength = task.replace(strength_weights=weights).sample(n_blocks=400, rng=1).strength
     for value, weight in zip(task.strengths, weights, strict=True):
         p = weight / sum(weights)
-        assert abs((strength == value).mean() - p) <= 4 * np.sqrt(p * (1 - p) / len(strength))
+        error = np.sqrt(p * (1 - p) / len(strength))
+        fraction = (strength == value).mean()
+        assert abs(fraction - p) <= 4 * error
 
 
 @pytest.mark.parametrize("p_block", [0.5, 0.65, 1.0])
@@ -131,14 +136,21 @@ def test_sides_follow_p_block_whatever_the_strength(p_block):
         sessions.block_side == 1,
         sessions.trial_in_block == 0,
     ):
-        assert abs(like[mask].mean() - p_block) <= 4 * np.sqrt(p_block * (1 - p_block) / mask.sum())
+        error = np.sqrt(p_block * (1 - p_block) / mask.sum())
+        assert abs(like[mask].mean() - p_block) <= 4 * error
+
+
+def mean_observations(sessions):
+    """Mean of each observation given side and strength, (R, 1, 2)."""
+    left = np.where(sessions.side == -1, sessions.strength, 0)
+    right = np.where(sessions.side == 1, sessions.strength, 0)
+    return np.stack([left, right], axis=1)[:, None]
 
 
 def test_noise_scales_and_the_mean_does_not():
-    quiet, loud = (hrnn.Task(noise_sd=sd).sample(n_sessions=20, rng=4) for sd in (1, 3))
-    mean = np.stack([np.where(quiet.side == side, quiet.strength, 0) for side in (-1, 1)], axis=1)[
-        :, None
-    ]
+    quiet = hrnn.Task(noise_sd=1).sample(n_sessions=20, rng=4)
+    loud = hrnn.Task(noise_sd=3).sample(n_sessions=20, rng=4)
+    mean = mean_observations(quiet)
     np.testing.assert_allclose(
         loud.observations - mean, 3 * (quiet.observations - mean), atol=1e-13
     )
@@ -146,15 +158,14 @@ def test_noise_scales_and_the_mean_does_not():
 
 def test_observations_are_independent(sessions):
     """Correlations of independent normals have standard error 1/√n."""
-    mean = np.stack(
-        [np.where(sessions.side == side, sessions.strength, 0) for side in (-1, 1)], axis=1
-    )[:, None]
-    noise = sessions.observations - mean
+    noise = sessions.observations - mean_observations(sessions)
     n_trials = len(noise)
     flat = noise.reshape(n_trials, -1)
-    between = np.corrcoef(flat.T)[np.triu_indices(flat.shape[1], 1)]
+    pairs = np.triu_indices(flat.shape[1], 1)
+    between = np.corrcoef(flat.T)[pairs]
     assert abs(between).max() < 5 / np.sqrt(n_trials)
-    assert abs(np.mean(flat[1:] * flat[:-1])) < 4 / np.sqrt(flat[1:].size)
+    products = flat[1:] * flat[:-1]
+    assert abs(products.mean()) < 4 / np.sqrt(products.size)
 
 
 def test_blocks_alternate_and_sessions_have_four(sessions):
@@ -163,17 +174,21 @@ def test_blocks_alternate_and_sessions_have_four(sessions):
     sides = sessions.block_side[starts].reshape(-1, 4)
     assert (sides[:, 1:] == -sides[:, :-1]).all()
     assert z_score(sides[:, 0] > 0, 0.5) < 4
-    assert (np.diff(sessions.session) >= 0).all() and (
-        sessions.block[starts].reshape(-1, 4) == range(4)
-    ).all()
+    assert (np.diff(sessions.session) >= 0).all()
+    blocks = sessions.block[starts].reshape(-1, 4)
+    assert (blocks == range(4)).all()
 
 
 def test_last_session_takes_the_remainder():
     sessions = hrnn.Task().sample(n_blocks=6, rng=0)
-    assert sessions.n_sessions == 2 and len(sessions.block_lengths) == 6
-    assert sessions.block[sessions.offsets[1] :].max() == 1
+    assert sessions.n_sessions == 2
+    assert len(sessions.block_lengths) == 6
+    second = sessions.offsets[1]
+    assert sessions.block[second:].max() == 1
     long = hrnn.Task(n_blocks=9).sample(n_blocks=6, rng=0)
-    assert long.n_sessions == 1 and (np.diff(long.block) >= 0).all() and long.block.max() == 5
+    assert long.n_sessions == 1
+    assert (np.diff(long.block) >= 0).all()
+    assert long.block.max() == 5
 
 
 def test_the_arrays_of_sessions_agree(sessions):
@@ -211,7 +226,8 @@ def test_unbiased_start():
 def test_same_seed_same_bits_and_no_global_state():
     np.random.seed(0)
     before = np.random.get_state()[1].copy()
-    a, b = (hrnn.Task().sample(n_sessions=3, rng=7) for _ in range(2))
+    a = hrnn.Task().sample(n_sessions=3, rng=7)
+    b = hrnn.Task().sample(n_sessions=3, rng=7)
     np.testing.assert_array_equal(a.observations, b.observations)
     np.testing.assert_array_equal(np.random.get_state()[1], before)
     assert not np.array_equal(
@@ -244,7 +260,8 @@ def test_every_kind_of_seed_gives_the_same_bits(make):
 
 def test_a_generator_moves_on():
     rng = np.random.default_rng(7)
-    a, b = (hrnn.Task().sample(n_sessions=1, rng=rng) for _ in range(2))
+    a = hrnn.Task().sample(n_sessions=1, rng=rng)
+    b = hrnn.Task().sample(n_sessions=1, rng=rng)
     assert not np.isin(a.observations, b.observations).any()
 
 
@@ -261,9 +278,9 @@ def test_every_bit_generator_of_numpy_serves(bit_generator):
 
 
 def test_normal_draws_have_the_tails_and_the_moments_of_the_normal():
-    """Standard error of the k-th moment.
+    """Two million draws have the normal's moments 1 to 6, counts below edges, and tails.
 
-    √((E x^2k − (E x^k)²)/n); counts of a bin: √(n p (1−p)).
+    The standard error of the k-th moment is √((E x^2k − (E x^k)²)/n), that of a count √(n p (1−p)).
     """
     from scipy import stats
 
@@ -274,7 +291,8 @@ def test_normal_draws_have_the_tails_and_the_moments_of_the_normal():
     power = np.ones(n)
     for k in range(1, 7):
         power *= x
-        assert abs(power.mean() - moment[k]) < 4 * np.sqrt((moment[2 * k] - moment[k] ** 2) / n), k
+        error = np.sqrt((moment[2 * k] - moment[k] ** 2) / n)
+        assert abs(power.mean() - moment[k]) < 4 * error, k
     edges = np.array(
         [
             -4.5,
@@ -296,7 +314,8 @@ def test_normal_draws_have_the_tails_and_the_moments_of_the_normal():
     )
     for edge in edges:
         p = stats.norm.cdf(edge)
-        assert abs((x < edge).sum() - n * p) < 4 * np.sqrt(n * p * (1 - p)) + 1, edge
+        error = np.sqrt(n * p * (1 - p))
+        assert abs((x < edge).sum() - n * p) < 4 * error + 1, edge
     tail = abs(x[abs(x) > 3.6541528853610088])
     assert (
         stats.kstest(stats.norm.sf(tail) / stats.norm.sf(3.6541528853610088), "uniform").pvalue
@@ -427,7 +446,7 @@ def test_round_trip_and_frozen():
 
 @st.composite
 def tasks(draw):
-    """Any task of few trials."""
+    """Draw any task of few trials."""
     low = draw(st.integers(1, 12))
     strengths = tuple(draw(st.lists(st.floats(0, 50), min_size=1, max_size=5)))
     return hrnn.Task(

@@ -457,7 +457,7 @@ class Anatomy:
         return found
 
 
-def coupling_name(agent: Literal["network", "observer"], effect: str) -> str:
+def coupling_name(agent: Literal["network", "observer"] | str, effect: str) -> str:
     """Name of the measure of an effect of `integration.coupling`.
 
     Parameters

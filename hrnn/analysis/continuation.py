@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -294,7 +294,7 @@ class _Follower:
     def eigenvalues(self, y: NDArray[np.float64]) -> NDArray[np.complex128]:
         """Eigenvalues of the map's Jacobian at y."""
         J = self.net.jacobian(y[:-1], self.input(y))
-        return np.linalg.eigvals(J)
+        return cast("NDArray[np.complex128]", np.linalg.eigvals(J))
 
     def happens(self, kind: str, y: NDArray[np.float64]) -> bool:
         """Whether a change of sign near y is a bifurcation: that of a neutral saddle is none."""

@@ -55,7 +55,7 @@ def _inputs(x: ArrayLike) -> NDArray[np.float64]:
     return np.atleast_2d(x)
 
 
-def step(net: Network, h: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float64]:
+def step(net: Network, h: ArrayLike, x: ArrayLike) -> NDArray[np.float64]:
     """One step of the map: `Network.step`.
 
     Parameters
@@ -75,7 +75,7 @@ def step(net: Network, h: NDArray[np.float64], x: NDArray[np.float64]) -> NDArra
     return net.step(h, x)
 
 
-def jacobian(net: Network, h: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float64]:
+def jacobian(net: Network, h: ArrayLike, x: ArrayLike) -> NDArray[np.float64]:
     """Derivative of a step with respect to the state: `Network.jacobian`.
 
     Parameters

@@ -60,7 +60,9 @@ def run_of(run: Rollout, net: Network) -> None:
         raise ValueError("run must be a rollout of net")
 
 
-def before(run: Rollout, values: NDArray[np.float64], initial: float = 0.0) -> NDArray[np.float64]:
+def before(
+    run: Rollout, values: NDArray[np.float64], initial: ArrayLike = 0.0
+) -> NDArray[np.float64]:
     """Move values one step later within their sessions.
 
     Parameters

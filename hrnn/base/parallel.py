@@ -14,7 +14,7 @@ import os
 import queue
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Literal, TypeVar
 
@@ -83,7 +83,7 @@ def each(
     tasks: Sequence[_Task],
     engine: Literal["threads", "processes"] | Any,
     n_workers: int,
-) -> Iterator[tuple[_Task, str | None]]:
+) -> Generator[tuple[_Task, str | None], None, None]:
     """Do work(task) for all tasks, in any order.
 
     Parameters
@@ -132,7 +132,7 @@ def _outcome(future: Any) -> str | None:
 
 def _threads(
     work: Callable[[_Task, threading.Event | None], object], tasks: Sequence[_Task], n_workers: int
-) -> Iterator[tuple[_Task, str | None]]:
+) -> Generator[tuple[_Task, str | None], None, None]:
     stop = threading.Event()
     pool = concurrent.futures.ThreadPoolExecutor(n_workers)
     futures = {pool.submit(work, task, stop): task for task in tasks}
@@ -147,7 +147,7 @@ def _threads(
 
 def _processes(
     work: Callable[[_Task, None], object], tasks: Sequence[_Task], n_workers: int
-) -> Iterator[tuple[_Task, str | None]]:
+) -> Generator[tuple[_Task, str | None], None, None]:
     """Hand tasks out one per worker, so that a dead worker takes only its own with it."""
     left = list(reversed(tasks))
     pool = None
@@ -224,7 +224,7 @@ def _end(pool: concurrent.futures.ProcessPoolExecutor) -> None:
 
 def _lent(
     work: Callable[[_Task, None], object], tasks: Sequence[_Task], engine: Any
-) -> Iterator[tuple[_Task, str | None]]:
+) -> Generator[tuple[_Task, str | None], None, None]:
     """Submit all tasks to an executor, or to that of a dask client."""
     executor = engine.get_executor(pure=False) if hasattr(engine, "get_executor") else engine
     futures = {executor.submit(work, task, None): task for task in tasks}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -16,8 +16,8 @@ class HasTrials(Protocol):
     """What carries a trial table, such as a `Rollout`."""
 
     @property
-    def trials(self) -> pd.DataFrame:
-        """The trial table, one row a trial."""
+    def trials(self) -> Any:
+        """The trial table, a DataFrame with one row a trial; a cached property, too."""
         ...
 
 

@@ -273,8 +273,8 @@ class _Doubles:
 
         contrast = self.choices.contrast[rows]
         side = np.sign(contrast)
-        zeta = _of_side(side, *(ends[live] for ends in self.zetas))
-        lapse = _of_side(side, *(ends[live] for ends in self.lapses))
+        zeta = _of_side(side, *(np.asarray(ends)[live] for ends in self.zetas))
+        lapse = _of_side(side, *(np.asarray(ends)[live] for ends in self.lapses))
         prior = self.prior[live] if self.fixed is None else self.fixed[rows]
         odds = ndtri(np.clip(prior, CLIP, 1 - CLIP))
         w = contrast / zeta + np.sqrt(1 + (zeta / self.sigma) ** 2) * odds + self.bias[live]

@@ -148,7 +148,6 @@ def weights(ax: Axes, study: StudyLike) -> pd.DataFrame:
     study : StudyLike
         The study.
     """
-
     names = [f"radd.{name}" for name in ENTRIES]
     for x, name in enumerate(names):
         estimate(study.measures[name], x, ax=ax, vertical=True, colour=RADD[0], marker=RADD[1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from hrnn.populations import curves
 
@@ -78,9 +78,9 @@ class OneNetwork:
     def curve(self, name: str) -> pd.DataFrame:
         """A curve of the network, by its name."""
         if name in curves.OF_DISTILLATION:
-            return curves.OF_DISTILLATION[name](self.distillation)
+            return curves.OF_DISTILLATION[name](cast("Any", self.distillation))
         functions = next(group for group in curves.OF_ANATOMY.values() if name in group)
-        return functions[name](self.anatomy)
+        return functions[name](cast("Any", self.anatomy))
 
     def each(self, name: str) -> pd.DataFrame:
         """An empty table: there are no other networks."""

@@ -5,25 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
-    from hrnn.analysis.anatomy import Anatomy
-    from hrnn.choice.side_by_side import Beside
-    from hrnn.distill import Distillation
     from hrnn.populations import Population
     from hrnn.rollout import Rollout
-    from hrnn.statistics.resampling import Estimate
     from hrnn.task import Sessions, Task
 
 
 class StudyLike(Protocol):
     """Networks and agents on the same sessions, such as a `study.Study`.
 
-    A `OneNetwork` has the part of it that figures of one network need.
+    A `OneNetwork` has the part of it that figures of one network need. What a study keeps once it
+    is computed is Any here: to type checkers a cached property is no property.
     """
 
     task: Task
@@ -35,7 +30,7 @@ class StudyLike(Protocol):
     penalties: pd.DataFrame
     variations: pd.DataFrame
     mice: pd.DataFrame | None
-    distillation: Distillation
+    distillation: Any
 
     @property
     def n_networks(self) -> int:
@@ -43,37 +38,37 @@ class StudyLike(Protocol):
         ...
 
     @property
-    def wide(self) -> pd.DataFrame:
+    def wide(self) -> Any:
         """One row per network, one column per measure."""
         ...
 
     @property
-    def verdicts(self) -> pd.DataFrame:
+    def verdicts(self) -> Any:
         """Claims and whether the networks bear them out, one row per claim."""
         ...
 
     @property
-    def anatomy(self) -> Anatomy:
+    def anatomy(self) -> Any:
         """The first network taken apart."""
         ...
 
     @property
-    def over_networks(self) -> Mapping[str, Estimate]:
+    def over_networks(self) -> Any:
         """Mean of every measure over networks, by name; empty for one network."""
         ...
 
     @property
-    def measures(self) -> Mapping[str, Estimate]:
+    def measures(self) -> Any:
         """Measures by name: over networks, or of the one there is over sessions."""
         ...
 
     @property
-    def beside(self) -> Beside | None:
+    def beside(self) -> Any:
         """Mice beside the first network and agents; None without mice."""
         ...
 
     @property
-    def summaries(self) -> Mapping[str, pd.DataFrame]:
+    def summaries(self) -> Any:
         """Behaviour of each agent, one row per measure."""
         ...
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from hrnn.agents import STUDENTS
 from hrnn.analysis.anatomy import RANKS, coupling_name
@@ -831,7 +831,7 @@ def _report() -> Iterator[Measure]:
         ("exceedance", "exceedance", "", "probability that the model is the most frequent best"),
     ):
         yield Measure(name, label, unit, part, "mice.compare", meaning)
-    for parameter in model_of("action_kernel").parameters(None):
+    for parameter in model_of("action_kernel").parameters(cast("Any", None)):
         name = parameter.name
         meaning = f"{name} of the action kernel, mean over mice"
         yield Measure(

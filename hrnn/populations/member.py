@@ -10,7 +10,7 @@ import functools
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -169,7 +169,7 @@ def _tables(
 def make(
     settings: Settings,
     *,
-    checkpoint: str | Path | None = None,
+    checkpoint: Path | None = None,
     stop: threading.Event | None = None,
     callback: Callable[[int, float, Network], None] | None = None,
 ) -> Member:
@@ -467,9 +467,12 @@ def _published_actor(run: Rollout) -> dict[str, Estimate]:
 
 def _regrets(run: Rollout) -> dict[str, Estimate]:
     """What the optimal policies earn more in the same sessions."""
-    best = {criterion: rollout(OptimalPolicy(criterion), run.sessions) for criterion in CRITERIA}
+    best = {
+        criterion: rollout(OptimalPolicy(cast("Any", criterion)), run.sessions)
+        for criterion in CRITERIA
+    }
     return {
-        f"regret_{criterion}": regret(run, policy, criterion=criterion)
+        f"regret_{criterion}": regret(run, policy, criterion=cast("Any", criterion))
         for criterion, policy in best.items()
     }
 

@@ -220,7 +220,8 @@ def test_no_colour_is_two_things():
     """
     assert len(AGENTS) == len(agents.AGENTS) - 2
     distances = [
-        np.linalg.norm(lab(a) - lab(b)) for a, b in itertools.combinations([*AGENTS, *SIDES, *agents.OWN_COLOURS], 2)
+        np.linalg.norm(lab(a) - lab(b))
+        for a, b in itertools.combinations([*AGENTS, *SIDES, *agents.OWN_COLOURS], 2)
     ]
     assert min(distances) > 15
 
