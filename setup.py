@@ -24,9 +24,23 @@ import numpy
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-CFLAGS = ["-std=c11", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-Wall", "-Wextra"]
+CFLAGS = [
+    "-std=c11",
+    "-ffp-contract=off",
+    "-fno-math-errno",
+    "-fvisibility=hidden",
+    "-Wall",
+    "-Wextra",
+]
 OPTIMIZE = ["-O3", "-g0", "-DNDEBUG"]
-SANITIZE = ["-g", "-O1", "-UNDEBUG", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+SANITIZE = [
+    "-g",
+    "-O1",
+    "-UNDEBUG",
+    "-fno-omit-frame-pointer",
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=undefined",
+]
 COVERAGE = ["-g", "-O0", "-UNDEBUG", "--coverage", "-fprofile-update=atomic"]
 
 # Files compiled for one x86-64 level; on other machines they are empty and get no flags.
@@ -81,10 +95,12 @@ class BuildExt(build_ext):
     shipped = None
 
     def finalize_options(self):
+        """Build everything anew."""
         super().finalize_options()
         self.force = True  # time stamps do not tell that a switch or a compiler flag has changed
 
     def build_extensions(self):
+        """Build with a compiler that says what it was called with."""
         (extension,) = self.extensions
         command = shlex.join([*self.compiler.compiler_so, *extension.extra_compile_args])
         # Two string literals side by side: the command, and the version that the compiler knows.
@@ -106,6 +122,7 @@ class BuildExt(build_ext):
             return sum(pool.map(compile_one, sources), [])
 
     def run(self):
+        """Build, and put the copy of OpenBLAS beside the result."""
         super().run()
         if self.shipped is not None:
             # The directory in build/, or beside the sources when the build is editable or in place.

@@ -1,4 +1,4 @@
-"""Steps of every kind of cell: the twin, PyTorch's convention, derivatives by finite differences."""
+"""Steps of every kind of cell: twin, PyTorch's convention, finite differences."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def test_pulling_back_is_multiplying_by_the_jacobian(net, at):
 
 
 def test_the_jacobian_varies_no_faster_than_its_bound(net):
-    """Of states up to 2 in any unit, and not much slower near the steepest place: a tenth at least."""
+    """Of states up to 2 in any unit, and the bound is no empty one."""
     pairs = np.random.default_rng(2).uniform(-2, 2, (4000, 2, 6))
     pairs[2000:, 1] = pairs[2000:, 0] + 1e-4 * pairs[2000:, 1]
     x = np.random.default_rng(3).normal(size=(4000, 3))
@@ -62,7 +62,7 @@ def test_the_jacobian_varies_no_faster_than_its_bound(net):
 
 
 def test_a_gated_state_dict_is_pytorchs():
-    """Recorded equations of torch.nn.GRU: r, z, n = rows 0, 1, 2; b_hn stands inside the reset gate."""
+    """Equations of torch.nn.GRU: r, z, n are rows 0, 1, 2; b_hn is inside the reset gate."""
     net = hrnn.Network.init("gru", n_hidden=3, rng=1)
     state = net.to_state_dict()
     assert state["rnn.weight_hh_l0"].shape == (9, 3) and state["rnn.bias_hh_l0"].shape == (9,)

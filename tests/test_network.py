@@ -255,18 +255,22 @@ SPECIAL = """
 import numpy as np, hrnn
 assert hrnn._core.info()["cpu"] == {isa!r}
 tiny, huge = 5e-324, np.finfo(float).max
-x = np.array([0.0, -0.0, tiny, -tiny, np.inf, -np.inf, np.nan, 1.0, huge, -huge, 2.5e-308, 20.0, -20.0, 745.2, -745.2, 1e-9])
+x = np.array([0.0, -0.0, tiny, -tiny, np.inf, -np.inf, np.nan, 1.0, huge, -huge, 2.5e-308, 20.0])
+x = np.concatenate([x, [-20.0, 745.2, -745.2, 1e-9]])
 out = np.empty(16)
 with np.errstate(all="ignore"):
-    for kernel, exact, ulp in ((hrnn._core.kernel_tanh, np.tanh, 5), (hrnn._core.kernel_exp, np.exp, 4)):
+    functions = (hrnn._core.kernel_tanh, np.tanh, 5), (hrnn._core.kernel_exp, np.exp, 4)
+    for kernel, exact, ulp in functions:
         kernel(x, out)
         true = exact(x.astype(np.longdouble)).astype(float)
         assert np.isnan(out[6]) and np.isnan(out).sum() == 1, out
         keep = np.isfinite(true) & (abs(true) >= 2.3e-308)
         assert (abs(out - true)[keep] <= ulp * np.spacing(abs(true[keep]))).all(), (x, out, true)
-        assert (out[np.isinf(true)] == np.inf).all() and (abs(out[abs(true) < 2.3e-308]) <= 1e-307).all()
+        assert (out[np.isinf(true)] == np.inf).all()
+        assert (abs(out[abs(true) < 2.3e-308]) <= 1e-307).all()
     hrnn._core.kernel_tanh(x, out)
-    assert out[:4].tolist() == [0, 0, tiny, -tiny] and np.signbit(out[[1, 3]]).all() and not np.signbit(out[[0, 2]]).any()
+    assert out[:4].tolist() == [0, 0, tiny, -tiny]
+    assert np.signbit(out[[1, 3]]).all() and not np.signbit(out[[0, 2]]).any()
 grid = np.linspace(-8, 8, 80_000)
 rising = np.empty_like(grid)
 for kernel in (hrnn._core.kernel_tanh, hrnn._core.kernel_exp):

@@ -329,7 +329,11 @@ def test_resume_refuses_what_it_does_not_use(tmp_path, given):
         hrnn.train(resume=tmp_path / "c", n_steps=2, progress=False, **given)
 
 
-SCRIPT = "import hrnn; hrnn.train(hrnn.Network.init('tanh', n_hidden=8, rng=0), hrnn.Task(), n_steps=10**8, checkpoint='c', progress=False)"
+SCRIPT = """
+import hrnn
+net = hrnn.Network.init('tanh', n_hidden=8, rng=0)
+hrnn.train(net, hrnn.Task(), n_steps=10**8, checkpoint='c', progress=False)
+"""
 
 
 @pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGKILL])

@@ -78,9 +78,9 @@ class Named(dict[str, Any]):
     --------
     >>> found = Named()
     >>> found["correct"] = 0.8
-    >>> found["corect"] = 0.8
+    >>> found["right"] = 0.8
     Traceback (most recent call last):
-    KeyError: "'corect' is not in hrnn.populations.measures.CATALOGUE"
+    KeyError: "'right' is not in hrnn.populations.measures.CATALOGUE"
     """
 
     def __setitem__(self, name: str, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""Integration, belief, coupling and gradient flow where the answer was planted or follows from algebra."""
+"""Integration, coupling and gradient flow where the answer was planted or is algebra."""
 
 import dataclasses
 
@@ -160,7 +160,7 @@ def test_the_observers_coupling_is_that_of_bayes(run):
 
 
 def test_gradient_flow_meets_finite_differences(run):
-    """dp(right)/dh a few steps back, by running the network from a shifted state under the same inputs."""
+    """dp(right)/dh a few steps back: the network runs from a shifted state, inputs unchanged."""
     net = run.agent
     back = 7
     flow = integration.gradient_flow(net, run, n_back=back, n_steps=1, rng=3)

@@ -831,9 +831,9 @@ def test_a_lock_is_held_by_one_process_and_dies_with_it(tmp_path):
     )
     try:
         assert process.stdout.readline() == "held\n"
-        with pytest.raises(BlockingIOError, match=f"in use by another process: '{path}'"):
-            with files.lock(path):
-                raise AssertionError("two processes hold one lock")
+        message = f"in use by another process: '{path}'"
+        with pytest.raises(BlockingIOError, match=message), files.lock(path):
+            raise AssertionError("two processes hold one lock")
     finally:
         process.kill()
         process.communicate()

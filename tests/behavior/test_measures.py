@@ -476,7 +476,7 @@ def test_history_regression_leaves_out_what_has_no_history(ideal):
     ],
 )
 def test_history_errors_are_clustered(columns):
-    """Each hundred trials (a session, or four blocks of the only one) has a preference of its own."""
+    """Each hundred trials, a session or four blocks of the only one, has its own preference."""
     i = np.arange(6000)
     rng = np.random.default_rng(8)
     choice = np.where(rng.random(6000) < np.where(rng.random(60) < 0.5, 0.2, 0.8)[i // 100], 1, -1)

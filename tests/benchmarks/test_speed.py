@@ -123,7 +123,9 @@ def test_policies(benchmark):
 
 SCRIPT = """
 import hrnn
-peak = lambda: int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]) / 1024
+def peak():
+    with open("/proc/self/status") as status:
+        return int(next(line for line in status if line.startswith("VmHWM")).split()[1]) / 1024
 task = hrnn.Task(); net = hrnn.Network.init('tanh', n_hidden=50, rng=0)
 net = hrnn.train(net, task, recipe='fast', n_steps=100, progress=False).network
 before = peak()
@@ -195,9 +197,8 @@ def trained(n_hidden):
 
 
 def test_fixed_points(benchmark):
-    """400 starts under six inputs, beside NumPy's Newton and a first-order search on the same starts."""
-    from hrnn import published
-    from hrnn.analysis import dynamics
+    """400 starts under six inputs, beside NumPy's Newton and a first-order search on them."""
+    from hrnn.analysis import defects, dynamics
 
     net, _, starts = trained(50)
     x = np.array(list(dynamics.CONDITIONS.values()))
@@ -205,9 +206,7 @@ def test_fixed_points(benchmark):
         lambda: seconds(lambda: hrnn.fixed_points(net, x=x, starts=starts)), rounds=1
     )
     numpy = seconds(lambda: [numpy_newton(net, row, starts) for row in x], 1)
-    first = seconds(
-        lambda: [published.first_order_search(net, x=row, starts=starts) for row in x], 1
-    )
+    first = seconds(lambda: [defects.first_order_search(net, x=row, starts=starts) for row in x], 1)
     wandering = sum(numpy_newton(net, row, starts)[1] for row in x) / (len(x) * len(starts))
     show(
         benchmark,
@@ -337,7 +336,7 @@ def mice_table():
 
 
 def scipy_fit(choices):
-    """The action kernel by SciPy's L-BFGS-B and a NumPy likelihood whose prior is a linear filter."""
+    """The action kernel by SciPy's L-BFGS-B; its NumPy likelihood has a linear filter as prior."""
     from scipy.optimize import minimize
     from scipy.signal import lfilter
     from scipy.special import ndtr, ndtri
@@ -468,8 +467,10 @@ def test_population_scales(benchmark, tmp_path):
 def test_population_memory(benchmark, tmp_path, n_blocks):
     """Largest memory of a process that makes one network after another with all analyses."""
     code = (
-        f"import hrnn, resource; hrnn.population({str(tmp_path)!r}, n_networks=2, recipe=hrnn.Recipe(n_steps=2000), n_threads=1,"
-        f" n_blocks={n_blocks}, progress=False); print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+        "import hrnn, resource\n"
+        f"hrnn.population({str(tmp_path)!r}, n_networks=2, recipe=hrnn.Recipe(n_steps=2000),"
+        f" n_threads=1, n_blocks={n_blocks}, progress=False)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
     )
     found = benchmark.pedantic(
         lambda: subprocess.run(

@@ -68,8 +68,8 @@ def test_a_name_that_is_not_in_the_catalogue_cannot_be_stored(value):
 
 def test_a_report_has_no_row_without_a_measure():
     assert report._row("network.correct", 0.5, np.nan, np.nan, 3, "")["value"] == 0.5
-    with pytest.raises(KeyError, match="'corect'"):
-        report._row("network.corect", 0.5, np.nan, np.nan, 3, "")
+    with pytest.raises(KeyError, match="'right'"):
+        report._row("network.right", 0.5, np.nan, np.nan, 3, "")
 
 
 def test_a_claim_on_an_unknown_measure_fails_when_claims_are_imported(monkeypatch):

@@ -500,8 +500,10 @@ def test_a_killed_scheduler_loses_only_the_networks_in_work(serial, tmp_path):
     """The networks that are left are failures, soon; the next call makes them, on any engine."""
     distributed = pytest.importorskip("distributed")
     script = (
-        "import distributed, time; cluster = distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None);"
-        " print(cluster.scheduler_address, flush=True); time.sleep(600)"
+        "import distributed, time\n"
+        "cluster = distributed.LocalCluster(n_workers=1, threads_per_worker=1,"
+        " dashboard_address=None)\n"
+        "print(cluster.scheduler_address, flush=True); time.sleep(600)"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", f"if __name__ == '__main__': exec({script!r})"],
