@@ -14,7 +14,15 @@ from hrnn import _core
 from hrnn.base.arguments import flag, refuse_size
 from hrnn.base.progress import bar
 from hrnn.network import CellForm, Network
-from hrnn.task import Sessions, SessionsForm, Task, draw_lengths, draw_session
+from hrnn.task import (
+    Sessions,
+    SessionsForm,
+    Task,
+    act,
+    draw_lengths,
+    draw_session,
+    observe,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -332,12 +340,12 @@ def _python(agent: Any, sessions: Sessions, progress: bool) -> Rollout:
             agent.start(task)
             place[:] = first, 0, 0
             while place[0] < end:
-                _core.task_observe(task.form, sessions.form, place, x)
+                observe(task.form, sessions.form, place, x)
                 p = float(agent.step(x.copy()))
                 if not 0 <= p <= 1:
                     raise ValueError(f"agent.step must return a probability, got {p}")
                 p_right.append(p)
-                _core.task_act(task.form, sessions.form, _margin(p), place, choice, n_obs)
+                act(task.form, sessions.form, _margin(p), place, choice, n_obs)
             shown.update(int(end - first))
     return Rollout(agent, sessions, choice, n_obs, np.array(p_right))
 

@@ -660,3 +660,50 @@ def draw_session(
         Where block_side, side, strength and observations are written to.
     """
     _core.task_sample_session(form, stream.bit_generator, length, first, *arrays)
+
+
+def observe(
+    form: TaskForm, sessions: SessionsForm, place: NDArray[np.float64], x: NDArray[np.float64]
+) -> None:
+    """Write the input of a step of the closed loop into x (3,).
+
+    Parameters
+    ----------
+    form : TaskForm
+        The task.
+    sessions : SessionsForm
+        What the world does.
+    place : (3,)
+        Trial, step and feedback.
+    x : (3,)
+        Where o^L, o^R and the feedback are written to.
+    """
+    _core.task_observe(form, sessions, place, x)
+
+
+def act(
+    form: TaskForm,
+    sessions: SessionsForm,
+    margin: float,
+    place: NDArray[np.float64],
+    choice: NDArray[np.int8],
+    n_obs: NDArray[np.int64],
+) -> None:
+    """End a step of the closed loop: choose or wait, be told, and go on to the next.
+
+    Parameters
+    ----------
+    form : TaskForm
+        The task.
+    sessions : SessionsForm
+        What the world does.
+    margin : float
+        Log odds of right after this step.
+    place : (3,)
+        Trial, step and feedback, which go on.
+    choice : (R,)
+        Where a choice is written to.
+    n_obs : (R,)
+        Where the number of observations is written to.
+    """
+    _core.task_act(form, sessions, margin, place, choice, n_obs)

@@ -193,6 +193,43 @@ def test_a_room_imports_only_what_stands_below_it(path):
     assert all(FLOOR[other] < FLOOR[room] for other in reached), sorted(reached)
 
 
+# stem of the core: the one module that calls its functions; docs/architecture.md has the same table
+CALLERS = {
+    "cell": "network",
+    "choice": "choice.priors",
+    "fixedpoint": "analysis.dynamics",
+    "gru": "sequence",
+    "inference": "inference",
+    "optim": "training",
+    "policy": "policy",
+    "rollout": "rollout",
+    "sequence": "sequence",
+    "task": "task",
+}
+
+
+def test_each_stem_of_the_core_has_the_one_caller_it_is_said_to_have():
+    called = {}
+    for path in PACKAGE.rglob("*.py"):
+        module = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+        for stem_ in re.findall(r"_core\.([a-z]+)_\w+\(", path.read_text()):
+            called.setdefault(stem_, set()).add(module)
+    assert called == {stem_: {module} for stem_, module in CALLERS.items()}
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    for stem_, module in CALLERS.items():
+        row = next(
+            line for line in page.splitlines() if line.startswith("| `") and f"`{stem_}`" in line
+        )
+        assert f"`{module.replace('.', '/')}.py`" in row, stem_
+
+
+def test_the_page_says_on_which_floor_each_wing_stands():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rows = re.findall(r"^\| (\d+) \| (.*?) \|", page, re.M)
+    said = {room: int(number) for number, rooms in rows for room in re.findall(r"`(\w+)`", rooms)}
+    assert said == {room: number + 1 for room, number in FLOOR.items()}
+
+
 @pytest.mark.parametrize("room", ["behavior", "plot", "figures", "statistics"])
 def test_who_does_without_the_core(room):
     for path in (PACKAGE / room).rglob("*.py"):
