@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from hrnn import _core
 from hrnn.base import files
@@ -22,6 +21,8 @@ from hrnn.cells import KINDS
 
 if TYPE_CHECKING:
     import os
+
+    from numpy.typing import ArrayLike, NDArray
 
     from hrnn.base.typing import RNGLike
 

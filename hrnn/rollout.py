@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hrnn import _core
 from hrnn.base.arguments import flag, refuse_size
@@ -26,6 +25,7 @@ from hrnn.task import (
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
 STEPS_PER_CALL: int = 100_000  # bounds the time of one call into C
 

@@ -10,10 +10,9 @@ import dataclasses
 import functools
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from hrnn import _core
 from hrnn.base.arguments import (
@@ -24,7 +23,11 @@ from hrnn.base.arguments import (
     refuse_size,
     whole_number,
 )
-from hrnn.base.typing import RNGLike
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from hrnn.base.typing import RNGLike
 
 BLOCK_LAWS: tuple[str, ...] = _core.BLOCK_LAWS
 IBL_CONTRASTS: tuple[float, ...] = (0.0, 0.0625, 0.125, 0.25, 1.0)

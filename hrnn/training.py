@@ -46,7 +46,7 @@ LOSSES: tuple[str, ...] = _core.LOSSES
 OPTIMIZERS: tuple[str, ...] = ("sgd", "adam")
 # sessions in lockstep where a network does not fit the innermost cache; a constant of the algorithm
 LANES: int = _core.LANES_MAX
-LOCKSTEP_FROM: int = 57  # smallest n_hidden that runs in lockstep
+LOCKSTEP_FROM: int = 57  # fewest rows of W that run in lockstep
 CHECKPOINT_SECONDS: float = 0.5
 
 
@@ -210,7 +210,7 @@ class Gradient:
         self.make_workspace: Callable[[], Workspace] = functools.partial(
             Workspace, network, task, loss
         )
-        self.lanes: int = LANES if network.n_hidden >= LOCKSTEP_FROM else 1
+        self.lanes: int = LANES if len(network.W) >= LOCKSTEP_FROM else 1
         self.n_threads = n_threads
         self.pool: ThreadPoolExecutor | None = (
             ThreadPoolExecutor(n_threads) if n_threads > 1 else None

@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from hrnn.analysis.representation import run_of, states_before, states_of
 from hrnn.base.arguments import generator, whole_number
-from hrnn.base.typing import RNGLike
 from hrnn.network import Network, check_network
 from hrnn.statistics.resampling import Estimate, percentiles
 
 if TYPE_CHECKING:
+    from hrnn.base.typing import RNGLike
     from hrnn.rollout import Rollout
 
 MOST_CLUSTERS: int = 6

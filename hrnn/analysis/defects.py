@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 from hrnn.analysis.integration import movement
 from hrnn.analysis.representation import Pca, angle, pca, states_of
 from hrnn.base.arguments import generator, real_array, whole_number
-from hrnn.base.typing import RNGLike
 from hrnn.network import Network, check_network
 from hrnn.rollout import Rollout, rollout
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from hrnn.analysis.dynamics import FixedPoints
+    from hrnn.base.typing import RNGLike
 
 FIRST_ORDER_STEPS: int = 500
 FIRST_ORDER_RATE: float = 0.01

@@ -25,7 +25,6 @@ from hrnn.analysis.representation import (
     stimulus_readout,
 )
 from hrnn.base.arguments import generator, one_of, real_array, whole_number
-from hrnn.base.typing import RNGLike
 from hrnn.statistics.projections import Moments, Readout, estimate, resampled_together
 from hrnn.statistics.regression import independent
 from hrnn.statistics.resampling import Estimate, ratio_interval
@@ -33,6 +32,7 @@ from hrnn.statistics.resampling import Estimate, ratio_interval
 if TYPE_CHECKING:
     import pandas as pd
 
+    from hrnn.base.typing import RNGLike
     from hrnn.inference import Observation
     from hrnn.network import Network
     from hrnn.rollout import Rollout

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrnn.base.arguments import generator, one_of
-from hrnn.base.typing import RNGLike
 from hrnn.network import Network, check_network
 from hrnn.rollout import Rollout
 from hrnn.statistics.projections import N_RESAMPLES, Readout
 from hrnn.statistics.resampling import Estimate, paired, percentiles, ratio_interval, resample
 
 if TYPE_CHECKING:
+    from hrnn.base.typing import RNGLike
     from hrnn.inference import Observation
 
 REGULARISATIONS: tuple[float, ...] = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1.0)  # C of scikit-learn

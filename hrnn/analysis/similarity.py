@@ -16,10 +16,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from hrnn.analysis.representation import states_of
 from hrnn.base.arguments import real_array, whole_number
-from hrnn.base.typing import RNGLike
 from hrnn.statistics.resampling import Estimate, percentiles, resample
 
 if TYPE_CHECKING:
+    from hrnn.base.typing import RNGLike
     from hrnn.rollout import Rollout
 
 N_OBSERVED: int = 2

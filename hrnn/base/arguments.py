@@ -8,12 +8,15 @@ from __future__ import annotations
 import os
 from collections.abc import Container
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from hrnn.base.typing import RNGLike
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from hrnn.base.typing import RNGLike
+
 
 _Word = TypeVar("_Word", bound=str)
 

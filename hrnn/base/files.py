@@ -23,13 +23,15 @@ import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from hrnn.base.arguments import as_path
 from hrnn.base.version import __version__
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 SCHEMA: int = 1
 MAX_BYTES: int = 1 << 30  # of a whole archive

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
-
-RNGLike = int | np.random.SeedSequence | np.random.Generator
 
 
 class HasTrials(Protocol):
@@ -22,4 +19,5 @@ class HasTrials(Protocol):
 
 
 if TYPE_CHECKING:
+    RNGLike = int | np.random.SeedSequence | np.random.Generator
     Trials = pd.DataFrame | HasTrials

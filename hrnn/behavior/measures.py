@@ -19,14 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrnn.base.arguments import one_of, real_number, whole_number
-from hrnn.base.typing import RNGLike
 from hrnn.behavior.trials import session_codes, trial_column, trial_table, trial_units
 from hrnn.statistics.resampling import Estimate, paired, ratio_interval, resample
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from hrnn.base.typing import Trials
+    from hrnn.base.typing import RNGLike, Trials
 
 SAME_SESSIONS: tuple[str, ...] = ("session", "trial", "side", "strength")
 CRITERIA: tuple[str, ...] = ("reward_per_trial", "reward_per_step")

@@ -15,13 +15,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrnn.base.arguments import generator, real_array, real_number
-from hrnn.base.typing import RNGLike
 from hrnn.behavior.trials import session_codes, trial_column, trial_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from hrnn.base.typing import Trials
+    from hrnn.base.typing import RNGLike, Trials
 
 PARAMETERS: tuple[str, ...] = ("mu", "sigma", "gamma1", "gamma2")
 N_CANDIDATES: int = 200

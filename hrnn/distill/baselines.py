@@ -30,7 +30,7 @@ import dataclasses
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,12 +41,14 @@ from hrnn.analysis.representation import before, run_of
 from hrnn.base import parallel
 from hrnn.base.arguments import generator, one_of, real_number, whole_number
 from hrnn.base.parallel import n_threads_of
-from hrnn.base.typing import RNGLike
 from hrnn.distill.reduction import MARGIN, Radd, states_in
 from hrnn.network import Network
 from hrnn.rollout import Rollout
 from hrnn.sequence import Force, Sequences, Target, scratch_of
 from hrnn.training import Adam, Recipe, Trainer
+
+if TYPE_CHECKING:
+    from hrnn.base.typing import RNGLike
 
 Kind = Literal["from_scratch", "soft_targets", "hidden_states", "sampled_choices", "full_force"]
 

@@ -25,7 +25,6 @@ from numpy.typing import ArrayLike, NDArray
 from hrnn.analysis.integration import log_odds
 from hrnn.analysis.representation import before, needs_sessions
 from hrnn.base.arguments import generator
-from hrnn.base.typing import RNGLike
 from hrnn.distill.reduction import GAINS, Map, Radd, least_squares, training_half
 from hrnn.inference import Observation
 from hrnn.rollout import Rollout
@@ -34,6 +33,8 @@ from hrnn.statistics.resampling import Estimate
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from hrnn.base.typing import RNGLike
 
 RIGHT_MINUS_LEFT: tuple[float, float, float] = (-1.0, 1.0, 0.0)  # of the weights of o^L, o^R, r
 

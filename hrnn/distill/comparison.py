@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from hrnn import behavior
 from hrnn.analysis.representation import run_of
 from hrnn.base.arguments import real_array, whole_number
-from hrnn.base.typing import RNGLike
 from hrnn.distill.reduction import Radd, states_in
 from hrnn.network import Network, check_network
 from hrnn.rollout import Rollout, rollout
@@ -20,6 +19,8 @@ from hrnn.statistics.resampling import mean_interval
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from hrnn.base.typing import RNGLike
 
 BEHAVIOUR: tuple[str, ...] = (
     "correct",

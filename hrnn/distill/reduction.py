@@ -21,7 +21,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from hrnn.analysis import representation
 from hrnn.base.arguments import generator, real_array, real_number, whole_number
-from hrnn.base.typing import RNGLike
 from hrnn.network import Network
 from hrnn.rollout import Rollout, rollout
 from hrnn.statistics.regression import linear
@@ -30,6 +29,8 @@ from hrnn.task import Sessions
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from hrnn.base.typing import RNGLike
 
 MARGIN: float = 1.01  # scale over the largest |entry| of the training data
 GAINS: tuple[float, ...] = tuple(float(gain) for gain in np.geomspace(0.5, 64, 15))

@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrnn.base.typing import RNGLike
 from hrnn.populations import measures
 from hrnn.statistics import resampling
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from hrnn.base.typing import RNGLike
 
 # Of the networks; with more, the count turns on which sessions were drawn.
 MOST_UNSETTLED: float = 0.1

@@ -21,7 +21,6 @@ from hrnn.base import parallel
 from hrnn.base.arguments import one_of, whole_number
 from hrnn.base.parallel import n_threads_of
 from hrnn.base.streams import stream
-from hrnn.base.typing import RNGLike
 from hrnn.distill.baselines import student
 from hrnn.distill.bayes import beliefs
 from hrnn.distill.distillation import entries
@@ -37,6 +36,8 @@ from hrnn.task import Sessions, Task
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from hrnn.base.typing import RNGLike
 
 Kind = Literal["untrained", "shuffled", "observer"]
 CONTROLS: dict[Kind, str] = {

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrnn.base.arguments import one_of
-from hrnn.base.typing import RNGLike
 from hrnn.statistics.resampling import Estimate, percentiles, resample
+
+if TYPE_CHECKING:
+    from hrnn.base.typing import RNGLike
 
 N_RESAMPLES: int = 500
 MOST_NUMBERS: int = 1_500_000  # of moments held at once

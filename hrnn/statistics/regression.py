@@ -6,14 +6,16 @@ Least squares with resampled units, logistic with clustered errors.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrnn.base.arguments import generator, real_array
-from hrnn.base.typing import RNGLike
 from hrnn.statistics.resampling import Estimate, percentiles, resample
+
+if TYPE_CHECKING:
+    from hrnn.base.typing import RNGLike
 
 NEWTON_STEPS: int = 20
 NEWTON_TOLERANCE: float = 1e-12

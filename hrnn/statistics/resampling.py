@@ -11,13 +11,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrnn.base.arguments import generator, real_array, refuse_size, whole_number
-from hrnn.base.typing import RNGLike
+
+if TYPE_CHECKING:
+    from hrnn.base.typing import RNGLike
 
 LEVEL: float = 0.95
 N_RESAMPLES: int = 2000

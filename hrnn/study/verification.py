@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from hrnn import _core
 from hrnn.base.arguments import as_path, generator, whole_number
 from hrnn.base.progress import bar
-from hrnn.base.typing import RNGLike
 from hrnn.populations.claims import report_name
 from hrnn.populations.ensemble import RECORD, Population, one_blas_thread
 from hrnn.populations.member import make
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from hrnn.base.typing import RNGLike
 
 Check = tuple[str, str, bool, str]  # what, name, same, detail
 MANIFEST: str = "manifest.json"

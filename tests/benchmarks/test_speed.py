@@ -31,10 +31,10 @@ def dgemm():
     return 2e9 / seconds(lambda: _core.linalg_gemm(A, A, C), 15)
 
 
-def training_speed(n_hidden, n_sessions, n_threads=1):
+def training_speed(n_hidden, n_sessions, n_threads=1, cell="tanh"):
     """Seconds per network step of whole training steps, sampling and update included."""
     n_steps = 300 if n_hidden <= 50 else 20
-    net = hrnn.Network.init("tanh", n_hidden=n_hidden, rng=0)
+    net = hrnn.Network.init(cell, n_hidden=n_hidden, rng=0)
     task = hrnn.Task(threshold=0.6)
     recipe = hrnn.Recipe(n_sessions=n_sessions, n_steps=n_steps, learning_rate=1e-9)
     taken = seconds(lambda: hrnn.train(net, task, recipe, progress=False, n_threads=n_threads), 3)
@@ -69,6 +69,14 @@ def test_training_step(benchmark, dgemm, n_hidden, n_sessions):
         fraction_of_dgemm=fraction,
         dgemm_GF=dgemm / 1e9,
     )
+
+
+@pytest.mark.parametrize("n_hidden", [50, 100, 200])
+def test_gated_training_step(benchmark, dgemm, n_hidden):
+    """Three times the products of a tanh cell."""
+    per_step = benchmark.pedantic(training_speed, (n_hidden, 8, 1, "gru"), rounds=1)
+    fraction = 6 * (3 * n_hidden + 2) * (n_hidden + 4) / per_step / dgemm
+    show(benchmark, N=n_hidden, ns_per_step=per_step * 1e9, fraction_of_dgemm=fraction)
 
 
 @pytest.mark.parametrize("n_hidden, n_sessions", [(50, 16), (128, 16)])
