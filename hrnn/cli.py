@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from hrnn.network import CELLS
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -50,7 +52,7 @@ def _train(commands: Commands) -> None:
     )
     p.add_argument("--resume", action="store_true", help="go on from that file")
     p.add_argument("--recipe", default="paper", choices=["paper", "fast"])
-    p.add_argument("--cell", default="tanh", choices=["tanh", "leaky"])
+    p.add_argument("--cell", default="tanh", choices=CELLS)
     p.add_argument("--n-hidden", type=int, default=50)
     p.add_argument("--n-steps", type=int)
     p.add_argument("--seed", type=int, default=0)

@@ -29,7 +29,7 @@ from hrnn.base.parallel import n_threads_of
 from hrnn.base.progress import bar
 from hrnn.base.version import __version__
 from hrnn.distill.baselines import N_UPDATES
-from hrnn.network import Network
+from hrnn.network import Cell, Network
 from hrnn.populations.member import PARTS, Member, Settings, make
 from hrnn.populations.settings import (
     N_BLOCKS,
@@ -184,7 +184,7 @@ def population(
     task: Task | None = None,
     recipe: str | Recipe = "paper",
     n_hidden: int = 50,
-    cell: Literal["tanh", "leaky"] = "tanh",
+    cell: Cell | str = "tanh",
     n_blocks: int = N_BLOCKS,
     parts: Sequence[str] = PARTS,
     n_updates: int = N_UPDATES,
@@ -212,7 +212,7 @@ def population(
         How they are trained.
     n_hidden : int
         Units of each.
-    cell : {'tanh', 'leaky'}
+    cell : {'tanh', 'leaky', 'gru'}
         Of each.
     n_blocks : int
         In which behaviour is measured, in sessions of each network's own, so that an interval over

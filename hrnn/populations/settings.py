@@ -10,13 +10,14 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from hrnn.base.arguments import one_of, whole_number
 from hrnn.base.version import __version__
 from hrnn.distill.baselines import N_UPDATES
+from hrnn.network import Cell
 from hrnn.populations.member import PARTS, Settings
 from hrnn.task import Task
 from hrnn.training import RECIPES, Recipe
@@ -40,7 +41,7 @@ def plan(
     task: Task | None = None,
     recipe: str | Recipe = "paper",
     n_hidden: int = 50,
-    cell: Literal["tanh", "leaky"] = "tanh",
+    cell: Cell | str = "tanh",
     n_blocks: int = N_BLOCKS,
     parts: Sequence[str] = PARTS,
     n_updates: int = N_UPDATES,

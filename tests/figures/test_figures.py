@@ -583,3 +583,25 @@ def test_bars_of_points_are_as_wide_as_asked():
     table = pd.DataFrame({"x": [0.0], "value": [0.5], "low": [0.4], "high": [0.6]})
     ax = plot.points(table, "x", ax=plot.page(40).subplots(), bar=3)
     assert list(ax.containers[0].lines[2][0].get_linewidth()) == [3]
+
+
+@pytest.fixture(scope="module")
+def gated():
+    """A gated network taken apart."""
+    task = hrnn.Task()
+    net = hrnn.Network.init("gru", n_hidden=12, rng=0)
+    net = hrnn.train(net, task, recipe="fast", n_steps=120, progress=False).network
+    return hrnn.analysis.Anatomy(hrnn.rollout(net, task.sample(n_blocks=48, rng=1)))
+
+
+@pytest.mark.parametrize("name", ["4", "5", "6", "7"])
+def test_figures_take_a_gated_network_apart(gated, name):
+    figure, source = figures.draw(name, figures.OneNetwork(anatomy=gated))
+    assert set(LETTERS[name]) - set(NO_SOURCE.get(name, "")) <= set(source["panel"])
+    assert source["value"].notna().mean() > 0.5 and len(figure.axes) > 3
+
+
+def test_fixed_points_of_a_gated_network_are_those_of_its_map(gated):
+    found = gated.fixed_points
+    moved = np.array([gated.network.step(h, x) for h, x in zip(found.points, found.x, strict=True)])
+    assert len(found.points) > 0 and np.abs(moved - found.points).max() < 1e-11

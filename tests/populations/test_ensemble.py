@@ -250,10 +250,12 @@ def test_every_part_of_the_grid_reaches_the_network():
 
 
 @pytest.mark.slow
-def test_all_parts_of_a_small_network(tmp_path):
+@pytest.mark.parametrize("cell", hrnn.network.CELLS)
+def test_all_parts_of_a_small_network(tmp_path, cell):
     found = population(
         tmp_path,
         n_networks=2,
+        cell=cell,
         progress=False,
         task=hrnn.Task(threshold=0.55),
         **SMALL | {"parts": ensemble.PARTS, "n_hidden": 8, "n_blocks": 40},
