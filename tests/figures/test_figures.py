@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import hrnn
 from hrnn import agents, figures, plot
 from hrnn.figures import choice, mechanism, networks, panels, prior
 from hrnn.populations.claims import PUBLISHED
