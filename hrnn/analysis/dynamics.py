@@ -55,46 +55,6 @@ def _inputs(x: ArrayLike) -> NDArray[np.float64]:
     return np.atleast_2d(x)
 
 
-def step(net: Network, h: ArrayLike, x: ArrayLike) -> NDArray[np.float64]:
-    """One step of the map: `Network.step`.
-
-    Parameters
-    ----------
-    net : Network
-        The network.
-    h : ndarray (..., N)
-        States.
-    x : ndarray (..., 3)
-        Inputs (o^L, o^R, r).
-
-    Returns
-    -------
-    ndarray (..., N)
-        The next states.
-    """
-    return net.step(h, x)
-
-
-def jacobian(net: Network, h: ArrayLike, x: ArrayLike) -> NDArray[np.float64]:
-    """Derivative of a step with respect to the state: `Network.jacobian`.
-
-    Parameters
-    ----------
-    net : Network
-        The network.
-    h : ndarray (..., N)
-        States.
-    x : ndarray (..., 3)
-        Inputs (o^L, o^R, r).
-
-    Returns
-    -------
-    ndarray (..., N, N)
-        Entry [i, j] is the derivative of the next state of unit i by the state of unit j.
-    """
-    return net.jacobian(h, x)
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class FixedPoints:
     """Fixed points of a network, each one once, and slow points (K and L points, N units).

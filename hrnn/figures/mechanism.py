@@ -312,7 +312,7 @@ def _displacements(
 ) -> tuple[Quiver, NDArray[np.float64]]:
     """Arrows of the displacement in one step from points of a grid (n, 2), and its lengths (n,)."""
     states = anatomy.plane.lift(grid)
-    moved = anatomy.plane.project(dynamics.step(anatomy.network, states, x)) - grid
+    moved = anatomy.plane.project(anatomy.network.step(states, x)) - grid
     speed = np.linalg.norm(moved, axis=1)
     drawn = 0.5 * moved / np.maximum(speed, 1)[:, None]
     arrows = ax.quiver(
@@ -341,7 +341,7 @@ def _orbits(
     starts = np.linspace(0, len(hull) - 1, N_ORBITS).astype(int)
     states = [anatomy.plane.lift(hull[starts])]
     for _ in range(N_ORBIT_STEPS):
-        states.append(dynamics.step(anatomy.network, states[-1], x))
+        states.append(anatomy.network.step(states[-1], x))
     return anatomy.plane.project(np.array(states)).swapaxes(0, 1)
 
 

@@ -159,7 +159,7 @@ def test_first_order_search_goes_down_but_not_to_the_point():
     ).network
     starts = rolled(net, 4).hidden[::50]
     _, residual = published.first_order_search(net, x=[0, 0, 0], starts=starts)
-    at_start = np.linalg.norm(hrnn.dynamics.step(net, starts, [0, 0, 0]) - starts, axis=1)
+    at_start = np.linalg.norm(net.step(starts, [0, 0, 0]) - starts, axis=1)
     assert (residual < at_start).mean() > 0.9 and np.median(residual) > 1e-9
     table = (
         published.consequences(

@@ -123,12 +123,12 @@ def test_all_points_are_those_of_scipy(trained, starts):
     found = hrnn.fixed_points(trained, x=[[0, 0, 0], [0.2, 0.2, -0.05]], starts=starts)
     assert found.residual.max() <= 1e-12
     np.testing.assert_allclose(
-        np.linalg.norm(dynamics.step(trained, found.points, found.x) - found.points, axis=1),
+        np.linalg.norm(trained.step(found.points, found.x) - found.points, axis=1),
         0,
         atol=2e-12,
     )
     for x in np.unique(found.x, axis=0):
-        gap = lambda h, x=x: dynamics.step(trained, h, x) - h  # noqa: E731
+        gap = lambda h, x=x: trained.step(h, x) - h  # noqa: E731
         theirs = [root(gap, h, tol=1e-13) for h in starts[::3]]
         points = found.points[found.at(x)]
         for other in theirs:
@@ -144,13 +144,10 @@ def test_jacobian_meets_finite_differences(trained, starts):
         h = starts[7]
         x = np.array([1.2, 0.2, -0.05])
         numeric = np.stack(
-            [
-                (dynamics.step(net, h + e, x) - dynamics.step(net, h - e, x)) / 2e-6
-                for e in 1e-6 * np.eye(20)
-            ],
+            [(net.step(h + e, x) - net.step(h - e, x)) / 2e-6 for e in 1e-6 * np.eye(20)],
             1,
         )
-        np.testing.assert_allclose(dynamics.jacobian(net, h, x), numeric, atol=1e-8)
+        np.testing.assert_allclose(net.jacobian(h, x), numeric, atol=1e-8)
 
 
 def test_stability_is_that_of_the_iterated_map(trained, starts):
@@ -168,7 +165,7 @@ def test_iterate_equals_its_twin(trained, starts):
     expected = states.copy()
     moved_at = np.full(13, 40)
     for t in range(40):
-        new = dynamics.step(trained, expected, x)
+        new = trained.step(expected, x)
         stop = (np.linalg.norm(new - expected, axis=1) < 1e-2) & (moved_at == 40)
         moved_at[stop] = t + 1
         expected = np.where((moved_at < t + 1)[:, None], expected, new)
@@ -195,7 +192,7 @@ def test_the_ball_is_contracted_into_itself(trained, starts):
         inside = (
             direction / np.linalg.norm(direction @ root_, axis=1, keepdims=True) * radius * 0.999
         )
-        after = dynamics.step(trained, found.points[row] + inside, found.x[row]) - found.points[row]
+        after = trained.step(found.points[row] + inside, found.x[row]) - found.points[row]
         assert (
             np.linalg.norm(after @ root_, axis=1) < np.linalg.norm(inside @ root_, axis=1)
         ).all()
@@ -330,9 +327,9 @@ def test_searches_end_quickly_also_at_slow_points(trained, starts):
         )
         assert set(outcome) <= {dynamics.FOUND, dynamics.SLOW} and n_iterations.max() <= 30
         for point in points[outcome == dynamics.SLOW]:
-            gap = dynamics.step(trained, point, x) - point
+            gap = trained.step(point, x) - point
             slope = np.linalg.norm(
-                gap @ (dynamics.jacobian(trained, point, x) - np.eye(20))
+                gap @ (trained.jacobian(point, x) - np.eye(20))
             ) / np.linalg.norm(gap)
             assert slope < 1e-6
 

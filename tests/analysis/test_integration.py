@@ -171,7 +171,7 @@ def test_gradient_flow_meets_finite_differences(run):
 
     def p_right(h, k):
         for x in run.inputs[t - k + 1 : t + 1]:
-            h = hrnn.dynamics.step(net, h, x)
+            h = net.step(h, x)
         logits = net.V @ h + net.c
         return 1 / (1 + np.exp(logits[0] - logits[1]))
 

@@ -7,7 +7,7 @@ import pytest
 from test_dynamics import NO_INPUT, network
 
 import hrnn
-from hrnn.analysis import dynamics, manifold
+from hrnn.analysis import manifold
 
 
 def inhibition(w=2.0, U=None, leak=None):
@@ -138,7 +138,7 @@ def visited_points(net, n=200):
     states = rng.uniform(-1, 1, (n, net.n_hidden))
     for noise in np.r_[np.full(60, 0.3), np.zeros(30)]:
         drive = noise * rng.normal(size=states.shape)
-        states = dynamics.step(net, states, NO_INPUT) + drive
+        states = net.step(states, NO_INPUT) + drive
     return hrnn.fixed_points(net, x=NO_INPUT, starts=states)
 
 
@@ -405,9 +405,7 @@ def test_eigenvalues_that_merge_are_no_bifurcation():
     branch = manifold.continuation(net, start, x=[3.0, 0, 0], along=[1, 0, 0], low=-3, high=0)
     for row in branch.bifurcations[branch.bifurcations.kind == "flip"].itertuples():
         values = [
-            np.linalg.eigvals(
-                hrnn.dynamics.jacobian(net, branch.points[i], np.array([3 + branch.value[i], 0, 0]))
-            )
+            np.linalg.eigvals(net.jacobian(branch.points[i], np.array([3 + branch.value[i], 0, 0])))
             for i in (row.index, row.index + 1)
         ]
         real = [v[np.abs(v.imag) < 1e-9].real for v in values]
@@ -461,7 +459,7 @@ def test_eigenvectors_are_those_of_scipy():
     net = hrnn.Network.init("leaky", n_hidden=12, rng=1)
     point = found_of(net).points[0]
     values, right, left = manifold.eigenvectors(net, point, NO_INPUT)
-    J = hrnn.dynamics.jacobian(net, point, np.zeros(3))
+    J = net.jacobian(point, np.zeros(3))
     np.testing.assert_allclose(J @ right, right * values, atol=1e-12)
     np.testing.assert_allclose(left.conj().T @ J, values[:, None] * left.conj().T, atol=1e-11)
     np.testing.assert_allclose(np.sort(np.abs(values)), np.sort(np.abs(eig(J)[0])), atol=1e-12)
