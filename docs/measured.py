@@ -150,7 +150,7 @@ def measured(net, n_sessions, seed):
         found[f"radd.r2_on_{name}_belief"] = value
     rows = distill.messages(run, radd, fitted, anatomy.seen).itertuples()
     found |= {
-        f"{row.source}.message_{row.message}": stats.Estimate(
+        f"{row.source}.message_{row.message.replace(' ', '_')}": stats.Estimate(
             row.value, row.low, row.high, n_sessions
         )
         for row in rows

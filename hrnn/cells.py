@@ -1,6 +1,6 @@
 """Kinds of cells: a step of each, and its derivatives. `Network` has the same as methods.
 
-States are h (..., N), inputs x (..., 3). The C core has the same in csrc/core/cell_*.c.
+States are h (..., N), inputs x (..., 3). The C core has the same steps in csrc/core/cell_*.c.
 """
 
 from __future__ import annotations
@@ -55,6 +55,28 @@ class Kind:
 
     n_gates: int
     """Blocks of N rows in W, U and b."""
+    leak: float = 1.0
+    """What `leak` is unless it is given."""
+    has_leak: bool = False
+    """Whether it may be given."""
+
+    @classmethod
+    def biases(cls, net: Arrays) -> tuple[Floats, Floats]:
+        """PyTorch's two biases: ours, and what stands beside it."""
+        return net.b, np.zeros_like(net.b)
+
+    @classmethod
+    def joined(cls, bias: Floats, other: Floats) -> dict[str, Floats]:
+        """Our biases by name, of PyTorch's two.
+
+        Parameters
+        ----------
+        bias : array
+            Beside the weights of the input.
+        other : array
+            Beside the recurrent weights.
+        """
+        return {"b": bias + other}
 
     @classmethod
     def second_bias(cls, draw: np.random.Generator, bound: float, n: int) -> Floats:
@@ -98,9 +120,11 @@ class Kind:
 
 
 class _Leaky(Kind):
-    """h' = (1 - leak) h + leak tanh(a) with a = W h + U x + b; the tanh cell is leak = 1."""
+    """h' = (1 - leak) h + leak tanh(a) with a = W h + U x + b."""
 
     n_gates = 1
+    leak = 0.5
+    has_leak = True
 
     @classmethod
     def second_bias(cls, draw: np.random.Generator, bound: float, n: int) -> Floats:
@@ -172,6 +196,19 @@ class _Gru(Kind):
     n_gates = 3
 
     @classmethod
+    def biases(cls, net: Arrays) -> tuple[Floats, Floats]:
+        """The second one holds b_inner alone: those of the gates have been added."""
+        other = np.zeros_like(net.b)
+        other[-net.n_hidden :] = net.b_inner
+        return net.b, other
+
+    @classmethod
+    def joined(cls, bias: Floats, other: Floats) -> dict[str, Floats]:
+        """Those of the gates added; those of the candidate apart."""
+        gates = np.arange(len(other)) < 2 * len(other) // 3
+        return {"b": bias + np.where(gates, other, 0), "b_inner": other[~gates]}
+
+    @classmethod
     def second_bias(cls, draw: np.random.Generator, bound: float, n: int) -> Floats:
         """PyTorch's second bias of the gates; that of the candidate is b_inner."""
         return np.concatenate([draw.uniform(-bound, bound, 2 * n), np.zeros(n)])
@@ -236,4 +273,11 @@ def _sigmoid(a: Floats) -> Floats:
     return 0.5 + 0.5 * np.tanh(0.5 * a)
 
 
-KINDS: dict[str, type[Kind]] = {"tanh": _Leaky, "leaky": _Leaky, "gru": _Gru}
+class _Tanh(_Leaky):
+    """The leaky cell with leak = 1."""
+
+    leak = 1.0
+    has_leak = False
+
+
+KINDS: dict[str, type[Kind]] = {"tanh": _Tanh, "leaky": _Leaky, "gru": _Gru}

@@ -18,6 +18,10 @@ from hrnn.base.progress import bar
 from hrnn.rollout import Growing, Rollout
 from hrnn.task import Sessions, Task
 
+Exact = Literal["semi_markov", "markov", "none", "oracle", "exponential"]
+ActorModel = Exact | Literal["published_actor"]
+ObserverModel = Exact | Literal["published_observer"]
+Evidence = Literal["both", "difference"]
 BLOCK_MODELS: tuple[str, ...] = _core.BLOCK_MODELS
 EVIDENCE: tuple[str, ...] = _core.EVIDENCE
 ASSUMABLE: tuple[str, ...] = (
@@ -190,16 +194,14 @@ class BayesianActor:
 
     def __init__(
         self,
-        block_model: Literal[
-            "semi_markov", "markov", "none", "oracle", "exponential", "published_actor"
-        ] = "semi_markov",
+        block_model: ActorModel = "semi_markov",
         *,
-        evidence: Literal["both", "difference"] = "both",
+        evidence: Evidence = "both",
         hazard: float = 0.02,
         learning_rate: float = 0.1,
         **assumed: Any,
     ) -> None:
-        allowed = BLOCK_MODELS[:-1]
+        allowed = tuple(model for model in BLOCK_MODELS if model != "published_observer")
         self.believer = believer(block_model, allowed, evidence, hazard, learning_rate, assumed)
 
     def __repr__(self) -> str:
@@ -308,10 +310,8 @@ class Observation:
 def observe(
     run: Rollout,
     *,
-    block_model: Literal[
-        "semi_markov", "markov", "none", "oracle", "exponential", "published_observer"
-    ] = "semi_markov",
-    evidence: Literal["both", "difference"] = "both",
+    block_model: ObserverModel = "semi_markov",
+    evidence: Evidence = "both",
     hazard: float = 0.02,
     learning_rate: float = 0.1,
     **assumed: Any,
@@ -385,15 +385,7 @@ def filter_sides(
     block_side: ArrayLike,
     *,
     task: Task,
-    block_model: Literal[
-        "semi_markov",
-        "markov",
-        "none",
-        "oracle",
-        "exponential",
-        "published_actor",
-        "published_observer",
-    ] = "semi_markov",
+    block_model: ActorModel | ObserverModel = "semi_markov",
     log_likelihood: ArrayLike | None = None,
     hazard: float = 0.02,
     learning_rate: float = 0.1,
@@ -482,9 +474,7 @@ def _same_length(name: str, array: NDArray[Any], n: int) -> None:
         raise ValueError(f"{name} must have one entry per trial of side ({n}), got {len(array)}")
 
 
-def accuracy_bound(
-    sessions: Sessions, *, evidence: Literal["both", "difference"] = "both"
-) -> NDArray[np.bool_]:
+def accuracy_bound(sessions: Sessions, *, evidence: Evidence = "both") -> NDArray[np.bool_]:
     """Tell whether the exact posterior after all observations of each trial is right.
 
     Its mean is the highest accuracy that any agent can reach on these sessions (up to chance).

@@ -395,14 +395,12 @@ class Network:
 
         Our one bias becomes bias_ih, and bias_hh is 0 but for b_inner of a gated cell.
         """
-        inner = np.zeros(len(self.b))
-        if self.cell == "gru":
-            inner[-self.n_hidden :] = self.b_inner
+        bias, other = KINDS[self.cell].biases(self)
         return {
             "rnn.weight_ih_l0": self.U.copy(),
             "rnn.weight_hh_l0": self.W.copy(),
-            "rnn.bias_ih_l0": self.b.copy(),
-            "rnn.bias_hh_l0": inner,
+            "rnn.bias_ih_l0": bias.copy(),
+            "rnn.bias_hh_l0": other,
             "readout.weight": self.V.copy(),
             "readout.bias": self.c.copy(),
         }
@@ -432,17 +430,12 @@ class Network:
             raise ValueError(
                 f"rnn.bias_hh_l0 must have shape {biases[0].shape}, got {biases[1].shape}"
             )
-        inner = None
-        if cell == "gru":
-            outside = 2 * len(biases[1]) // 3
-            inner = biases[1][outside:]
-            biases[1] = np.where(np.arange(len(biases[1])) < outside, biases[1], 0)
+        joined: dict[str, Any] = KINDS[cell].joined(*biases)
         return cls.from_arrays(
             cell,
             W=state["rnn.weight_hh_l0"],
             U=state["rnn.weight_ih_l0"],
-            b=biases[0] + biases[1],
-            b_inner=inner,
+            **joined,
             V=state["readout.weight"],
             c=state["readout.bias"],
             leak=leak,
@@ -466,10 +459,10 @@ def _n_hidden(value: object) -> int:
 
 
 def _leak(cell: str, leak: float | None) -> float:
-    one_of(cell, "cell", CELLS)
+    kind = KINDS[one_of(cell, "cell", CELLS)]
     if leak is None:
-        return 0.5 if cell == "leaky" else 1.0
+        return kind.leak
     leak = real_number(leak, "leak", 1e-6, 1, "[]")
-    if cell != "leaky" and leak != 1:
+    if not kind.has_leak and leak != 1:
         raise ValueError(f"leak must be 1 for the {cell} cell, got {leak}")
     return leak

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hrnn import _core
 from hrnn.base.arguments import one_of
-from hrnn.inference import EVIDENCE, Believer, BelieverForm, act, believer, filter_sides
+from hrnn.inference import EVIDENCE, Believer, BelieverForm, Evidence, act, believer, filter_sides
 from hrnn.rollout import Rollout
 from hrnn.task import Sessions, Task
 
@@ -229,7 +229,7 @@ class OptimalPolicy:
         self,
         criterion: Literal["reward_per_trial", "reward_per_step"] = "reward_per_trial",
         *,
-        evidence: Literal["both", "difference"] = "both",
+        evidence: Evidence = "both",
         **assumed: Any,
     ) -> None:
         self.criterion = one_of(criterion, "criterion", CRITERIA)

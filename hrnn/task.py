@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from hrnn.base.typing import RNGLike
 
+BlockLaw = Literal["geometric", "exponential"]
 BLOCK_LAWS: tuple[str, ...] = _core.BLOCK_LAWS
 IBL_CONTRASTS: tuple[float, ...] = (0.0, 0.0625, 0.125, 0.25, 1.0)
 TRIALS_PER_CALL: int = 50_000  # bounds the time of one call into C
@@ -161,7 +162,7 @@ class Task:
     strengths: Sequence[float] = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)
     strength_weights: Sequence[float] | None = None
     p_block: float = 0.8
-    block_law: Literal["geometric", "exponential"] = "geometric"
+    block_law: BlockLaw = "geometric"
     block_hazard: float = 1 / 50
     block_min: int = 20
     block_max: int = 100

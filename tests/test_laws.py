@@ -10,12 +10,14 @@ import re
 import shutil
 import subprocess
 import sys
+import typing
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import hrnn
+from hrnn import cells, inference, network, task, training
 from hrnn.choice.priors import DecisionForm
 from hrnn.choice.trials import TrialsForm
 from hrnn.inference import BelieverForm
@@ -228,6 +230,25 @@ def test_the_page_says_on_which_floor_each_wing_stands():
     rows = re.findall(r"^\| (\d+) \| (.*?) \|", page, re.M)
     said = {room: int(number) for number, rooms in rows for room in re.findall(r"`(\w+)`", rooms)}
     assert said == {room: number + 1 for room, number in FLOOR.items()}
+
+
+@pytest.mark.parametrize(
+    "hints, told",
+    [
+        ([network.Cell], hrnn._core.CELLS),
+        ([training.Loss], hrnn._core.LOSSES),
+        ([task.BlockLaw], hrnn._core.BLOCK_LAWS),
+        ([inference.Evidence], hrnn._core.EVIDENCE),
+        ([inference.ActorModel, inference.ObserverModel], hrnn._core.BLOCK_MODELS),
+    ],
+)
+def test_hints_name_what_the_core_names(hints, told):
+    def names(hint):
+        options = typing.get_args(hint)
+        return {n for o in options for n in ([o] if isinstance(o, str) else names(o))}
+
+    assert set().union(*map(names, hints)) == set(told)
+    assert set(cells.KINDS) == set(hrnn._core.CELLS)
 
 
 @pytest.mark.parametrize("room", ["behavior", "plot", "figures", "statistics"])

@@ -9,7 +9,7 @@ static void small_cell(PyObject *module, struct py_arrays *arrays, PyObject *cel
     if (py_cell(py_state(module), arrays, cell_, cell))
         return;
     py_within(arrays, "n_hidden", (Py_ssize_t)cell->n_hidden, 1, HRNN_SEQUENCE_UNITS_MAX);
-    if (!arrays->failed && cell->kind.n_forms > 1) {
+    if (!arrays->failed && !cell->kind.is_leaky) {
         PyErr_Format(PyExc_ValueError, "cell must be tanh or leaky in open-loop sequences, got %s", cell->kind.name);
         py_fail(arrays);
     }

@@ -1,6 +1,6 @@
 /* Recurrent cells with a linear readout: h' = phi(h, a) unit by unit, where each form a = W h + U x + b is linear, and
-   logits = V h' + c. What distinguishes one cell from another is a struct hrnn_cell_kind, one file for each; rollout.h,
-   sequence.h and fixedpoint.h know nothing else of it.
+   logits = V h' + c. What distinguishes one cell from another is a struct hrnn_cell_kind, one file for each; rollout.h
+   and fixedpoint.h know nothing else of it; sequence.h knows the leaky cell by itself. Begin with cell_leaky.c.
    One augmented matrix A acts on state rows z = [h, x, 1]. Its rows are the recurrent forms, one after another, the
    logits, and the forms of the input alone. The delta rows of a gradient are laid out in the same way,
    d_t = [da_t, dlogits_{t-1}, da_t of the input alone], so that forward is A z, backward A' d, and the gradient
@@ -48,7 +48,7 @@ struct hrnn_cell_kind {
     size_t n_forms; /* that have recurrent weights */
     size_t n_inner; /* that have none: forms of the input alone */
     size_t n_saved; /* blocks of N numbers that backward needs of every step */
-    int has_leak;
+    int is_leaky;   /* h' = (1 - leak) h + leak tanh a: the cells that sequence.h knows */
 
     /* Blocks of theta, without offsets; returns their number. */
     size_t (*layout)(const struct hrnn_cell *cell, struct hrnn_cell_block blocks[HRNN_CELL_BLOCKS_MAX]);
@@ -120,8 +120,8 @@ void hrnn_cell_forms(const struct hrnn_cell *cell, size_t n_lanes, const double 
 /* One step: a enters as hrnn_cell_forms made it of h and the bias, and leaves so of h', with the logits of h'. */
 void hrnn_cell_forward(const struct hrnn_cell *cell, const double *A, struct hrnn_cell_batch *batch);
 
-/* The same step backwards. dh enters as the gradient that reached h' past the forms of the step after, and leaves as what
-   h gets past the forms of this one; d gets this step's forms, its logits untouched. */
+/* The same step backwards. dh enters as the gradient that reached h' not through the forms of the step after, and leaves as what
+   h gets not through the forms of this one; d gets this step's forms, its logits untouched. */
 void hrnn_cell_backward(const struct hrnn_cell *cell, const double *A_transposed, const struct hrnn_cell_batch *batch);
 
 /* Adds sum_t d_t z_t' over n_steps rows to G. z rows stand ld_z apart, delta rows ld apart. */

@@ -91,7 +91,7 @@ static void curve(const struct hrnn_cell *cell, const double *h, const double *a
     }
 }
 
-/* Not known: no ball around a point is taken to lead to it. */
+/* Of du/dh no constant holds for all h: no ball around a point is taken to lead to it. */
 static double bend(const struct hrnn_cell *cell, const double *A)
 {
     (void)cell;

@@ -79,6 +79,5 @@ struct hrnn_cell_kind hrnn_cell_tanh(void)
 {
     struct hrnn_cell_kind kind = hrnn_cell_leaky();
     kind.name = "tanh";
-    kind.has_leak = 0;
     return kind;
 }

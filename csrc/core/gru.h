@@ -2,7 +2,8 @@
    time. As in sequence.h arrays have the sequence last, and every sequence starts from h = 0.
      r = sigma(W_r x + U_r h + b_r), z = sigma(W_z x + U_z h + b_z), m = U_n h + b', n = tanh(W_n x + b_n + r m),
      h' = (1 - z) n + z h, log odds of right = v h' + c.
-   Not here: the tanh cell. */
+   One logit, and W is of the input, U recurrent, as in tinyRNN; the cell of the closed loop is cell_gru.c. Not here: the
+   tanh cell. */
 #ifndef HRNN_GRU_H
 #define HRNN_GRU_H
 

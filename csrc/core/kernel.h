@@ -1,7 +1,7 @@
 /* The inner loops of the recurrence, one table of functions for each instruction set.
    One source (kernel_body.h) is compiled three times; the table is chosen once, by whoever owns the memory.
    Each sum runs in the same order whatever the vector width, so v3 and v4 agree bit for bit, and a session gives the
-   same bits alone or beside others. Not here: anything that knows a network or a task. */
+   same bits alone or beside others. Not here: anything that knows a whole network or a task. */
 #ifndef HRNN_KERNEL_H
 #define HRNN_KERNEL_H
 

@@ -1,4 +1,4 @@
-/* Open-loop sequences: small networks (the cell of cell.h) driven by inputs that are given, many sequences at once, with
+/* Open-loop sequences: small networks of leaky cells, the tanh cell being one, driven by inputs that are given, many sequences at once, with
    back-propagation through time, and recursive least squares on a free-running network. One vector holds the same
    quantity of neighbouring sequences, so that a network of two units is as quick as the arithmetic allows.
    Arrays have the sequence last: x (I, T, L) for L sequences of T steps. Every sequence starts from h = 0.

@@ -150,7 +150,7 @@ def _anatomy(study: Study) -> list[Row]:
         for name, m in measures.items()
     ]
     for row in study.anatomy.consequences.to_dict("records"):
-        source = "published.consequences"
+        source = "analysis.defects.consequences"
         found.append(_row(row["name"], row["value"], None, None, row["n"], source))
     return found
 
