@@ -5,6 +5,7 @@ import pytest
 import reference
 
 import hrnn
+from hrnn import sequence
 from hrnn.network import CELLS
 
 STEP = 1e-6
@@ -104,10 +105,34 @@ def test_other_cells_have_no_inner_bias():
         net.with_arrays(b_inner=np.zeros(3))
 
 
-def test_open_loop_sequences_refuse_gated_cells():
+def test_recursive_least_squares_refuse_gated_cells():
     net = hrnn.Network.init("gru", n_hidden=3, rng=1)
-    run = hrnn.rollout(net, hrnn.Task().sample(n_sessions=2, rng=0))
-    with pytest.raises(
-        ValueError, match="cell must be tanh or leaky in open-loop sequences, got gru"
-    ):
-        hrnn.sequence.respond(net, hrnn.sequence.Sequences.of(run, [0]))
+    force = sequence.Force(net.form, net.theta.copy(), 1.0)
+    with pytest.raises(ValueError, match="cell must be tanh or leaky for recursive least squares"):
+        force.learn(np.zeros((2, 3)), np.zeros((2, 3)), np.zeros(2))
+
+
+def test_sequences_do_what_the_closed_loop_did(net):
+    run = hrnn.rollout(net, hrnn.Task().sample(n_sessions=3, rng=0))
+    laid = sequence.Sequences.of(run, [0, 2])
+    margin, states = sequence.respond(net, laid)
+    np.testing.assert_allclose(laid.flat(states), run.hidden[laid.rows], atol=1e-12)
+    p = 1 / (1 + np.exp(-laid.flat(margin)))
+    np.testing.assert_allclose(p, run.p_right[laid.rows], atol=1e-12)
+
+
+def test_gradients_of_sequences_meet_finite_differences(net):
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(3, 5, 4)), random.normal(size=(6, 5, 4))
+    target = sequence.Target(*random.random((2, 5, 4)), 1.7, y, random.random((5, 4)))
+    room = sequence.scratch(net.form, 5, 4)
+    gradient = np.zeros(len(net.theta))
+    sequence.gradient(net.form, net.theta, x, target, gradient, room)
+    ignored = np.zeros(len(net.theta))
+    for i in range(0, len(net.theta), 7):
+        shift = STEP * (np.arange(len(net.theta)) == i)
+        ends = [
+            sequence.gradient(net.form, net.theta + s * shift, x, target, ignored, room)
+            for s in (1, -1)
+        ]
+        assert (ends[0] - ends[1]) / (2 * STEP) == pytest.approx(gradient[i], abs=1e-7)

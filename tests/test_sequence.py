@@ -184,7 +184,7 @@ def test_what_is_not_finite_is_an_error():
             np.zeros(3),
             np.stack([np.eye(6)] * 2),
             np.zeros(2),
-            np.empty(100),
+            np.empty(_core.sequence_scratch(net.form, 1, 4)[1]),
         )
 
 

@@ -3,16 +3,11 @@
 
 #include "sequence.h"
 
-/* A cell that sequences know: tanh or leaky, of few units. */
+/* A cell of few units. */
 static void small_cell(PyObject *module, struct py_arrays *arrays, PyObject *cell_, struct hrnn_cell *cell)
 {
-    if (py_cell(py_state(module), arrays, cell_, cell))
-        return;
-    py_within(arrays, "n_hidden", (Py_ssize_t)cell->n_hidden, 1, HRNN_SEQUENCE_UNITS_MAX);
-    if (!arrays->failed && !cell->kind.is_leaky) {
-        PyErr_Format(PyExc_ValueError, "cell must be tanh or leaky in open-loop sequences, got %s", cell->kind.name);
-        py_fail(arrays);
-    }
+    if (!py_cell(py_state(module), arrays, cell_, cell))
+        py_within(arrays, "n_hidden", (Py_ssize_t)cell->n_hidden, 1, HRNN_SEQUENCE_UNITS_MAX);
 }
 
 /* Sizes and inputs that all functions take: cell, theta, x (I, T, L). */
@@ -130,6 +125,11 @@ static PyObject *sequence_force(PyObject *module, PyObject *args)
                           &inverse_, &h_, &scratch_))
         return NULL;
     small_cell(module, &arrays, cell_, &cell);
+    if (!arrays.failed && !cell.kind.is_leaky) {
+        PyErr_Format(PyExc_ValueError, "cell must be tanh or leaky for recursive least squares, got %s",
+                     cell.kind.name);
+        py_fail(&arrays);
+    }
     npy_intp n = (npy_intp)cell.n_hidden, k = n + HRNN_INPUTS + 1, square[3] = {2, k, k}, inputs[2] = {-1, HRNN_INPUTS};
     npy_intp n_parameters = arrays.failed ? 0 : (npy_intp)hrnn_cell_n_parameters(&cell);
     double *theta = py_output(&arrays, theta_, "theta", NPY_DOUBLE, 1, &n_parameters);

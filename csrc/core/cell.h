@@ -1,6 +1,6 @@
 /* Recurrent cells with a linear readout: h' = phi(h, a) unit by unit, where each form a = W h + U x + b is linear, and
-   logits = V h' + c. What distinguishes one cell from another is a struct hrnn_cell_kind, one file for each; rollout.h
-   and fixedpoint.h know nothing else of it; sequence.h knows the leaky cell by itself. Begin with cell_leaky.c.
+   logits = V h' + c. What distinguishes one cell from another is a struct hrnn_cell_kind, one file for each; rollout.h,
+   sequence.h and fixedpoint.h know nothing else of it. Begin with cell_leaky.c.
    One augmented matrix A acts on state rows z = [h, x, 1]. Its rows are the recurrent forms, one after another, the
    logits, and the forms of the input alone. The delta rows of a gradient are laid out in the same way,
    d_t = [da_t, dlogits_{t-1}, da_t of the input alone], so that forward is A z, backward A' d, and the gradient
@@ -48,7 +48,7 @@ struct hrnn_cell_kind {
     size_t n_forms; /* that have recurrent weights */
     size_t n_inner; /* that have none: forms of the input alone */
     size_t n_saved; /* blocks of N numbers that backward needs of every step */
-    int is_leaky;   /* h' = (1 - leak) h + leak tanh a: the cells that sequence.h knows */
+    int is_leaky;   /* h' = (1 - leak) h + leak tanh a: what recursive least squares are for */
 
     /* Blocks of theta, without offsets; returns their number. */
     size_t (*layout)(const struct hrnn_cell *cell, struct hrnn_cell_block blocks[HRNN_CELL_BLOCKS_MAX]);
@@ -56,6 +56,14 @@ struct hrnn_cell_kind {
     /* Twins: h' of forms `a` to which U x is still to be added; and d and dh of dh, the whole gradient by h'. */
     void (*forward)(const struct hrnn_cell *cell, const double *U, const struct hrnn_cell_batch *batch);
     void (*backward)(const struct hrnn_cell *cell, const struct hrnn_cell_batch *batch);
+
+    /* The same for one unit in n sessions side by side (n a multiple of the kernel's width), as open-loop sequences have
+       them: its forms with the input's part, each `stride` behind the one before, become h' and, backwards, dh (n,)
+       becomes d, whose forms are `d_stride` apart, and what h gets not through them. saved (n_saved / N, n). */
+    void (*advance)(const struct hrnn_cell *cell, size_t n, double *a, size_t stride, const double *h, double *h_next,
+                    double *saved);
+    void (*retreat)(const struct hrnn_cell *cell, size_t n, const double *h, const double *h_next, const double *saved,
+                    double *dh, double *d, size_t d_stride);
 
     /* The step that a fixed point solves, u = phi(h, a) without leak, of whole forms a, which are left as `curve` wants
        them; du/dh at constant a, and du/da of each recurrent form (rows of stride units). */

@@ -36,6 +36,21 @@ static void backward(const struct hrnn_cell *cell, const struct hrnn_cell_batch 
         cell->kernel->gru_backward(cell->rows_back, &form, batch->z[l], batch->saved[l], batch->dh[l], batch->d[l]);
 }
 
+static void advance(const struct hrnn_cell *cell, size_t n, double *a, size_t stride, const double *h, double *h_next,
+                    double *saved)
+{
+    const struct hrnn_kernel_gru form = {stride, FORMS * stride, 0};
+    cell->kernel->gru(n, &form, NULL, NULL, a, h, h_next, saved);
+}
+
+static void retreat(const struct hrnn_cell *cell, size_t n, const double *h, const double *h_next, const double *saved,
+                    double *dh, double *d, size_t d_stride)
+{
+    const struct hrnn_kernel_gru form = {d_stride, FORMS * d_stride, 0};
+    (void)h_next;
+    cell->kernel->gru_backward(n, &form, h, saved, dh, d);
+}
+
 /* Leaves r, z, m and, in place of q, c. */
 static void target(const struct hrnn_cell *cell, const double *h, double *a, double *u)
 {
@@ -101,5 +116,6 @@ static double bend(const struct hrnn_cell *cell, const double *A)
 
 struct hrnn_cell_kind hrnn_cell_gru(void)
 {
-    return (struct hrnn_cell_kind){"gru", FORMS, 1, 4, 0, layout, forward, backward, target, slope, curve, bend};
+    return (struct hrnn_cell_kind){"gru",    FORMS,   1,       4,      0,     layout, forward,
+                                   backward, advance, retreat, target, slope, curve,  bend};
 }

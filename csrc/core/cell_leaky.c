@@ -28,6 +28,25 @@ static void backward(const struct hrnn_cell *cell, const struct hrnn_cell_batch 
                                      batch->d[l]);
 }
 
+static void advance(const struct hrnn_cell *cell, size_t n, double *a, size_t stride, const double *h, double *h_next,
+                    double *saved)
+{
+    double leak = cell->leak;
+    (void)stride;
+    (void)saved;
+    cell->kernel->tanh(n, a, a);
+    for (size_t l = 0; l < n; l++)
+        h_next[l] = (1 - leak) * h[l] + leak * a[l];
+}
+
+static void retreat(const struct hrnn_cell *cell, size_t n, const double *h, const double *h_next, const double *saved,
+                    double *dh, double *d, size_t d_stride)
+{
+    (void)saved;
+    (void)d_stride;
+    cell->kernel->leaky_backward(n, cell->leak, h, h_next, dh, d);
+}
+
 static void target(const struct hrnn_cell *cell, const double *h, double *a, double *u)
 {
     (void)h;
@@ -72,7 +91,8 @@ static double bend(const struct hrnn_cell *cell, const double *A)
 
 struct hrnn_cell_kind hrnn_cell_leaky(void)
 {
-    return (struct hrnn_cell_kind){"leaky", 1, 0, 0, 1, layout, forward, backward, target, slope, curve, bend};
+    return (struct hrnn_cell_kind){"leaky",  1,       0,       0,      1,     layout, forward,
+                                   backward, advance, retreat, target, slope, curve,  bend};
 }
 
 struct hrnn_cell_kind hrnn_cell_tanh(void)

@@ -32,7 +32,7 @@ struct hrnn_kernel {
     /* Its twin backward: d = leak dh (1 - tanh(a)^2) and then dh = (1 - leak) dh. */
     void (*leaky_backward)(size_t n, double leak, const double *h, const double *h_next, double *dh, double *d);
     /* One gated step forward, n a multiple of 4: a + U x gives r, z, m and q; h_next = c + z (h - c) with
-       c = tanh(q + r m). saved (4, n) gets r, z, m, c. */
+       c = tanh(q + r m). saved (4, n) gets r, z, m, c. x NULL: a has the input's part. */
     void (*gru)(size_t n, const struct hrnn_kernel_gru *form, const double *U, const double *x, const double *a,
                 const double *h, double *h_next, double *saved);
     /* Its twin backward: d gets the derivatives of the forms, and dh = z dh. */

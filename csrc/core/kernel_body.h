@@ -276,32 +276,45 @@ static void leaky_backward(size_t n, double leak, const double *h, const double 
 
 static inline vec sigma_(vec x) { return 0.5 + 0.5 * tanh_(0.5 * x); }
 
-static inline __attribute__((always_inline)) vec with_input(const double *U, size_t ld, const vec x[HRNN_INPUTS], vec a)
+/* `given` says, as a literal, that the input's part U x is still to be added to a. */
+static inline __attribute__((always_inline)) vec with_input(const int given, const double *U, size_t ld,
+                                                            const vec x[HRNN_INPUTS], vec a)
 {
+    if (given)
 #pragma GCC unroll 8
-    for (size_t j = 0; j < HRNN_INPUTS; j++)
-        a = fma_(load(U + j * ld), x[j], a);
+        for (size_t j = 0; j < HRNN_INPUTS; j++)
+            a = fma_(load(U + j * ld), x[j], a);
     return a;
 }
 
-static void gru(size_t n, const struct hrnn_kernel_gru *form, const double *U, const double *x, const double *a,
-                const double *h, double *h_next, double *saved)
+static inline __attribute__((always_inline)) void gru_(const int given, size_t n, const struct hrnn_kernel_gru *form,
+                                                       const double *U, const double *x, const double *a,
+                                                       const double *h, double *h_next, double *saved)
 {
     size_t update = form->stride, memory = 2 * form->stride, inner = form->inner;
-    vec x_[HRNN_INPUTS];
-    for (size_t j = 0; j < HRNN_INPUTS; j++)
+    vec x_[HRNN_INPUTS] = {{0}};
+    for (size_t j = 0; given && j < HRNN_INPUTS; j++)
         x_[j] = all(x[j]);
     for (size_t i = 0; i < n; i += WIDTH) {
-        vec r = sigma_(with_input(U + i, form->ld, x_, load(a + i)));
-        vec z = sigma_(with_input(U + update + i, form->ld, x_, load(a + update + i)));
+        vec r = sigma_(with_input(given, U + i, form->ld, x_, load(a + i)));
+        vec z = sigma_(with_input(given, U + update + i, form->ld, x_, load(a + update + i)));
         vec m = load(a + memory + i);
-        vec c = tanh_(fma_(r, m, with_input(U + inner + i, form->ld, x_, load(a + inner + i))));
+        vec c = tanh_(fma_(r, m, with_input(given, U + inner + i, form->ld, x_, load(a + inner + i))));
         store(h_next + i, fma_(z, load(h + i) - c, c));
         store(saved + i, r);
         store(saved + n + i, z);
         store(saved + 2 * n + i, m);
         store(saved + 3 * n + i, c);
     }
+}
+
+static void gru(size_t n, const struct hrnn_kernel_gru *form, const double *U, const double *x, const double *a,
+                const double *h, double *h_next, double *saved)
+{
+    if (x)
+        gru_(1, n, form, U, x, a, h, h_next, saved);
+    else
+        gru_(0, n, form, a, NULL, a, h, h_next, saved);
 }
 
 static void gru_backward(size_t n, const struct hrnn_kernel_gru *form, const double *h, const double *saved, double *dh,

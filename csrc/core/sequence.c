@@ -6,41 +6,55 @@
 #include "linalg.h"
 #include "scratch.h"
 
-/* Blocks of theta of the cells that this file knows, tanh and leaky. */
-enum { W, U, B, V, C };
+enum { ROWS_MAX = HRNN_CELL_FORMS_MAX * HRNN_SEQUENCE_UNITS_MAX + 1 };
 
-/* The network of one call as rows on z = [h, x, 1]: N rows [W U b] and one, [v 0 c], of the log odds; and its history.
-   Time t of z holds the state before step t; time t of d the derivatives [da_t, dmargin_{t-1}]. */
+/* The network of one call as rows on z = [h, x, 1]: those of the forms, the inner ones last, and one, [v 0 c], of the
+   log odds; and its history. Time t of z holds the state before step t; time t of d the derivatives of the forms of
+   step t and of the log odds of step t - 1. */
 struct work {
     size_t n, k;              /* N, and N + I + 1 numbers in z */
+    size_t n_rows;            /* rows of forms, and the last */
     size_t length;            /* (T + 1) L, the distance between rows */
-    double *w, *w_transposed; /* (N + 1, k), (N, N + 1) */
-    double *z, *d;            /* (k, T + 1, L), (N + 1, T + 1, L) */
+    double *A;                /* as the cell packs it; then its gradient */
+    double *w, *w_transposed; /* (n_rows, k), (N, n_rows) */
+    double *z, *d;            /* (k, T + 1, L), (n_rows, T + 1, L) */
+    double *saved;            /* (T, n_saved, L) */
     double *margin, *e;       /* (T, L) each */
-    double *a, *dh, *zero;    /* (N, L), (N, L), (L,) */
-    double *G;                /* (N + 1, k) */
+    double *a, *dh, *zero;    /* (n_rows - 1, L), (N, L), (L,) */
+    double *G;                /* (n_rows, k) */
 };
+
+/* Numbers of a unit that its cell saves. */
+static size_t saved_of(const struct hrnn_cell *cell) { return cell->kind.n_saved; }
+
+static size_t rows_of(const struct hrnn_cell *cell)
+{
+    return (cell->kind.n_forms + cell->kind.n_inner) * cell->n_hidden + 1;
+}
 
 /* Takes all arrays from base, or only counts where base is NULL. */
 static size_t lay_out(struct work *work, const struct hrnn_cell *cell, const struct hrnn_sequence *sequence,
                       double *base)
 {
-    size_t n = cell->n_hidden, k = n + HRNN_INPUTS + 1, lanes = sequence->n_sequences;
+    size_t n = cell->n_hidden, k = n + HRNN_INPUTS + 1, lanes = sequence->n_sequences, n_rows = rows_of(cell);
     size_t steps = sequence->n_steps * lanes;
     struct hrnn_scratch scratch = {base, 0};
     work->n = n;
     work->k = k;
+    work->n_rows = n_rows;
     work->length = steps + lanes;
-    work->w = hrnn_scratch_take(&scratch, (n + 1) * k);
-    work->w_transposed = hrnn_scratch_take(&scratch, n * (n + 1));
+    work->A = hrnn_scratch_take(&scratch, hrnn_cell_forward_size(cell));
+    work->w = hrnn_scratch_take(&scratch, n_rows * k);
+    work->w_transposed = hrnn_scratch_take(&scratch, n * n_rows);
     work->z = hrnn_scratch_take(&scratch, k * work->length);
-    work->d = hrnn_scratch_take(&scratch, (n + 1) * work->length);
+    work->d = hrnn_scratch_take(&scratch, n_rows * work->length);
+    work->saved = hrnn_scratch_take(&scratch, saved_of(cell) * n * steps);
     work->margin = hrnn_scratch_take(&scratch, steps);
     work->e = hrnn_scratch_take(&scratch, steps);
-    work->a = hrnn_scratch_take(&scratch, n * lanes);
+    work->a = hrnn_scratch_take(&scratch, n_rows * lanes);
     work->dh = hrnn_scratch_take(&scratch, n * lanes);
     work->zero = hrnn_scratch_take(&scratch, lanes);
-    work->G = hrnn_scratch_take(&scratch, (n + 1) * k);
+    work->G = hrnn_scratch_take(&scratch, n_rows * k);
     return scratch.used;
 }
 
@@ -50,57 +64,53 @@ size_t hrnn_sequence_scratch(const struct hrnn_cell *cell, const struct hrnn_seq
     return lay_out(&work, cell, sequence, NULL);
 }
 
-/* theta as the rows w. */
-static void pack(const struct hrnn_cell *cell, const double *theta, double *w)
+/* Row of A that row i of w stands for; the last one stands for two. */
+static size_t place(const struct hrnn_cell *cell, size_t i)
 {
-    struct hrnn_cell_block blocks[HRNN_CELL_BLOCKS_MAX];
-    size_t n = cell->n_hidden, k = n + HRNN_INPUTS + 1;
-    hrnn_cell_layout(cell, blocks);
-    const double *readout = theta + blocks[V].offset, *bias = theta + blocks[C].offset;
-    memset(w + n * k, 0, k * sizeof *w);
-    for (size_t i = 0; i < n; i++) {
-        double *row = w + i * k;
-        memcpy(row, theta + blocks[W].offset + i * n, n * sizeof *row);
-        memcpy(row + n, theta + blocks[U].offset + i * HRNN_INPUTS, HRNN_INPUTS * sizeof *row);
-        row[k - 1] = theta[blocks[B].offset + i];
-        w[n * k + i] = readout[n + i] - readout[i];
-    }
-    w[n * k + k - 1] = bias[1] - bias[0];
+    size_t n = cell->n_hidden, form = i / n, n_forms = cell->kind.n_forms;
+    size_t first = form < n_forms ? form * cell->stride : cell->rows + (form - n_forms) * cell->rows_back;
+    return first + i % n;
 }
 
-/* Adds rows laid out as w to what is laid out as theta; of the last row, a share to V[1] and c[1] and as much less to
-   V[0] and c[0]. */
-static void add_rows(const struct hrnn_cell *cell, const double *rows, double share, double *theta)
+/* theta as the rows w, by way of A. */
+static void pack(const struct hrnn_cell *cell, const double *theta, double *A, double *w)
 {
-    struct hrnn_cell_block blocks[HRNN_CELL_BLOCKS_MAX];
-    size_t n = cell->n_hidden, k = n + HRNN_INPUTS + 1;
-    hrnn_cell_layout(cell, blocks);
-    double *readout = theta + blocks[V].offset, *bias = theta + blocks[C].offset;
-    for (size_t i = 0; i < n; i++) {
-        const double *row = rows + i * k;
-        for (size_t j = 0; j < n; j++)
-            theta[blocks[W].offset + i * n + j] += row[j];
-        for (size_t j = 0; j < HRNN_INPUTS; j++)
-            theta[blocks[U].offset + i * HRNN_INPUTS + j] += row[n + j];
-        theta[blocks[B].offset + i] += row[k - 1];
-        readout[i] -= share * rows[n * k + i];
-        readout[n + i] += share * rows[n * k + i];
+    size_t k = cell->n_hidden + HRNN_INPUTS + 1, last = rows_of(cell) - 1;
+    hrnn_cell_pack(cell, theta, A);
+    for (size_t j = 0; j < k; j++) {
+        const double *column = A + j * cell->ld;
+        for (size_t i = 0; i < last; i++)
+            w[i * k + j] = column[place(cell, i)];
+        w[last * k + j] = column[cell->logits + 1] - column[cell->logits];
     }
-    bias[0] -= share * rows[n * k + k - 1];
-    bias[1] += share * rows[n * k + k - 1];
+}
+
+/* Adds rows laid out as w to what is laid out as theta, by way of A; of the last row, a share to the right logit and as
+   much less to the left one. */
+static void add_rows(const struct hrnn_cell *cell, const double *rows, double share, double *A, double *theta)
+{
+    size_t k = cell->n_hidden + HRNN_INPUTS + 1, last = rows_of(cell) - 1;
+    memset(A, 0, hrnn_cell_forward_size(cell) * sizeof *A);
+    for (size_t j = 0; j < k; j++) {
+        double *column = A + j * cell->ld;
+        for (size_t i = 0; i < last; i++)
+            column[place(cell, i)] = rows[i * k + j];
+        column[cell->logits] = -share * rows[last * k + j];
+        column[cell->logits + 1] = share * rows[last * k + j];
+    }
+    hrnn_cell_unpack_gradient(cell, A, 1, theta);
 }
 
 static struct work begin(const struct hrnn_cell *cell, const struct hrnn_sequence *sequence, const double *theta,
                          double *scratch)
 {
-    size_t n = cell->n_hidden, k = n + HRNN_INPUTS + 1, lanes = sequence->n_sequences;
-    size_t steps = sequence->n_steps * lanes;
     struct work work;
     lay_out(&work, cell, sequence, scratch);
-    pack(cell, theta, work.w);
-    for (size_t i = 0; i <= n; i++)
+    size_t n = work.n, k = work.k, lanes = sequence->n_sequences, steps = sequence->n_steps * lanes;
+    pack(cell, theta, work.A, work.w);
+    for (size_t i = 0; i < work.n_rows; i++)
         for (size_t j = 0; j < n; j++)
-            work.w_transposed[j * (n + 1) + i] = work.w[i * k + j];
+            work.w_transposed[j * work.n_rows + i] = work.w[i * k + j];
     memset(work.zero, 0, lanes * sizeof *work.zero);
     for (size_t j = 0; j < n; j++)
         memset(work.z + j * work.length, 0, lanes * sizeof *work.z);
@@ -114,27 +124,29 @@ static struct work begin(const struct hrnn_cell *cell, const struct hrnn_sequenc
     return work;
 }
 
+/* What unit i saved at time `at` (in lanes). */
+static double *saved_at(const struct hrnn_cell *cell, const struct work *work, size_t lanes, size_t i, size_t at)
+{
+    return work->saved + saved_of(cell) * (work->n * at + i * lanes);
+}
+
 static void run(const struct hrnn_cell *cell, const struct hrnn_sequence *sequence, const struct work *work)
 {
-    size_t n = work->n, lanes = sequence->n_sequences;
-    const double *row[HRNN_SEQUENCE_UNITS_MAX + 1], *from[HRNN_SEQUENCE_UNITS_MAX + 1];
-    double *to[HRNN_SEQUENCE_UNITS_MAX + 1], leak = cell->leak;
-    for (size_t i = 0; i <= n; i++) {
+    size_t n = work->n, lanes = sequence->n_sequences, steps = sequence->n_steps * lanes, last = work->n_rows - 1;
+    const double *row[ROWS_MAX], *from[ROWS_MAX];
+    double *to[ROWS_MAX];
+    for (size_t i = 0; i <= last; i++) {
         row[i] = work->w + i * work->k;
         from[i] = work->zero;
         to[i] = work->a + i * lanes;
     }
-    for (size_t t = 0; t <= sequence->n_steps; t++) {
-        double *now = work->z + t * lanes;
-        to[n] = t ? work->margin + (t - 1) * lanes : work->margin; /* that of step 0 takes its place */
-        cell->kernel->gemm(lanes, n + 1, work->k, now, work->length, row, from, to);
-        if (t == sequence->n_steps)
-            break;
-        cell->kernel->tanh(n * lanes, work->a, work->a);
-        for (size_t i = 0; i < n; i++) {
+    for (size_t at = 0; at <= steps; at += lanes) {
+        double *now = work->z + at;
+        to[last] = at ? work->margin + at - lanes : work->margin; /* that of step 0 takes its place */
+        cell->kernel->gemm(lanes, last + 1, work->k, now, work->length, row, from, to);
+        for (size_t i = 0; at < steps && i < n; i++) {
             double *h = now + i * work->length;
-            for (size_t l = 0; l < lanes; l++)
-                h[lanes + l] = (1 - leak) * h[l] + leak * work->a[i * lanes + l];
+            cell->kind.advance(cell, lanes, to[i], n * lanes, h, h + lanes, saved_at(cell, work, lanes, i, at));
         }
     }
 }
@@ -154,7 +166,7 @@ void hrnn_sequence_forward(const struct hrnn_cell *cell, const struct hrnn_seque
 static double answer(const struct hrnn_kernel *kernel, const struct hrnn_lesson *lesson, size_t steps, size_t lanes,
                      const struct work *work)
 {
-    double loss = 0, tau = lesson->temperature, *dmargin = work->d + work->n * work->length + lanes;
+    double loss = 0, tau = lesson->temperature, *dmargin = work->d + (work->n_rows - 1) * work->length + lanes;
     memset(dmargin - lanes, 0, lanes * sizeof *dmargin);
     for (size_t i = 0; i < steps; i++)
         work->e[i] = -fabs(work->margin[i] / tau);
@@ -183,25 +195,27 @@ static double resemble(const struct hrnn_lesson *lesson, size_t steps, size_t la
 static void run_back(const struct hrnn_cell *cell, const struct hrnn_sequence *sequence,
                      const struct hrnn_lesson *lesson, const struct work *work)
 {
-    size_t n = work->n, lanes = sequence->n_sequences, steps = sequence->n_steps * lanes;
+    size_t n = work->n, lanes = sequence->n_sequences, steps = sequence->n_steps * lanes, n_rows = work->n_rows;
     const double *row[HRNN_SEQUENCE_UNITS_MAX];
     double *dh[HRNN_SEQUENCE_UNITS_MAX];
     memset(work->dh, 0, n * lanes * sizeof *work->dh);
     for (size_t i = 0; i < n; i++) {
-        row[i] = work->w_transposed + i * (n + 1);
+        row[i] = work->w_transposed + i * n_rows;
         dh[i] = work->dh + i * lanes;
-        memset(work->d + i * work->length + steps, 0, lanes * sizeof *work->d);
     }
+    for (size_t i = 0; i + 1 < n_rows; i++)
+        memset(work->d + i * work->length + steps, 0, lanes * sizeof *work->d);
     for (size_t at = steps; at; at -= lanes) {
-        cell->kernel->gemm(lanes, n, n + 1, work->d + at, work->length, row, (const double *const *)dh, dh);
+        cell->kernel->gemm(lanes, n, n_rows, work->d + at, work->length, row, (const double *const *)dh, dh);
         for (size_t i = 0; i < n; i++) {
             const double *h_next = work->z + i * work->length + at;
+            double *d = work->d + i * work->length + at - lanes;
             if (lesson->y)
                 for (size_t l = 0; l < lanes; l++)
                     dh[i][l] +=
                         2 * lesson->state_weight[at - lanes + l] * (h_next[l] - lesson->y[i * steps + at - lanes + l]);
-            cell->kernel->leaky_backward(lanes, cell->leak, h_next - lanes, h_next, dh[i],
-                                         work->d + i * work->length + at - lanes);
+            cell->kind.retreat(cell, lanes, h_next - lanes, h_next, saved_at(cell, work, lanes, i, at - lanes), dh[i],
+                               d, n * work->length);
         }
     }
 }
@@ -217,9 +231,9 @@ enum hrnn_status hrnn_sequence_gradient(const struct hrnn_cell *cell, const stru
     if (!isfinite(*loss))
         return HRNN_NONFINITE;
     run_back(cell, sequence, lesson, &work);
-    hrnn_linalg_gemm_transposed(work.n + 1, work.k, work.length, 1, work.d, work.length, work.z, work.length, 0, work.G,
-                                work.k);
-    add_rows(cell, work.G, 1, gradient);
+    hrnn_linalg_gemm_transposed(work.n_rows, work.k, work.length, 1, work.d, work.length, work.z, work.length, 0,
+                                work.G, work.k);
+    add_rows(cell, work.G, 1, work.A, gradient);
     return HRNN_OK;
 }
 
@@ -228,7 +242,7 @@ enum hrnn_status hrnn_sequence_gradient(const struct hrnn_cell *cell, const stru
 size_t hrnn_sequence_force_scratch(const struct hrnn_cell *cell)
 {
     size_t k = cell->n_hidden + HRNN_INPUTS + 1;
-    return 2 * (cell->n_hidden + 1) * k + 3 * k;
+    return hrnn_cell_forward_size(cell) + 2 * (cell->n_hidden + 1) * k + 3 * k;
 }
 
 /* One step of the running inverse P for a regressor z (k,), and the gain P z that its errors are multiplied with. */
@@ -264,8 +278,9 @@ enum hrnn_status hrnn_sequence_force(const struct hrnn_cell *cell, size_t n_step
                                      double *inverse, double *h, double *scratch)
 {
     size_t n = cell->n_hidden, k = n + HRNN_INPUTS + 1, n_rows = (n + 1) * k;
-    double *w = scratch, *before = w + n_rows, *z = before + n_rows, *after = z + k, *gain = after + k, sum = 0;
-    pack(cell, theta, w);
+    double *A = scratch, *w = A + hrnn_cell_forward_size(cell), *before = w + n_rows, *z = before + n_rows,
+           *after = z + k, *gain = after + k, sum = 0;
+    pack(cell, theta, A, w);
     memcpy(before, w, n_rows * sizeof *w);
     memset(after, 0, k * sizeof *after);
     z[k - 1] = after[k - 1] = 1;
@@ -285,6 +300,6 @@ enum hrnn_status hrnn_sequence_force(const struct hrnn_cell *cell, size_t n_step
         w[i] -= before[i];
         sum += w[i];
     }
-    add_rows(cell, w, 0.5, theta);
+    add_rows(cell, w, 0.5, A, theta);
     return isfinite(sum) ? HRNN_OK : HRNN_NONFINITE;
 }

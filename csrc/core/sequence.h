@@ -1,4 +1,4 @@
-/* Open-loop sequences: small networks of leaky cells, the tanh cell being one, driven by inputs that are given, many sequences at once, with
+/* Open-loop sequences: small networks driven by inputs that are given, many sequences at once, with
    back-propagation through time, and recursive least squares on a free-running network. One vector holds the same
    quantity of neighbouring sequences, so that a network of two units is as quick as the arithmetic allows.
    Arrays have the sequence last: x (I, T, L) for L sequences of T steps. Every sequence starts from h = 0.
@@ -38,7 +38,7 @@ enum hrnn_status hrnn_sequence_gradient(const struct hrnn_cell *cell, const stru
                                         const struct hrnn_lesson *lesson, const double *theta /* (P,) */, double *loss,
                                         double *gradient /* (P,) */, double *scratch);
 
-size_t hrnn_sequence_force_scratch(const struct hrnn_cell *cell);
+size_t hrnn_sequence_force_scratch(const struct hrnn_cell *cell /* leaky */);
 
 /* Recursive least squares, step by step over T steps of one sequence, of currents W h + U x + b on given ones and of log
    odds on given ones, while the network runs freely (Sussillo & Abbott 2009; DePasquale et al. 2018). inverse holds the
