@@ -87,7 +87,7 @@ def respond(net: Network, sequences: Sequences) -> tuple[Floats, Floats]:
     Parameters
     ----------
     net : Network
-        Not gated.
+        The network.
     sequences : Sequences
         The inputs.
 
@@ -130,7 +130,7 @@ def forward(form: CellForm, theta: Floats, x: Floats, room: Floats) -> tuple[Flo
     Parameters
     ----------
     form : CellForm
-        The cell, tanh or leaky.
+        The cell.
     theta : (P,)
         Its parameters.
     x : (3, T, L)
@@ -179,7 +179,7 @@ def gradient(
     Parameters
     ----------
     form : CellForm
-        The cell, tanh or leaky.
+        The cell.
     theta : (P,)
         Its parameters.
     x : (3, T, L)

@@ -57,13 +57,13 @@ struct hrnn_cell_kind {
     void (*forward)(const struct hrnn_cell *cell, const double *U, const struct hrnn_cell_batch *batch);
     void (*backward)(const struct hrnn_cell *cell, const struct hrnn_cell_batch *batch);
 
-    /* The same for one unit in n sessions side by side (n a multiple of the kernel's width), as open-loop sequences have
-       them: its forms with the input's part, each `stride` behind the one before, become h' and, backwards, dh (n,)
-       becomes d, whose forms are `d_stride` apart, and what h gets not through them. saved (n_saved / N, n). */
-    void (*advance)(const struct hrnn_cell *cell, size_t n, double *a, size_t stride, const double *h, double *h_next,
-                    double *saved);
+    /* The same in n sessions side by side (n a multiple of the kernel's width), as open-loop sequences have them. Forms
+       with the input's part, (forms, N, n), become h', which stands n behind h in rows at distance ld; saved (N,
+       n_saved / N, n). And backwards for one unit: dh (n,) becomes d, whose forms are `stride` apart, and what h gets
+       not through them. */
+    void (*advance)(const struct hrnn_cell *cell, size_t n, double *a, double *h, size_t ld, double *saved);
     void (*retreat)(const struct hrnn_cell *cell, size_t n, const double *h, const double *h_next, const double *saved,
-                    double *dh, double *d, size_t d_stride);
+                    double *dh, double *d, size_t stride);
 
     /* The step that a fixed point solves, u = phi(h, a) without leak, of whole forms a, which are left as `curve` wants
        them; du/dh at constant a, and du/da of each recurrent form (rows of stride units). */

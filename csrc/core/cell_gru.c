@@ -36,17 +36,18 @@ static void backward(const struct hrnn_cell *cell, const struct hrnn_cell_batch 
         cell->kernel->gru_backward(cell->rows_back, &form, batch->z[l], batch->saved[l], batch->dh[l], batch->d[l]);
 }
 
-static void advance(const struct hrnn_cell *cell, size_t n, double *a, size_t stride, const double *h, double *h_next,
-                    double *saved)
+static void advance(const struct hrnn_cell *cell, size_t n, double *a, double *h, size_t ld, double *saved)
 {
+    size_t stride = cell->n_hidden * n;
     const struct hrnn_kernel_gru form = {stride, FORMS * stride, 0};
-    cell->kernel->gru(n, &form, NULL, NULL, a, h, h_next, saved);
+    for (size_t i = 0; i < cell->n_hidden; i++, h += ld)
+        cell->kernel->gru(n, &form, NULL, NULL, a + i * n, h, h + n, saved + i * cell->kind.n_saved * n);
 }
 
 static void retreat(const struct hrnn_cell *cell, size_t n, const double *h, const double *h_next, const double *saved,
-                    double *dh, double *d, size_t d_stride)
+                    double *dh, double *d, size_t stride)
 {
-    const struct hrnn_kernel_gru form = {d_stride, FORMS * d_stride, 0};
+    const struct hrnn_kernel_gru form = {stride, FORMS * stride, 0};
     (void)h_next;
     cell->kernel->gru_backward(n, &form, h, saved, dh, d);
 }

@@ -28,22 +28,21 @@ static void backward(const struct hrnn_cell *cell, const struct hrnn_cell_batch 
                                      batch->d[l]);
 }
 
-static void advance(const struct hrnn_cell *cell, size_t n, double *a, size_t stride, const double *h, double *h_next,
-                    double *saved)
+static void advance(const struct hrnn_cell *cell, size_t n, double *a, double *h, size_t ld, double *saved)
 {
     double leak = cell->leak;
-    (void)stride;
     (void)saved;
-    cell->kernel->tanh(n, a, a);
-    for (size_t l = 0; l < n; l++)
-        h_next[l] = (1 - leak) * h[l] + leak * a[l];
+    cell->kernel->tanh(cell->n_hidden * n, a, a);
+    for (size_t i = 0; i < cell->n_hidden; i++, h += ld)
+        for (size_t l = 0; l < n; l++)
+            h[n + l] = (1 - leak) * h[l] + leak * a[i * n + l];
 }
 
 static void retreat(const struct hrnn_cell *cell, size_t n, const double *h, const double *h_next, const double *saved,
-                    double *dh, double *d, size_t d_stride)
+                    double *dh, double *d, size_t stride)
 {
     (void)saved;
-    (void)d_stride;
+    (void)stride;
     cell->kernel->leaky_backward(n, cell->leak, h, h_next, dh, d);
 }
 

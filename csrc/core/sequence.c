@@ -43,18 +43,18 @@ static size_t lay_out(struct work *work, const struct hrnn_cell *cell, const str
     work->k = k;
     work->n_rows = n_rows;
     work->length = steps + lanes;
-    work->A = hrnn_scratch_take(&scratch, hrnn_cell_forward_size(cell));
     work->w = hrnn_scratch_take(&scratch, n_rows * k);
     work->w_transposed = hrnn_scratch_take(&scratch, n * n_rows);
     work->z = hrnn_scratch_take(&scratch, k * work->length);
     work->d = hrnn_scratch_take(&scratch, n_rows * work->length);
-    work->saved = hrnn_scratch_take(&scratch, saved_of(cell) * n * steps);
     work->margin = hrnn_scratch_take(&scratch, steps);
     work->e = hrnn_scratch_take(&scratch, steps);
     work->a = hrnn_scratch_take(&scratch, n_rows * lanes);
     work->dh = hrnn_scratch_take(&scratch, n * lanes);
     work->zero = hrnn_scratch_take(&scratch, lanes);
     work->G = hrnn_scratch_take(&scratch, n_rows * k);
+    work->A = hrnn_scratch_take(&scratch, hrnn_cell_forward_size(cell));
+    work->saved = hrnn_scratch_take(&scratch, saved_of(cell) * n * steps);
     return scratch.used;
 }
 
@@ -132,7 +132,7 @@ static double *saved_at(const struct hrnn_cell *cell, const struct work *work, s
 
 static void run(const struct hrnn_cell *cell, const struct hrnn_sequence *sequence, const struct work *work)
 {
-    size_t n = work->n, lanes = sequence->n_sequences, steps = sequence->n_steps * lanes, last = work->n_rows - 1;
+    size_t lanes = sequence->n_sequences, steps = sequence->n_steps * lanes, last = work->n_rows - 1;
     const double *row[ROWS_MAX], *from[ROWS_MAX];
     double *to[ROWS_MAX];
     for (size_t i = 0; i <= last; i++) {
@@ -144,10 +144,8 @@ static void run(const struct hrnn_cell *cell, const struct hrnn_sequence *sequen
         double *now = work->z + at;
         to[last] = at ? work->margin + at - lanes : work->margin; /* that of step 0 takes its place */
         cell->kernel->gemm(lanes, last + 1, work->k, now, work->length, row, from, to);
-        for (size_t i = 0; at < steps && i < n; i++) {
-            double *h = now + i * work->length;
-            cell->kind.advance(cell, lanes, to[i], n * lanes, h, h + lanes, saved_at(cell, work, lanes, i, at));
-        }
+        if (at < steps)
+            cell->kind.advance(cell, lanes, work->a, now, work->length, saved_at(cell, work, lanes, 0, at));
     }
 }
 
