@@ -219,8 +219,8 @@ def points(
     ax = _axes(ax)
     face = "w" if hollow else colour
     ax.errorbar(
-        table[x],
-        table["value"],
+        table[x].to_numpy(),
+        table["value"].to_numpy(),
         yerr=_lengths(table),
         color=colour,
         marker=marker,
@@ -235,11 +235,11 @@ def points(
     return ax
 
 
-def _lengths(table: pd.DataFrame) -> list[pd.Series]:
+def _lengths(table: pd.DataFrame) -> list[Any]:
     """Lengths of the bars below and above, not less than 0."""
     below = (table["value"] - table["low"]).clip(lower=0)
     above = (table["high"] - table["value"]).clip(lower=0)
-    return [cast("pd.Series", below), cast("pd.Series", above)]
+    return [below.to_numpy(), above.to_numpy()]
 
 
 def band(

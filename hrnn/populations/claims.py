@@ -412,7 +412,7 @@ def verdicts(
     --------
     >>> import pandas as pd
     >>> found = verdicts(pd.DataFrame({"correct": [0.85, 0.86, 0.7]})).set_index("name")
-    >>> found.loc["correct", ["k", "of"]].tolist()
+    >>> [int(n) for n in found.loc["correct", ["k", "of"]]]
     [2, 3]
     """
     import pandas as pd

@@ -123,7 +123,7 @@ def test_variations_change_one_setting_at_a_time(quick_study):
     }
     correct = (
         quick_study.variations.query("measure == 'correct'").set_index(["setting", "level"]).value
-    )
+    ).sort_index()
     base = {
         correct[name, str(values[reproduction.BASE])]
         for name, values in reproduction.VARIATIONS.items()
