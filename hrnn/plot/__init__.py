@@ -239,7 +239,7 @@ def _lengths(table: pd.DataFrame) -> list[Any]:
     """Lengths of the bars below and above, not less than 0."""
     below = (table["value"] - table["low"]).clip(lower=0)
     above = (table["high"] - table["value"]).clip(lower=0)
-    return [below.to_numpy(), above.to_numpy()]
+    return [below.to_list(), above.to_list()]
 
 
 def band(

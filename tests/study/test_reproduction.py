@@ -121,9 +121,8 @@ def test_variations_change_one_setting_at_a_time(quick_study):
             for name, values in reproduction.VARIATIONS.items()
         },
     }
-    correct = (
-        quick_study.variations.query("measure == 'correct'").set_index(["setting", "level"]).value
-    ).sort_index()
+    found = quick_study.variations.query("measure == 'correct'")
+    correct = dict(zip(zip(found.setting, found.level, strict=True), found.value, strict=True))
     base = {
         correct[name, str(values[reproduction.BASE])]
         for name, values in reproduction.VARIATIONS.items()
