@@ -132,6 +132,22 @@ class Cell:
         """The tanh cell of this size, as the core takes it."""
         return CellForm(NETWORK_CELLS.index("tanh"), self.n, 1.0)
 
+    def network(self, theta: Floats) -> Network:
+        """The network with these parameters (P,); of one logit, that of right."""
+        n = self.n
+        if self.kind == "tanh":
+            return Network("tanh", n, 1.0, theta)
+        W, U, b, b_inner, v, c = np.split(theta, np.cumsum([9 * n, 3 * n * n, 3 * n, n, n]))
+        return Network.from_arrays(
+            "gru",
+            W=U.reshape(3 * n, n),
+            U=W.reshape(3 * n, 3),
+            b=b,
+            b_inner=b_inner,
+            V=np.stack([np.zeros(n), v]),
+            c=[0.0, c[0]],
+        )
+
     @property
     def recurrent(self) -> slice:
         """Where the recurrent weights stand in the parameters."""
@@ -350,35 +366,9 @@ def one_step(cell: Cell, theta: Floats, h: Floats, x: Floats) -> Floats:
     x : (3, ...)
         Inputs.
     """
-    return (
-        _tanh_step(cell.n, theta, h, x) if cell.kind == "tanh" else _gru_step(cell.n, theta, h, x)
-    )
-
-
-def _tanh_step(n: int, theta: Floats, h: Floats, x: Floats) -> Floats:
-    net: Any = Network("tanh", n, 1.0, theta)
-    shape = (-1, *[1] * (h.ndim - 1))
-    b = net.b.reshape(shape)
-    recurrent = np.tensordot(net.W, h, 1)
-    shown = np.tensordot(net.U, x, 1)
-    after = np.tanh(recurrent + shown + b)
-    v = net.V[1] - net.V[0]
-    return np.tensordot(v, after, 1) + net.c[1] - net.c[0]
-
-
-def _gru_step(n: int, theta: Floats, h: Floats, x: Floats) -> Floats:
-    ends = np.cumsum([9 * n, 3 * n * n, 3 * n, n, n])
-    W, U, b, inner, v, c = np.split(theta, ends)
-    shape = (-1, *[1] * (h.ndim - 1))
-    shown = np.tensordot(W.reshape(3 * n, 3), x, 1) + b.reshape(shape)
-    recurrent = np.tensordot(U.reshape(3 * n, n), h, 1)
-    r_shown, z_shown, candidate_shown = np.split(shown, 3)
-    r_recurrent, z_recurrent, candidate_recurrent = np.split(recurrent, 3)
-    r = 1 / (1 + np.exp(-(r_shown + r_recurrent)))
-    z = 1 / (1 + np.exp(-(z_shown + z_recurrent)))
-    candidate = np.tanh(candidate_shown + r * (candidate_recurrent + inner.reshape(shape)))
-    after = (1 - z) * candidate + z * h
-    return np.tensordot(v, after, 1) + c[0]
+    net = cell.network(theta)
+    after = net.step(np.moveaxis(h, 0, -1), np.moveaxis(x, 0, -1))
+    return after @ (net.V[1] - net.V[0]) + net.c[1] - net.c[0]
 
 
 def tiny_rnn(
