@@ -245,8 +245,8 @@ static enum hrnn_fixedpoint_outcome search(struct search *s, size_t max_iteratio
                                            int64_t *n_iterations)
 {
     double leak = s->cell->leak;
-    int creeps =
-        0; /* the last step went down the speed, and not far: no fixed point is near, so Newton's would not help */
+    /* Whether the last step went down the speed, and not far: no fixed point is near, so Newton's would not help. */
+    int creeps = 0;
     s->damping = 1e-3;
     s->norm = evaluate(s, h, s->a, s->u, s->f);
     for (size_t k = 0; k < max_iterations; k++) {

@@ -24,9 +24,6 @@ struct work {
     double *G;                /* (n_rows, k) */
 };
 
-/* Numbers of a unit that its cell saves. */
-static size_t saved_of(const struct hrnn_cell *cell) { return cell->kind.n_saved; }
-
 static size_t rows_of(const struct hrnn_cell *cell)
 {
     return (cell->kind.n_forms + cell->kind.n_inner) * cell->n_hidden + 1;
@@ -54,7 +51,7 @@ static size_t lay_out(struct work *work, const struct hrnn_cell *cell, const str
     work->zero = hrnn_scratch_take(&scratch, lanes);
     work->G = hrnn_scratch_take(&scratch, n_rows * k);
     work->A = hrnn_scratch_take(&scratch, hrnn_cell_forward_size(cell));
-    work->saved = hrnn_scratch_take(&scratch, saved_of(cell) * n * steps);
+    work->saved = hrnn_scratch_take(&scratch, cell->kind.n_saved * n * steps);
     return scratch.used;
 }
 
@@ -127,7 +124,7 @@ static struct work begin(const struct hrnn_cell *cell, const struct hrnn_sequenc
 /* What unit i saved at time `at` (in lanes). */
 static double *saved_at(const struct hrnn_cell *cell, const struct work *work, size_t lanes, size_t i, size_t at)
 {
-    return work->saved + saved_of(cell) * (work->n * at + i * lanes);
+    return work->saved + cell->kind.n_saved * (work->n * at + i * lanes);
 }
 
 static void run(const struct hrnn_cell *cell, const struct hrnn_sequence *sequence, const struct work *work)
