@@ -41,8 +41,8 @@ def trial_table(trials: Trials, *columns: str, name: str = "trials") -> pd.DataF
 
     Whatever of these is in the table must agree, also where it is not asked for: no
     `(subject, session, trial)` occurs twice, a session has one `eid`, `date`, `number` and
-    `session_num`, and `choice, side, correct, timeout, strength, signed_strength, p_left, block_side,
-    concordant` do not contradict each other.
+    `session_num`, and `choice, side, correct, timeout, strength, signed_strength, p_left`,
+    `block_side` and `concordant` do not contradict each other.
 
     Parameters
     ----------

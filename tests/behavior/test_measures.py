@@ -218,7 +218,7 @@ def made_up(n_sessions=30, n_trials=120, *, rng=0, lapse=0.0):
 def as_mouse(table, *, subjects=1):
     names = np.array([f"m{i}" for i in range(subjects)])
     mouse = table.drop(columns=["n_obs", "n_steps", "p_right", "reward"], errors="ignore")
-    return mouse.assign(subject=names[table["session"] % subjects], reaction_time=0.3)
+    return mouse.assign(subject=names[table["session"] % subjects], response_time=0.3)
 
 
 def test_simulated_fractions_are_the_known_ones():
