@@ -137,8 +137,25 @@ class Fit:
             quantile = stdtrit(np.maximum(self.n_sessions - 1, 1), tail)
         return self.se.mul(quantile, axis=0)
 
-    def theta(self, unit: int) -> Floats:
-        """Parameters of one unit in the order of its model, (P,)."""
+    def row(self, unit: int | str) -> int:
+        """Row of `names` of one unit, by its number or by the name of its subject."""
+        if isinstance(unit, str):
+            named = np.flatnonzero((self.names["subject"] == unit).to_numpy())
+            if len(named) != 1:
+                raise ValueError(
+                    f"unit must be a subject with one row in names, got {unit!r} with {len(named)}"
+                )
+            return int(named[0])
+        unit = whole_number(unit, "unit", 0)
+        if unit >= len(self.names):
+            raise ValueError(
+                f"unit must be in 0..{len(self.names) - 1}, or a subject's name, got {unit}"
+            )
+        return unit
+
+    def theta(self, unit: int | str) -> Floats:
+        """Parameters of one unit, its row or its subject, in the order of its model, (P,)."""
+        unit = self.row(unit)
         names = parameter_names(self._model, self.trials[unit])
         return self.params.iloc[unit][names].to_numpy(float)
 
