@@ -141,9 +141,9 @@ class Model:
 
     def log_likelihood(self, choices: Choices, theta: Floats) -> float:
         """Log likelihood of all choices (nats); trials without one count nothing."""
-        p = self.p_right(choices, theta)
+        p = np.clip(self.p_right(choices, theta), LEAST, 1 - LEAST)
         chosen = np.where(choices.choice > 0, p, 1 - p)[choices.responded]
-        return float(np.log(np.maximum(chosen, LEAST)).sum())
+        return float(np.log(chosen).sum())
 
     def evaluate(self, choices: Choices, theta: Floats) -> tuple[float, Floats, Floats]:
         """Log likelihood, its gradient (P,), and its information (P, P).
