@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from hrnn.behavior.contradictions import DECIMALS
 from hrnn.choice.protocol import Floats, Model, Parameter, drawn, of_sessions
 from hrnn.choice.trials import Choices
 
@@ -17,7 +18,6 @@ WIDE: tuple[float, float, float, float] = (
     0.5,
 )  # bounds of a weight, and the box of the starts
 MOST_LEVELS: int = 300  # contrasts, or P(left), that one fit can have parameters of their own for
-DECIMALS: int = 6  # of P(left), in which blocks are told apart
 
 
 def refuse_many(model: str, levels: Floats, what: str) -> None:
@@ -76,14 +76,15 @@ class HistoryGlm(Model):
     def _regressors(self, choices: Choices) -> tuple[NDArray[np.intp], list[NDArray[Any]]]:
         """Which weight of a contrast is each trial's (R,), 0 for none; then the other regressors.
 
-        The previous trial is the one before in the session, 0 where it has no choice.
+        The previous trial is the one before in the session, 0 where it has no choice, or is not in
+        the table.
         """
         levels = self._levels(choices)
         signed = np.stack([-levels, levels], 1).ravel()
         order = np.argsort(signed)
         at = np.searchsorted(signed[order], choices.contrast)
         contrast = np.where(choices.contrast != 0, np.r_[order + 1, 0][at], 0)
-        last = np.r_[0, choices.choice[:-1]] * ~choices.first
+        last = np.r_[0, choices.choice[:-1]] * choices.follows
         correct = np.r_[False, choices.choice[:-1] == choices.side[:-1]]
         others = [last * correct, last * ~correct]
         if self.blocks:
@@ -162,7 +163,7 @@ class HistoryGlm(Model):
             rows = (starts + t)[live]
             z = without_history[rows]
             if t:
-                before = choice[rows - 1]
+                before = choice[rows - 1] * choices.follows[rows]
                 was_correct = before == choices.side[rows - 1]
                 z = z + before * np.where(was_correct, correct[live], wrong[live])
             right = uniforms[rows] < 1 / (1 + np.exp(-z))
@@ -187,13 +188,9 @@ class Psychometric(Model):
     name = "psychometric"
     exact = True
 
-    def _block(self, choices: Choices) -> Floats:
-        """P(right) of each trial's block (R,), as a category: 1 - .8 and .2 are one."""
-        return np.round(choices.p_right_block, DECIMALS)
-
     def _blocks(self, choices: Choices) -> Floats:
         """P(right) of the blocks that have a choice, in order."""
-        blocks = np.unique(self._block(choices)[choices.responded])
+        blocks = np.unique(choices.p_right_block[choices.responded])
         refuse_many(self.name, blocks, "p_left")
         return blocks
 
@@ -215,7 +212,7 @@ class Psychometric(Model):
         if self.name not in choices.cache:
             found: list[tuple[Floats, Any, Floats]] = []
             for block in self._blocks(choices):
-                rows = choices.responded & (self._block(choices) == block)
+                rows = choices.responded & (choices.p_right_block == block)
                 c, code = np.unique(choices.contrast[rows], return_inverse=True)
                 right = choices.choice[rows] > 0
                 found.append((c, np.bincount(code, right), np.bincount(code).astype(float)))
@@ -261,7 +258,7 @@ class Psychometric(Model):
         scores = np.zeros((len(choices.sessions), len(theta)))
         for i, block in enumerate(self._blocks(choices)):
             own = slice(4 * i, 4 * i + 4)
-            inside = choices.responded & (self._block(choices) == block)
+            inside = choices.responded & (choices.p_right_block == block)
             p, slopes = _curve_and_slopes(theta[own], choices.contrast)
             each = slopes * (inside * ((choices.choice > 0) - p) / (p * (1 - p)))
             scores[:, own] = [each[:, rows].sum(axis=1) for rows in choices.sessions]
@@ -273,7 +270,7 @@ class Psychometric(Model):
 
         p = np.full(len(choices.choice), 0.5)
         for i, block in enumerate(self._blocks(choices)):
-            rows = self._block(choices) == block
+            rows = choices.p_right_block == block
             p[rows], _ = _curve_and_slopes(theta[4 * i : 4 * i + 4], choices.contrast[rows])
         return p
 
@@ -295,6 +292,6 @@ class Psychometric(Model):
         thetas = np.repeat(of_sessions(choices, theta), lengths, axis=0)
         p = np.full(len(choices.choice), 0.5)
         for i, block in enumerate(self._blocks(choices)):
-            rows = self._block(choices) == block
+            rows = choices.p_right_block == block
             p[rows] = _curve(choices.contrast[rows], *thetas[rows, 4 * i : 4 * i + 4].T)
         return drawn(choices, p, uniforms)
