@@ -13,6 +13,7 @@ from scipy.optimize import minimize
 from scipy.special import ndtr
 
 from hrnn import mice
+from hrnn.behavior.trials import with_choice
 from hrnn.choice.fitting import parameter_names
 from hrnn.choice.models import MODELS, PRIOR_MODELS, Repeating, model_of
 from hrnn.choice.protocol import completed
@@ -109,12 +110,11 @@ def test_hundreds_of_contrasts_are_right_and_more_are_refused():
     assert len(theta) == 2 * MOST_LEVELS + 4
     assert model.evaluate(choices, theta)[0] == pytest.approx(np.log(chosen).sum(), rel=1e-12)
     rng = np.random.default_rng(0)
-    table = any_table((900,), np.round(rng.random(2000), 6))
     for call in (mice.fit, mice.cross_validate):
         with pytest.raises(ValueError, match=r"'signed_strength'\] must have at most 300 different"):
             call(any_table((900, 900), np.round(rng.random(2000), 6)), "history_glm")
     with pytest.raises(ValueError, match=r"'p_left'\] must have at most 300 different values"):
-        mice.fit(table.assign(p_left=rng.random(900).round(6)), "psychometric")
+        mice.fit(any_table((900,), p_left=rng.random(900).round(6), block=1), "psychometric")
 
 
 def test_every_contrast_and_every_block_has_a_name_of_its_own():
@@ -184,9 +184,8 @@ def tables():
     for name, given in TABLES.items():
         yield name, any_table(**given)
     table = any_table()
-    one = table.assign(choice=np.abs(table.choice))
-    yield "one side", one.assign(correct=one.choice == one.side)
-    yield "all correct", table.assign(choice=table.side, correct=True)
+    yield "one side", with_choice(table, np.abs(table.choice))
+    yield "all correct", with_choice(table, table.side)
 
 
 def choices_of():
@@ -315,7 +314,7 @@ def test_probabilities_of_0_and_1_are_held_away_from_them():
 def test_contrasts_and_blocks_of_left_out_sessions_alone_have_middling_parameters():
     table = any_table((80, 80, 80))
     odd = table.session == 2
-    other = {"strength": 0.5, "signed_strength": table.side * 0.5, "p_left": 0.3}
+    other = {"strength": 0.5, "signed_strength": table.side * 0.5, "p_left": 0.3, "block_side": 1}
     table.loc[odd, list(other)] = pd.DataFrame(other, index=table.index)[odd]
     for model in ("history_glm", "psychometric"):
         found = mice.cross_validate(table, model, n_folds=3, n_starts=1)
@@ -330,7 +329,7 @@ def test_contrasts_and_blocks_of_left_out_sessions_alone_have_middling_parameter
 
 def test_a_coin_that_never_showed_a_side_may_yet():
     table = any_table((60, 60), no_go=0)
-    table.loc[table.session == 0, "choice"] = 1
+    table = with_choice(table, np.where(table.session == 0, 1, table.choice))
     found = mice.cross_validate(table, "flat", n_folds=2, n_starts=1)
     assert np.isfinite(found.coin).all()
     n_right = (table.choice[table.session == 1] > 0).sum()
