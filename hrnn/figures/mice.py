@@ -151,7 +151,7 @@ def _values(ax: Axes, table: pd.DataFrame, look: tuple[str, str], label: str) ->
     for bare in (False, True):
         shown = only(table, bare=bare)
         if len(shown):
-            words = None if bare else label
+            words = label if bare == bool(table["bare"].all()) else None
             points(
                 shown,
                 "x",

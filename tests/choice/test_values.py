@@ -24,7 +24,13 @@ IBL = (0.0, 0.0625, 0.125, 0.25, 1.0)
 
 
 def any_table(
-    lengths=(60, 60, 60), contrasts=IBL, p_left=(0.2, 0.8), block=20, unbiased=20, no_go=0.05, seed=0
+    lengths=(60, 60, 60),
+    contrasts=IBL,
+    p_left=(0.2, 0.8),
+    block=20,
+    unbiased=20,
+    no_go=0.05,
+    seed=0,
 ):
     """Sessions of these lengths of a mouse that takes the true side in 4 trials of 5.
 
@@ -111,7 +117,9 @@ def test_hundreds_of_contrasts_are_right_and_more_are_refused():
     assert model.evaluate(choices, theta)[0] == pytest.approx(np.log(chosen).sum(), rel=1e-12)
     rng = np.random.default_rng(0)
     for call in (mice.fit, mice.cross_validate):
-        with pytest.raises(ValueError, match=r"'signed_strength'\] must have at most 300 different"):
+        with pytest.raises(
+            ValueError, match=r"'signed_strength'\] must have at most 300 different"
+        ):
             call(any_table((900, 900), np.round(rng.random(2000), 6)), "history_glm")
     with pytest.raises(ValueError, match=r"'p_left'\] must have at most 300 different values"):
         mice.fit(any_table((900,), p_left=rng.random(900).round(6), block=1), "psychometric")
