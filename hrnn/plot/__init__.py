@@ -185,7 +185,8 @@ def _of_side(
     found: dict[float, tuple[str, str]] = {}
     for k, value in enumerate(values):
         white = PALEST * k / max(len(values) - 1, 1)
-        mixed = to_hex([channel + white * (1 - channel) for channel in to_rgb(colour)])
+        red, green, blue = (channel + white * (1 - channel) for channel in to_rgb(colour))
+        mixed = to_hex((red, green, blue))
         found[value] = (mixed.upper(), markers[k % len(markers)])
     return found
 
