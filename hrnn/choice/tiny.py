@@ -466,8 +466,14 @@ def _nested(choices: Choices, n_outer: int, n_inner: int, random: np.random.Gene
         raise ValueError(
             f"trials must have at least three sessions with choices, got {len(sessions)}"
         )
+    n_outer = min(n_outer, len(sessions))
+    if len(sessions) - -(-len(sessions) // n_outer) < 2:
+        raise ValueError(
+            f"n_outer must leave two sessions or more to train on, got {n_outer} for "
+            f"{len(sessions)} sessions with choices"
+        )
     found: Folds = {}
-    for outer, test in enumerate(np.array_split(sessions, min(n_outer, len(sessions)))):
+    for outer, test in enumerate(np.array_split(sessions, n_outer)):
         rest = np.setdiff1d(sessions, test, assume_unique=True)
         for inner, validation in enumerate(np.array_split(rest, min(n_inner, len(rest)))):
             training = np.setdiff1d(rest, validation, assume_unique=True)

@@ -217,3 +217,9 @@ def test_one_subject_and_three_sessions(table):
         mice.tiny_rnn(
             table, n_units=[1], n_outer=2, n_inner=2, n_seeds=1, penalties=[0.0], max_epochs=1
         ).portrait(3)
+
+
+def test_folds_that_leave_nothing_to_train_on_are_refused():
+    run = hrnn.rollout(hrnn.BayesianActor(), hrnn.Task(n_blocks=1).sample(n_sessions=3, rng=0))
+    with pytest.raises(ValueError, match="n_outer must leave two sessions or more to train on"):
+        mice.tiny_rnn(run, n_units=[1], n_outer=2, n_inner=2, n_seeds=1, max_epochs=2)
