@@ -96,22 +96,29 @@ class _OneBlasThread:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.n_inside = 0
-        self.limits: Any = None
+        self.limits: list[Any] = []
 
     def __enter__(self) -> None:
+        import scipy.linalg  # noqa: F401 - its BLAS must be there to be limited
         from threadpoolctl import ThreadpoolController
 
         with self.lock:
-            if self.limits is None:
-                self.limits = ThreadpoolController().limit(limits=1, user_api="blas")
             self.n_inside += 1
+            try:  # once more each time: a library may have come since
+                self.limits.append(ThreadpoolController().limit(limits=1, user_api="blas"))
+            except BaseException:
+                self._leave()
+                raise
 
     def __exit__(self, *_: object) -> None:
         with self.lock:
-            self.n_inside -= 1
-            if self.n_inside == 0:
-                self.limits.restore_original_limits()
-                self.limits = None
+            self._leave()
+
+    def _leave(self) -> None:
+        self.n_inside -= 1
+        while self.limits and self.n_inside == 0:
+            self.limits[-1].restore_original_limits()
+            self.limits.pop()
 
 
 one_blas_thread: contextlib.AbstractContextManager[None] = _OneBlasThread()

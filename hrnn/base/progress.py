@@ -6,7 +6,6 @@ from typing import Any
 
 from hrnn.base.arguments import flag
 
-
 SECONDS: float = 1.0  # of work before a bar is shown
 
 

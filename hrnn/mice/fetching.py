@@ -95,11 +95,11 @@ def fetch(
         registry=registry(),
         retry_if_failed=N_RETRIES,
     )
-    with _quiet(pooch.get_logger()):
-        with bar(progress, len(files.registry_files), unit="mouse") as shown:
-            for name in files.registry_files:
-                _fetch_one(files, name)
-                shown.update()
+    n_mice = len(files.registry_files)
+    with _quiet(pooch.get_logger()), bar(progress, n_mice, unit="mouse") as shown:
+        for name in files.registry_files:
+            _fetch_one(files, name)
+            shown.update()
     return folder
 
 

@@ -144,7 +144,7 @@ def measures(
     first = Network.init(**settings["network"], rng=weights)
     acts: dict[Kind, member.Act] = {
         "untrained": functools.partial(rollout, first, progress=False),
-        "shuffled": functools.partial(rollout, shuffled(found.network, rng=index)),
+        "shuffled": functools.partial(rollout, shuffled(found.network, rng=index), progress=False),
         "observer": observer,
     }
     act = acts[kind]

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import hrnn
-from hrnn.base import parallel
 from hrnn import distill
+from hrnn.base import parallel
 from hrnn.distill import baselines
 
 A = np.array([[0.7, 0.3], [0.2, 0.85]])
