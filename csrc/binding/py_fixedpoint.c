@@ -86,8 +86,8 @@ PyMethodDef py_fixedpoint_methods[] = {
      "fixedpoint_scratch(cell): doubles of scratch for search and for iterate."},
     {"fixedpoint_search", fixedpoint_search, METH_VARARGS,
      "fixedpoint_search(theta, cell, x, max_iterations, tolerance, points, residual, outcome, n_iterations, scratch, "
-     "look=None)."},
+     "look or None)."},
     {"fixedpoint_iterate", fixedpoint_iterate, METH_VARARGS,
-     "fixedpoint_iterate(theta, cell, x, max_steps, tolerance, states, n_steps, scratch, look=None)."},
+     "fixedpoint_iterate(theta, cell, x, max_steps, tolerance, states, n_steps, scratch, look or None)."},
     {NULL, NULL, 0, NULL},
 };

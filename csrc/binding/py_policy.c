@@ -88,6 +88,7 @@ PyMethodDef py_policy_methods[] = {
      "policy_grid(task, evidence, spacing): (low, spacing, n_left, n_right)."},
     {"policy_scratch", policy_scratch, METH_VARARGS, "policy_scratch(task, grid): doubles of scratch."},
     {"policy_solve", policy_solve, METH_VARARGS,
-     "policy_solve(task, believer, grid, prior, rho, wait, scratch, look=None): value before the first observation."},
+     "policy_solve(task, believer, grid, prior, rho, wait, scratch, look or None): value before the first "
+     "observation."},
     {NULL, NULL, 0, NULL},
 };

@@ -141,10 +141,11 @@ PyMethodDef py_rollout_methods[] = {
     {"rollout_scratch", rollout_scratch, METH_VARARGS,
      "rollout_scratch(task, cell, n_lanes, n_trials): doubles of scratch for forward and for gradient."},
     {"rollout_forward", rollout_forward, METH_VARARGS,
-     "rollout_forward(theta, cell, task, sessions, end, place, h, p_right, hidden, choice, n_obs, scratch, look=None): "
+     "rollout_forward(theta, cell, task, sessions, end, place, h, p_right, hidden, choice, n_obs, scratch, look or "
+     "None): "
      "number of steps done."},
     {"rollout_gradient", rollout_gradient, METH_VARARGS,
      "rollout_gradient(theta, cell, task, sessions, offsets, loss_kind, scale, loss, choice, n_obs, gradient, "
-     "scratch, look=None)."},
+     "scratch, look or None)."},
     {NULL, NULL, 0, NULL},
 };

@@ -6,6 +6,7 @@ That is less than there is in a container, or under a batch system.
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import os
 from collections.abc import Iterator
@@ -43,7 +44,7 @@ def n_cores() -> int:
     return max(n, 1)
 
 
-def memory() -> int:
+def memory() -> float:
     """Bytes of memory that this process may use.
 
     Those of the machine, and no more than its own limits (ulimit -v, -d) and its control group's.
@@ -60,11 +61,15 @@ def memory() -> int:
         limit = resource.getrlimit(kind)[0]
         if limit != resource.RLIM_INFINITY:
             most = min(most, limit)
-    for name in ("memory.max", "memory.limit_in_bytes"):
-        for text in _limits("memory", name):
-            if text != "max":
-                most = min(most, int(text))
-    return most
+    return min(most, _memory_of_groups())
+
+
+@functools.cache
+def _memory_of_groups() -> float:
+    """Least limit of the control groups, read once: reading takes longer than a short rollout."""
+    names = ("memory.max", "memory.limit_in_bytes")
+    found = [text for name in names for text in _limits("memory", name)]
+    return min((int(text) for text in found if text != "max"), default=math.inf)
 
 
 def _limits(controller: str, name: str) -> Iterator[str]:

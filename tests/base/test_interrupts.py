@@ -62,11 +62,6 @@ CALLS = {
         1.0,
     ),
     "policy": ("", "hrnn.OptimalPolicy().solution(hrnn.Task(n_obs_max=60))", 1.0),
-    "filter of long blocks": (
-        "sessions = hrnn.Task(n_blocks=100).sample(n_sessions=4, rng=0)",
-        "hrnn.rollout(hrnn.BayesianActor(block_min=1, block_max=100_000), sessions, **silent)",
-        1.0,
-    ),
     "fixed points": (
         "net = network(600); starts = np.random.default_rng(0).normal(size=(200, 600))",
         "hrnn.fixed_points(net, x=[0, 0, 0], starts=starts)",
@@ -151,3 +146,27 @@ def test_a_call_ends_soon_after_ctrl_c(name):
         if latency < SECONDS:
             return
     raise AssertionError(f"it took {seconds} s")
+
+
+def test_a_notebook_is_interrupted():
+    jupyter_client = pytest.importorskip("jupyter_client")
+    manager, client = jupyter_client.manager.start_new_kernel(kernel_name="python3")
+    setup = PROGRAM.split("SETUP")[0].partition("signal.default_int_handler)")[2]
+    calls = [CALLS["train"], CALLS["fit"]]
+    try:
+        for before, call, delay in calls:
+            reply = client.execute_interactive(f"{setup}\n{before}", timeout=120, silent=True)
+            assert reply["content"]["status"] == "ok", reply["content"]
+            asked = client.execute(call, stop_on_error=False)
+            time.sleep(delay)
+            sent = time.monotonic()
+            manager.interrupt_kernel()
+            while True:
+                reply = client.get_shell_msg(timeout=120)
+                if reply["parent_header"]["msg_id"] == asked:
+                    break
+            assert reply["content"].get("ename") == "KeyboardInterrupt"
+            assert time.monotonic() - sent < 2 * SECONDS
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)

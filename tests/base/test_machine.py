@@ -22,12 +22,14 @@ def groups(tmp_path, monkeypatch):
             path.write_text(text)
         monkeypatch.setattr(machine, "GROUPS", tmp_path / "cgroup")
         monkeypatch.setattr(machine, "LIMITS", tmp_path / "fs")
+        machine._memory_of_groups.cache_clear()
 
     make("", {})
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(64)))
     if hasattr(os, "process_cpu_count"):
         monkeypatch.setattr(os, "process_cpu_count", lambda: 64)
-    return make
+    yield make
+    machine._memory_of_groups.cache_clear()
 
 
 @pytest.mark.parametrize(
