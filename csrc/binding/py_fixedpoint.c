@@ -17,12 +17,13 @@ static PyObject *fixedpoint_scratch(PyObject *module, PyObject *args)
 static PyObject *fixedpoint_search(PyObject *module, PyObject *args)
 {
     PyObject *theta_, *cell_, *x_, *points_, *residual_, *outcome_, *n_iterations_, *scratch_;
+    PyObject *look_ = Py_None;
     Py_ssize_t max_iterations;
     double tolerance;
     struct py_arrays arrays = {0};
     struct hrnn_cell cell = {0};
-    if (!PyArg_ParseTuple(args, "OOOndOOOOO:fixedpoint_search", &theta_, &cell_, &x_, &max_iterations, &tolerance,
-                          &points_, &residual_, &outcome_, &n_iterations_, &scratch_))
+    if (!PyArg_ParseTuple(args, "OOOndOOOOO|O:fixedpoint_search", &theta_, &cell_, &x_, &max_iterations, &tolerance,
+                          &points_, &residual_, &outcome_, &n_iterations_, &scratch_, &look_))
         return NULL;
     const double *theta = py_network(py_state(module), &arrays, theta_, cell_, &cell);
     npy_intp n_x = HRNN_INPUTS, shape[2] = {-1, (npy_intp)cell.n_hidden};
@@ -35,24 +36,28 @@ static PyObject *fixedpoint_search(PyObject *module, PyObject *args)
     npy_intp n_scratch = arrays.failed ? 0 : (npy_intp)hrnn_fixedpoint_search_scratch(&cell);
     double *scratch = py_output(&arrays, scratch_, "scratch", NPY_DOUBLE, 1, &n_scratch);
     py_within(&arrays, "max_iterations", max_iterations, 1, 1 << 20);
+    struct py_watch watch;
+    py_watch(&arrays, look_, &watch);
     if (arrays.failed)
         return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    hrnn_fixedpoint_search(&cell, theta, x, (size_t)n, (size_t)max_iterations, tolerance, points, residual, outcome,
-                           n_iterations, scratch);
-    Py_END_ALLOW_THREADS
+    watch.thread = PyEval_SaveThread();
+    enum hrnn_status status = hrnn_fixedpoint_search(&cell, theta, x, (size_t)n, (size_t)max_iterations, tolerance,
+                                                     points, residual, outcome, n_iterations, scratch, &watch.watch);
+    PyEval_RestoreThread(watch.thread);
+    if (py_raise(py_state(module), status))
+        return NULL;
     Py_RETURN_NONE;
 }
 
 static PyObject *fixedpoint_iterate(PyObject *module, PyObject *args)
 {
-    PyObject *theta_, *cell_, *x_, *states_, *n_steps_, *scratch_;
+    PyObject *theta_, *cell_, *x_, *states_, *n_steps_, *scratch_, *look_ = Py_None;
     Py_ssize_t max_steps;
     double tolerance;
     struct py_arrays arrays = {0};
     struct hrnn_cell cell = {0};
-    if (!PyArg_ParseTuple(args, "OOOndOOO:fixedpoint_iterate", &theta_, &cell_, &x_, &max_steps, &tolerance, &states_,
-                          &n_steps_, &scratch_))
+    if (!PyArg_ParseTuple(args, "OOOndOOO|O:fixedpoint_iterate", &theta_, &cell_, &x_, &max_steps, &tolerance, &states_,
+                          &n_steps_, &scratch_, &look_))
         return NULL;
     const double *theta = py_network(py_state(module), &arrays, theta_, cell_, &cell);
     npy_intp n_x = HRNN_INPUTS, shape[2] = {-1, (npy_intp)cell.n_hidden};
@@ -63,11 +68,16 @@ static PyObject *fixedpoint_iterate(PyObject *module, PyObject *args)
     npy_intp n_scratch = arrays.failed ? 0 : (npy_intp)hrnn_fixedpoint_iterate_scratch(&cell);
     double *scratch = py_output(&arrays, scratch_, "scratch", NPY_DOUBLE, 1, &n_scratch);
     py_within(&arrays, "max_steps", max_steps, 1, 1 << 20);
+    struct py_watch watch;
+    py_watch(&arrays, look_, &watch);
     if (arrays.failed)
         return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    hrnn_fixedpoint_iterate(&cell, theta, x, (size_t)n, (size_t)max_steps, tolerance, states, n_steps, scratch);
-    Py_END_ALLOW_THREADS
+    watch.thread = PyEval_SaveThread();
+    enum hrnn_status status = hrnn_fixedpoint_iterate(&cell, theta, x, (size_t)n, (size_t)max_steps, tolerance, states,
+                                                      n_steps, scratch, &watch.watch);
+    PyEval_RestoreThread(watch.thread);
+    if (py_raise(py_state(module), status))
+        return NULL;
     Py_RETURN_NONE;
 }
 
@@ -75,8 +85,9 @@ PyMethodDef py_fixedpoint_methods[] = {
     {"fixedpoint_scratch", fixedpoint_scratch, METH_VARARGS,
      "fixedpoint_scratch(cell): doubles of scratch for search and for iterate."},
     {"fixedpoint_search", fixedpoint_search, METH_VARARGS,
-     "fixedpoint_search(theta, cell, x, max_iterations, tolerance, points, residual, outcome, n_iterations, scratch)."},
+     "fixedpoint_search(theta, cell, x, max_iterations, tolerance, points, residual, outcome, n_iterations, scratch, "
+     "look or None)."},
     {"fixedpoint_iterate", fixedpoint_iterate, METH_VARARGS,
-     "fixedpoint_iterate(theta, cell, x, max_steps, tolerance, states, n_steps, scratch)."},
+     "fixedpoint_iterate(theta, cell, x, max_steps, tolerance, states, n_steps, scratch, look or None)."},
     {NULL, NULL, 0, NULL},
 };

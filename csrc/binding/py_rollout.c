@@ -35,13 +35,14 @@ static void check_place(struct py_arrays *arrays, const double *values, Py_ssize
 static PyObject *rollout_forward(PyObject *module, PyObject *args)
 {
     PyObject *theta_, *cell_, *task_, *sessions_, *place_, *h_, *p_right_, *hidden_, *choice_, *n_obs_, *scratch_;
+    PyObject *look_ = Py_None;
     Py_ssize_t end;
     struct py_arrays arrays = {0};
     struct hrnn_cell cell = {0};
     struct hrnn_task task = {0};
     struct hrnn_sessions sessions = {0};
-    if (!PyArg_ParseTuple(args, "OOOOnOOOOOOO:rollout_forward", &theta_, &cell_, &task_, &sessions_, &end, &place_, &h_,
-                          &p_right_, &hidden_, &choice_, &n_obs_, &scratch_))
+    if (!PyArg_ParseTuple(args, "OOOOnOOOOOOO|O:rollout_forward", &theta_, &cell_, &task_, &sessions_, &end, &place_,
+                          &h_, &p_right_, &hidden_, &choice_, &n_obs_, &scratch_, &look_))
         return NULL;
     const double *theta = py_network(py_state(module), &arrays, theta_, cell_, &cell);
     py_task(&arrays, task_, &task);
@@ -57,14 +58,18 @@ static PyObject *rollout_forward(PyObject *module, PyObject *args)
     double *scratch = py_output(&arrays, scratch_, "scratch", NPY_DOUBLE, 1, &n_scratch);
     double *hidden = hidden_ == Py_None ? NULL : py_output(&arrays, hidden_, "hidden", NPY_DOUBLE, 2, shape);
     check_place(&arrays, values, end, &task);
+    struct py_watch watch;
+    py_watch(&arrays, look_, &watch);
     if (arrays.failed)
         return NULL;
     struct hrnn_place place = {(size_t)values[0], (size_t)values[1], values[2]};
     size_t n_steps;
-    Py_BEGIN_ALLOW_THREADS
+    watch.thread = PyEval_SaveThread();
     n_steps = hrnn_rollout_forward(&cell, &task, &sessions, theta, (size_t)end, (size_t)most, &place, h, p_right,
-                                   hidden, choice, n_obs, scratch);
-    Py_END_ALLOW_THREADS
+                                   hidden, choice, n_obs, scratch, &watch.watch);
+    PyEval_RestoreThread(watch.thread);
+    if (PyErr_Occurred())
+        return NULL;
     values[0] = (double)place.trial;
     values[1] = (double)place.step;
     values[2] = place.feedback;
@@ -93,14 +98,15 @@ static double *gradient_scratch(struct py_arrays *arrays, PyObject *scratch_, co
 static PyObject *rollout_gradient(PyObject *module, PyObject *args)
 {
     PyObject *theta_, *cell_, *task_, *sessions_, *offsets_, *loss_, *choice_, *n_obs_, *gradient_, *scratch_;
+    PyObject *look_ = Py_None;
     int loss_kind;
     double scale;
     struct py_arrays arrays = {0};
     struct hrnn_cell cell = {0};
     struct hrnn_task task = {0};
     struct hrnn_sessions sessions = {0};
-    if (!PyArg_ParseTuple(args, "OOOOOidOOOOO:rollout_gradient", &theta_, &cell_, &task_, &sessions_, &offsets_,
-                          &loss_kind, &scale, &loss_, &choice_, &n_obs_, &gradient_, &scratch_))
+    if (!PyArg_ParseTuple(args, "OOOOOidOOOOO|O:rollout_gradient", &theta_, &cell_, &task_, &sessions_, &offsets_,
+                          &loss_kind, &scale, &loss_, &choice_, &n_obs_, &gradient_, &scratch_, &look_))
         return NULL;
     const double *theta = py_network(py_state(module), &arrays, theta_, cell_, &cell);
     py_task(&arrays, task_, &task);
@@ -117,13 +123,15 @@ static PyObject *rollout_gradient(PyObject *module, PyObject *args)
     int64_t *n_obs = py_output(&arrays, n_obs_, "n_obs", NPY_INT64, 1, &n);
     double *gradient = py_output(&arrays, gradient_, "gradient", NPY_DOUBLE, 1, &n_parameters);
     double *scratch = gradient_scratch(&arrays, scratch_, &cell, &task, offsets, n_lanes);
+    struct py_watch watch;
+    py_watch(&arrays, look_, &watch);
     if (arrays.failed)
         return NULL;
     enum hrnn_status status;
-    Py_BEGIN_ALLOW_THREADS
+    watch.thread = PyEval_SaveThread();
     status = hrnn_rollout_gradient(&cell, &task, &sessions, (size_t)n_lanes, offsets, (enum hrnn_loss)loss_kind, theta,
-                                   scale, loss, choice, n_obs, gradient, scratch);
-    Py_END_ALLOW_THREADS
+                                   scale, loss, choice, n_obs, gradient, scratch, &watch.watch);
+    PyEval_RestoreThread(watch.thread);
     if (py_raise(py_state(module), status))
         return NULL;
     Py_RETURN_NONE;
@@ -133,10 +141,11 @@ PyMethodDef py_rollout_methods[] = {
     {"rollout_scratch", rollout_scratch, METH_VARARGS,
      "rollout_scratch(task, cell, n_lanes, n_trials): doubles of scratch for forward and for gradient."},
     {"rollout_forward", rollout_forward, METH_VARARGS,
-     "rollout_forward(theta, cell, task, sessions, end, place, h, p_right, hidden, choice, n_obs, scratch): "
+     "rollout_forward(theta, cell, task, sessions, end, place, h, p_right, hidden, choice, n_obs, scratch, look or "
+     "None): "
      "number of steps done."},
     {"rollout_gradient", rollout_gradient, METH_VARARGS,
      "rollout_gradient(theta, cell, task, sessions, offsets, loss_kind, scale, loss, choice, n_obs, gradient, "
-     "scratch)."},
+     "scratch, look or None)."},
     {NULL, NULL, 0, NULL},
 };
