@@ -16,12 +16,11 @@ static PyObject *fixedpoint_scratch(PyObject *module, PyObject *args)
 
 static PyObject *fixedpoint_search(PyObject *module, PyObject *args)
 {
-    PyObject *theta_, *cell_, *x_, *points_, *residual_, *outcome_, *n_iterations_, *scratch_;
-    Py_ssize_t max_iterations;
-    double tolerance;
+    PyObject *theta_, *cell_, *x_, *max_iterations_, *tolerance_, *points_, *residual_, *outcome_, *n_iterations_,
+        *scratch_;
     struct py_arrays arrays = {0};
     struct hrnn_cell cell = {0};
-    if (!PyArg_ParseTuple(args, "OOOndOOOOO:fixedpoint_search", &theta_, &cell_, &x_, &max_iterations, &tolerance,
+    if (!PyArg_ParseTuple(args, "OOOOOOOOOO:fixedpoint_search", &theta_, &cell_, &x_, &max_iterations_, &tolerance_,
                           &points_, &residual_, &outcome_, &n_iterations_, &scratch_))
         return NULL;
     const double *theta = py_network(py_state(module), &arrays, theta_, cell_, &cell);
@@ -34,24 +33,24 @@ static PyObject *fixedpoint_search(PyObject *module, PyObject *args)
     int64_t *n_iterations = py_output(&arrays, n_iterations_, "n_iterations", NPY_INT64, 1, &n);
     npy_intp n_scratch = arrays.failed ? 0 : (npy_intp)hrnn_fixedpoint_search_scratch(&cell);
     double *scratch = py_output(&arrays, scratch_, "scratch", NPY_DOUBLE, 1, &n_scratch);
-    py_within(&arrays, "max_iterations", max_iterations, 1, 1 << 20);
-    if (arrays.failed)
+    Py_ssize_t max_iterations = py_whole(&arrays, "max_iterations", max_iterations_, 1, 1 << 20);
+    double tolerance = py_real(&arrays, "tolerance", tolerance_);
+    if (py_begin(&arrays))
         return NULL;
     Py_BEGIN_ALLOW_THREADS
     hrnn_fixedpoint_search(&cell, theta, x, (size_t)n, (size_t)max_iterations, tolerance, points, residual, outcome,
                            n_iterations, scratch);
     Py_END_ALLOW_THREADS
+    py_end(&arrays);
     Py_RETURN_NONE;
 }
 
 static PyObject *fixedpoint_iterate(PyObject *module, PyObject *args)
 {
-    PyObject *theta_, *cell_, *x_, *states_, *n_steps_, *scratch_;
-    Py_ssize_t max_steps;
-    double tolerance;
+    PyObject *theta_, *cell_, *x_, *max_steps_, *tolerance_, *states_, *n_steps_, *scratch_;
     struct py_arrays arrays = {0};
     struct hrnn_cell cell = {0};
-    if (!PyArg_ParseTuple(args, "OOOndOOO:fixedpoint_iterate", &theta_, &cell_, &x_, &max_steps, &tolerance, &states_,
+    if (!PyArg_ParseTuple(args, "OOOOOOOO:fixedpoint_iterate", &theta_, &cell_, &x_, &max_steps_, &tolerance_, &states_,
                           &n_steps_, &scratch_))
         return NULL;
     const double *theta = py_network(py_state(module), &arrays, theta_, cell_, &cell);
@@ -62,12 +61,14 @@ static PyObject *fixedpoint_iterate(PyObject *module, PyObject *args)
     int64_t *n_steps = py_output(&arrays, n_steps_, "n_steps", NPY_INT64, 1, &n);
     npy_intp n_scratch = arrays.failed ? 0 : (npy_intp)hrnn_fixedpoint_iterate_scratch(&cell);
     double *scratch = py_output(&arrays, scratch_, "scratch", NPY_DOUBLE, 1, &n_scratch);
-    py_within(&arrays, "max_steps", max_steps, 1, 1 << 20);
-    if (arrays.failed)
+    Py_ssize_t max_steps = py_whole(&arrays, "max_steps", max_steps_, 1, 1 << 20);
+    double tolerance = py_real(&arrays, "tolerance", tolerance_);
+    if (py_begin(&arrays))
         return NULL;
     Py_BEGIN_ALLOW_THREADS
     hrnn_fixedpoint_iterate(&cell, theta, x, (size_t)n, (size_t)max_steps, tolerance, states, n_steps, scratch);
     Py_END_ALLOW_THREADS
+    py_end(&arrays);
     Py_RETURN_NONE;
 }
 
