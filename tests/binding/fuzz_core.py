@@ -335,7 +335,7 @@ def spoiled_array(draw: np.random.Generator, array: np.ndarray, others: list[np.
         return array
     if array.dtype.kind == "f":
         wild = [np.nan, np.inf, -np.inf, -1.0, 1e9, 1e300, 0.5]
-    flat = array.reshape(-1)
+    flat = np.asarray(array).reshape(-1)
     if array.size and array.flags.writeable:
         at = draw.integers(0, array.size, int(draw.integers(1, 4)))
         with np.errstate(all="ignore"):
@@ -367,7 +367,7 @@ def meddle(arrays: list[np.ndarray], seed: int, done: threading.Event) -> None:
                 array.resize(1, refcheck=False)
             elif array.size and array.dtype.kind in "if":
                 wild = draw.choice([np.nan, 1e300, -1.0, 1e9]) if array.dtype.kind == "f" else -7
-                array.reshape(-1)[int(draw.integers(array.size))] = wild
+                np.asarray(array).reshape(-1)[int(draw.integers(array.size))] = wild
         except (ValueError, OverflowError, IndexError):
             pass  # held, read-only, or smaller than a moment ago
 
