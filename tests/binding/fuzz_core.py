@@ -3,8 +3,8 @@
     python tests/binding/fuzz_core.py --seed 0 --n-inputs 1000
 
 Prints one JSON line: how often each outcome came. What is no TypeError, ValueError, MemoryError or
-NumericalError ends it with status 1; a crash or a hang is seen by whoever started it. The input that
-is being tried stands in the file `--trace`, written before the call.
+NumericalError ends it with status 1; a crash or a hang is seen by whoever started it. The input
+that is being tried stands in the file `--trace`, written before the call.
 """
 
 from __future__ import annotations

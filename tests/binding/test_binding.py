@@ -3,6 +3,7 @@
 Each case that once ended the interpreter runs in a process of its own.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -108,15 +109,11 @@ def test_a_state_goes_on_as_if_the_calls_were_one():
     n = 300
     arrays = np.zeros(n, np.int64), np.ones(n, np.int8), np.ones(n, np.int8), np.zeros((n, 2))
     whole, parts = np.empty((2, n))
-    _core.inference_filter(
-        TASK.form, BELIEVER, 0, n, *arrays, state_of(0, 1), whole, np.empty(n)
-    )
+    _core.inference_filter(TASK.form, BELIEVER, 0, n, *arrays, state_of(0, 1), whole, np.empty(n))
     state = state_of(np.nan, np.nan)
     for first in range(0, n, 7):
         last = min(first + 7, n)
-        _core.inference_filter(
-            TASK.form, BELIEVER, first, last, *arrays, state, parts, np.empty(n)
-        )
+        _core.inference_filter(TASK.form, BELIEVER, first, last, *arrays, state, parts, np.empty(n))
     np.testing.assert_array_equal(parts, whole)
 
 
@@ -151,10 +148,8 @@ def solve(strengths=(0.0, 1.0), noise_sd=1.0, grid=None):
     ],
 )
 def test_absurd_numbers_of_a_policy_are_a_number_or_an_error(wrong):
-    try:
+    with contextlib.suppress(ValueError, _core.NumericalError):
         assert np.isfinite(solve(**wrong))
-    except (ValueError, _core.NumericalError):
-        pass
 
 
 @pytest.mark.parametrize(
