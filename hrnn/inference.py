@@ -16,6 +16,7 @@ from hrnn import _core
 from hrnn.base.arguments import one_of, real_array, real_number
 from hrnn.base.parallel import look
 from hrnn.base.progress import bar
+from hrnn.base.records import Record, fixed
 from hrnn.rollout import Growing, Rollout
 from hrnn.task import Sessions, Task
 
@@ -110,7 +111,7 @@ class Believer:
             block_hazard=task._block_law[1],
             constant_hazard=self.hazard,
             learning_rate=self.learning_rate,
-            log_weights=log_weights,
+            log_weights=fixed(log_weights, "log_weights", float, (None,)),
         )
 
 
@@ -292,7 +293,7 @@ def _parts(n_trials: int, task: Task) -> Iterator[tuple[int, int]]:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Observation:
+class Observation(Record):
     """What a passive Bayesian observer believed while it watched a rollout (R trials, T steps).
 
     Attributes
@@ -311,6 +312,11 @@ class Observation:
     block: NDArray[np.float64]
     p_right: NDArray[np.float64]
     p_block: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        for name in ("prior", "block", "p_right", "p_block"):
+            values = fixed(getattr(self, name), name, float, (None,))
+            object.__setattr__(self, name, values)
 
 
 def observe(

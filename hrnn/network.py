@@ -17,6 +17,7 @@ import numpy as np
 from hrnn import _core
 from hrnn.base import files
 from hrnn.base.arguments import generator, one_of, real_array, real_number, whole_number
+from hrnn.base.records import Record, fixed
 from hrnn.cells import KINDS
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class CellForm(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Network:
+class Network(Record):
     """A recurrent network with a linear readout of two actions.
 
     Make one with `Network.init` or `Network.from_arrays`.
@@ -102,6 +103,7 @@ class Network:
         if theta.shape != (n_parameters,):
             raise ValueError(f"theta must have shape ({n_parameters},), got {theta.shape}")
         theta.flags.writeable = False
+        theta = fixed(theta, "theta", float, (n_parameters,))
         put("theta", theta)
         for name, offset, shape in layout:
             put(name, theta[offset : offset + math.prod(shape)].reshape(shape))

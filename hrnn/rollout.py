@@ -13,6 +13,7 @@ from hrnn import _core
 from hrnn.base.arguments import flag, refuse_size
 from hrnn.base.parallel import look
 from hrnn.base.progress import bar
+from hrnn.base.records import Record, fixed
 from hrnn.network import CellForm, Network
 from hrnn.task import (
     Sessions,
@@ -32,8 +33,8 @@ STEPS_PER_CALL: int = 100_000  # bounds the time of one call into C
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Rollout:
-    """What an agent did in sessions (R trials, T steps).
+class Rollout(Record):
+    """What an agent did in sessions (R trials, T steps). All arrays are read-only.
 
     Attributes
     ----------
@@ -61,6 +62,26 @@ class Rollout:
     # None where there is none; scripts that have a network would else ask each time
     hidden: NDArray[np.float64] = cast("Any", None)
     prior: NDArray[np.float64] = cast("Any", None)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.sessions, Sessions):
+            raise TypeError(f"sessions must be Sessions, got {type(self.sessions).__name__}")
+        task = self.sessions.task
+        n = self.sessions.n_trials
+        put = functools.partial(object.__setattr__, self)
+        put("choice", fixed(self.choice, "choice", np.int8, (n,)))
+        put("n_obs", fixed(self.n_obs, "n_obs", np.int64, (n,)))
+        if n and not 1 <= self.n_obs.min() <= self.n_obs.max() <= task.n_obs_max:
+            raise ValueError(
+                f"n_obs must be in 1..{task.n_obs_max}, "
+                f"got {self.n_obs.min()} to {self.n_obs.max()}"
+            )
+        n_steps = int(self.n_obs.sum()) + n * task.n_blank
+        put("p_right", fixed(self.p_right, "p_right", float, (n_steps,)))
+        if self.hidden is not None:
+            put("hidden", fixed(self.hidden, "hidden", float, (n_steps, None)))
+        if self.prior is not None:
+            put("prior", fixed(self.prior, "prior", float, (n,)))
 
     @classmethod
     def join(cls, runs: Iterable[Rollout]) -> Rollout:

@@ -23,6 +23,7 @@ from hrnn.base.arguments import (
     refuse_size,
     whole_number,
 )
+from hrnn.base.records import Record, fixed
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -107,7 +108,7 @@ class SessionsForm(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Task:
+class Task(Record):
     """Every number of the task. The defaults are the task of Schaeffer et al. (NeurIPS 2020).
 
     Parameters
@@ -271,8 +272,8 @@ class Task:
         if self.strength_weights is not None:
             weights = np.array(self.strength_weights)
         return TaskForm(
-            strengths=np.array(self.strengths),
-            strength_weights=weights / weights.sum(),
+            strengths=fixed(self.strengths, "strengths", float, (None,)),
+            strength_weights=fixed(weights / weights.sum(), "strength_weights", float, (None,)),
             p_block=self.p_block,
             block_law=BLOCK_LAWS.index(self.block_law),
             block_hazard=self.block_hazard,
@@ -291,7 +292,7 @@ class Task:
         """P(L = n) and H(n), n = 0..block_max."""
         pmf, hazard = np.empty((2, self.block_max + 1))
         _core.task_block_law(self.form, pmf, hazard)
-        return pmf, hazard
+        return fixed(pmf, "pmf", float, (None,)), fixed(hazard, "hazard", float, (None,))
 
     def block_length_pmf(self) -> NDArray[np.float64]:
         """P(L = n) of the block length L, for n = 0..block_max.
@@ -406,8 +407,10 @@ _COPIED: tuple[str, ...] = (  # arrays of `Sessions` whose rows do not depend on
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Sessions:
+class Sessions(Record):
     """What the world will do, flat over sessions (R trials in S sessions).
+
+    All arrays are read-only.
 
     Attributes
     ----------
@@ -440,6 +443,25 @@ class Sessions:
     strength: NDArray[np.float64]
     observations: NDArray[np.float64]
     offsets: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.task, Task):
+            raise TypeError(f"task must be a Task, got {type(self.task).__name__}")
+        n = np.size(self.side)
+        for name, dtype, shape in (
+            ("session", np.int64, (n,)),
+            ("block", np.int64, (n,)),
+            ("block_side", np.int8, (n,)),
+            ("trial_in_block", np.int64, (n,)),
+            ("side", np.int8, (n,)),
+            ("strength", np.float64, (n,)),
+            ("observations", np.float64, (n, self.task.n_obs_max, 2)),
+            ("offsets", np.int64, (None,)),
+        ):
+            object.__setattr__(self, name, fixed(getattr(self, name), name, dtype, shape))
+        lengths = np.diff(self.offsets, prepend=0, append=n)
+        if lengths[0] != 0 or lengths[-1] != 0 or (lengths < 0).any():
+            raise ValueError(f"offsets must increase from 0 to the number of trials, {n}")
 
     @classmethod
     def join(cls, several: Iterable[Sessions]) -> Self:

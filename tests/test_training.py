@@ -136,8 +136,8 @@ def next_session(task, stream, n_lanes=1):
     }
     return training.Sessions(
         task=task,
-        block=None,
-        trial_in_block=None,
+        block=np.zeros(offsets[-1], np.int64),
+        trial_in_block=np.zeros(offsets[-1], np.int64),
         offsets=offsets,
         **{name: a[: offsets[-1]] for name, a in arrays.items()},
     )

@@ -92,7 +92,9 @@ static PyModuleDef_Slot slots[] = {
     {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
 #endif
 #ifdef Py_mod_gil
-    {Py_mod_gil, Py_MOD_GIL_NOT_USED}, /* arrays in, arrays out: the state is written only in module_exec */
+    /* the state is written only in module_exec, and py_begin holds what calls share: two threads on one array can
+       give a wrong number there, nothing worse */
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
 #endif
     {0, NULL},
 };

@@ -32,15 +32,24 @@ static inline struct py_state *py_state(PyObject *module) { return PyModule_GetS
 
 /* The arrays of one call, so that an output which overlaps another argument is refused. The first failure sticks: `failed`
    is set, its exception stays, and whatever takes a struct py_arrays checks nothing more. A binding function therefore
-   takes all its arrays and asks for `failed` once, before it looks at what they hold. */
-enum { PY_ARRAYS_MAX = 20 };
+   takes all its arrays and then asks py_begin once, before it looks at what they hold.
+
+   Another thread, or Python code that runs while a lock is waited for, can write into every array at any time. So
+   - no number is converted by code of Python: py_real and py_whole take floats and ints alone;
+   - what C uses as an index or as a bound is copied first (py_copy), then checked, and the copy alone is used;
+   - py_begin sees that every array still lies where it was checked, and holds it there until py_end.
+   Writing into an array that C works on can thus spoil a number, and never memory. */
+enum { PY_ARRAYS_MAX = 20, PY_COPIES_MAX = 2 };
 struct py_arrays {
-    size_t n;
+    size_t n, n_copies;
     int failed;
     struct {
+        PyArrayObject *array;
         const char *name, *first, *last;
         int written;
+        PyObject *pin;
     } seen[PY_ARRAYS_MAX];
+    void *copies[PY_COPIES_MAX];
 };
 
 /* The failure of a check that set its own exception; -1. */
@@ -52,14 +61,37 @@ const void *py_input(struct py_arrays *arrays, PyObject *object, const char *nam
                      npy_intp *shape);
 void *py_output(struct py_arrays *arrays, PyObject *object, const char *name, int type, int n_dims, npy_intp *shape);
 
-/* Raises ValueError "<name> must be in low..high, got <value>"; 0 if in range. */
-int py_check_range(const char *name, Py_ssize_t value, Py_ssize_t low, Py_ssize_t high);
+/* A private copy of n_bytes of an argument, until py_end. NULL with MemoryError, and after a failure. */
+void *py_copy(struct py_arrays *arrays, const void *data, size_t n_bytes);
 
-/* The same as one of a call's checks: it sticks. */
+/* 0 if all checks passed, and then no array moves until py_end: ndarray.resize refuses an array that a weak reference
+   refers to, whatever its `refcheck`. -1 with the exception otherwise; py_end is then done. */
+int py_begin(struct py_arrays *arrays);
+void py_end(struct py_arrays *arrays);
+
+/* Fails with ValueError "<name> must be in low..high, got <value>" where a number is not. */
 void py_within(struct py_arrays *arrays, const char *name, Py_ssize_t value, Py_ssize_t low, Py_ssize_t high);
 
-/* 0 if an argument is a tuple; -1 with an exception otherwise, and after a failure. */
-int py_is_tuple(struct py_arrays *arrays, const char *name, PyObject *object);
+/* The same of reals; NaN is in no interval. */
+void py_within_reals(struct py_arrays *arrays, const char *name, double value, double low, double high);
+
+/* A float or an int, of Python; for py_real_in one in low..high. 0 after a failure. */
+double py_real(struct py_arrays *arrays, const char *name, PyObject *object);
+double py_real_in(struct py_arrays *arrays, const char *name, PyObject *object, double low, double high);
+
+/* An int of Python or NumPy in low..high. 0 after a failure. */
+Py_ssize_t py_whole(struct py_arrays *arrays, const char *name, PyObject *object, Py_ssize_t low, Py_ssize_t high);
+
+/* The items of an argument that must be a tuple of n. NULL with an exception otherwise, and after a failure. */
+PyObject **py_fields(struct py_arrays *arrays, const char *name, PyObject *object, Py_ssize_t n);
+
+/* How many names a NULL-terminated table of a form's fields has. */
+#define PY_N_FIELDS(fields) ((Py_ssize_t)(sizeof(fields) / sizeof *(fields)) - 1)
+
+/* Where a loop stands, from (trial, step, feedback): three doubles, since it is carried from one call to the next. Trial 0
+   after a failure. */
+struct hrnn_place py_place(struct py_arrays *arrays, const double *values, Py_ssize_t last_trial,
+                           const struct hrnn_task *task);
 
 /* A task from the form that hrnn.Task makes, sessions from that of hrnn.Sessions, and so on: tuples whose fields the module
    names (TASK_FIELDS, ...), so that a test sees both sides in the same order. 0 on success. */
@@ -85,13 +117,19 @@ static inline double *py_scratch(struct py_arrays *arrays, PyObject *object, siz
     return scratch;
 }
 
-/* Holds a NumPy bit generator and its lock while the GIL is released. Releasing what is not held does nothing. */
+/* Holds a NumPy bit generator and its lock while the GIL is released: the last of a call's checks, for it may wait.
+   Releasing what is not held does nothing; nothing is held after a failure. */
 struct py_bitgen {
     PyObject *lock;
     bitgen_t *bitgen;
 };
-int py_bitgen_hold(PyObject *bit_generator, struct py_bitgen *held);
+void py_bitgen_hold(struct py_arrays *arrays, PyObject *bit_generator, struct py_bitgen *held);
 void py_bitgen_release(struct py_bitgen *held);
+
+/* Two at once; the same one twice is held once. Locks are taken in the order of their addresses, so that two threads
+   which hold the same two never wait for each other. */
+void py_bitgen_hold_two(struct py_arrays *arrays, PyObject *bit_generator, PyObject *other, struct py_bitgen *held,
+                        struct py_bitgen *held_other);
 
 static inline struct hrnn_rng py_rng(PyObject *module, const struct py_bitgen *held)
 {

@@ -8,18 +8,16 @@ static const char *const trials_fields[] = {"session", "choice", "side", "previo
 /* Trials from the form of hrnn.choice's Choices. 0 on success. */
 static int trials_of(struct py_arrays *arrays, PyObject *tuple, struct hrnn_choice_trials *trials)
 {
-    PyObject *session, *choice, *side, *previous, *biased, *contrast;
     npy_intp n = -1;
-    if (arrays->failed)
+    PyObject **field = py_fields(arrays, "trials", tuple, PY_N_FIELDS(trials_fields));
+    if (!field)
         return -1;
-    if (!PyArg_ParseTuple(tuple, "OOOOOO:trials", &session, &choice, &side, &previous, &biased, &contrast))
-        return py_fail(arrays);
-    trials->session = py_input(arrays, session, "session", NPY_INT64, 1, &n);
-    trials->choice = py_input(arrays, choice, "choice", NPY_INT8, 1, &n);
-    trials->side = py_input(arrays, side, "side", NPY_INT8, 1, &n);
-    trials->previous = py_input(arrays, previous, "previous", NPY_INT8, 1, &n);
-    trials->biased = py_input(arrays, biased, "biased", NPY_INT8, 1, &n);
-    trials->contrast = py_input(arrays, contrast, "contrast", NPY_DOUBLE, 1, &n);
+    trials->session = py_input(arrays, field[0], "session", NPY_INT64, 1, &n);
+    trials->choice = py_input(arrays, field[1], "choice", NPY_INT8, 1, &n);
+    trials->side = py_input(arrays, field[2], "side", NPY_INT8, 1, &n);
+    trials->previous = py_input(arrays, field[3], "previous", NPY_INT8, 1, &n);
+    trials->biased = py_input(arrays, field[4], "biased", NPY_INT8, 1, &n);
+    trials->contrast = py_input(arrays, field[5], "contrast", NPY_DOUBLE, 1, &n);
     trials->n = (size_t)n;
     return arrays->failed ? -1 : 0;
 }
@@ -32,11 +30,17 @@ static const char *const decision_fields[] = {
 /* A decision stage from the form that hrnn.choice's models make. 0 on success. */
 static int decision_of(struct py_arrays *arrays, PyObject *tuple, struct hrnn_choice_decision *d)
 {
+    double *numbers[] = {&d->sigma, d->zeta, d->zeta + 1, d->lapse, d->lapse + 1, &d->repetition, &d->bias};
+    int *flags[] = {&d->one_zeta, &d->one_lapse, &d->repeats, &d->leans};
+    PyObject **field = py_fields(arrays, "decision", tuple, PY_N_FIELDS(decision_fields));
+    if (!field)
+        return -1;
+    for (size_t i = 0; i < 7; i++)
+        *numbers[i] = py_real(arrays, decision_fields[i], field[i]);
+    for (size_t i = 0; i < 4; i++)
+        *flags[i] = (int)py_whole(arrays, decision_fields[7 + i], field[7 + i], 0, 1);
     if (arrays->failed)
         return -1;
-    if (!PyArg_ParseTuple(tuple, "dddddddpppp:decision", &d->sigma, d->zeta, d->zeta + 1, d->lapse, d->lapse + 1,
-                          &d->repetition, &d->bias, &d->one_zeta, &d->one_lapse, &d->repeats, &d->leans))
-        return py_fail(arrays);
     if (!(d->sigma > 0 && d->zeta[0] > 0 && d->zeta[1] > 0)) {
         PyErr_SetString(PyExc_ValueError, "sigma and zeta must be > 0");
         return py_fail(arrays);
@@ -46,23 +50,26 @@ static int decision_of(struct py_arrays *arrays, PyObject *tuple, struct hrnn_ch
 
 static PyObject *choice_prior(PyObject *Py_UNUSED(module), PyObject *args)
 {
-    PyObject *trials_, *parameters_, *prior_, *dprior_;
-    int model, shift;
+    PyObject *model_, *trials_, *shift_, *parameters_, *prior_, *dprior_;
     struct py_arrays arrays = {0};
     struct hrnn_choice_trials trials;
-    if (!PyArg_ParseTuple(args, "iOiOOO:choice_prior", &model, &trials_, &shift, &parameters_, &prior_, &dprior_) ||
-        py_check_range("model", model, 0, HRNN_CHOICE_PRIOR_COUNT - 1) || trials_of(&arrays, trials_, &trials))
+    if (!PyArg_ParseTuple(args, "OOOOOO:choice_prior", &model_, &trials_, &shift_, &parameters_, &prior_, &dprior_))
+        return NULL;
+    Py_ssize_t model = py_whole(&arrays, "model", model_, 0, HRNN_CHOICE_PRIOR_COUNT - 1);
+    int shift = (int)py_whole(&arrays, "shift", shift_, 0, 1);
+    if (trials_of(&arrays, trials_, &trials))
         return NULL;
     npy_intp k = (npy_intp)hrnn_choice_prior_parameters((enum hrnn_choice_prior)model), n = (npy_intp)trials.n;
     npy_intp shape[2] = {k, n};
     const double *parameters = py_input(&arrays, parameters_, "parameters", NPY_DOUBLE, 1, &k);
     double *prior = py_output(&arrays, prior_, "prior", NPY_DOUBLE, 1, &n);
     double *dprior = py_output(&arrays, dprior_, "dprior", NPY_DOUBLE, 2, shape);
-    if (arrays.failed)
+    if (py_begin(&arrays))
         return NULL;
     Py_BEGIN_ALLOW_THREADS
     hrnn_choice_prior((enum hrnn_choice_prior)model, &trials, shift, parameters, prior, dprior);
     Py_END_ALLOW_THREADS
+    py_end(&arrays);
     Py_RETURN_NONE;
 }
 
@@ -90,7 +97,7 @@ static PyObject *choice_likelihood(PyObject *module, PyObject *args)
     double *outer = py_output(&arrays, outer_, "outer", NPY_DOUBLE, 2, square);
     double *log_p = log_p_ == Py_None ? NULL : py_output(&arrays, log_p_, "log_p", NPY_DOUBLE, 1, &n);
     double *scratch = py_output(&arrays, scratch_, "scratch", NPY_DOUBLE, 1, &n_scratch);
-    if (arrays.failed)
+    if (py_begin(&arrays))
         return NULL;
     double log_likelihood;
     enum hrnn_status status;
@@ -98,6 +105,7 @@ static PyObject *choice_likelihood(PyObject *module, PyObject *args)
     status = hrnn_choice_likelihood(&py_state(module)->kernel, &trials, &decision, prior, (size_t)shape[0], dprior,
                                     &log_likelihood, gradient, outer, log_p, scratch);
     Py_END_ALLOW_THREADS
+    py_end(&arrays);
     return py_raise(py_state(module), status) ? NULL : PyFloat_FromDouble(log_likelihood);
 }
 
@@ -114,11 +122,12 @@ static PyObject *choice_p_right(PyObject *module, PyObject *args)
     const double *prior = py_input(&arrays, prior_, "prior", NPY_DOUBLE, 1, &n);
     double *p_right = py_output(&arrays, p_right_, "p_right", NPY_DOUBLE, 1, &n);
     double *scratch = py_output(&arrays, scratch_, "scratch", NPY_DOUBLE, 1, &n_scratch);
-    if (arrays.failed)
+    if (py_begin(&arrays))
         return NULL;
     Py_BEGIN_ALLOW_THREADS
     hrnn_choice_p_right(&py_state(module)->kernel, &trials, &decision, prior, p_right, scratch);
     Py_END_ALLOW_THREADS
+    py_end(&arrays);
     Py_RETURN_NONE;
 }
 

@@ -16,13 +16,12 @@ static PyObject *fixedpoint_scratch(PyObject *module, PyObject *args)
 
 static PyObject *fixedpoint_search(PyObject *module, PyObject *args)
 {
-    PyObject *theta_, *cell_, *x_, *points_, *residual_, *outcome_, *n_iterations_, *scratch_;
+    PyObject *theta_, *cell_, *x_, *max_iterations_, *tolerance_, *points_, *residual_, *outcome_, *n_iterations_,
+        *scratch_;
     PyObject *look_ = Py_None;
-    Py_ssize_t max_iterations;
-    double tolerance;
     struct py_arrays arrays = {0};
     struct hrnn_cell cell = {0};
-    if (!PyArg_ParseTuple(args, "OOOndOOOOO|O:fixedpoint_search", &theta_, &cell_, &x_, &max_iterations, &tolerance,
+    if (!PyArg_ParseTuple(args, "OOOOOOOOOO|O:fixedpoint_search", &theta_, &cell_, &x_, &max_iterations_, &tolerance_,
                           &points_, &residual_, &outcome_, &n_iterations_, &scratch_, &look_))
         return NULL;
     const double *theta = py_network(py_state(module), &arrays, theta_, cell_, &cell);
@@ -35,15 +34,17 @@ static PyObject *fixedpoint_search(PyObject *module, PyObject *args)
     int64_t *n_iterations = py_output(&arrays, n_iterations_, "n_iterations", NPY_INT64, 1, &n);
     npy_intp n_scratch = arrays.failed ? 0 : (npy_intp)hrnn_fixedpoint_search_scratch(&cell);
     double *scratch = py_output(&arrays, scratch_, "scratch", NPY_DOUBLE, 1, &n_scratch);
-    py_within(&arrays, "max_iterations", max_iterations, 1, 1 << 20);
+    Py_ssize_t max_iterations = py_whole(&arrays, "max_iterations", max_iterations_, 1, 1 << 20);
+    double tolerance = py_real(&arrays, "tolerance", tolerance_);
     struct py_watch watch;
     py_watch(&arrays, look_, &watch);
-    if (arrays.failed)
+    if (py_begin(&arrays))
         return NULL;
     watch.thread = PyEval_SaveThread();
     enum hrnn_status status = hrnn_fixedpoint_search(&cell, theta, x, (size_t)n, (size_t)max_iterations, tolerance,
                                                      points, residual, outcome, n_iterations, scratch, &watch.watch);
     PyEval_RestoreThread(watch.thread);
+    py_end(&arrays);
     if (py_raise(py_state(module), status))
         return NULL;
     Py_RETURN_NONE;
@@ -51,13 +52,12 @@ static PyObject *fixedpoint_search(PyObject *module, PyObject *args)
 
 static PyObject *fixedpoint_iterate(PyObject *module, PyObject *args)
 {
-    PyObject *theta_, *cell_, *x_, *states_, *n_steps_, *scratch_, *look_ = Py_None;
-    Py_ssize_t max_steps;
-    double tolerance;
+    PyObject *theta_, *cell_, *x_, *max_steps_, *tolerance_, *states_, *n_steps_, *scratch_;
+    PyObject *look_ = Py_None;
     struct py_arrays arrays = {0};
     struct hrnn_cell cell = {0};
-    if (!PyArg_ParseTuple(args, "OOOndOOO|O:fixedpoint_iterate", &theta_, &cell_, &x_, &max_steps, &tolerance, &states_,
-                          &n_steps_, &scratch_, &look_))
+    if (!PyArg_ParseTuple(args, "OOOOOOOO|O:fixedpoint_iterate", &theta_, &cell_, &x_, &max_steps_, &tolerance_,
+                          &states_, &n_steps_, &scratch_, &look_))
         return NULL;
     const double *theta = py_network(py_state(module), &arrays, theta_, cell_, &cell);
     npy_intp n_x = HRNN_INPUTS, shape[2] = {-1, (npy_intp)cell.n_hidden};
@@ -67,15 +67,17 @@ static PyObject *fixedpoint_iterate(PyObject *module, PyObject *args)
     int64_t *n_steps = py_output(&arrays, n_steps_, "n_steps", NPY_INT64, 1, &n);
     npy_intp n_scratch = arrays.failed ? 0 : (npy_intp)hrnn_fixedpoint_iterate_scratch(&cell);
     double *scratch = py_output(&arrays, scratch_, "scratch", NPY_DOUBLE, 1, &n_scratch);
-    py_within(&arrays, "max_steps", max_steps, 1, 1 << 20);
+    Py_ssize_t max_steps = py_whole(&arrays, "max_steps", max_steps_, 1, 1 << 20);
+    double tolerance = py_real(&arrays, "tolerance", tolerance_);
     struct py_watch watch;
     py_watch(&arrays, look_, &watch);
-    if (arrays.failed)
+    if (py_begin(&arrays))
         return NULL;
     watch.thread = PyEval_SaveThread();
     enum hrnn_status status = hrnn_fixedpoint_iterate(&cell, theta, x, (size_t)n, (size_t)max_steps, tolerance, states,
                                                       n_steps, scratch, &watch.watch);
     PyEval_RestoreThread(watch.thread);
+    py_end(&arrays);
     if (py_raise(py_state(module), status))
         return NULL;
     Py_RETURN_NONE;

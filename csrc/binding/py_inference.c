@@ -1,6 +1,8 @@
 /* inference: evidence of one trial, filter over known sides, actor in closed loop, passive observer. */
 #include "py.h"
 
+#include <string.h>
+
 /* Sizes of the state and scratch arrays that the functions below take. */
 static PyObject *inference_sizes(PyObject *Py_UNUSED(module), PyObject *args)
 {
@@ -12,10 +14,33 @@ static PyObject *inference_sizes(PyObject *Py_UNUSED(module), PyObject *args)
     return Py_BuildValue("nn", (Py_ssize_t)hrnn_inference_state_size(&task), (Py_ssize_t)hrnn_inference_scratch(&task));
 }
 
-static double *state_of(struct py_arrays *arrays, PyObject *state, const struct hrnn_task *task)
+/* What a believer carries from call to call: the caller's array, and the copy that the core works on, since places in it
+   are indices. */
+struct state {
+    double *given, *own;
+    size_t n_bytes;
+};
+
+/* What a state holds is looked at where it is used, not where a session starts at trial 0. */
+static struct state state_of(struct py_arrays *arrays, PyObject *state, const struct hrnn_believer *believer,
+                             Py_ssize_t first, Py_ssize_t last)
 {
-    npy_intp n = (npy_intp)hrnn_inference_state_size(task);
-    return py_output(arrays, state, "state", NPY_DOUBLE, 1, &n);
+    size_t size = hrnn_inference_state_size(believer->task);
+    npy_intp n = (npy_intp)size;
+    double *given = py_output(arrays, state, "state", NPY_DOUBLE, 1, &n), *own;
+    own = py_copy(arrays, given, size * sizeof *own);
+    if (own && first > 0 && first < last && !hrnn_inference_goes_on(believer, own)) {
+        PyErr_SetString(PyExc_ValueError, "state must be what the call before left, for first > 0");
+        py_fail(arrays);
+    }
+    return (struct state){given, own, size * sizeof *own};
+}
+
+/* Ends a call: the state goes back to the caller. */
+static void keep(struct py_arrays *arrays, const struct state *state)
+{
+    memcpy(state->given, state->own, state->n_bytes);
+    py_end(arrays);
 }
 
 static double *scratch_of(struct py_arrays *arrays, PyObject *scratch, const struct hrnn_task *task)
@@ -25,10 +50,11 @@ static double *scratch_of(struct py_arrays *arrays, PyObject *scratch, const str
 }
 
 /* Trials first .. last-1 of n. */
-static void check_span(struct py_arrays *arrays, Py_ssize_t first, Py_ssize_t last, npy_intp n)
+static void span_of(struct py_arrays *arrays, PyObject *first_, PyObject *last_, npy_intp n, Py_ssize_t *first,
+                    Py_ssize_t *last)
 {
-    py_within(arrays, "last", last, 0, n);
-    py_within(arrays, "first", first, 0, last);
+    *last = py_whole(arrays, "last", last_, 0, n);
+    *first = py_whole(arrays, "first", first_, 0, *last);
 }
 
 static PyObject *inference_evidence(PyObject *module, PyObject *args)
@@ -46,23 +72,25 @@ static PyObject *inference_evidence(PyObject *module, PyObject *args)
     const double *sums = py_input(&arrays, sums_, "sums", NPY_DOUBLE, 2, pairs);
     double *out = py_output(&arrays, out_, "out", NPY_DOUBLE, 2, pairs);
     double *scratch = scratch_of(&arrays, scratch_, &task);
-    if (arrays.failed)
+    if (py_begin(&arrays))
         return NULL;
     Py_BEGIN_ALLOW_THREADS
     for (npy_intp i = 0; i < n; i++)
         hrnn_inference_evidence(&believer, (size_t)n_obs[i], sums[2 * i], sums[2 * i + 1], out + 2 * i, scratch);
     Py_END_ALLOW_THREADS
+    py_end(&arrays);
     Py_RETURN_NONE;
 }
 
 static PyObject *inference_filter(PyObject *module, PyObject *args)
 {
-    PyObject *task_, *believer_, *session_, *block_side_, *side_, *log_likelihood_, *state_, *prior_, *block_;
+    PyObject *task_, *believer_, *first_, *last_, *session_, *block_side_, *side_, *log_likelihood_, *state_, *prior_,
+        *block_;
     Py_ssize_t first, last;
     struct py_arrays arrays = {0};
     struct hrnn_task task;
     struct hrnn_believer believer;
-    if (!PyArg_ParseTuple(args, "OOnnOOOOOOO:inference_filter", &task_, &believer_, &first, &last, &session_,
+    if (!PyArg_ParseTuple(args, "OOOOOOOOOOO:inference_filter", &task_, &believer_, &first_, &last_, &session_,
                           &block_side_, &side_, &log_likelihood_, &state_, &prior_, &block_) ||
         py_task(&arrays, task_, &task) || py_believer(py_state(module), &arrays, believer_, &task, &believer))
         return NULL;
@@ -72,62 +100,73 @@ static PyObject *inference_filter(PyObject *module, PyObject *args)
     const int8_t *block_side = py_input(&arrays, block_side_, "block_side", NPY_INT8, 1, &n);
     const int8_t *side = py_input(&arrays, side_, "side", NPY_INT8, 1, &n);
     const double *log_likelihood = py_input(&arrays, log_likelihood_, "log_likelihood", NPY_DOUBLE, 2, pairs);
-    double *state = state_of(&arrays, state_, &task);
     double *prior = py_output(&arrays, prior_, "prior", NPY_DOUBLE, 1, &n);
     double *block = py_output(&arrays, block_, "block", NPY_DOUBLE, 1, &n);
-    check_span(&arrays, first, last, n);
-    if (arrays.failed)
+    span_of(&arrays, first_, last_, n, &first, &last);
+    struct state state = state_of(&arrays, state_, &believer, first, last);
+    if (py_begin(&arrays))
         return NULL;
     Py_BEGIN_ALLOW_THREADS
-    hrnn_inference_filter(&believer, (size_t)first, (size_t)last, session, block_side, side, log_likelihood, state,
+    hrnn_inference_filter(&believer, (size_t)first, (size_t)last, session, block_side, side, log_likelihood, state.own,
                           prior, block);
     Py_END_ALLOW_THREADS
+    keep(&arrays, &state);
     Py_RETURN_NONE;
 }
 
-/* Steps of trials first .. last-1, blanks included. */
-static npy_intp steps_of(struct py_arrays *arrays, const struct hrnn_task *task, Py_ssize_t first, Py_ssize_t last,
-                         const int64_t *n_obs)
+/* Steps of n trials, blanks included. */
+static npy_intp steps_of(struct py_arrays *arrays, const struct hrnn_task *task, Py_ssize_t n, const int64_t *n_obs)
 {
     npy_intp n_steps = 0;
-    for (Py_ssize_t r = first; r < last && !arrays->failed; r++) {
+    for (Py_ssize_t r = 0; r < n && !arrays->failed; r++) {
         py_within(arrays, "n_obs", (Py_ssize_t)n_obs[r], 1, (Py_ssize_t)task->n_obs_max);
-        n_steps += task->n_blank + n_obs[r];
+        n_steps += (npy_intp)(task->n_blank + n_obs[r]);
     }
     return n_steps;
 }
 
+/* Copies of the numbers of observations of trials first .. last-1, of which the core is told where trial 0 would be. */
+static const int64_t *n_obs_of(struct py_arrays *arrays, PyObject *n_obs_, npy_intp n, Py_ssize_t first,
+                               Py_ssize_t last)
+{
+    const int64_t *given = py_input(arrays, n_obs_, "n_obs", NPY_INT64, 1, &n);
+    if (arrays->failed)
+        return NULL;
+    return py_copy(arrays, given + first, (size_t)(last - first) * sizeof *given);
+}
+
 static PyObject *inference_observer(PyObject *module, PyObject *args)
 {
-    PyObject *task_, *believer_, *sessions_, *choice_, *n_obs_, *state_, *prior_, *block_, *p_right_, *p_block_,
-        *scratch_;
+    PyObject *task_, *believer_, *sessions_, *first_, *last_, *choice_, *n_obs_, *state_, *prior_, *block_, *p_right_,
+        *p_block_, *scratch_;
     Py_ssize_t first, last;
     struct py_arrays arrays = {0};
     struct hrnn_task task;
     struct hrnn_believer believer;
     struct hrnn_sessions sessions;
-    if (!PyArg_ParseTuple(args, "OOOnnOOOOOOOO:inference_observer", &task_, &believer_, &sessions_, &first, &last,
+    if (!PyArg_ParseTuple(args, "OOOOOOOOOOOOO:inference_observer", &task_, &believer_, &sessions_, &first_, &last_,
                           &choice_, &n_obs_, &state_, &prior_, &block_, &p_right_, &p_block_, &scratch_) ||
         py_task(&arrays, task_, &task) || py_believer(py_state(module), &arrays, believer_, &task, &believer) ||
         py_sessions(&arrays, sessions_, &task, &sessions))
         return NULL;
     npy_intp n = (npy_intp)sessions.n_trials;
-    check_span(&arrays, first, last, n);
-    double *state = state_of(&arrays, state_, &task);
+    span_of(&arrays, first_, last_, n, &first, &last);
+    struct state state = state_of(&arrays, state_, &believer, first, last);
     double *scratch = scratch_of(&arrays, scratch_, &task);
     const int8_t *choice = py_input(&arrays, choice_, "choice", NPY_INT8, 1, &n);
-    const int64_t *n_obs = py_input(&arrays, n_obs_, "n_obs", NPY_INT64, 1, &n);
+    const int64_t *n_obs = n_obs_of(&arrays, n_obs_, n, first, last);
     double *prior = py_output(&arrays, prior_, "prior", NPY_DOUBLE, 1, &n);
     double *block = py_output(&arrays, block_, "block", NPY_DOUBLE, 1, &n);
-    npy_intp n_steps = steps_of(&arrays, &task, first, last, n_obs);
+    npy_intp n_steps = steps_of(&arrays, &task, last - first, n_obs);
     double *p_right = py_output(&arrays, p_right_, "p_right", NPY_DOUBLE, 1, &n_steps);
     double *p_block = py_output(&arrays, p_block_, "p_block", NPY_DOUBLE, 1, &n_steps);
-    if (arrays.failed)
+    if (py_begin(&arrays))
         return NULL;
     Py_BEGIN_ALLOW_THREADS
-    hrnn_inference_observer(&believer, &sessions, (size_t)first, (size_t)last, choice, n_obs, state, prior, block,
+    hrnn_inference_observer(&believer, &sessions, (size_t)first, (size_t)last, choice, n_obs, state.own, prior, block,
                             p_right, p_block, scratch);
     Py_END_ALLOW_THREADS
+    keep(&arrays, &state);
     Py_RETURN_NONE;
 }
 
@@ -135,22 +174,19 @@ static PyObject *inference_observer(PyObject *module, PyObject *args)
 static int policy_of(struct py_arrays *arrays, PyObject *tuple, const struct hrnn_believer *believer,
                      struct hrnn_policy *policy)
 {
-    PyObject *wait_;
-    Py_ssize_t n_left, n_right;
-    if (arrays->failed)
+    PyObject **field = py_fields(arrays, "policy", tuple, 3);
+    PyObject **grid = field ? py_fields(arrays, "policy[0]", field[0], 4) : NULL;
+    if (!grid)
         return -1;
     *policy = (struct hrnn_policy){.believer = believer};
-    if (!PyTuple_Check(tuple) || !PyArg_ParseTuple(tuple, "(ddnn)dO", &policy->grid.low, &policy->grid.spacing, &n_left,
-                                                   &n_right, &policy->logit_max, &wait_)) {
-        if (!PyErr_Occurred())
-            PyErr_SetString(PyExc_TypeError, "policy must be a tuple or None");
-        return py_fail(arrays);
-    }
-    npy_intp shape[4] = {-1, believer->task->n_obs_max - 1, n_left, n_right};
-    policy->wait = py_input(arrays, wait_, "wait", NPY_DOUBLE, 4, shape);
+    policy->grid.low = py_real(arrays, "low", grid[0]);
+    policy->grid.spacing = py_real(arrays, "spacing", grid[1]);
+    Py_ssize_t n_left = py_whole(arrays, "n_left", grid[2], 1, 1 << 20);
+    Py_ssize_t n_right = py_whole(arrays, "n_right", grid[3], 1, 1 << 20);
+    policy->logit_max = py_real(arrays, "logit_max", field[1]);
+    npy_intp shape[4] = {-1, (npy_intp)(believer->task->n_obs_max - 1), n_left, n_right};
+    policy->wait = py_input(arrays, field[2], "wait", NPY_DOUBLE, 4, shape);
     py_within(arrays, "wait.shape[0]", shape[0], 1, 1 << 20);
-    py_within(arrays, "n_left", n_left, 1, 1 << 20);
-    py_within(arrays, "n_right", n_right, 1, 1 << 20);
     policy->grid.n_left = (size_t)n_left;
     policy->grid.n_right = (size_t)n_right;
     policy->n_priors = (size_t)shape[0];
@@ -160,23 +196,23 @@ static int policy_of(struct py_arrays *arrays, PyObject *tuple, const struct hrn
 /* Closed loop of a Bayesian actor, or of a solved policy if `policy` is not None. */
 static PyObject *inference_actor(PyObject *module, PyObject *args)
 {
-    PyObject *own_task_, *believer_, *task_, *sessions_, *policy_, *state_, *choice_, *n_obs_, *prior_, *p_right_,
-        *scratch_;
+    PyObject *own_task_, *believer_, *task_, *sessions_, *policy_, *first_, *last_, *state_, *choice_, *n_obs_, *prior_,
+        *p_right_, *scratch_;
     Py_ssize_t first, last;
     struct py_arrays arrays = {0};
     struct hrnn_task own_task, task;
     struct hrnn_believer believer;
     struct hrnn_sessions sessions;
     struct hrnn_policy policy;
-    if (!PyArg_ParseTuple(args, "OOOOOnnOOOOOO:inference_actor", &own_task_, &believer_, &task_, &sessions_, &policy_,
-                          &first, &last, &state_, &choice_, &n_obs_, &prior_, &p_right_, &scratch_) ||
+    if (!PyArg_ParseTuple(args, "OOOOOOOOOOOOO:inference_actor", &own_task_, &believer_, &task_, &sessions_, &policy_,
+                          &first_, &last_, &state_, &choice_, &n_obs_, &prior_, &p_right_, &scratch_) ||
         py_task(&arrays, own_task_, &own_task) || py_task(&arrays, task_, &task) ||
         py_believer(py_state(module), &arrays, believer_, &own_task, &believer) ||
         py_sessions(&arrays, sessions_, &task, &sessions))
         return NULL;
     npy_intp n = (npy_intp)sessions.n_trials;
-    check_span(&arrays, first, last, n);
-    double *state = state_of(&arrays, state_, &own_task);
+    span_of(&arrays, first_, last_, n, &first, &last);
+    struct state state = state_of(&arrays, state_, &believer, first, last);
     double *scratch = scratch_of(&arrays, scratch_, &own_task);
     if (policy_ != Py_None)
         policy_of(&arrays, policy_, &believer, &policy);
@@ -185,14 +221,15 @@ static PyObject *inference_actor(PyObject *module, PyObject *args)
     double *prior = py_output(&arrays, prior_, "prior", NPY_DOUBLE, 1, &n);
     npy_intp most = arrays.failed ? 0 : (last - first) * (npy_intp)(task.n_blank + task.n_obs_max);
     double *p_right = py_output(&arrays, p_right_, "p_right", NPY_DOUBLE, 1, &most);
-    if (arrays.failed)
+    if (py_begin(&arrays))
         return NULL;
     struct hrnn_decider decider = {hrnn_policy_margin, &policy};
     size_t n_steps;
     Py_BEGIN_ALLOW_THREADS
     n_steps = hrnn_inference_actor(&believer, &task, &sessions, policy_ == Py_None ? NULL : &decider, (size_t)first,
-                                   (size_t)last, state, choice, n_obs, prior, p_right, scratch);
+                                   (size_t)last, state.own, choice, n_obs, prior, p_right, scratch);
     Py_END_ALLOW_THREADS
+    keep(&arrays, &state);
     return PyLong_FromSize_t(n_steps);
 }
 

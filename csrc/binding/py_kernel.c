@@ -73,11 +73,12 @@ static PyObject *linalg_gemm(PyObject *Py_UNUSED(module), PyObject *args)
     npy_intp c[2] = {a[0], b[1]};
     double *C = py_output(&arrays, C_, "C", NPY_DOUBLE, 2, c);
     py_within(&arrays, "size", c[0] | c[1] | a[1], 1, 1 << 20);
-    if (arrays.failed)
+    if (py_begin(&arrays))
         return NULL;
     Py_BEGIN_ALLOW_THREADS
     hrnn_linalg_gemm((size_t)c[0], (size_t)c[1], (size_t)a[1], 1, A, (size_t)a[1], B, (size_t)b[1], 0, C, (size_t)c[1]);
     Py_END_ALLOW_THREADS
+    py_end(&arrays);
     Py_RETURN_NONE;
 }
 
@@ -85,16 +86,20 @@ static PyObject *rng_normal(PyObject *module, PyObject *args)
 {
     PyObject *bit_generator, *out_;
     struct py_arrays arrays = {0};
-    struct py_bitgen held;
+    struct py_bitgen held = {0};
     npy_intp n = -1;
     if (!PyArg_ParseTuple(args, "OO:rng_normal", &bit_generator, &out_))
         return NULL;
     double *out = py_output(&arrays, out_, "out", NPY_DOUBLE, 1, &n);
-    if (arrays.failed || py_bitgen_hold(bit_generator, &held))
+    py_bitgen_hold(&arrays, bit_generator, &held);
+    if (py_begin(&arrays)) {
+        py_bitgen_release(&held);
         return NULL;
+    }
     Py_BEGIN_ALLOW_THREADS
     hrnn_rng_normal(py_rng(module, &held), (size_t)n, out);
     Py_END_ALLOW_THREADS
+    py_end(&arrays);
     py_bitgen_release(&held);
     Py_RETURN_NONE;
 }

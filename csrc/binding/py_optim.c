@@ -5,12 +5,12 @@
 
 static PyObject *optim_sgd(PyObject *module, PyObject *args)
 {
-    PyObject *gradient_, *velocity_, *theta_;
+    PyObject *rate_, *momentum_, *gradient_, *velocity_, *theta_;
     struct py_arrays arrays = {0};
     npy_intp n = -1;
-    double rate, momentum;
-    if (!PyArg_ParseTuple(args, "ddOOO:optim_sgd", &rate, &momentum, &gradient_, &velocity_, &theta_))
+    if (!PyArg_ParseTuple(args, "OOOOO:optim_sgd", &rate_, &momentum_, &gradient_, &velocity_, &theta_))
         return NULL;
+    double rate = py_real(&arrays, "rate", rate_), momentum = py_real(&arrays, "momentum", momentum_);
     const double *gradient = py_input(&arrays, gradient_, "gradient", NPY_DOUBLE, 1, &n);
     double *velocity = py_output(&arrays, velocity_, "velocity", NPY_DOUBLE, 1, &n);
     double *theta = py_output(&arrays, theta_, "theta", NPY_DOUBLE, 1, &n);
@@ -22,12 +22,12 @@ static PyObject *optim_sgd(PyObject *module, PyObject *args)
 
 static PyObject *optim_adam(PyObject *module, PyObject *args)
 {
-    PyObject *gradient_, *mean_, *square_, *theta_;
+    PyObject *rate_, *t_, *gradient_, *mean_, *square_, *theta_;
     struct py_arrays arrays = {0};
     npy_intp n = -1;
-    double rate, t;
-    if (!PyArg_ParseTuple(args, "ddOOOO:optim_adam", &rate, &t, &gradient_, &mean_, &square_, &theta_))
+    if (!PyArg_ParseTuple(args, "OOOOOO:optim_adam", &rate_, &t_, &gradient_, &mean_, &square_, &theta_))
         return NULL;
+    double rate = py_real(&arrays, "rate", rate_), t = py_real(&arrays, "t", t_);
     const double *gradient = py_input(&arrays, gradient_, "gradient", NPY_DOUBLE, 1, &n);
     double *mean = py_output(&arrays, mean_, "mean", NPY_DOUBLE, 1, &n);
     double *square = py_output(&arrays, square_, "square", NPY_DOUBLE, 1, &n);

@@ -33,15 +33,14 @@ static void given(PyObject *module, struct py_arrays *arrays, PyObject *theta_, 
 
 static PyObject *sequence_scratch(PyObject *module, PyObject *args)
 {
-    PyObject *cell_;
-    Py_ssize_t n_steps, n_sequences;
+    PyObject *cell_, *n_steps_, *n_sequences_;
     struct py_arrays arrays = {0};
     struct hrnn_cell cell = {0};
-    if (!PyArg_ParseTuple(args, "Onn:sequence_scratch", &cell_, &n_steps, &n_sequences))
+    if (!PyArg_ParseTuple(args, "OOO:sequence_scratch", &cell_, &n_steps_, &n_sequences_))
         return NULL;
     small_cell(module, &arrays, cell_, &cell);
-    py_within(&arrays, "n_steps", n_steps, 1, 1 << 24);
-    py_within(&arrays, "n_sequences", n_sequences, 1, 1 << 16);
+    Py_ssize_t n_steps = py_whole(&arrays, "n_steps", n_steps_, 1, 1 << 24);
+    Py_ssize_t n_sequences = py_whole(&arrays, "n_sequences", n_sequences_, 1, 1 << 16);
     if (arrays.failed)
         return NULL;
     struct hrnn_sequence sequence = {.n_steps = (size_t)n_steps, .n_sequences = (size_t)n_sequences};
@@ -71,25 +70,26 @@ static PyObject *sequence_forward(PyObject *module, PyObject *args)
     double *margin = py_output(&arrays, margin_, "margin", NPY_DOUBLE, 2, steps);
     double *hidden = hidden_ == Py_None ? NULL : py_output(&arrays, hidden_, "hidden", NPY_DOUBLE, 3, states);
     double *scratch = room(&arrays, scratch_, &cell, &sequence);
-    if (arrays.failed)
+    if (py_begin(&arrays))
         return NULL;
     Py_BEGIN_ALLOW_THREADS
     hrnn_sequence_forward(&cell, &sequence, theta, margin, hidden, scratch);
     Py_END_ALLOW_THREADS
+    py_end(&arrays);
     Py_RETURN_NONE;
 }
 
 static PyObject *sequence_gradient(PyObject *module, PyObject *args)
 {
-    PyObject *theta_, *cell_, *x_, *q_, *weight_, *y_, *state_weight_, *gradient_, *scratch_;
+    PyObject *theta_, *cell_, *x_, *q_, *weight_, *temperature_, *y_, *state_weight_, *gradient_, *scratch_;
     double loss;
     struct py_arrays arrays = {0};
     struct hrnn_cell cell = {0};
     struct hrnn_sequence sequence = {0};
     struct hrnn_lesson lesson = {0};
     const double *theta;
-    if (!PyArg_ParseTuple(args, "OOOOOdOOOO:sequence_gradient", &theta_, &cell_, &x_, &q_, &weight_,
-                          &lesson.temperature, &y_, &state_weight_, &gradient_, &scratch_))
+    if (!PyArg_ParseTuple(args, "OOOOOOOOOO:sequence_gradient", &theta_, &cell_, &x_, &q_, &weight_, &temperature_, &y_,
+                          &state_weight_, &gradient_, &scratch_))
         return NULL;
     given(module, &arrays, theta_, cell_, x_, &cell, &theta, &sequence);
     npy_intp steps[2] = {(npy_intp)sequence.n_steps, (npy_intp)sequence.n_sequences};
@@ -101,18 +101,20 @@ static PyObject *sequence_gradient(PyObject *module, PyObject *args)
         lesson.y = py_input(&arrays, y_, "y", NPY_DOUBLE, 3, states);
         lesson.state_weight = py_input(&arrays, state_weight_, "state_weight", NPY_DOUBLE, 2, steps);
     }
+    lesson.temperature = py_real(&arrays, "temperature", temperature_);
     if (!arrays.failed && !(lesson.temperature > 0)) {
         PyErr_SetString(PyExc_ValueError, "temperature must be > 0");
         py_fail(&arrays);
     }
     double *gradient = py_output(&arrays, gradient_, "gradient", NPY_DOUBLE, 1, &n_parameters);
     double *scratch = room(&arrays, scratch_, &cell, &sequence);
-    if (arrays.failed)
+    if (py_begin(&arrays))
         return NULL;
     enum hrnn_status status;
     Py_BEGIN_ALLOW_THREADS
     status = hrnn_sequence_gradient(&cell, &sequence, &lesson, theta, &loss, gradient, scratch);
     Py_END_ALLOW_THREADS
+    py_end(&arrays);
     return py_raise(py_state(module), status) ? NULL : PyFloat_FromDouble(loss);
 }
 
@@ -141,12 +143,13 @@ static PyObject *sequence_force(PyObject *module, PyObject *args)
     double *inverse = py_output(&arrays, inverse_, "inverse", NPY_DOUBLE, 3, square);
     double *h = py_output(&arrays, h_, "h", NPY_DOUBLE, 1, &n);
     double *scratch = arrays.failed ? NULL : py_scratch(&arrays, scratch_, hrnn_sequence_force_scratch(&cell));
-    if (arrays.failed)
+    if (py_begin(&arrays))
         return NULL;
     enum hrnn_status status;
     Py_BEGIN_ALLOW_THREADS
     status = hrnn_sequence_force(&cell, (size_t)n_steps, x, starts, current, margin, theta, inverse, h, scratch);
     Py_END_ALLOW_THREADS
+    py_end(&arrays);
     if (py_raise(py_state(module), status))
         return NULL;
     Py_RETURN_NONE;

@@ -22,7 +22,7 @@ static PyObject *task_sample_lengths(PyObject *module, PyObject *args)
 {
     PyObject *task_, *bit_generator, *length_;
     struct py_arrays arrays = {0};
-    struct py_bitgen held;
+    struct py_bitgen held = {0};
     struct hrnn_task task;
     npy_intp n = -1;
     int64_t total;
@@ -30,11 +30,15 @@ static PyObject *task_sample_lengths(PyObject *module, PyObject *args)
         py_task(&arrays, task_, &task))
         return NULL;
     int64_t *length = py_output(&arrays, length_, "length", NPY_INT64, 1, &n);
-    if (arrays.failed || py_bitgen_hold(bit_generator, &held))
+    py_bitgen_hold(&arrays, bit_generator, &held);
+    if (py_begin(&arrays)) {
+        py_bitgen_release(&held);
         return NULL;
+    }
     Py_BEGIN_ALLOW_THREADS
     total = hrnn_task_sample_lengths(&task, py_rng(module, &held), (size_t)n, length);
     Py_END_ALLOW_THREADS
+    py_end(&arrays);
     py_bitgen_release(&held);
     return PyLong_FromLongLong(total);
 }
@@ -45,7 +49,6 @@ static PyObject *task_sample_trials(PyObject *module, PyObject *args)
     struct py_arrays arrays = {0};
     struct py_bitgen held = {0}, noise = {0};
     struct hrnn_task task;
-    PyObject *result = NULL;
     if (!PyArg_ParseTuple(args, "OOOOOOO:task_sample_trials", &task_, &bit_generator, &noise_generator, &block_side_,
                           &side_, &strength_, &observations_) ||
         py_task(&arrays, task_, &task))
@@ -56,27 +59,29 @@ static PyObject *task_sample_trials(PyObject *module, PyObject *args)
     int8_t *side = py_output(&arrays, side_, "side", NPY_INT8, 1, &n);
     double *strength = py_output(&arrays, strength_, "strength", NPY_DOUBLE, 1, &n);
     double *observations = py_output(&arrays, observations_, "observations", NPY_DOUBLE, 3, shape);
-    int shared = noise_generator == Py_None || noise_generator == bit_generator; /* one stream, one lock */
-    if (arrays.failed || py_bitgen_hold(bit_generator, &held) || (!shared && py_bitgen_hold(noise_generator, &noise)))
+    py_bitgen_hold_two(&arrays, bit_generator, noise_generator == Py_None ? bit_generator : noise_generator, &held,
+                       &noise);
+    struct hrnn_rng rng = py_rng(module, &held), noise_rng = py_rng(module, &noise);
+    int failed = py_begin(&arrays);
+    if (failed)
         goto release;
-    struct hrnn_rng rng = py_rng(module, &held), noise_rng = py_rng(module, shared ? &held : &noise);
     Py_BEGIN_ALLOW_THREADS
     hrnn_task_sample_trials(&task, rng, (size_t)n, block_side, side, strength);
     hrnn_task_sample_observations(&task, noise_rng, (size_t)n, side, strength, observations);
     Py_END_ALLOW_THREADS
-    result = Py_NewRef(Py_None);
+    py_end(&arrays);
 release:
     py_bitgen_release(&noise);
     py_bitgen_release(&held);
-    return result;
+    return failed ? NULL : Py_NewRef(Py_None);
 }
 
 /* Do blocks of these lengths, after the unbiased start, fit into `room` trials? */
 static void check_lengths(struct py_arrays *arrays, npy_intp n_blocks, const int64_t *length, Py_ssize_t room)
 {
-    for (npy_intp i = 0; i < n_blocks && room >= 0; i++)
+    for (npy_intp i = 0; !arrays->failed && i < n_blocks && room >= 0; i++)
         room = length[i] < 0 || length[i] > room ? -1 : room - (Py_ssize_t)length[i];
-    if (room < 0) {
+    if (!arrays->failed && room < 0) {
         PyErr_SetString(PyExc_ValueError, "length must be >= 0 and its blocks fit into the arrays");
         py_fail(arrays);
     }
@@ -85,43 +90,36 @@ static void check_lengths(struct py_arrays *arrays, npy_intp n_blocks, const int
 /* Lengths of the blocks of one session, and then the session itself from trial `first` of the arrays on. */
 static PyObject *task_sample_session(PyObject *module, PyObject *args)
 {
-    PyObject *task_, *bit_generator, *length_, *block_side_, *side_, *strength_, *observations_;
-    Py_ssize_t first;
+    PyObject *task_, *bit_generator, *length_, *first_, *block_side_, *side_, *strength_, *observations_;
     struct py_arrays arrays = {0};
-    struct py_bitgen held;
+    struct py_bitgen held = {0};
     struct hrnn_task task;
     npy_intp n_blocks = -1, n = -1;
-    if (!PyArg_ParseTuple(args, "OOOnOOOO:task_sample_session", &task_, &bit_generator, &length_, &first, &block_side_,
+    if (!PyArg_ParseTuple(args, "OOOOOOOO:task_sample_session", &task_, &bit_generator, &length_, &first_, &block_side_,
                           &side_, &strength_, &observations_) ||
         py_task(&arrays, task_, &task))
         return NULL;
-    const int64_t *length = py_input(&arrays, length_, "length", NPY_INT64, 1, &n_blocks);
+    const int64_t *given = py_input(&arrays, length_, "length", NPY_INT64, 1, &n_blocks);
     int8_t *block_side = py_output(&arrays, block_side_, "block_side", NPY_INT8, 1, &n);
     int8_t *side = py_output(&arrays, side_, "side", NPY_INT8, 1, &n);
     double *strength = py_output(&arrays, strength_, "strength", NPY_DOUBLE, 1, &n);
     npy_intp shape[3] = {n, task.n_obs_max, 2};
     double *observations = py_output(&arrays, observations_, "observations", NPY_DOUBLE, 3, shape);
-    py_within(&arrays, "first", first, 0, n);
-    if (!arrays.failed)
-        check_lengths(&arrays, n_blocks, length, n - first - (Py_ssize_t)task.n_unbiased);
-    if (arrays.failed || py_bitgen_hold(bit_generator, &held))
+    Py_ssize_t first = py_whole(&arrays, "first", first_, 0, n);
+    const int64_t *length = py_copy(&arrays, given, (size_t)n_blocks * sizeof *length);
+    check_lengths(&arrays, n_blocks, length, n - first - (Py_ssize_t)task.n_unbiased);
+    py_bitgen_hold(&arrays, bit_generator, &held);
+    if (py_begin(&arrays)) {
+        py_bitgen_release(&held);
         return NULL;
+    }
     Py_BEGIN_ALLOW_THREADS
     hrnn_task_sample_session(&task, py_rng(module, &held), (size_t)n_blocks, length, block_side + first, side + first,
                              strength + first, observations + 2 * first * (Py_ssize_t)task.n_obs_max);
     Py_END_ALLOW_THREADS
+    py_end(&arrays);
     py_bitgen_release(&held);
     Py_RETURN_NONE;
-}
-
-/* The place of a session in progress from an array [trial, step, feedback]; nowhere after a failure. */
-static struct hrnn_place place_of(struct py_arrays *arrays, const struct hrnn_sessions *sessions, const double *values)
-{
-    if (!arrays->failed)
-        py_within(arrays, "place[0]", (Py_ssize_t)values[0], 0, (Py_ssize_t)sessions->n_trials - 1);
-    if (arrays->failed)
-        return (struct hrnn_place){0};
-    return (struct hrnn_place){(size_t)values[0], (size_t)values[1], values[2]};
 }
 
 static PyObject *task_observe(PyObject *Py_UNUSED(module), PyObject *args)
@@ -136,8 +134,7 @@ static PyObject *task_observe(PyObject *Py_UNUSED(module), PyObject *args)
         return NULL;
     const double *values = py_output(&arrays, place_, "place", NPY_DOUBLE, 1, &three);
     double *x = py_output(&arrays, x_, "x", NPY_DOUBLE, 1, &three);
-    struct hrnn_place place = place_of(&arrays, &sessions, values);
-    py_within(&arrays, "place[1]", (Py_ssize_t)place.step, 0, (Py_ssize_t)(task.n_blank + task.n_obs_max - 1));
+    struct hrnn_place place = py_place(&arrays, values, (Py_ssize_t)sessions.n_trials - 1, &task);
     if (arrays.failed)
         return NULL;
     hrnn_task_observe(&task, &sessions, &place, x);
@@ -146,20 +143,20 @@ static PyObject *task_observe(PyObject *Py_UNUSED(module), PyObject *args)
 
 static PyObject *task_act(PyObject *Py_UNUSED(module), PyObject *args)
 {
-    PyObject *task_, *sessions_, *place_, *choice_, *n_obs_;
+    PyObject *task_, *sessions_, *margin_, *place_, *choice_, *n_obs_;
     struct py_arrays arrays = {0};
     struct hrnn_task task;
     struct hrnn_sessions sessions;
     npy_intp three = 3;
-    double margin;
-    if (!PyArg_ParseTuple(args, "OOdOOO:task_act", &task_, &sessions_, &margin, &place_, &choice_, &n_obs_) ||
+    if (!PyArg_ParseTuple(args, "OOOOOO:task_act", &task_, &sessions_, &margin_, &place_, &choice_, &n_obs_) ||
         py_task(&arrays, task_, &task) || py_sessions(&arrays, sessions_, &task, &sessions))
         return NULL;
+    double margin = py_real(&arrays, "margin", margin_);
     npy_intp n = (npy_intp)sessions.n_trials;
     int8_t *choice = py_output(&arrays, choice_, "choice", NPY_INT8, 1, &n);
     int64_t *n_obs = py_output(&arrays, n_obs_, "n_obs", NPY_INT64, 1, &n);
     double *values = py_output(&arrays, place_, "place", NPY_DOUBLE, 1, &three);
-    struct hrnn_place place = place_of(&arrays, &sessions, values);
+    struct hrnn_place place = py_place(&arrays, values, (Py_ssize_t)sessions.n_trials - 1, &task);
     if (arrays.failed)
         return NULL;
     hrnn_task_act(&task, &sessions, hrnn_task_bound(&task), margin, &place, choice, n_obs);

@@ -24,9 +24,9 @@ struct search {
     double *curve, *curve_h;      /* curvatures of u times f */
     double *J, *factors, *scaled; /* (N, N) each, by columns */
     double *slope;                /* J' f, (N,) */
-    int *pivot;
-    double norm, damping; /* |f|; what is added to the Hessian's diagonal */
-    double bend;          /* Lipschitz constant of J */
+    int pivot[HRNN_UNITS_MAX];    /* indices, so not in scratch that others might write into */
+    double norm, damping;         /* |f|; what is added to the Hessian's diagonal */
+    double bend;                  /* Lipschitz constant of J */
     size_t n_known;
     double *known;            /* (KNOWN_MAX, N) points found so far */
     double radius[KNOWN_MAX]; /* inside which Newton's method converges to each */
@@ -50,7 +50,6 @@ static size_t lay_out_search(struct search *s, const struct hrnn_cell *cell, dou
     s->J = hrnn_scratch_take(&scratch, n * n);
     s->factors = hrnn_scratch_take(&scratch, n * n);
     s->scaled = hrnn_scratch_take(&scratch, n * n);
-    s->pivot = (int *)hrnn_scratch_take(&scratch, n);
     s->known = hrnn_scratch_take(&scratch, KNOWN_MAX * n);
     return scratch.used;
 }
@@ -372,13 +371,14 @@ enum hrnn_status hrnn_fixedpoint_iterate(const struct hrnn_cell *cell, const dou
     size_t n_hidden = cell->n_hidden, of[HRNN_LANES_MAX], n_lanes = 0, next_start = 0;
     struct crowd crowd;
     double moved[HRNN_LANES_MAX];
+    size_t done[HRNN_LANES_MAX]; /* steps of each lane */
     lay_out_crowd(&crowd, cell, scratch);
     hrnn_cell_pack(cell, theta, crowd.A);
     hrnn_cell_drive(cell, crowd.A, x, crowd.drive);
     for (;;) {
         while (n_lanes < HRNN_LANES_MAX && next_start < n) {
             of[n_lanes] = next_start;
-            n_steps[next_start] = 0;
+            done[n_lanes] = 0;
             memcpy(crowd.h[n_lanes++], states + next_start++ * n_hidden, n_hidden * sizeof *states);
         }
         if (!n_lanes)
@@ -388,10 +388,12 @@ enum hrnn_status hrnn_fixedpoint_iterate(const struct hrnn_cell *cell, const dou
         step_crowd(cell, n_lanes, &crowd, moved);
         for (size_t l = n_lanes; l-- > 0;) {
             swap(crowd.h + l, crowd.next + l);
-            if (++n_steps[of[l]] < (int64_t)max_steps && !(moved[l] < tolerance))
+            if (++done[l] < max_steps && !(moved[l] < tolerance))
                 continue;
+            n_steps[of[l]] = (int64_t)done[l];
             memcpy(states + of[l] * n_hidden, crowd.h[l], n_hidden * sizeof *states);
             of[l] = of[--n_lanes];
+            done[l] = done[n_lanes];
             swap(crowd.h + l, crowd.h + n_lanes);
         }
     }

@@ -33,6 +33,13 @@ static double *ages(const struct hrnn_believer *believer, double *state, size_t 
 
 size_t hrnn_inference_state_size(const struct hrnn_task *task) { return ages_at(task, 2); }
 
+int hrnn_inference_goes_on(const struct hrnn_believer *believer, const double *state)
+{
+    double head = state[HEAD], oldest = state[OLDEST], most = (double)believer->task->block_max;
+    return believer->model != HRNN_SEMI_MARKOV || (head >= 0 && head <= SLIDE && floor(head) == head && oldest >= 1 &&
+                                                   oldest <= most && floor(oldest) == oldest);
+}
+
 static void start(const struct hrnn_believer *believer, double *state)
 {
     state[LEFT] = state[RIGHT] = state[PRIOR] = 0.5;
@@ -297,7 +304,7 @@ size_t hrnn_inference_observer(const struct hrnn_believer *believer, const struc
         block[r] = block_belief(believer, block_side, state);
         prior[r] = side_prior(believer, block[r], state);
         double prior_logit = logit(prior[r]);
-        for (int64_t i = 0; i < task->n_blank + n_obs[r]; i++, t++) {
+        for (int64_t i = 0; i < task->n_blank + n_obs[r - first]; i++, t++) {
             if (i >= task->n_blank)
                 accumulate(believer, o + 2 * (i - task->n_blank), &seen, scratch);
             p_right[t] = log_odds(prior_logit, &seen);

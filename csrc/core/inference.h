@@ -37,6 +37,9 @@ struct hrnn_believer {
 
 /* Doubles of the state that a filter carries from trial to trial, and of scratch for the evidence of one trial. */
 size_t hrnn_inference_state_size(const struct hrnn_task *task);
+
+/* Is this a state that a filter, actor or observer left? Only then can one go on from it within a session. */
+int hrnn_inference_goes_on(const struct hrnn_believer *believer, const double *state);
 size_t hrnn_inference_scratch(const struct hrnn_task *task);
 
 /* log L_left, log L_right of the sums of n observations, up to one common term. */
@@ -65,7 +68,8 @@ size_t hrnn_inference_actor(const struct hrnn_believer *believer, const struct h
                             double *scratch);
 
 /* Watches trials first .. last-1: feedback reveals the side where there was a choice. Per step: p_right as above and
-   p_block = P(b = +1 | past, observations so far). Returns the steps written. */
+   p_block = P(b = +1 | past, observations so far). n_obs has those trials alone, (last - first,). Returns the steps
+   written. */
 size_t hrnn_inference_observer(const struct hrnn_believer *believer, const struct hrnn_sessions *sessions, size_t first,
                                size_t last, const int8_t *choice, const int64_t *n_obs, double *state, double *prior,
                                double *block, double *p_right, double *p_block, double *scratch);

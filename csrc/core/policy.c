@@ -46,7 +46,8 @@ struct hrnn_policy_grid hrnn_policy_grid_of(const struct hrnn_task *task, enum h
     double high = n * largest(task) / unit + REACH * sqrt(n);
     grid.spacing = common_spacing(task, unit, spacing);
     grid.low = -ceil((evidence == HRNN_EVIDENCE_BOTH ? REACH * sqrt(n) : high) / grid.spacing) * grid.spacing;
-    grid.n_right = (size_t)ceil((high - grid.low) / grid.spacing) + 1;
+    double n_points = ceil((high - grid.low) / grid.spacing) + 1;
+    grid.n_right = n_points >= 2 && n_points <= HRNN_POLICY_POINTS_MAX ? (size_t)n_points : 0;
     grid.n_left = evidence == HRNN_EVIDENCE_BOTH ? grid.n_right : 1;
     return grid;
 }
@@ -137,8 +138,12 @@ struct shift {
     double weights[4];
 };
 
+/* Steps beyond any grid, and those that are no number, become FAR ones: what they read is held constant there. */
+static const double FAR = 1 << 30;
+
 static struct shift shift_of(double steps)
 {
+    steps = fmin(fmax(steps, -FAR), FAR);
     double whole = round(steps), f;
     if (fabs(steps - whole) < 1e-9)
         return (struct shift){(long)whole, 1, {1}};

@@ -14,7 +14,10 @@ struct hrnn_policy_grid {
     size_t n_left, n_right;
 };
 
-/* The grid for this task: spacing at most `spacing`, and such that the strengths lie on it where that is possible. */
+enum { HRNN_POLICY_POINTS_MAX = 1 << 14 };
+
+/* The grid for this task: spacing at most `spacing`, and such that the strengths lie on it where that is possible.
+   n_right is 0 if an axis would need more than HRNN_POLICY_POINTS_MAX points. */
 struct hrnn_policy_grid hrnn_policy_grid_of(const struct hrnn_task *task, enum hrnn_evidence evidence, double spacing);
 
 size_t hrnn_policy_solve_scratch(const struct hrnn_task *task, const struct hrnn_policy_grid *grid);

@@ -119,7 +119,7 @@ def real_array(values: ArrayLike, name: str, ndims: Container[int]) -> NDArray[n
             f"{name} must be a non-empty array with ndim in {ndims}, got shape {array.shape}"
         )
     with np.errstate(over="ignore"):
-        array = array.astype(float)
+        array = array.astype(float, order="C")
     finite = np.isfinite(array)
     if not finite.all():
         place = np.argwhere(~finite)[0].tolist()

@@ -139,7 +139,7 @@ def stream(seed: int, *name: object) -> np.random.SeedSequence:
     seed : int
         The seed of all jobs.
     *name : object
-        The job's name, in parts; they count as ``str`` shows them.
+        The job's name, in parts; they count as ``str`` shows them, but 1 and "1" are two.
 
     Returns
     -------
@@ -151,5 +151,16 @@ def stream(seed: int, *name: object) -> np.random.SeedSequence:
     >>> stream(0, "network", 1).entropy == stream(0, "network", 2).entropy
     False
     """
-    hashes = [zlib.crc32(str(part).encode()) for part in name]
-    return np.random.SeedSequence([seed, *hashes])
+    hashes = [zlib.crc32(_spelled(part).encode()) for part in name]
+    n_words = -(-int(seed).bit_length() // 32)
+    if n_words <= 1:
+        return np.random.SeedSequence([seed, *hashes])
+    # NumPy cuts a wide seed into words, and these could be those of a narrow seed and its name
+    return np.random.SeedSequence([n_words, seed, *hashes], pool_size=8)
+
+
+def _spelled(part: object) -> str:
+    """A part of a name, so that a number and the same digits as text are two."""
+    if not isinstance(part, str) or (part[:1].isalpha() and part not in ("None", "True", "False")):
+        return str(part)
+    return repr(part)

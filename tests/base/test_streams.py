@@ -1,6 +1,7 @@
 """Generators that go on where they were, and states that are refused."""
 
 import json
+import zlib
 
 import numpy as np
 import pytest
@@ -131,3 +132,22 @@ def test_the_global_generator_is_left_alone():
     before = np.random.get_state()[1].tolist()
     states.from_json(states.state_to_json(generator("MT19937").bit_generator))
     assert np.random.get_state()[1].tolist() == before
+
+
+def test_names_and_seeds_that_differ_give_streams_that_differ():
+    word = zlib.crc32(b"network")
+    jobs = [
+        *((0, 1), (0, "1"), (0, "1", ""), (0,), (0, ""), (0, None), (0, "None"), (0, True)),
+        *((0, "True"), (0, 1.5), (0, "1.5"), (0, "'1'"), (0, "network", 1), (0, "network", "1")),
+        *((5 + (word << 32), 1), (5, "network", 1), (5 + (word << 32),), (5, "network")),
+        *((2**32, 1), (0, 1, 1), (2**64 + 3, 7), (3, 0, 1, 7), (2**128 - 1,), (2**96 - 1, "a")),
+    ]
+    drawn = {states.stream(*job).generate_state(4).tobytes() for job in jobs}
+    assert len(drawn) == len(jobs)
+
+
+def test_streams_of_populations_are_those_of_before():
+    for part in ("network", "long session"):
+        expected = np.random.SeedSequence([3, zlib.crc32(part.encode()), zlib.crc32(b"7")])
+        found = states.stream(3, part, 7)
+        assert found.generate_state(4).tolist() == expected.generate_state(4).tolist()
