@@ -18,7 +18,7 @@ from hrnn.choice.maximise import Maximum, hessian, maximise
 from hrnn.choice.models import MODELS, model_of, name_of
 from hrnn.choice.protocol import Floats, Model, ModelLike, OwnModel, Parameter
 from hrnn.choice.trials import Choices, session_labels, units
-from hrnn.statistics.resampling import LEVEL
+from hrnn.statistics.resampling import LEVEL, student
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,16 +126,25 @@ class Fit:
     def margin(self) -> pd.DataFrame:
         """Half the 95 % interval of each parameter, a DataFrame (M rows).
 
-        That is `se` times the quantile of Student's t with n_sessions - 1 degrees of freedom where
-        errors are clustered by session, of the normal where they come from the Hessian.
+        That is `se` times the quantile of Student's t where errors are clustered by session, with
+        one degree of freedom less than sessions that tell of the parameter; of the normal where
+        they come from the Hessian.
         """
-        from scipy.special import ndtri, stdtrit
+        from scipy.special import ndtri
 
-        tail = (1 + LEVEL) / 2
-        quantile = np.full(len(self.se), ndtri(tail))
         if self.errors == "session":
-            quantile = stdtrit(np.maximum(self.n_sessions - 1, 1), tail)
-        return self.se.mul(quantile, axis=0)
+            return self.se * student(np.maximum(self._n_telling, 2))
+        return self.se * ndtri((1 + LEVEL) / 2)
+
+    @functools.cached_property
+    def _n_telling(self) -> pd.DataFrame:
+        """Number of sessions of each unit that tell of each parameter."""
+        found = self.se.copy()
+        for k, choices in enumerate(self.trials):
+            names = [parameter.name for parameter in self._model.parameters(choices)]
+            scores = self._model.scores(choices, self.theta(k))
+            found.loc[found.index[k], names] = np.count_nonzero(scores, axis=0)
+        return found
 
     def theta(self, unit: int) -> Floats:
         """Parameters of one unit in the order of its model, (P,)."""
@@ -497,8 +506,8 @@ def inverse(information: Floats) -> Floats | None:
 def clustered(bread: Floats, scores: Floats) -> Floats:
     """The sandwich B (Σ u uᵀ) B G/(G - 1) of an inverse B and the scores u of sessions, (P, P).
 
-    Sessions without choices have no score. NaN on the diagonal where fewer than two sessions have a
-    score.
+    G is the number of sessions that have a score for the parameter: those without choices have
+    none, nor those without the contrast that it is of. NaN on the diagonal where G is below two.
 
     Parameters
     ----------
@@ -512,11 +521,11 @@ def clustered(bread: Floats, scores: Floats) -> Floats:
     >>> clustered(np.eye(1) / 4, np.array([[2.0], [-2.0], [0.0]])).tolist()
     [[1.0]]
     """
-    scores = scores[scores.any(axis=1)]
-    n = max(len(scores), 2)
-    covariance = n / (n - 1) * bread @ (scores.T @ scores) @ bread
-    alone = (scores != 0).sum(axis=0) < 2
-    covariance[alone, alone] = np.nan
+    n = np.count_nonzero(scores, axis=0)
+    few = n < 2
+    correction = np.sqrt(np.maximum(n, 2) / (np.maximum(n, 2) - 1))
+    covariance = np.outer(correction, correction) * (bread @ (scores.T @ scores) @ bread)
+    covariance[few, few] = np.nan
     return covariance
 
 
