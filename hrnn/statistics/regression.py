@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrnn.base.arguments import generator, real_array
-from hrnn.statistics.resampling import Estimate, percentiles, resample
+from hrnn.statistics.resampling import Estimate, percentiles, resample, with_width
 
 if TYPE_CHECKING:
     from hrnn.base.typing import RNGLike
@@ -92,6 +92,7 @@ class _Resampled:
         drawn = draws.sums(moments.reshape(self.n_units, -1)).T
         drawn = drawn.reshape(-1, *moments.shape[1:])
         whole = np.linalg.matrix_rank(drawn[:, :k, :k], tol=1e-9) == k
+        self.all_defined = bool(whole.all())
         # first the data, then the resamples
         self.moments = np.concatenate([moments.sum(0)[None], drawn[whole]])
 
@@ -127,7 +128,8 @@ class _Resampled:
 
         It is an interval of n units, or of n (K,).
         """
-        low, high = percentiles(np.atleast_2d(values[1:].T), n)
+        ends = percentiles(np.atleast_2d(values[1:].T), n)
+        low, high = ends if self.all_defined else with_width(ends)
         if values.ndim == 1:
             return Estimate(float(values[0]), float(low[0]), float(high[0]), self.n_units)
         return Estimate(values[0], low, high, self.n_units)

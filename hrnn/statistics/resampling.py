@@ -5,9 +5,10 @@ subjects, networks, or (one long session) runs of task blocks. Everything works 
 resample is a row of integer weights, and all resampled ratios come out of two matrix products. What
 is measured lives in `behavior`; regressions in `regression`.
 
-Two rules hold for every interval. Units are counted where they have data: a ratio that three of 36
-units define is one of three units. And no interval has a width of zero: where all units agree they
-do not tell how far others may differ, so both ends are NaN.
+Two rules hold for every ratio and mean. Units are counted where they have data: a ratio that three
+of 36 units define is one of three units. And no interval has a width of zero: where all units agree
+they do not tell how far others may differ, so both ends are NaN. (Of regressions those alone have
+no width that are exact in every resample.)
 """
 
 from __future__ import annotations
@@ -163,7 +164,8 @@ def percentiles(draws: NDArray[np.float64], n: ArrayLike) -> NDArray[np.float64]
     Returns
     -------
     ndarray (2, K)
-        Lower and upper ends; NaN for fewer than two units, and where all resamples are equal.
+        Lower and upper ends; NaN for fewer than two units, and where all resamples that are defined
+        are equal, but some are not.
     """
     ends = np.full((2, draws.shape[0]), np.nan)
     if not draws.shape[1]:
@@ -172,7 +174,9 @@ def percentiles(draws: NDArray[np.float64], n: ArrayLike) -> NDArray[np.float64]
     for number in np.unique(of_each[of_each >= 2]):
         rows = of_each == number
         ends[:, rows] = _quantiles(draws[rows], _tail(int(number)))
-    return _with_width(ends, 0.0)
+    partly = ~np.isfinite(draws).all(axis=1)
+    ends[:, partly] = with_width(ends[:, partly])
+    return ends
 
 
 def _quantiles(draws: NDArray[np.float64], tail: float) -> NDArray[np.float64]:
@@ -188,8 +192,25 @@ def _quantiles(draws: NDArray[np.float64], tail: float) -> NDArray[np.float64]:
     return ends
 
 
-def _with_width(ends: NDArray[np.float64], scale: ArrayLike) -> NDArray[np.float64]:
-    """The ends (2, K), NaN where rounding alone, of numbers of a size (K,), keeps them apart."""
+def with_width(ends: NDArray[np.float64], scale: ArrayLike = 0.0) -> NDArray[np.float64]:
+    """Make NaN of intervals whose width is what rounding makes: they say nothing of other units.
+
+    Parameters
+    ----------
+    ends : ndarray (2, K)
+        Lower and upper ends.
+    scale : float or array_like (K,), optional
+        Size of the numbers that were rounded, where it is more than that of the ends.
+
+    Returns
+    -------
+    ndarray (2, K)
+
+    Examples
+    --------
+    >>> with_width(np.array([[0.2, 0.5], [0.3, 0.5]]))[0].tolist()
+    [0.2, nan]
+    """
     size = np.maximum(np.abs(ends).max(axis=0), scale)
     flat = ends[1] - ends[0] <= FLAT * size
     return np.where(flat, np.nan, ends)
@@ -330,7 +351,7 @@ def ratio_interval(
     ends = _ends(value, resampled, without, draws.independent(counted), draws.run)
     ends = np.where(_is_fraction(num, den), np.clip(ends, 0, 1), ends)
     n = np.count_nonzero(counted, axis=0)
-    return _estimate(value, _with_width(ends, 0.0), n, np.ndim(numerators) == 1)
+    return _estimate(value, with_width(ends), n, np.ndim(numerators) == 1)
 
 
 def paired(
@@ -400,7 +421,7 @@ def paired(
     ends = np.where(fractions, np.clip(ends, -1, 1), ends)
     n = np.minimum(*(np.count_nonzero(one, axis=0) for one in counted))
     scale = np.abs(value_a) + np.abs(value_b)
-    return _estimate(value, _with_width(ends, scale), n, np.ndim(a[0]) == 1)
+    return _estimate(value, with_width(ends, scale), n, np.ndim(a[0]) == 1)
 
 
 def mean_interval(
@@ -444,7 +465,7 @@ def mean_interval(
     half = np.full(len(mean), np.nan)
     if n_units > 1:
         half = student(n_units) * columns.std(0, ddof=1) / np.sqrt(n_units)
-    ends = _with_width(np.stack([mean - half, mean + half]), 0.0)
+    ends = with_width(np.stack([mean - half, mean + half]))
     return _estimate(mean, ends, np.full(len(mean), n_units), array.ndim == 1)
 
 
