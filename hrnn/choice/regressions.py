@@ -51,9 +51,9 @@ class HistoryGlm(Model):
     def design(self, choices: Choices) -> Floats:
         """Regressors (R, K); the previous trial is the one before in the session.
 
-        0 where it has no choice.
+        0 where it has no choice, or is not in the table.
         """
-        last = np.r_[0, choices.choice[:-1]] * ~choices.first
+        last = np.r_[0, choices.choice[:-1]] * choices.follows
         correct = np.r_[False, choices.choice[:-1] == choices.side[:-1]]
         signed = [side * level for level in self._levels(choices) for side in (-1, 1)]
         columns = [choices.contrast == contrast for contrast in signed]
@@ -123,7 +123,7 @@ class HistoryGlm(Model):
             rows = (starts + t)[live]
             z = without_history[rows]
             if t:
-                before = choice[rows - 1]
+                before = choice[rows - 1] * choices.follows[rows]
                 was_correct = before == choices.side[rows - 1]
                 z = z + before * np.where(was_correct, correct[live], wrong[live])
             right = uniforms[rows] < 1 / (1 + np.exp(-z))

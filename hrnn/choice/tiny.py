@@ -96,9 +96,9 @@ class Batch:
 def inputs_of(choices: Choices) -> Floats:
     """Previous choice, previous reward and signed contrast of each trial, (R, 3).
 
-    0 at a session's start and after no answer.
+    0 at a session's start, after no answer and after a gap.
     """
-    before = np.r_[0, choices.choice[:-1]] * ~choices.first
+    before = np.r_[0, choices.choice[:-1]] * choices.follows
     side_before = np.r_[0, choices.side[:-1]]
     reward = np.where(before == side_before, 1, -1)
     reward = np.where(before == 0, 0, reward)
@@ -328,7 +328,7 @@ class TinyRnn:
         inside = shown.trial >= 0
         logit = np.full(len(self.choices.choice), np.nan)
         logit[shown.trial[inside]] = carried[inside]
-        rows = np.flatnonzero(self.choices.responded[:-1] & ~self.choices.first[1:])
+        rows = np.flatnonzero(self.choices.responded[:-1] & self.choices.follows[1:])
         reward = np.where(self.choices.choice == self.choices.side, 1, -1)
         return pd.DataFrame(
             {

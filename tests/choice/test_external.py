@@ -75,7 +75,7 @@ def test_the_posterior_is_that_of_the_errors_where_there_are_many_trials():
         mice.fit(table, n_starts=1),
         params=pd.DataFrame({"zeta": [0.2], "lapse": [0.1], "alpha": [0.2]}),
     )
-    made = table.assign(choice=mice.simulate(truth, rng=0)[0].choice)
+    made = hrnn.behavior.with_choice(table, mice.simulate(truth, rng=0)[0].choice)
     fitted = mice.fit(made, "action_kernel", errors="hessian")
     draws, summary = mice.posterior(fitted, n_steps=600)
     table = summary.set_index("parameter")
@@ -113,7 +113,7 @@ def test_one_subject_and_a_fit():
     with pytest.raises(ValueError, match="of one subject, got 2"):
         mice.drift(pd.concat([table, table.assign(subject="N")]))
     with pytest.raises(ValueError, match="must have choices, got none"):
-        mice.drift(table.assign(choice=0))
+        mice.drift(hrnn.behavior.with_choice(table, np.zeros(len(table))))
     with pytest.raises(TypeError, match="fitted must be a Fit"):
         mice.posterior(table)
     assert dataclasses.is_dataclass(mice.Fit)

@@ -235,10 +235,8 @@ def test_rules_drop_what_they_say_in_their_order(table):
 
 
 def test_easy_trials_decide_on_proficiency(table):
-    wrong = table.assign(
-        correct=table.correct
-        & ~((table.subject == "a") & (table.session == 1) & (table.strength == 1))
-    )
+    fails = (table.subject == "a") & (table.session == 1) & (table.strength == 1)
+    wrong = hrnn.behavior.with_choice(table, np.where(fails, -table.side, table.choice))
     kept, counts = mice.include(wrong, {"easy_correct": 0.5})
     assert counts.sessions_dropped[0] == 1 and set(kept[kept.subject == "a"].session) == {0, 2}
 
