@@ -159,6 +159,8 @@ def test_clustered_errors_of_fits():
     choice = np.where(right, 1, -1)
     t = pd.DataFrame({"subject": session // n_sessions, "session": session, "side": side})
     t = t.assign(choice=choice, signed_strength=0.5 * side * seen, block_side=0, p_left=0.5)
+    t["block_side"] = np.where(np.arange(len(t)) // 20 % 2, -1, 1)
+    t["p_left"] = 0.5 - 0.3 * t.block_side
     t = t.assign(trial=np.tile(np.arange(n), n_sessions * n_subjects))
     found = fit(t, "history_glm", n_starts=1)
     center = found.params["intercept"]
