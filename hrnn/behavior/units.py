@@ -77,8 +77,8 @@ def _pool_codes(table: pd.DataFrame, by: Sequence[str]) -> NDArray[np.int64] | N
     """Number of each trial's pool (R,), or None: all are in one."""
     session = session_codes(table)
     if "session" in by:
-        named = table.assign(code=session).groupby("session")["code"].nunique()
-        if "subject" in by or named.max() == 1:
+        names = cast("int", table["session"].nunique())
+        if "subject" in by or names == session.max() + 1:  # no two subjects share a name
             return session
     if "subject" in by:
         return cast("NDArray[np.int64]", table.groupby("subject", sort=True).ngroup().to_numpy())

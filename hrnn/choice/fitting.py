@@ -534,7 +534,7 @@ def clustered(bread: Floats, scores: Floats) -> Floats:
 
     Examples
     --------
-    >>> clustered(np.eye(1) / 4, np.array([[2.0], [-2.0], [0.0]])).tolist()
+    >>> clustered(np.eye(1) / 4, np.array([[2.0], [-2.0], [0.0]])).round(6).tolist()
     [[1.0]]
     """
     n = np.count_nonzero(scores, axis=0)

@@ -297,7 +297,7 @@ def _without(
 
 def _is_fraction(num: NDArray[np.float64], den: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Whether each ratio (K,) is a fraction of what is counted, so that it is in [0, 1]."""
-    return ((num >= 0) & (num <= den)).all(axis=0)
+    return np.asarray(((num >= 0) & (num <= den)).all(axis=0))
 
 
 def ratio_interval(

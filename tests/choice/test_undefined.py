@@ -45,7 +45,8 @@ def test_a_statistic_that_is_not_defined_has_no_p():
     """No contrast 0; none in blocks of one side; blocks of one side alone; no choice at all."""
     no_zero = session(1, contrasts=(0.5, 1.0), subject="no zero")
     one_side = session(2, subject="one side")
-    one_side.loc[one_side.block_side < 0, ["strength", "signed_strength"]] = 1.0
+    one_side.loc[one_side.block_side < 0, "strength"] = 1.0
+    one_side["signed_strength"] = one_side.side * one_side.strength
     unbiased = session(3, p_left=0.5, block_side=0, subject="unbiased")
     silent = session(4, choice=0, correct=False, subject="silent")
     good = session(5, subject="good")
@@ -65,7 +66,8 @@ def test_draws_that_are_not_defined_are_not_smaller():
         rng = np.random.default_rng(1000 + seed)
         table["choice"] = rng.choice([-1, 1], 160)
         rare = rng.random(160) < 0.85
-        table.loc[rare, ["strength", "signed_strength"]] = 1.0
+        table.loc[rare, "strength"] = 1.0
+        table["signed_strength"] = table.side * table.strength
         table["correct"] = table.choice == table.side
         tables.append(table)
     with warnings.catch_warnings():

@@ -9,7 +9,7 @@ from hrnn import stats as statistics
 from hrnn.choice.fitting import fit
 from hrnn.statistics import regression
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:trials. choices")]
 LEAST = 0.92
 MOST = 0.98
 
@@ -42,7 +42,7 @@ def table(rng, n_subjects, n_sessions, n_trials=60, spread=0.15, p=0.7):
 def test_fractions_over_sessions_and_subjects(n_subjects, n_sessions):
     rng = np.random.default_rng(n_subjects + n_sessions)
     rows = []
-    for _ in range(400):
+    for _ in range(250):
         t = table(rng, n_subjects, n_sessions)
         rows.append(behavior.summary(t).loc["correct_given_choice", ["low", "high"]])
     assert LEAST < holds(rows, 0.7) < MOST
@@ -51,7 +51,7 @@ def test_fractions_over_sessions_and_subjects(n_subjects, n_sessions):
 def test_cells_of_one_subject_and_cells_that_few_units_have():
     rng = np.random.default_rng(1)
     rows = {"subject": [], "few": []}
-    for _ in range(250):
+    for _ in range(200):
         t = table(rng, 12, 4, spread=0.0)
         t = t[(t.strength == 1) | (t.subject < 3)]
         cells = behavior.by_strength(t, by=["subject"])
@@ -135,7 +135,7 @@ def test_clustered_errors_of_the_history_regression(n_sessions):
     rng = np.random.default_rng(n_sessions)
     rows = []
     n = 100
-    for _ in range(300):
+    for _ in range(200):
         bias = np.repeat(rng.choice([-0.5, 0.5], n_sessions), n)
         side = rng.choice([-1, 1], n * n_sessions)
         right = rng.random(n * n_sessions) < 1 / (1 + np.exp(-bias))
