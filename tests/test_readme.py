@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 
 def test_the_ten_lines_run(capsys):
@@ -13,6 +14,7 @@ def test_the_ten_lines_run(capsys):
     assert "reward_per_step" in capsys.readouterr().out
 
 
+@pytest.mark.filterwarnings("ignore:whether they follow the blocks")
 def test_the_five_lines_for_a_mouse_lab_run(tmp_path):
     import hrnn
     from hrnn import mice

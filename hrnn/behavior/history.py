@@ -69,38 +69,40 @@ def _log_odds(prior: ArrayLike, n_trials: int) -> NDArray[np.float64]:
 
 
 def _clusters(table: pd.DataFrame) -> NDArray[np.int64]:
-    """Cluster of each trial: its session, or its run of blocks in one long session."""
+    """Cluster of each trial: its subject, its session, or its run of blocks in one long session."""
     unit, run = trial_units(table)
-    return unit // run if run > 1 else session_codes(table)
+    return unit // run
 
 
 def _fit_history(
     terms: dict[str, NDArray[np.float64] | NDArray[np.bool_]],
     right: NDArray[np.float64],
     cluster: NDArray[np.int64],
-) -> tuple[list[float], list[float], int, LogisticFit]:
-    """Weights and errors of the terms, number of trials, and the fit.
+) -> tuple[pd.DataFrame, int, LogisticFit]:
+    """The terms with `weight, se, clusters` (those that tell of it), number of trials, the fit.
 
     A strength on which only one side was chosen has an infinite weight: its trials fix their own
     weight and say nothing of the others, so the fit is that of the other trials.
     """
-    weight: dict[str, float] = {}
-    se: dict[str, float] = dict.fromkeys(terms, np.nan)
+    import pandas as pd
+
+    infinite: dict[str, float] = {}
     kept = np.ones(len(right), dtype=bool)
     for name in [name for name in terms if name.startswith("strength")]:
         shown = terms[name].astype(bool)
         chosen = right[shown]
         if chosen.size and chosen.min() == chosen.max():
-            weight[name] = np.inf if chosen[0] else -np.inf
+            infinite[name] = np.inf if chosen[0] else -np.inf
             kept &= ~shown
     if not kept.any():
         raise ValueError("trials must have both choices at some strength, got one choice at each")
-    free = [name for name in terms if name not in weight]
+    free = [name for name in terms if name not in infinite]
     columns = np.column_stack([terms[name][kept] for name in free])
     fit = logistic(columns, right[kept], cluster[kept])
-    weight |= zip(free, fit.weights, strict=True)
-    se |= zip(free, fit.se, strict=True)
-    return [weight[name] for name in terms], [se[name] for name in terms], int(kept.sum()), fit
+    found = {"weight": fit.weights, "se": fit.se, "clusters": fit.n_telling}
+    table = pd.DataFrame(found, index=free).reindex(list(terms))
+    table["weight"] = table["weight"].fillna(pd.Series(infinite, dtype=float))
+    return table.rename_axis("term").reset_index(), int(kept.sum()), fit
 
 
 def history_regression(trials: Trials, prior: ArrayLike) -> pd.DataFrame:
@@ -125,10 +127,11 @@ def history_regression(trials: Trials, prior: ArrayLike) -> pd.DataFrame:
     DataFrame
         Tidy: `term` (`strength <value> left|right`, `intercept`, `logit_prior`, `previous_correct`,
         `previous_wrong`), `weight, se, low, high, p_value, n, converged`. Errors are clustered by
-        session (one long session: by four task blocks), interval and p by Student's t with one
-        degree less than clusters. A weight is infinite, without error, where only one side was
-        chosen, and those trials are left out of `n`; NaN where a term does not vary or follows from
-        others; all are NaN and `converged` False if the choices are otherwise separated.
+        session (several subjects: by subject; one long session: by four task blocks), interval and
+        p by Student's t with one degree less than clusters that tell of the term; NaN where only
+        one does. A weight is infinite, without error, where only one side was chosen, and those
+        trials are left out of `n`; NaN where a term does not vary or follows from others; all are
+        NaN and `converged` False if the choices are otherwise separated.
 
     Raises
     ------
@@ -148,7 +151,6 @@ def history_regression(trials: Trials, prior: ArrayLike) -> pd.DataFrame:
     >>> history_regression(trials, rng.uniform(0.2, 0.8, 400))["term"].to_list()
     ['intercept', 'logit_prior', 'previous_correct', 'previous_wrong']
     """
-    import pandas as pd
     from scipy.special import stdtr, stdtrit
 
     table = trial_table(trials, "session", "trial", "side", "strength", "choice", "correct")
@@ -160,9 +162,8 @@ def history_regression(trials: Trials, prior: ArrayLike) -> pd.DataFrame:
         raise ValueError("trials must have choices in two successive trials of a session, got none")
     terms = _history_design(table, log_odds, now, before)
     right = (trial_column(table, "choice")[now] > 0).astype(float)
-    weight, se, n, fit = _fit_history(terms, right, _clusters(table)[now])
-    result = pd.DataFrame({"term": list(terms), "weight": weight, "se": se})
-    freedom = fit.n_clusters - 1
+    result, n, fit = _fit_history(terms, right, _clusters(table)[now])
+    freedom = np.maximum(result.pop("clusters") - 1, 1)  # where one cluster tells, se is NaN
     half = stdtrit(freedom, (1 + LEVEL) / 2) * result["se"]
     t = result["weight"] / result["se"]
     p_value = 2 * stdtr(freedom, -np.abs(t))

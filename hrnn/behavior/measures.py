@@ -4,9 +4,10 @@ Every function takes a trial table or what has one as `.trials`. Fractions corre
 trials, a timeout being wrong; P(right) by those with a choice. A table with a `subject` column is a
 mouse's: its no-go trials (choice 0) leave numerators and denominators and are counted as `no_go`.
 Measures whose columns are absent are left out. Intervals are 95 %, from resampled sessions
-(subjects, or runs of task blocks in one long session: `statistics`); `n` is always the number of
-trials in the denominator. Psychometric fits live in `psychometric_function`, the history regression
-in `history`.
+(subjects, or runs of task blocks in one long session: `statistics`); NaN where fewer than two of
+them have data, or all agree. Within a subject or session that is among the columns of cells, the
+next smaller unit is resampled (`units`). `n` is always the number of trials in the denominator.
+Psychometric fits live in `psychometric_function`, the history regression in `history`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrnn.base.arguments import one_of, real_number, whole_number
-from hrnn.behavior.trials import session_codes, trial_column, trial_table, trial_units
+from hrnn.behavior.trials import session_codes, trial_column, trial_table
+from hrnn.behavior.units import Pool, pools
 from hrnn.statistics.resampling import Estimate, paired, ratio_interval, resample
 
 if TYPE_CHECKING:
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 
 SAME_SESSIONS: tuple[str, ...] = ("session", "trial", "side", "strength")
 CRITERIA: tuple[str, ...] = ("reward_per_trial", "reward_per_step")
+
+ENDS: tuple[str, ...] = ("value", "low", "high")
+RESULT: tuple[str, ...] = ("measure", *ENDS, "n")  # columns of a table of cells
 
 _Pair = tuple[NDArray[np.float64], NDArray[np.float64]]  # numerator and denominator
 
@@ -136,13 +141,6 @@ def _unit_sums(
     return num, den, n.astype(int)
 
 
-def _frame(estimate: Estimate, n: NDArray[np.int64], index: pd.Index | None = None) -> pd.DataFrame:
-    import pandas as pd
-
-    columns = {"value": estimate.value, "low": estimate.low, "high": estimate.high, "n": n}
-    return pd.DataFrame(columns, index=index)
-
-
 def _tabulate(
     table: pd.DataFrame,
     measures: Mapping[str, _Pair],
@@ -152,21 +150,45 @@ def _tabulate(
 ) -> pd.DataFrame:
     """Estimate measures, overall (index: measure) or in cells of the columns `by` (tidy).
 
-    Of cells, only trials that are `inside` (R,) count.
+    Of cells, only trials that are `inside` (R,) count. Units are counted within each cell.
     """
     import pandas as pd
 
-    unit, run = trial_units(table)
-    resamples = resample(int(unit.max()) + 1, run=run, rng=rng)
     if by is None:
         one = np.zeros(len(table), dtype=int)
-        num, den, n = _unit_sums(measures, unit, one, 1)
-        names = pd.Index(list(measures), name="measure")
-        return _frame(ratio_interval(num, den, resamples=resamples), n, names)
+        columns = _in_cells(measures, pools(table, ()), one, 1, rng)
+        return pd.DataFrame(columns, index=pd.Index(list(measures), name="measure"))
     keys, cell = _cells(table, by, inside)
-    num, den, n = _unit_sums(measures, unit, cell, len(keys))
+    columns = _in_cells(measures, pools(table, by), cell, len(keys), rng)
     rows = pd.concat([keys.assign(measure=name) for name in measures], ignore_index=True)
-    return rows.join(_frame(ratio_interval(num, den, resamples=resamples), n))
+    return rows.join(pd.DataFrame(columns))
+
+
+def _in_cells(
+    measures: Mapping[str, _Pair],
+    found: Sequence[Pool],
+    cell: NDArray[np.int64],
+    n_cells: int,
+    rng: RNGLike,
+) -> dict[str, NDArray[Any]]:
+    """Estimates of M measures in cells, and their trials: {value, low, high, n}, (M·n_cells,)."""
+    shape = (len(measures), n_cells)
+    columns: dict[str, NDArray[Any]] = {name: np.full(shape, np.nan) for name in ENDS}
+    columns["n"] = np.zeros(shape, dtype=int)
+    for pool in found:
+        inside = cell[pool.rows]
+        own = np.unique(inside[inside >= 0])
+        if not len(own):
+            continue
+        code = np.where(inside >= 0, np.searchsorted(own, inside), -1)
+        parts = {name: (a[pool.rows], b[pool.rows]) for name, (a, b) in measures.items()}
+        num, den, n = _unit_sums(parts, pool.unit, code, len(own))
+        draws = resample(int(pool.unit.max()) + 1, run=pool.run, rng=rng)
+        estimate = ratio_interval(num, den, resamples=draws)
+        for name in ENDS:
+            columns[name][:, own] = getattr(estimate, name).reshape(len(measures), -1)
+        columns["n"][:, own] = n.reshape(len(measures), -1)
+    return {name: values.ravel() for name, values in columns.items()}
 
 
 def _cells(
@@ -333,13 +355,15 @@ def _difference(a: Trials, b: Trials, names: tuple[str, str], rng: RNGLike) -> p
     measures_a = _measures(tables[0])
     measures_b = _measures(tables[1])
     shared = [name for name in measures_a if name in measures_b]
-    unit, run = trial_units(tables[0])
+    (pool,) = pools(tables[0], ())
+    unit = pool.unit
     one = np.zeros(len(unit), dtype=int)
     num_a, den_a, n_a = _unit_sums({name: measures_a[name] for name in shared}, unit, one, 1)
     num_b, den_b, n_b = _unit_sums({name: measures_b[name] for name in shared}, unit, one, 1)
-    resamples = resample(int(unit.max()) + 1, run=run, rng=rng)
+    resamples = resample(int(unit.max()) + 1, run=pool.run, rng=rng)
     gap = paired((num_a, den_a), (num_b, den_b), resamples=resamples)
-    return _frame(gap, np.minimum(n_a, n_b), pd.Index(shared, name="measure"))
+    columns = {name: getattr(gap, name) for name in ENDS} | {"n": np.minimum(n_a, n_b)}
+    return pd.DataFrame(columns, index=pd.Index(shared, name="measure"))
 
 
 def by_strength(
@@ -356,7 +380,9 @@ def by_strength(
         At least `session, choice, correct` and the columns `by`.
     by : list or tuple of str, optional
         Columns that make the cells, e.g. ``["strength", "concordant"]``, ``["p_left",
-        "signed_strength"]``.
+        "signed_strength"]``. With "subject" among them the intervals of a subject's cells are of
+        new sessions of this subject, as if it were alone in the table; with "session", of new runs
+        of blocks of this session.
     rng : int, SeedSequence or Generator, optional
         Seed or generator of the resamples.
 
@@ -364,7 +390,8 @@ def by_strength(
     -------
     DataFrame
         Tidy: the columns `by`, `measure` (`correct`, `timeouts` or for mice `no_go`,
-        `correct_given_choice`, `p_right`), `value, low, high, n`.
+        `correct_given_choice`, `p_right`), `value, low, high, n`. A cell in which one unit (a
+        subject, in cells of several subjects) has trials, or all units agree, has no interval: NaN.
 
     Raises
     ------
@@ -384,6 +411,8 @@ def by_strength(
     listed = isinstance(by, (tuple, list)) and len(by) > 0
     if not listed or not all(isinstance(name, str) for name in by):
         raise TypeError(f"by must be a list or tuple of column names, got {by!r}")
+    if len({*by, *RESULT}) < len(by) + len(RESULT):
+        raise ValueError(f"by must be different columns, none of {list(RESULT)}, got {by!r}")
     table = trial_table(trials, "session", "choice", "correct", *by)
     return _tabulate(table, _fractions(table, _choices(table)), rng, by)
 

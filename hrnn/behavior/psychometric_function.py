@@ -23,14 +23,17 @@ if TYPE_CHECKING:
     from hrnn.base.typing import RNGLike, Trials
 
 PARAMETERS: tuple[str, ...] = ("mu", "sigma", "gamma1", "gamma2")
-N_CANDIDATES: int = 200
-N_STARTS: int = 3
+N_PER_REGION: int = 25  # candidates in each region of the box of starts
+NEAR: float = 0.01  # nats below the best that a start may end and still agree with it
 # mu and sigma in units of the largest strength; the search is over log sigma
 LOWER: NDArray[np.float64] = np.array([-1.0, 1e-3, 0.0, 0.0])
 UPPER: NDArray[np.float64] = np.array([1.0, 10.0, 0.5, 0.5])
 # region of the starts: outside it the likelihood has other maxima, steps between two strengths
 START_LOWER: NDArray[np.float64] = np.array([-0.5, np.log(0.03), 0.0, 0.0])
 START_UPPER: NDArray[np.float64] = np.array([0.5, 0.0, 0.3, 0.3])
+# edges of the regions of log sigma and of the sum of the lapses: one start in each
+SIGMA_EDGES: NDArray[np.float64] = np.log([0.03, 0.08, 0.2, 0.45, 1.0])
+LAPSE_EDGES: NDArray[np.float64] = np.array([0.0, 0.08, 0.3])
 SMALLEST: float = 1e-12
 MAX_SLOPE: float = 1e-5
 
@@ -74,11 +77,24 @@ def psychometric_curve(
     sigma = real_number(sigma, "sigma", 0, np.inf, "")
     gamma1 = real_number(gamma1, "gamma1", 0, 1, "[]")
     gamma2 = real_number(gamma2, "gamma2", 0, 1 - gamma1, "[]")
-    return _curve(c, mu, sigma, gamma1, gamma2)
+    return curve(c, mu, sigma, gamma1, gamma2)
 
 
-def _curve(c: NDArray[np.float64], mu: Any, sigma: Any, gamma1: Any, gamma2: Any) -> Any:
-    """P(right) of parameters that are numbers, or arrays that broadcast with c."""
+def curve(c: NDArray[np.float64], mu: Any, sigma: Any, gamma1: Any, gamma2: Any) -> Any:
+    """P(right) as `psychometric_curve` has it, unchecked, of numbers or arrays.
+
+    Parameters
+    ----------
+    c : ndarray
+        Signed strengths.
+    mu, sigma, gamma1, gamma2 : float or ndarray
+        Parameters, which broadcast with c.
+
+    Returns
+    -------
+    ndarray
+        Of the shape that all broadcast to.
+    """
     from scipy.special import ndtr
 
     z = (c - mu) / sigma
@@ -86,10 +102,25 @@ def _curve(c: NDArray[np.float64], mu: Any, sigma: Any, gamma1: Any, gamma2: Any
     return gamma1 + height * ndtr(z)
 
 
-def _curve_and_slopes(
+def curve_and_slopes(
     theta: NDArray[np.float64], c: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """P(right) (C,) and its derivatives by the four parameters (4, C)."""
+    """P(right) and its derivatives by the four parameters.
+
+    Parameters
+    ----------
+    theta : ndarray (4,)
+        Mu, sigma, gamma1, gamma2.
+    c : ndarray (C,)
+        Signed strengths.
+
+    Returns
+    -------
+    p : ndarray (C,)
+        P(right), never quite 0 or 1.
+    slopes : ndarray (4, C)
+        The derivatives.
+    """
     from scipy.special import ndtr
 
     mu, sigma, gamma1, gamma2 = theta
@@ -109,7 +140,7 @@ def _loss(
     n: NDArray[np.float64],
 ) -> tuple[float, NDArray[np.float64]]:
     """Negative log-likelihood per trial and its gradient (4,)."""
-    p, slopes = _curve_and_slopes(theta, c)
+    p, slopes = curve_and_slopes(theta, c)
     total = n.sum()
     n_left = n - n_right
     value = -(n_right @ np.log(p) + n_left @ np.log1p(-p)) / total
@@ -144,7 +175,7 @@ def _information(
     n: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Observed information: minus the Hessian (4, 4) of the log-likelihood."""
-    p, slopes = _curve_and_slopes(theta, c)
+    p, slopes = curve_and_slopes(theta, c)
     n_left = n - n_right
     by_p = n_right / p - n_left / (1 - p)
     by_p_twice = n_right / p**2 + n_left / (1 - p) ** 2
@@ -176,36 +207,101 @@ def _positive_definite(matrix: NDArray[np.float64]) -> bool:
     return bool(np.linalg.eigvalsh(matrix).min() > SMALLEST * largest)
 
 
-def _candidates(rng: RNGLike) -> NDArray[np.float64]:
-    """Starting points (mu, log sigma, gamma1, gamma2), (N_CANDIDATES, 4)."""
-    uniform = generator(rng).random((N_CANDIDATES, 4))
-    return START_LOWER + uniform * (START_UPPER - START_LOWER)
+def candidates(rng: RNGLike) -> NDArray[np.float64]:
+    """Draw starting points, equally many in every region of sigma and the lapses.
+
+    Parameters
+    ----------
+    rng : int, SeedSequence or Generator
+        Seed or generator of the points.
+
+    Returns
+    -------
+    ndarray (n_regions, N_PER_REGION, 4)
+        Mu and sigma in units of the largest strength, gamma1, gamma2.
+
+    Examples
+    --------
+    >>> candidates(0).shape[2]
+    4
+    """
+    uniform = generator(rng).random((len(SIGMA_EDGES) - 1, 2, 2, N_PER_REGION, 4))
+    lower = np.empty(uniform.shape)
+    lower[...] = START_LOWER
+    upper = np.empty(uniform.shape)
+    upper[...] = START_UPPER
+    lower[..., 1] = SIGMA_EDGES[:-1, None, None, None]
+    upper[..., 1] = SIGMA_EDGES[1:, None, None, None]
+    lower[..., 2] = LAPSE_EDGES[:-1, None, None]
+    upper[..., 2] = LAPSE_EDGES[1:, None, None]
+    lower[..., 3] = LAPSE_EDGES[:-1, None]
+    upper[..., 3] = LAPSE_EDGES[1:, None]
+    points = lower + uniform * (upper - lower)
+    points[..., 1] = np.exp(points[..., 1])
+    return points.reshape(-1, N_PER_REGION, 4)
 
 
-def _screen(
-    candidates: NDArray[np.float64],
+def starts(
+    points: NDArray[np.float64],
     c: NDArray[np.float64],
     n_right: NDArray[np.float64],
     n: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Negative log-likelihood at each candidate, (N_CANDIDATES,)."""
-    mu, log_sigma, gamma1, gamma2 = candidates.T[:, :, None]
-    p = _curve(c, mu, np.exp(log_sigma), gamma1, gamma2)
-    p = np.clip(p, SMALLEST, 1 - SMALLEST)
-    n_left = n - n_right
-    return -(np.log(p) @ n_right + np.log1p(-p) @ n_left)
+    """Choose the best candidate of each region, the best region first.
+
+    Parameters
+    ----------
+    points : ndarray (n_regions, N, 4)
+        As `candidates` makes them.
+    c : ndarray (C,)
+        Signed strengths, the largest of size 1.
+    n_right, n : ndarray (C,)
+        Right choices and choices at each.
+
+    Returns
+    -------
+    ndarray (n_regions, 4)
+        Mu, sigma, gamma1, gamma2.
+    """
+    mu, sigma, gamma1, gamma2 = np.moveaxis(points, -1, 0)[..., None]
+    p = np.clip(curve(c, mu, sigma, gamma1, gamma2), SMALLEST, 1 - SMALLEST)
+    loss = -(np.log(p) @ n_right + np.log1p(-p) @ (n - n_right))
+    best = loss.argmin(axis=1)
+    regions = np.arange(len(points))
+    order = np.argsort(loss[regions, best], kind="stable")
+    return points[regions, best][order]
 
 
-def _fit(
+def climb(
+    points: NDArray[np.float64],
     c: NDArray[np.float64],
     n_right: NDArray[np.float64],
     n: NDArray[np.float64],
-    candidates: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], float, float]:
-    """Search from the best candidates within the bounds: (theta, loss, projected gradient).
+) -> tuple[NDArray[np.float64], float, float, float]:
+    """Search from starting points within the bounds.
 
     Truncated Newton, because L-BFGS-B calls threaded LAPACK on 4 × 4 matrices, which is slow on a
     busy machine.
+
+    Parameters
+    ----------
+    points : ndarray (S, 4)
+        Where the searches start: mu, sigma, gamma1, gamma2.
+    c : ndarray (C,)
+        Signed strengths, the largest of size 1.
+    n_right, n : ndarray (C,)
+        Right choices and choices at each.
+
+    Returns
+    -------
+    theta : ndarray (4,)
+        Where the best search ended.
+    log_likelihood : float
+        There, in nats.
+    slope : float
+        Largest entry of the projected gradient of the loss per trial.
+    agreement : float
+        Fraction of the searches that ended within NEAR of the best.
     """
     from scipy.optimize import minimize
 
@@ -215,36 +311,36 @@ def _fit(
         gradient[1] *= theta[1]
         return value, gradient
 
-    lower = LOWER.copy()
-    upper = UPPER.copy()
-    lower[1] = np.log(LOWER[1])
-    upper[1] = np.log(UPPER[1])
+    lower, upper, first = LOWER.copy(), UPPER.copy(), points.copy()
+    for box in (lower, upper, first.T):
+        box[1] = np.log(box[1])
     bounds = np.column_stack([lower, upper])
     options = {"ftol": 1e-15, "gtol": 1e-9, "xtol": 1e-12, "maxfun": 500}
-    order = np.argsort(_screen(candidates, c, n_right, n), kind="stable")
     fits: list[Any] = [
-        minimize(loss, candidates[i], jac=True, method="TNC", bounds=bounds, options=options)
-        for i in order[:N_STARTS]
+        minimize(loss, start, jac=True, method="TNC", bounds=bounds, options=options)
+        for start in first
     ]
     best = min(fits, key=lambda fit: fit.fun)
     moved = np.clip(best.x - best.jac, lower, upper) - best.x
     theta = np.array([best.x[0], np.exp(best.x[1]), *best.x[2:]])
-    return theta, best.fun, np.abs(moved).max()
+    agree = [(fit.fun - best.fun) * n.sum() < NEAR for fit in fits]
+    return theta, -best.fun * n.sum(), np.abs(moved).max(), float(np.mean(agree))
 
 
 def _row(
     c: NDArray[np.float64],
     n_right: NDArray[np.float64],
     n: NDArray[np.float64],
-    candidates: NDArray[np.float64],
+    points: NDArray[np.float64],
 ) -> dict[str, Any]:
     """All that is reported of one fit."""
     scale = np.abs(c).max() or 1.0
-    theta, loss, slope = _fit(c / scale, n_right, n, candidates)
+    data = (c / scale, n_right, n)
+    theta, log_likelihood, slope, agreement = climb(starts(points, *data), *data)
     near = 1e-6 * (UPPER - LOWER)
     free = (theta > LOWER + near * [1, 1e-4, 1, 1]) & (theta < UPPER - near)
     unit = np.array([scale, scale, 1, 1])
-    se = unit * _standard_errors(theta, free, c / scale, n_right, n)
+    se = unit * _standard_errors(theta, free, *data)
     theta = unit * theta
     root2 = np.sqrt(2)
     row: dict[str, Any] = dict(zip(PARAMETERS, theta, strict=True))
@@ -252,10 +348,11 @@ def _row(
     for name, value in zip(PARAMETERS, se, strict=True):
         row[f"se_{name}"] = value
     row["se_sigma_ibl"] = root2 * se[1]
-    row["log_likelihood"] = -loss * n.sum()
+    row["log_likelihood"] = log_likelihood
     row["n_trials"] = int(n.sum())
     row["converged"] = bool(slope < MAX_SLOPE)
     row["at_bound"] = bool(not free.all())
+    row["agreement"] = agreement
     return row
 
 
@@ -286,10 +383,11 @@ def _counts(trials: Trials) -> tuple[pd.DataFrame, list[str]]:
 def psychometric(trials: Trials, *, rng: RNGLike = 0) -> pd.DataFrame:
     """Fit the psychometric function with two lapses to each block side of each subject.
 
-    Binomial maximum likelihood with the analytic gradient, from the best three of 200 starts that
-    are the same for every fit. With s the largest |signed strength|: μ in [−s, s], σ in [s/1000, 10
-    s], γ1 and γ2 in [0, ½]. Standard errors come from the Hessian over the parameters that are not
-    at a bound.
+    Binomial maximum likelihood with the analytic gradient, from the best of 25 points in each of 16
+    regions of σ and the lapses; the points are the same for every fit. The likelihood of a short
+    session may have several maxima; steps between two strengths, with σ below the starts, are left
+    out on purpose. With s the largest |signed strength|: μ in [−s, s], σ in [s/1000, 10 s], γ1 and
+    γ2 in [0, ½]. Standard errors come from the Hessian over the parameters that are not at a bound.
 
     Parameters
     ----------
@@ -303,8 +401,8 @@ def psychometric(trials: Trials, *, rng: RNGLike = 0) -> pd.DataFrame:
     DataFrame
         One row per (`subject`,) `p_left`: `mu, sigma, gamma1, gamma2` and `sigma_ibl` = √2 σ, `se_`
         of each (NaN at a bound or if the data do not determine it), `log_likelihood` (of the single
-        choices, nats), `n_trials`, `converged`, `at_bound`. mu and sigma are in the unit of the
-        strengths.
+        choices, nats), `n_trials`, `converged`, `at_bound`, `agreement` (fraction of the starts
+        that ended within .01 nats of the best). mu and sigma are in the unit of the strengths.
 
     Raises
     ------
@@ -324,12 +422,12 @@ def psychometric(trials: Trials, *, rng: RNGLike = 0) -> pd.DataFrame:
     import pandas as pd
 
     counts, by = _counts(trials)
-    candidates = _candidates(rng)
+    points = candidates(rng)
     rows = []
     for key, group in counts.groupby(by, sort=True):
         c = group["signed_strength"].to_numpy(dtype=float)
         n_right = group["n_right"].to_numpy(dtype=float)
         n = group["n"].to_numpy(dtype=float)
         names = dict(zip(by, cast("tuple[Any, ...]", key), strict=True))
-        rows.append(names | _row(c, n_right, n, candidates))
+        rows.append(names | _row(c, n_right, n, points))
     return pd.DataFrame(rows)

@@ -13,7 +13,7 @@ from hrnn.base import parallel
 from hrnn.base.arguments import flag, generator, whole_number
 from hrnn.base.parallel import n_threads_of
 from hrnn.choice import variation
-from hrnn.choice.fitting import Fit, cross_validate, fit, fit_units
+from hrnn.choice.fitting import Fit, cross_validate, fit, fit_units, with_two_sessions
 from hrnn.choice.models import has_options, model_of, name_of
 from hrnn.choice.priors import (
     ActionKernel,
@@ -94,16 +94,18 @@ def compare(
         One row per model, the best first: `model, n_parameters`; `bits_per_trial, low, high` in
         left-out sessions, over subjects (subjects resampled); `difference, difference_low,
         difference_high` to the best, paired by subject; `aic, bic` summed over subjects, less the
-        least; `n_best`, the number of subjects whose left-out sessions the model predicts best;
-        `exceedance`, the probability that the model is the most frequent best one among subjects
-        (Stephan et al. 2009); `n_subjects`. All are over the same subjects, those with choices in
-        two sessions or more. Labels of models of one's own are in
-        `attrs["labels"]`.
+        least; `n_best`, the number of subjects whose left-out sessions the model predicts best
+        (models that tie all count); `exceedance`, the probability that the model is the most
+        frequent best one among subjects (Stephan et al. 2009); `n_subjects`. All are over the same
+        subjects, those with choices in two sessions or more: a warning and `attrs["left_out"]` name
+        the others. `attrs["bits_per_trial"]` has the bits per trial of each subject, {model:
+        {subject: bits}}, and `attrs["labels"]` the labels of models of one's own.
 
     Raises
     ------
     ValueError
-        If no subject has two sessions, or a model is not known.
+        If no subject has two sessions, a model is not known, or one of one's own finds a choice
+        impossible in a left-out session.
 
     Notes
     -----
@@ -131,14 +133,18 @@ def compare(
         "n_starts": n_starts,
         "rng": seed,
     }
+    kept, left_out = with_two_sessions(trials, by)
     tested = [
-        _tested(trials, model, n_folds, options if has_options(model) else {}, settings)
+        _tested(kept, model, n_folds, options if has_options(model) else {}, settings)
         for model in models
     ]
-    table = _ranked([one[0] for one in tested], [one[1] for one in tested])
+    bits = {row["model"]: of_subjects for row, of_subjects, _ in tested}
+    table = _ranked([one[0] for one in tested], [one.to_numpy() for one in bits.values()])
     value = np.stack([one[2] for one in tested], 1)
     table = table.assign(exceedance=exceedance(value, rng=random), n_subjects=len(value))
     table = table.sort_values("bits_per_trial", ascending=False, ignore_index=True)
+    table.attrs["left_out"] = left_out
+    table.attrs["bits_per_trial"] = {name: one.to_dict() for name, one in bits.items()}
     return _labelled(table, models)
 
 
@@ -148,23 +154,28 @@ def _tested(
     n_folds: int,
     options: Mapping[str, Any],
     settings: Mapping[str, Any],
-) -> tuple[dict[str, Any], Floats, Floats]:
+) -> tuple[dict[str, Any], pd.Series, Floats]:
     """One model's row of the comparison, and of each subject the bits per trial and log likelihood.
 
-    Bits and log likelihood (M,) are of left-out sessions.
+    Bits, by subject, and log likelihood (M,) are of left-out sessions.
     """
     tested = cross_validate(trials, model, n_folds=n_folds, **options, **settings)
     sums: Any = tested.groupby("unit", sort=True)[["log_likelihood", "coin", "n_trials"]].sum()
+    bad = sums.index[~np.isfinite(sums["log_likelihood"])]
+    if len(bad):
+        raise ValueError(
+            f"models must find every choice possible in left-out sessions, but {name_of(model)!r} "
+            f"gives {bad[0]!r} a log likelihood of {sums['log_likelihood'][bad[0]]}"
+        )
     bits = (sums["log_likelihood"] - sums["coin"]) / sums["n_trials"] / np.log(2)
     whole = fit(trials, model, **options, **settings)
-    kept = whole.names["subject"].isin(sums.index).to_numpy()
     row = {
         "model": name_of(model),
         "n_parameters": int(whole.params.notna().sum(axis=1).max()),
-        "aic": whole.aic[kept].sum(),
-        "bic": whole.bic[kept].sum(),
+        "aic": whole.aic.sum(),
+        "bic": whole.bic.sum(),
     }
-    return row, bits.to_numpy(), sums["log_likelihood"].to_numpy()
+    return row, bits, sums["log_likelihood"].to_numpy()
 
 
 def _ranked(rows: list[dict[str, Any]], bits: list[Floats]) -> pd.DataFrame:
@@ -185,7 +196,7 @@ def _ranked(rows: list[dict[str, Any]], bits: list[Floats]) -> pd.DataFrame:
         difference_high=gap.high,
         aic=table["aic"] - table["aic"].min(),
         bic=table["bic"] - table["bic"].min(),
-        n_best=np.bincount(every.argmax(1), minlength=len(bits)),
+        n_best=(every == every.max(1, keepdims=True)).sum(0),
     )
 
 
@@ -206,7 +217,8 @@ def exceedance(log_evidence: ArrayLike, *, rng: RNGLike = 0) -> Floats:
     Parameters
     ----------
     log_evidence : (M, K)
-        Log evidence of every model in each of M subjects.
+        Log evidence of every model in each of M subjects; -inf where it excludes the subject, but
+        not in all models.
     rng : int, SeedSequence or Generator
         Of the draws that the probabilities are counted in.
 
@@ -218,6 +230,17 @@ def exceedance(log_evidence: ArrayLike, *, rng: RNGLike = 0) -> Floats:
     from scipy.special import digamma
 
     evidence = np.asarray(log_evidence, float)
+    if evidence.ndim != 2 or not evidence.size:
+        raise ValueError(
+            f"log_evidence must have a row per subject and a column per model, "
+            f"got shape {evidence.shape}"
+        )
+    bad = np.flatnonzero(~(evidence < np.inf).all(1) | ~np.isfinite(evidence).any(1))
+    if bad.size:
+        raise ValueError(
+            f"log_evidence must be numbers, not all -inf, but of subject {bad[0]} it is "
+            f"{evidence[bad[0]].tolist()}"
+        )
     alpha = np.ones(evidence.shape[1])
     for _ in range(1000):
         weight = evidence + digamma(alpha)
@@ -467,7 +490,8 @@ def confusion(
     Returns
     -------
     DataFrame
-        Fraction of subjects, a row per true model, a column per winner; every row sums to 1.
+        Fraction of subjects, a row per true model, a column per winner; every row sums to 1. Models
+        that tie share a subject.
 
     Examples
     --------
@@ -487,7 +511,8 @@ def confusion(
         fitted = fit(trials, true, rng=random, **settings)
         made = simulate(fitted, rng=random)
         bic = np.stack([refit(model, made, fitted, rng=random, **settings).bic for model in models])
-        table[i] = np.bincount(bic.argmin(0), minlength=len(models)) / bic.shape[1]
+        won = bic == bic.min(0)
+        table[i] = (won / won.sum(0)).mean(1)
     index = pd.Index(names, name="true")
     columns = pd.Index(names, name="winner")
     return _labelled(pd.DataFrame(table, index=index, columns=columns), models)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,12 @@ from numpy.typing import NDArray
 from hrnn.base import parallel
 from hrnn.base.arguments import flag, generator, one_of, whole_number
 from hrnn.base.parallel import n_threads_of
-from hrnn.choice.maximise import Maximum, hessian, maximise
+from hrnn.behavior.trials import trial_table
+from hrnn.choice.maximise import TOLERANCE, Maximum, hessian, maximise
 from hrnn.choice.models import MODELS, model_of, name_of
 from hrnn.choice.protocol import Floats, Model, ModelLike, OwnModel, Parameter
 from hrnn.choice.trials import Choices, session_labels, units
-from hrnn.statistics.resampling import LEVEL
+from hrnn.statistics.resampling import LEVEL, student
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,7 +82,9 @@ class Fit:
     converged : (M,) bool
         Whether the best search came to an end.
     at_bound : (M,) bool
-        Whether a parameter is at one of its bounds.
+        Whether a parameter is at one of its bounds, or is infinite: nothing is lost on the way to
+        the bound. Its value says where the search stopped, and has no `se`; a mean over units with
+        such a parameter means nothing.
     agreement : (M,)
         Fraction of the starts that ended within .01 nats of the best.
     prior : (R,)
@@ -125,16 +129,25 @@ class Fit:
     def margin(self) -> pd.DataFrame:
         """Half the 95 % interval of each parameter, a DataFrame (M rows).
 
-        That is `se` times the quantile of Student's t with n_sessions - 1 degrees of freedom where
-        errors are clustered by session, of the normal where they come from the Hessian.
+        That is `se` times the quantile of Student's t where errors are clustered by session, with
+        one degree of freedom less than sessions that tell of the parameter; of the normal where
+        they come from the Hessian.
         """
-        from scipy.special import ndtri, stdtrit
+        from scipy.special import ndtri
 
-        tail = (1 + LEVEL) / 2
-        quantile = np.full(len(self.se), ndtri(tail))
         if self.errors == "session":
-            quantile = stdtrit(np.maximum(self.n_sessions - 1, 1), tail)
-        return self.se.mul(quantile, axis=0)
+            return self.se * student(np.maximum(self._n_telling, 2))
+        return self.se * ndtri((1 + LEVEL) / 2)
+
+    @functools.cached_property
+    def _n_telling(self) -> pd.DataFrame:
+        """Number of sessions of each unit that tell of each parameter."""
+        found = self.se.copy()
+        for k, choices in enumerate(self.trials):
+            names = [parameter.name for parameter in self._model.parameters(choices)]
+            scores = self._model.scores(choices, self.theta(k))
+            found.loc[found.index[k], names] = np.count_nonzero(scores, axis=0)
+        return found
 
     def row(self, unit: int | str) -> int:
         """Row of `names` of one unit, by its number or by the name of its subject."""
@@ -419,20 +432,32 @@ def parameter_names(model: Model, choices: Choices) -> list[str]:
     return names
 
 
-def inside(theta: Floats, low: Floats, high: Floats) -> Bools:
-    """Which parameters are not at a bound, (P,).
+def free_parameters(model: Model, choices: Choices, theta: Floats) -> Bools:
+    """Which parameters the data hold between their bounds, (P,).
+
+    Not those at a bound, nor those that would go to one for ever: where the log likelihood grows
+    towards the bound, and is no less at it. A search ends where nothing is left to gain, which may
+    be well before the bound: the weight of a contrast at which a mouse is never wrong is infinite.
 
     Parameters
     ----------
+    model : Model
+        That was fitted.
+    choices : Choices
+        The trials it was fitted to.
     theta : (P,)
-        Values of the parameters.
-    low, high : (P,)
-        Their bounds.
+        Where the log likelihood is largest.
     """
+    low, high = bounds(model.parameters(choices))
     near = 1e-6 * (high - low)
-    above = theta > low + near
-    below = theta < high - near
-    return above & below
+    free = (theta > low + near) & (theta < high - near)
+    value, gradient, _ = model.evaluate(choices, theta)
+    outward = np.where(gradient > 0, high, low)
+    for k in np.flatnonzero(free & (gradient != 0)):
+        there = theta.copy()
+        there[k] = outward[k]
+        free[k] = model.evaluate(choices, there)[0] < value - TOLERANCE
+    return free
 
 
 def _fit_one(model: Model, choices: Choices, errors: str, n_starts: int, seed: int) -> _One:
@@ -441,7 +466,7 @@ def _fit_one(model: Model, choices: Choices, errors: str, n_starts: int, seed: i
     low, high = bounds(parameters)
     ends = climb(model, choices, model.starts(choices, n_starts, seed))
     best = max(ends, key=lambda end: end.value)
-    free = inside(best.theta, low, high)
+    free = free_parameters(model, choices, best.theta)
     return _One(
         parameter_names(model, choices),
         best.theta,
@@ -532,8 +557,8 @@ def inverse(information: Floats) -> Floats | None:
 def clustered(bread: Floats, scores: Floats) -> Floats:
     """The sandwich B (Σ u uᵀ) B G/(G - 1) of an inverse B and the scores u of sessions, (P, P).
 
-    Sessions without choices have no score. NaN on the diagonal where fewer than two sessions have a
-    score.
+    G is the number of sessions that have a score for the parameter: those without choices have
+    none, nor those without the contrast that it is of. NaN on the diagonal where G is below two.
 
     Parameters
     ----------
@@ -544,14 +569,14 @@ def clustered(bread: Floats, scores: Floats) -> Floats:
 
     Examples
     --------
-    >>> clustered(np.eye(1) / 4, np.array([[2.0], [-2.0], [0.0]])).tolist()
+    >>> clustered(np.eye(1) / 4, np.array([[2.0], [-2.0], [0.0]])).round(6).tolist()
     [[1.0]]
     """
-    scores = scores[scores.any(axis=1)]
-    n = max(len(scores), 2)
-    covariance = n / (n - 1) * bread @ (scores.T @ scores) @ bread
-    alone = (scores != 0).sum(axis=0) < 2
-    covariance[alone, alone] = np.nan
+    n = np.count_nonzero(scores, axis=0)
+    few = n < 2
+    correction = np.sqrt(np.maximum(n, 2) / (np.maximum(n, 2) - 1))
+    covariance = np.outer(correction, correction) * (bread @ (scores.T @ scores) @ bread)
+    covariance[few, few] = np.nan
     return covariance
 
 
@@ -668,7 +693,7 @@ def cross_validate(
         One row per session: `unit` (the fitted subject, or 'all'), `subject, session` (as the table
         has them, so that both merge with it), `fold, log_likelihood, n_trials, coin` (log
         likelihood of a coin with the rate of the training sessions; half a choice for a side that
-        they never show). Units of one session are left out.
+        they never show). Units with choices in one session are left out, and a warning names them.
 
     Raises
     ------
@@ -688,25 +713,60 @@ def cross_validate(
     one_of(by, "by", BY[::2])
     n_folds = whole_number(n_folds, "n_folds", 2)
     n_starts = whole_number(n_starts, "n_starts")
+    trials, _ = with_two_sessions(trials, by)
     names, found, table_rows = units(trials, by)
     random = generator(rng)
     starts = int(random.integers(2**31))
     work: dict[int, Any] = {}
     for k, choices in enumerate(found):
         sessions = np.unique(choices.session[choices.responded])
-        if len(sessions) < 2:
-            continue
         parts = _dealt(sessions, n_folds, random)
         work[k] = functools.partial(_folds, chosen, choices, parts, n_starts, starts)
     done = parallel.run(work, n_threads_of(n_threads), progress)
-    if not done:
-        raise ValueError("trials must have a unit with two sessions or more, got none")
     tables: list[pd.DataFrame] = []
     for k, rows in done.items():
         labels = session_labels(trials, found[k], table_rows[k]).assign(unit=names["subject"][k])
         tested = pd.DataFrame(rows).set_index("code")
         tables.append(labels[["unit", "subject", "session"]].join(tested, how="inner"))
     return pd.concat(tables).sort_values(["unit", "subject", "session"], ignore_index=True)
+
+
+def with_two_sessions(trials: Trials, by: str) -> tuple[pd.DataFrame, list[Any]]:
+    """Leave out the units that have choices in fewer than two sessions, with a warning.
+
+    Parameters
+    ----------
+    trials : DataFrame or object with `.trials`
+        The trial table.
+    by : {'subject', 'pooled'}
+        What a unit is.
+
+    Returns
+    -------
+    kept : DataFrame
+        The trials of the others.
+    left_out : list
+        Names of those that are left out.
+
+    Raises
+    ------
+    ValueError
+        If all would be left out.
+    """
+    names, found, rows = units(trials, one_of(by, "by", BY[::2]))
+    enough = [choices.n_sessions > 1 for choices in found]
+    left_out = names["subject"][np.invert(enough)].tolist()
+    if not any(enough):
+        raise ValueError(
+            f"trials must have a unit with choices in two sessions or more, got none in {left_out}"
+        )
+    if left_out:
+        warnings.warn(
+            f"left out, since they have choices in fewer than two sessions: {left_out}",
+            stacklevel=3,
+        )
+    kept = np.concatenate([own for own, good in zip(rows, enough, strict=True) if good])
+    return trial_table(trials).iloc[np.sort(kept)], left_out
 
 
 def _dealt(

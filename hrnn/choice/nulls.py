@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,16 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 RIG: Task = Task.preset("ibl", contrast_gain=1.0)
+NULLS: tuple[str, ...] = (  # columns of the two nulls
+    "null_mean",
+    "null_low",
+    "null_high",
+    "p",
+    "repeating_mean",
+    "repeating_low",
+    "repeating_high",
+    "p_repeating",
+)
 AT_ONCE: int = 20  # copies of a subject that are simulated together
 
 
@@ -93,7 +104,8 @@ def block_following(trials: Trials, *, n_pseudo: int = 200, rng: RNGLike = 0) ->
         repeating_low, repeating_high, p_repeating` likewise under mice that repeat themselves; `n`
         (choices at contrast 0 in biased blocks). Sessions without unbiased start are compared with
         the blocks after it. All but `n` is NaN without choices at contrast 0 in blocks of both
-        sides.
+        sides, and a warning names such subjects. Draws of a null that leave the statistic undefined
+        are left out of p.
 
     Examples
     --------
@@ -112,7 +124,15 @@ def block_following(trials: Trials, *, n_pseudo: int = 200, rng: RNGLike = 0) ->
         {"subject": subject, **_followed(choices, n_pseudo, random, simulating)}
         for subject, choices in zip(names["subject"], found, strict=True)
     ]
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    undefined = table["subject"][table["value"].isna()].tolist()
+    if undefined:
+        warnings.warn(
+            "whether they follow the blocks is not defined, since they have no choices at contrast "
+            f"0 in blocks of both sides: {undefined}",
+            stacklevel=2,
+        )
+    return table
 
 
 def _followed(
@@ -126,25 +146,24 @@ def _followed(
     right = choices.choice[zero] > 0
     side = choices.block_side[zero]
     value = _difference(right, side)
+    if np.isnan(value):
+        nothing = dict.fromkeys(("value", *NULLS), np.nan)
+        return nothing | {"n": int((side != 0).sum())}
     pseudo = [_difference(right, _pseudo_sides(choices, random)[zero]) for _ in range(n_pseudo)]
     doubles = _repeaters(choices, n_pseudo, simulating)
     repeating = [_difference(made[zero] > 0, side) for made in doubles]
-    mean, low, high, p = _against(value, np.array(pseudo))
-    row = {"value": value, "null_mean": mean, "null_low": low, "null_high": high, "p": p}
-    mean, low, high, p = _against(value, np.array(repeating))
-    row |= {
-        "repeating_mean": mean,
-        "repeating_low": low,
-        "repeating_high": high,
-        "p_repeating": p,
-    }
+    against = (*_against(value, np.array(pseudo)), *_against(value, np.array(repeating)))
+    row = {"value": value, **dict(zip(NULLS, against, strict=True))}
     return row | {"n": int((side != 0).sum())}
 
 
 def _against(value: float, null: Floats) -> tuple[float, float, float, float]:
-    """Mean of a null (n,), its central 95 %, and the one-sided p of a value; NaN if undefined."""
+    """Mean of a null (n,), its central 95 %, and the one-sided p of a value.
+
+    Of the defined draws; NaN if there are none.
+    """
     null = null[np.isfinite(null)]
-    if not (np.isfinite(value) and len(null)):
+    if not len(null):
         return np.nan, np.nan, np.nan, np.nan
     low, high = np.quantile(null, [0.025, 0.975])
     n_beyond = (null >= value).sum()

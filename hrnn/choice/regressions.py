@@ -220,23 +220,26 @@ class Psychometric(Model):
         return choices.cache[self.name]
 
     def starts(self, choices: Choices, n: int, seed: int) -> Floats:
-        """The best of 200 candidates in each block.
+        """Where the best search of each block alone ended, then the best starts of each block.
 
-        Far from them the likelihood has other maxima, steps between two contrasts.
+        A block's own likelihood does not depend on the others, and it may have several maxima: all
+        blocks must be at their best at once.
         """
-        from hrnn.behavior.psychometric_function import _candidates, _screen
+        from hrnn.behavior.psychometric_function import candidates, climb, starts
 
-        candidates = _candidates(seed)
-        best: list[Floats] = []
+        points = candidates(seed)
+        found: list[Floats] = []
         for c, right, total in self._counts(choices):
-            order = np.argsort(_screen(candidates, c, right, total), kind="stable")
-            first = candidates[order[:n]]
-            best.append(np.column_stack([first[:, 0], np.exp(first[:, 1]), first[:, 2:]]))
-        return np.hstack(best)
+            scale = np.abs(c).max() or 1.0
+            data = (c / scale, right, total)
+            own = starts(points, *data)
+            own = np.resize(np.vstack([climb(own, *data)[0], own]), (n, 4))
+            found.append(own * [scale, scale, 1, 1])
+        return np.hstack(found)
 
     def evaluate(self, choices: Choices, theta: Floats) -> tuple[float, Floats, Floats]:
         """Log likelihood, its gradient (P,), and its expected information (P, P)."""
-        from hrnn.behavior.psychometric_function import _curve_and_slopes
+        from hrnn.behavior.psychometric_function import curve_and_slopes
 
         value = 0.0
         k = len(theta)
@@ -244,7 +247,7 @@ class Psychometric(Model):
         information = np.zeros((k, k))
         for i, (c, right, n) in enumerate(self._counts(choices)):
             own = slice(4 * i, 4 * i + 4)
-            p, slopes = _curve_and_slopes(theta[own], c)
+            p, slopes = curve_and_slopes(theta[own], c)
             value += float(right @ np.log(p) + (n - right) @ np.log1p(-p))
             gradient[own] = slopes @ (right / p - (n - right) / (1 - p))
             # expected, so that it is positive everywhere
@@ -253,25 +256,25 @@ class Psychometric(Model):
 
     def scores(self, choices: Choices, theta: Floats) -> Floats:
         """Gradient of the log likelihood of each session, (G, P)."""
-        from hrnn.behavior.psychometric_function import _curve_and_slopes
+        from hrnn.behavior.psychometric_function import curve_and_slopes
 
         scores = np.zeros((len(choices.sessions), len(theta)))
         for i, block in enumerate(self._blocks(choices)):
             own = slice(4 * i, 4 * i + 4)
             inside = choices.responded & (choices.p_right_block == block)
-            p, slopes = _curve_and_slopes(theta[own], choices.contrast)
+            p, slopes = curve_and_slopes(theta[own], choices.contrast)
             each = slopes * (inside * ((choices.choice > 0) - p) / (p * (1 - p)))
             scores[:, own] = [each[:, rows].sum(axis=1) for rows in choices.sessions]
         return scores
 
     def p_right(self, choices: Choices, theta: Floats) -> Floats:
         """P(right) of every trial (R,); ½ in blocks without a choice."""
-        from hrnn.behavior.psychometric_function import _curve_and_slopes
+        from hrnn.behavior.psychometric_function import curve_and_slopes
 
         p = np.full(len(choices.choice), 0.5)
         for i, block in enumerate(self._blocks(choices)):
             rows = choices.p_right_block == block
-            p[rows], _ = _curve_and_slopes(theta[4 * i : 4 * i + 4], choices.contrast[rows])
+            p[rows], _ = curve_and_slopes(theta[4 * i : 4 * i + 4], choices.contrast[rows])
         return p
 
     def simulate(self, choices: Choices, theta: Floats, uniforms: Floats) -> NDArray[np.int8]:
@@ -286,12 +289,12 @@ class Psychometric(Model):
         uniforms : (R,)
             Uniform numbers in [0, 1).
         """
-        from hrnn.behavior.psychometric_function import _curve
+        from hrnn.behavior.psychometric_function import curve
 
         lengths = [rows.stop - rows.start for rows in choices.sessions]
         thetas = np.repeat(of_sessions(choices, theta), lengths, axis=0)
         p = np.full(len(choices.choice), 0.5)
         for i, block in enumerate(self._blocks(choices)):
             rows = choices.p_right_block == block
-            p[rows] = _curve(choices.contrast[rows], *thetas[rows, 4 * i : 4 * i + 4].T)
+            p[rows] = curve(choices.contrast[rows], *thetas[rows, 4 * i : 4 * i + 4].T)
         return drawn(choices, p, uniforms)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hrnn.choice.fitting import bounds, climb, clustered, information_of, inside, inverse
+from hrnn.choice.fitting import bounds, climb, clustered, free_parameters, information_of, inverse
 from hrnn.choice.protocol import Floats, Model
 from hrnn.choice.trials import Choices
 
@@ -38,8 +38,7 @@ def between_sessions(model: Model, choices: Choices, theta: Floats) -> Floats:
     -------
     ndarray (P, P)
     """
-    low, high = bounds(model.parameters(choices))
-    free = np.flatnonzero(inside(theta, low, high))
+    free = np.flatnonzero(free_parameters(model, choices, theta))
     covariance = np.zeros((len(theta), len(theta)))
     information = information_of(model, choices, theta, free)
     bread = inverse(information)

@@ -134,7 +134,8 @@ def evidence_ratio(
     Returns
     -------
     dict of str to Estimate
-        By source, 'observer' and 'radd', with intervals over sessions.
+        By source, 'observer' and 'radd', with intervals over sessions; NaN where the block does not
+        move, as in an observer that has no belief of it.
 
     Examples
     --------
@@ -163,14 +164,14 @@ def _ratio_of_rows(radd: Radd) -> Estimate:
     """
     contrast = np.r_[np.zeros(len(radd.rows)), RIGHT_MINUS_LEFT, 0]
 
-    def ratio(weights: NDArray[np.float64]) -> np.float64:
+    def ratio(weights: NDArray[np.float64]) -> float:
         side = weights[0] @ contrast
         block = weights[1] @ contrast
-        return side / block
+        return float(side / block) if block else np.nan
 
     if radd.spread is None:
         weights = np.column_stack([radd.A.value, radd.B.value, radd.c.value])
-        return Estimate(float(ratio(weights)), np.nan, np.nan, radd.A.n)
+        return Estimate(ratio(weights), np.nan, np.nan, radd.A.n)
     found = radd.spread.estimate(ratio)
     value, low, high = (float(end) for end in (found.value, found.low, found.high))
     return Estimate(value, low, high, found.n)

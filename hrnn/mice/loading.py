@@ -131,7 +131,8 @@ def _objects(given: Any, subject: str | None) -> list[Reader]:
     pairs = list(given.items()) if isinstance(given, Mapping) else list(enumerate(given))
     if not pairs or not all(isinstance(trials, (Mapping, pd.DataFrame)) for _, trials in pairs):
         raise TypeError(
-            f"path must be a path, a trials object, or some of them in a list or dict, got {given!r:.60}"
+            "path must be a path, a trials object, or some of these in a list or dict, got "
+            f"{str(given):.60}"
         )
     readers: list[Reader] = []
     for name, trials in pairs:

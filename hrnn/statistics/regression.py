@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrnn.base.arguments import generator, real_array
-from hrnn.statistics.resampling import Estimate, percentiles, resample
+from hrnn.statistics.resampling import Estimate, percentiles, resample, with_width
 
 if TYPE_CHECKING:
     from hrnn.base.typing import RNGLike
@@ -28,7 +28,8 @@ class LinearFit:
     Attributes
     ----------
     weights : Estimate of arrays (K,)
-        One weight per column, with its interval.
+        One weight per column, with its interval; that of a column that is 0 in all units but some
+        is of these units.
     r2 : Estimate
         1 - SS_res / SS_tot, with SS_tot about the mean also if there is no intercept.
     n : int
@@ -86,10 +87,12 @@ class _Resampled:
         Z = np.column_stack([Q, deviation / self.scale, np.ones(len(y))])
         moments = _unit_moments(Z, unit)
         self.n_units = len(moments)
+        self.n_telling = _units_that_tell(X, unit)
         draws = resample(self.n_units, rng=rng, n_resamples=n_resamples)
         drawn = draws.sums(moments.reshape(self.n_units, -1)).T
         drawn = drawn.reshape(-1, *moments.shape[1:])
         whole = np.linalg.matrix_rank(drawn[:, :k, :k], tol=1e-9) == k
+        self.all_defined = bool(whole.all())
         # first the data, then the resamples
         self.moments = np.concatenate([moments.sum(0)[None], drawn[whole]])
 
@@ -120,12 +123,21 @@ class _Resampled:
         weights = np.linalg.solve(self.R[:columns, :columns], in_Q).T
         return weights, r2
 
-    def estimate(self, values: NDArray[np.float64]) -> Estimate:
-        """Estimate of values (1 + B,) or (1 + B, K): the first and the interval of the others."""
-        low, high = percentiles(np.atleast_2d(values[1:].T), self.n_units)
+    def estimate(self, values: NDArray[np.float64], n: ArrayLike) -> Estimate:
+        """Estimate of values (1 + B,) or (1 + B, K): the first and the interval of the others.
+
+        It is an interval of n units, or of n (K,).
+        """
+        ends = percentiles(np.atleast_2d(values[1:].T), n)
+        low, high = ends if self.all_defined else with_width(ends)
         if values.ndim == 1:
             return Estimate(float(values[0]), float(low[0]), float(high[0]), self.n_units)
         return Estimate(values[0], low, high, self.n_units)
+
+
+def _units_that_tell(X: NDArray[np.float64], unit: NDArray[Any]) -> NDArray[np.int64]:
+    """Number of units in which each column of X (R, K) is not 0, (K,)."""
+    return np.array([len(np.unique(unit[column != 0])) for column in X.T], dtype=np.int64)
 
 
 def _unit_moments(Z: NDArray[np.float64], unit: NDArray[Any]) -> NDArray[np.float64]:
@@ -181,7 +193,7 @@ def linear(
         )
     fit = _Resampled(X, y, unit, rng, n_resamples)
     weights, r2 = fit.solve(X.shape[1])
-    return LinearFit(fit.estimate(weights), fit.estimate(r2), len(y))
+    return LinearFit(fit.estimate(weights, fit.n_telling), fit.estimate(r2, fit.n_units), len(y))
 
 
 def weight_ratio(
@@ -213,7 +225,7 @@ def weight_ratio(
     Returns
     -------
     Estimate
-        The ratio, with its interval over resampled units.
+        The ratio, with its interval over resampled units; NaN where the second combination is 0.
 
     Examples
     --------
@@ -234,7 +246,9 @@ def weight_ratio(
     seed = int(generator(rng).integers(2**63))  # the same resamples for both
     fits = [_Resampled(X, y, unit, seed, n_resamples) for y in Y.T]
     above, below = (fit.solve(X.shape[1])[0] @ contrast for fit in fits)
-    return fits[0].estimate(above / below)
+    ratio = np.divide(above, below, out=np.full(len(below), np.nan), where=below != 0)
+    telling = fits[0].n_telling[contrast != 0]
+    return fits[0].estimate(ratio, telling.min(initial=fits[0].n_units))
 
 
 def correlation(
@@ -272,7 +286,7 @@ def correlation(
         )
     _, code = np.unique(unit, return_inverse=True)
     if not (x.std() > 0 and y.std() > 0):
-        return Estimate(np.nan, np.nan, np.nan, code.max() + 1)
+        return Estimate(np.nan, np.nan, np.nan, int(code.max()) + 1)
     u = (x - x.mean()) / x.std()
     v = (y - y.mean()) / y.std()
     terms = (np.ones(len(u)), u, v, u * u, v * v, u * v)
@@ -297,17 +311,21 @@ class LogisticFit:
         One weight per column: NaN where a column is a combination of those before it, and
         everywhere if not converged.
     se : ndarray (K,)
-        Standard errors of the weights, NaN where these are.
+        Standard errors of the weights, NaN where these are, and where fewer than two clusters tell
+        of the weight.
     converged : bool
         False if the classes are separated, so that no finite maximum exists.
     n_clusters : int
         Number of clusters.
+    n_telling : ndarray (K,)
+        Number of clusters that tell of each weight: its column is not 0 in them.
     """
 
     weights: NDArray[np.float64]
     se: NDArray[np.float64]
     converged: bool
     n_clusters: int
+    n_telling: NDArray[np.int64]
 
 
 def _newton(X: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool]:
@@ -335,26 +353,32 @@ def _hessian(X: NDArray[np.float64], p: NDArray[np.float64]) -> NDArray[np.float
     return (X * variance[:, None]).T @ X
 
 
-def _sandwich(
-    X: NDArray[np.float64], y: NDArray[np.float64], w: NDArray[np.float64], cluster: NDArray[Any]
+def _clustered_errors(
+    X: NDArray[np.float64],
+    y: NDArray[np.float64],
+    w: NDArray[np.float64],
+    cluster: NDArray[Any],
+    n_telling: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    """Cluster-robust covariance of the weights.
+    """Cluster-robust standard errors of the weights, (K,).
 
-    H⁻¹ (Σ_g u_g u_gᵀ) H⁻¹ · G/(G−1) · (n−1)/(n−K) with the scores u_g of the clusters.
+    From the diagonal of H⁻¹ (Σ_g u_g u_gᵀ) H⁻¹ · G/(G−1) · (n−1)/(n−K) with the scores u_g of the
+    clusters, and G the number of those that tell of the weight. NaN for fewer than two: the score
+    of one alone is 0 at the maximum.
     """
     from scipy.special import expit
 
     p = expit(X @ w)
-    groups, inverse = np.unique(cluster, return_inverse=True)
+    _, inverse = np.unique(cluster, return_inverse=True)
     residual = y - p
     scores = np.stack([np.bincount(inverse, x * residual) for x in X.T], axis=1)
     bread = np.linalg.inv(_hessian(X, p))
     (n, k) = X.shape
-    g = len(groups)
-    correction = np.nan
-    if g > 1 and n > k:
-        correction = g / (g - 1) * (n - 1) / (n - k)
-    return correction * bread @ (scores.T @ scores) @ bread
+    correction = np.full(k, np.nan)
+    enough = (n_telling > 1) & (n > k)
+    of = n_telling[enough]
+    correction[enough] = of / (of - 1) * (n - 1) / (n - k)
+    return np.sqrt(correction * np.diag(bread @ (scores.T @ scores) @ bread))
 
 
 def logistic(X: ArrayLike, y: ArrayLike, cluster: ArrayLike) -> LogisticFit:
@@ -391,13 +415,13 @@ def logistic(X: ArrayLike, y: ArrayLike, cluster: ArrayLike) -> LogisticFit:
     if not np.isin(y, (0, 1)).all():
         raise ValueError("y must be 0 or 1 everywhere")
     kept = independent(X)
+    n_telling = _units_that_tell(X, cluster)
     weights, se = np.full((2, X.shape[1]), np.nan)
     try:
         w, converged = _newton(X[:, kept], y)
         if converged:
             weights[kept] = w
-            covariance = _sandwich(X[:, kept], y, w, cluster)
-            se[kept] = np.sqrt(np.diag(covariance))
+            se[kept] = _clustered_errors(X[:, kept], y, w, cluster, n_telling[kept])
     except np.linalg.LinAlgError:
         converged = False
-    return LogisticFit(weights, se, converged, len(np.unique(cluster)))
+    return LogisticFit(weights, se, converged, len(np.unique(cluster)), n_telling)

@@ -4,11 +4,16 @@ The trials of a session are not independent, so trials are never resampled; the 
 subjects, networks, or (one long session) runs of task blocks. Everything works on sums per unit: a
 resample is a row of integer weights, and all resampled ratios come out of two matrix products. What
 is measured lives in `behavior`; regressions in `regression`.
+
+Two rules hold for every ratio and mean. Units are counted where they have data: a ratio that three
+of 36 units define is one of three units. And no interval has a width of zero: where all units agree
+they do not tell how far others may differ, so both ends are NaN. (Of regressions those alone have
+no width that are exact in every resample.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
@@ -23,7 +28,8 @@ if TYPE_CHECKING:
 
 LEVEL: float = 0.95
 N_RESAMPLES: int = 2000
-FEW: int = 10  # units, below which a mean gets Student's interval
+FEW: int = 10  # units, below which a mean or a ratio gets Student's interval
+FLAT: float = 1e-12  # relative width of what rounding alone makes
 
 
 @dataclass(frozen=True)
@@ -38,9 +44,9 @@ class Estimate:
     value : float or ndarray (K,)
         The estimate; NaN where the data do not define it.
     low : float or ndarray (K,)
-        Lower end of the interval; NaN where the data do not define it.
+        Lower end of the interval; NaN where the data do not define it, or all units agree.
     high : float or ndarray (K,)
-        Upper end of the interval; NaN where the data do not define it.
+        Upper end of the interval; NaN where the data do not define it, or all units agree.
     n : int or ndarray (K,)
         What the estimate rests on: units, unless the function that made it says trials.
     """
@@ -74,12 +80,23 @@ class Resamples:
     run: int
     n_independent: int
 
-    def sums(self, values: NDArray[Any]) -> NDArray[np.float64]:
-        """Sum values (n_units, K) over each resample, (K, n_resamples)."""
+    def runs(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Sum values (n_units, K) over the run that begins with each unit, (n_units, K)."""
         runs = np.zeros_like(values, dtype=float)
         for shift in range(self.run):
             runs += np.roll(values, -shift, axis=0)
-        return runs.T @ self.weights.T
+        return runs
+
+    def sums(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Sum values (n_units, K) over each resample, (K, n_resamples)."""
+        return self.runs(values).T @ self.weights.T
+
+    def independent(self, has_data: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Count the units that are independent and have data (n_units, K) in each column, (K,).
+
+        Of single units all that have data; of runs those that hold data, divided by their length.
+        """
+        return np.count_nonzero(self.runs(has_data), axis=0) // self.run
 
 
 def resample(
@@ -128,30 +145,43 @@ def _ratio(
         return np.where(denominators == 0, np.nan, numerators / denominators)
 
 
-def percentiles(draws: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+def percentiles(draws: NDArray[np.float64], n: ArrayLike) -> NDArray[np.float64]:
     """Ends of the expanded percentile interval of resampled numbers.
 
     The percentile interval of n units is too narrow by √((n−1)/n) and by using the normal for
     Student's t; its tail probability becomes Φ(−√(n/(n−1)) t_{n−1}), which tends to 2.5 %
     (Hesterberg 2015, The American Statistician 69:371, section 4.2). Undefined resamples are left
-    out.
+    out. No resample is beyond the units' own range: below five units the interval is too narrow
+    all the same.
 
     Parameters
     ----------
     draws : ndarray (K, n_resamples)
         K numbers in every resample.
-    n : int
-        Number of independent units that were resampled.
+    n : int or array_like (K,)
+        Number of independent units that were resampled, of all numbers or of each.
 
     Returns
     -------
     ndarray (2, K)
-        Lower and upper ends; NaN for fewer than two units.
+        Lower and upper ends; NaN for fewer than two units, and where all resamples that are defined
+        are equal, but some are not.
     """
     ends = np.full((2, draws.shape[0]), np.nan)
-    if n < 2 or not draws.shape[1]:
+    if not draws.shape[1]:
         return ends
-    tail = _tail(n)
+    of_each = np.broadcast_to(n, draws.shape[:1])
+    for number in np.unique(of_each[of_each >= 2]):
+        rows = of_each == number
+        ends[:, rows] = _quantiles(draws[rows], _tail(int(number)))
+    partly = ~np.isfinite(draws).all(axis=1)
+    ends[:, partly] = with_width(ends[:, partly])
+    return ends
+
+
+def _quantiles(draws: NDArray[np.float64], tail: float) -> NDArray[np.float64]:
+    """Quantiles of the defined among the draws (K, n_resamples) at both tails, (2, K)."""
+    ends = np.full((2, draws.shape[0]), np.nan)
     undefined = ~np.isfinite(draws)
     whole = ~undefined.any(axis=1)
     ends[:, whole] = np.quantile(draws[whole], [tail, 1 - tail], axis=1)
@@ -160,6 +190,30 @@ def percentiles(draws: NDArray[np.float64], n: int) -> NDArray[np.float64]:
         defined = draws[row][~undefined[row]]
         ends[:, row] = np.quantile(defined, [tail, 1 - tail])
     return ends
+
+
+def with_width(ends: NDArray[np.float64], scale: ArrayLike = 0.0) -> NDArray[np.float64]:
+    """Make NaN of intervals whose width is what rounding makes: they say nothing of other units.
+
+    Parameters
+    ----------
+    ends : ndarray (2, K)
+        Lower and upper ends.
+    scale : float or array_like (K,), optional
+        Size of the numbers that were rounded, where it is more than that of the ends.
+
+    Returns
+    -------
+    ndarray (2, K)
+
+    Examples
+    --------
+    >>> with_width(np.array([[0.2, 0.5], [0.3, 0.5]]))[0].tolist()
+    [0.2, nan]
+    """
+    size = np.maximum(np.abs(ends).max(axis=0), scale)
+    flat = ends[1] - ends[0] <= FLAT * size
+    return np.where(flat, np.nan, ends)
 
 
 def _tail(n: int) -> float:
@@ -199,13 +253,51 @@ def _resamples(
 
 
 def _estimate(
-    value: NDArray[np.float64], ends: NDArray[np.float64], n: int, scalar: bool
+    value: NDArray[np.float64], ends: NDArray[np.float64], n: NDArray[np.int64], scalar: bool
 ) -> Estimate:
     if scalar:
-        low = float(ends[0, 0])
-        high = float(ends[1, 0])
-        return Estimate(float(value[0]), low, high, n)
-    return Estimate(value, ends[0], ends[1], np.full(len(value), n))
+        return Estimate(float(value[0]), float(ends[0, 0]), float(ends[1, 0]), int(n[0]))
+    return Estimate(value, ends[0], ends[1], n)
+
+
+def _ends(
+    value: NDArray[np.float64],
+    resampled: Callable[[NDArray[np.bool_]], NDArray[np.float64]],
+    without: NDArray[np.float64],
+    n: NDArray[np.int64],
+    run: int,
+) -> NDArray[np.float64]:
+    """Ends (2, K) of the intervals of K numbers of n (K,) independent units each.
+
+    From FEW units on of what is `resampled` (K', B) of the marked numbers; else Student's, with the
+    jackknife's error: what the numbers become `without` (n_units, K) each run of units, NaN for
+    runs without data (Künsch 1989, The Annals of Statistics 17:1217).
+    """
+    ends = np.full((2, len(value)), np.nan)
+    many = n >= FEW
+    if many.any():
+        ends[:, many] = percentiles(resampled(many), n[many])
+    few = ~many & (n >= 2)
+    moved = without[:, few] - value[few]
+    counted = np.isfinite(moved)
+    n_runs = np.count_nonzero(counted, axis=0)
+    square = np.sum(moved**2, axis=0, where=counted)
+    half = student(n[few]) * np.sqrt((n_runs / run - 1) * square / n_runs)
+    ends[:, few] = value[few] - half, value[few] + half
+    return ends
+
+
+def _without(
+    num: NDArray[np.float64], den: NDArray[np.float64], draws: Resamples, counted: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """The ratios (n_units, K) without the run that begins with each unit; NaN if it has no data."""
+    left = _ratio(num.sum(0) - draws.runs(num), den.sum(0) - draws.runs(den))
+    return np.where(draws.runs(counted) > 0, left, np.nan)
+
+
+def _is_fraction(num: NDArray[np.float64], den: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether each ratio (K,) is a fraction of what is counted, so that it is in [0, 1]."""
+    return np.asarray(((num >= 0) & (num <= den)).all(axis=0))
 
 
 def ratio_interval(
@@ -232,8 +324,10 @@ def ratio_interval(
     Returns
     -------
     Estimate
-        The expanded percentile interval (Hesterberg 2015). `n` is the number of units. A ratio with
-        no denominator is NaN, and so is the interval of fewer than two independent units.
+        Of ten units and more the expanded percentile interval (Hesterberg 2015), of fewer Student's
+        with the jackknife's error, cut at 0 and 1 where the ratio is a fraction. `n` is the number
+        of units that have a denominator. A ratio with no denominator is NaN, and so is the interval
+        of fewer than two independent units, and of units that all agree.
 
     Raises
     ------
@@ -247,10 +341,17 @@ def ratio_interval(
     """
     num, den = _sums(numerators, denominators)
     draws = _resamples(resamples, len(num), rng, n_resamples)
-    resampled = _ratio(draws.sums(num), draws.sums(den))
-    ends = percentiles(resampled, draws.n_independent)
+    counted = den != 0
     value = _ratio(num.sum(0), den.sum(0))
-    return _estimate(value, ends, len(num), np.ndim(numerators) == 1)
+    without = _without(num, den, draws, counted)
+
+    def resampled(columns: NDArray[np.bool_]) -> NDArray[np.float64]:
+        return _ratio(draws.sums(num[:, columns]), draws.sums(den[:, columns]))
+
+    ends = _ends(value, resampled, without, draws.independent(counted), draws.run)
+    ends = np.where(_is_fraction(num, den), np.clip(ends, 0, 1), ends)
+    n = np.count_nonzero(counted, axis=0)
+    return _estimate(value, with_width(ends), n, np.ndim(numerators) == 1)
 
 
 def paired(
@@ -277,7 +378,8 @@ def paired(
     Returns
     -------
     Estimate
-        The difference, with the interval of `ratio_interval`; `n` is the number of units.
+        The difference, with the interval of `ratio_interval`; `n` is the number of units that have
+        a denominator, of the ratio that fewer have.
 
     Raises
     ------
@@ -286,8 +388,8 @@ def paired(
 
     Examples
     --------
-    >>> round(paired(([8, 9, 7], [10, 10, 10]), ([7, 8, 6], [10, 10, 10])).high, 3)
-    0.1
+    >>> round(paired(([8, 9, 7], [10, 10, 10]), ([7, 9, 6], [10, 10, 10])).high, 3)
+    0.21
     """
     for pair, name in ((a, "a"), (b, "b")):
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
@@ -301,12 +403,25 @@ def paired(
             f"b must have the units and measures of a {num_a.shape}, got {num_b.shape}"
         )
     draws = _resamples(resamples, len(num_a), rng, n_resamples)
+    counted = den_a != 0, den_b != 0
     value_a = _ratio(num_a.sum(0), den_a.sum(0))
     value_b = _ratio(num_b.sum(0), den_b.sum(0))
-    resampled_a = _ratio(draws.sums(num_a), draws.sums(den_a))
-    resampled_b = _ratio(draws.sums(num_b), draws.sums(den_b))
-    ends = percentiles(resampled_a - resampled_b, draws.n_independent)
-    return _estimate(value_a - value_b, ends, len(num_a), np.ndim(a[0]) == 1)
+    either = counted[0] | counted[1]
+    without = _without(num_a, den_a, draws, either) - _without(num_b, den_b, draws, either)
+    independent = np.minimum(*(draws.independent(one) for one in counted))
+    value = value_a - value_b
+
+    def resampled(columns: NDArray[np.bool_]) -> NDArray[np.float64]:
+        of_a = _ratio(draws.sums(num_a[:, columns]), draws.sums(den_a[:, columns]))
+        of_b = _ratio(draws.sums(num_b[:, columns]), draws.sums(den_b[:, columns]))
+        return of_a - of_b
+
+    ends = _ends(value, resampled, without, independent, draws.run)
+    fractions = _is_fraction(num_a, den_a) & _is_fraction(num_b, den_b)
+    ends = np.where(fractions, np.clip(ends, -1, 1), ends)
+    n = np.minimum(*(np.count_nonzero(one, axis=0) for one in counted))
+    scale = np.abs(value_a) + np.abs(value_b)
+    return _estimate(value, with_width(ends, scale), n, np.ndim(a[0]) == 1)
 
 
 def mean_interval(
@@ -331,7 +446,8 @@ def mean_interval(
     Returns
     -------
     Estimate
-        The mean; `n` is the number of units. One unit has no interval.
+        The mean; `n` is the number of units. One unit has no interval, and units that all agree
+        have none.
 
     Examples
     --------
@@ -349,21 +465,31 @@ def mean_interval(
     half = np.full(len(mean), np.nan)
     if n_units > 1:
         half = student(n_units) * columns.std(0, ddof=1) / np.sqrt(n_units)
-    ends = np.stack([mean - half, mean + half])
-    return _estimate(mean, ends, n_units, array.ndim == 1)
+    ends = with_width(np.stack([mean - half, mean + half]))
+    return _estimate(mean, ends, np.full(len(mean), n_units), array.ndim == 1)
 
 
-def student(n: int) -> float:
+def student(n: ArrayLike) -> Any:
     """Half width of Student's 95 % interval of n units, in standard errors.
+
+    Parameters
+    ----------
+    n : int or array_like
+        Number of units, two or more.
+
+    Returns
+    -------
+    float or ndarray of the shape of n
+        The quantile of n − 1 degrees of freedom.
 
     Examples
     --------
-    >>> round(student(10), 3)
+    >>> float(student(10).round(3))
     2.262
     """
     from scipy.special import stdtrit
 
-    return float(stdtrit(n - 1, (1 + LEVEL) / 2))
+    return stdtrit(np.asarray(n) - 1, (1 + LEVEL) / 2)
 
 
 def wilson(k: int, n: int) -> Estimate:

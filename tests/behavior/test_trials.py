@@ -26,6 +26,7 @@ def table():
     return made()
 
 
+@pytest.mark.filterwarnings("ignore:whether they follow the blocks")
 def test_rows_in_any_order_give_the_same(table):
     order = np.random.default_rng(0).permutation(len(table))
     shuffled = table.iloc[order]

@@ -135,9 +135,8 @@ def test_the_table_has_the_intervals_of_each_network_over_its_sessions(serial):
     assert (
         np.isnan(rows.low["n_stable"]) and (rows.low.dropna() <= rows.value[rows.low.notna()]).all()
     )
-    assert (
-        serial.wide("low").correct.tolist()
-        == serial.table[serial.table.measure == "correct"].low.tolist()
+    np.testing.assert_array_equal(
+        serial.wide("low").correct, serial.table[serial.table.measure == "correct"].low
     )
     with pytest.raises(ValueError, match="values must be one of"):
         serial.wide("middle")

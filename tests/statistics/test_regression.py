@@ -173,3 +173,41 @@ def test_ratio_of_weights_is_that_of_two_regressions_on_the_same_resamples():
     )  # the same resamples, also from a Generator
     with pytest.raises(ValueError, match="must agree"):
         regression.weight_ratio(X, Y, [1.0], session)
+
+
+def test_units_are_counted_where_they_tell_of_a_weight():
+    """A column that one unit has, or two of 20: no interval, and one of two units."""
+    rng = np.random.default_rng(0)
+    unit = np.repeat(np.arange(20), 30)
+    for telling, defined in ((1, False), (2, True)):
+        own = (unit < telling) * rng.normal(size=600)
+        X = np.column_stack([np.ones(600), rng.normal(size=600), own])
+        y = X @ [0.1, 0.5, 0.7] + rng.normal(size=600)
+        fit = regression.linear(X, y, unit).weights
+        assert np.isfinite(fit.low[:2]).all() and np.isfinite(fit.low[2]) == defined
+        logit = regression.logistic(X, (y > 0).astype(float), unit)
+        assert logit.n_telling.tolist() == [20, 20, telling]
+        assert np.isfinite(logit.se[:2]).all() and np.isfinite(logit.se[2]) == defined
+        gap = regression.weight_ratio(
+            X, np.column_stack([y, own + rng.normal(size=600)]), [0, 0, 1], unit
+        )
+        assert np.isfinite(gap.low) == defined
+
+
+def test_resamples_that_cannot_be_solved_leave_no_width():
+    """Two sessions that differ in a regressor: it takes both to tell its weight."""
+    unit = np.repeat([0, 1], 50)
+    y = np.random.default_rng(1).normal(size=100)
+    fit = regression.linear(np.column_stack([np.ones(100), unit + 1.0]), y, unit).weights
+    assert np.isnan([fit.low, fit.high]).all() and np.isfinite(fit.value).all()
+
+
+def test_the_number_of_units_is_an_integer_everywhere():
+    unit = np.array([0, 0, 1, 1])
+    varied = np.arange(4.0)
+    for y in (varied, np.zeros(4)):
+        assert type(regression.correlation(varied, y, unit).n) is int
+    assert type(regression.linear(varied[:, None], varied + 1, unit).r2.n) is int
+    zero = np.column_stack([varied, np.zeros(4)])
+    ratio = regression.weight_ratio(varied[:, None], zero, [1.0], unit)
+    assert np.isnan([ratio.value, ratio.low, ratio.high]).all() and type(ratio.n) is int

@@ -87,10 +87,65 @@ def test_few_units_get_students_interval(n):
 
 
 def test_resampling_three_units_would_not_cover():
-    """Negative control."""
-    draws = np.random.default_rng(0).normal(3.0, 1.0, (3, 400))
-    resampled = stats.ratio_interval(draws, np.ones_like(draws))
-    assert ((resampled.low <= 3) & (resampled.high >= 3)).mean() < 0.85
+    """Negative control; ratios of few units are therefore Student's, too."""
+    values = np.random.default_rng(0).normal(3.0, 1.0, (3, 400))
+    draws = stats.resample(3).sums(values) / 3
+    low, high = stats.percentiles(draws, 3)
+    assert ((low <= 3) & (high >= 3)).mean() < 0.85
+    found = stats.ratio_interval(values, np.ones_like(values))
+    assert within_binomial_bound(((found.low <= 3) & (found.high >= 3)).sum(), 400, 0.95)
+
+
+def test_ratios_of_few_units_have_the_error_of_the_jackknife():
+    rng = np.random.default_rng(1)
+    den = rng.integers(20, 80, (6, 2)).astype(float)
+    num = den * rng.uniform(0.3, 0.6, (6, 2))
+    found = stats.ratio_interval(num, den)
+    left = np.array([np.delete(num, i, 0).sum(0) / np.delete(den, i, 0).sum(0) for i in range(6)])
+    value = num.sum(0) / den.sum(0)
+    half = scipy.stats.t.ppf(0.975, 5) * np.sqrt(5 / 6 * ((left - value) ** 2).sum(0))
+    np.testing.assert_allclose([found.low, found.high], [value - half, value + half])
+    assert found.n.tolist() == [6, 6]
+    wild = stats.ratio_interval([9, 1], [10, 10])
+    assert (wild.low, wild.value, wild.high) == (0, 0.5, 1)  # a fraction
+
+
+def test_units_are_counted_where_they_have_data():
+    """Three of 36 units make the second column: its interval is that of three."""
+    rng = np.random.default_rng(2)
+    den = np.full((36, 2), 50.0)
+    den[3:, 1] = 0
+    num = rng.binomial(den.astype(int), 0.4).astype(float)
+    found = stats.ratio_interval(num, den)
+    alone = stats.ratio_interval(num[:3, 1], den[:3, 1])
+    assert found.n.tolist() == [36, 3]
+    assert (found.low[1], found.high[1]) == pytest.approx((alone.low, alone.high))
+    assert found.low[0] == stats.ratio_interval(num[:, 0], den[:, 0]).low
+    gap = stats.paired((num[:, 0], den[:, 0]), (num[:, 1], den[:, 1]))
+    assert gap.n == 3 and gap.high - gap.low > 0.9 * (alone.high - alone.low)
+
+
+def test_runs_without_data_do_not_count():
+    draws = stats.resample(40, run=4)
+    has = np.zeros((40, 4), bool)
+    has[:, 0] = True
+    has[::2, 1] = True  # every run has some
+    has[7, 2] = True
+    has[[7, 27], 3] = True
+    assert draws.independent(has).tolist() == [10, 10, 1, 2]
+
+
+def test_no_interval_has_no_width():
+    """Units that agree do not tell how far others may differ, also where rounding differs."""
+    for value in (0.0, 0.3, 1.0, 2.0):
+        for n in (2, 3, 12, 36):
+            found = stats.ratio_interval(np.full(n, 7 * value), np.full(n, 7.0))
+            assert found.value == pytest.approx(value) and np.isnan([found.low, found.high]).all()
+            found = stats.mean_interval(np.full(n, value))
+            assert np.isnan([found.low, found.high]).all() and found.n == n
+    num = np.random.default_rng(0).random((2, 20))
+    gap = stats.paired((num[0], np.ones(20)), (num[0] + 0.1, np.ones(20)))
+    assert gap.value == pytest.approx(-0.1) and np.isnan([gap.low, gap.high]).all()
 
 
 def test_one_unit_has_no_interval():
@@ -165,7 +220,7 @@ def test_what_is_not_defined_is_nan():
     one = stats.ratio_interval([3], [4])
     assert one.value == 0.75 and np.isnan([one.low, one.high]).all()
     rare = stats.ratio_interval([1, 0, 0, 0], [2, 0, 0, 0])
-    assert (rare.value, rare.low, rare.high) == (0.5, 0.5, 0.5)
+    assert (rare.value, rare.n) == (0.5, 1) and np.isnan([rare.low, rare.high]).all()
 
 
 def test_columns_share_resamples_and_equal_single_calls():
@@ -179,7 +234,7 @@ def test_columns_share_resamples_and_equal_single_calls():
             (single.value, single.low, single.high)
         )
     gap = stats.paired((num, den), (num, den))
-    assert (gap.value == 0).all() and (gap.low == 0).all() and (gap.high == 0).all()
+    assert (gap.value == 0).all() and np.isnan([gap.low, gap.high]).all()
 
 
 @pytest.mark.parametrize("k, n", [(0, 20), (20, 20), (1, 3)])
