@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 from numpy import ndarray
@@ -121,6 +122,7 @@ def policy_solve(
     rho: float,
     wait: ndarray,
     scratch: ndarray,
+    look: Callable[[], object] | None = None,
 ) -> float: ...
 def rollout_scratch(
     task: tuple, cell: tuple[int, int, float], n_lanes: int, n_trials: int
@@ -138,6 +140,7 @@ def rollout_forward(
     choice: ndarray,
     n_obs: ndarray,
     scratch: ndarray,
+    look: Callable[[], object] | None = None,
 ) -> int: ...
 def rollout_gradient(
     theta: ndarray,
@@ -152,6 +155,7 @@ def rollout_gradient(
     n_obs: ndarray,
     gradient: ndarray,
     scratch: ndarray,
+    look: Callable[[], object] | None = None,
 ) -> None: ...
 def sequence_scratch(
     cell: tuple[int, int, float], n_steps: int, n_sequences: int
@@ -212,6 +216,7 @@ def fixedpoint_search(
     outcome: ndarray,
     n_iterations: ndarray,
     scratch: ndarray,
+    look: Callable[[], object] | None = None,
 ) -> None: ...
 def fixedpoint_iterate(
     theta: ndarray,
@@ -222,6 +227,7 @@ def fixedpoint_iterate(
     states: ndarray,
     n_steps: ndarray,
     scratch: ndarray,
+    look: Callable[[], object] | None = None,
 ) -> None: ...
 def choice_prior(
     model: int, trials: tuple, shift: int, parameters: ndarray, prior: ndarray, dprior: ndarray

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hrnn import _core
 from hrnn.base.arguments import one_of, real_array, real_number
+from hrnn.base.parallel import look
 from hrnn.base.progress import bar
 from hrnn.base.records import Record, fixed
 from hrnn.rollout import Growing, Rollout
@@ -37,6 +38,9 @@ ASSUMABLE: tuple[str, ...] = (
     "noise_sd",
 )
 TRIALS_PER_CALL: int = 50_000  # bounds the time of one call into C
+LENGTH: int = (
+    100  # of the longest block, for which that is so; a trial takes as long as there are lengths
+)
 
 
 class BelieverForm(NamedTuple):
@@ -254,7 +258,7 @@ def act(
     p_right = Growing()
     steps_per_trial = task.n_blank + task.n_obs_max
     with bar(progress, n, unit="trial") as shown:
-        for first, last in _parts(n, TRIALS_PER_CALL):
+        for first, last in _parts(n, own):
             p_right.n += _core.inference_actor(
                 own.form,
                 form,
@@ -280,9 +284,11 @@ def _room(task: Task) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return np.empty(n_state), np.empty(n_scratch)
 
 
-def _parts(n_trials: int, n_each: int) -> Iterator[tuple[int, int]]:
+def _parts(n_trials: int, task: Task) -> Iterator[tuple[int, int]]:
     """First trial, and that after the last, of each call into C."""
+    n_each = max(TRIALS_PER_CALL * LENGTH // max(task.block_max, LENGTH), 1)
     for first in range(0, n_trials, n_each):
+        look()
         yield first, min(first + n_each, n_trials)
 
 
@@ -365,7 +371,7 @@ def observe(
     prior, block = np.empty((2, n))
     p_right, p_block = np.empty((2, len(run.p_right)))
     ends = np.concatenate([[0], run.last_step + 1])
-    for first, last in _parts(n, TRIALS_PER_CALL):
+    for first, last in _parts(n, task):
         steps = slice(ends[first], ends[last])
         _core.inference_observer(
             task.form,
@@ -447,7 +453,7 @@ def filter_sides(
     form = believed.form(task)
     state, _ = _room(task)
     prior, block = np.empty((2, n))
-    for first, last in _parts(n, 4 * TRIALS_PER_CALL):
+    for first, last in _parts(n, task):
         _core.inference_filter(
             task.form, form, first, last, sessions, block_sides, sides, seen, state, prior, block
         )

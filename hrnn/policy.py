@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hrnn import _core
-from hrnn.base.arguments import one_of
+from hrnn.base.arguments import one_of, refuse_size
+from hrnn.base.parallel import look
 from hrnn.inference import EVIDENCE, Believer, BelieverForm, Evidence, act, believer, filter_sides
 from hrnn.rollout import Rollout
 from hrnn.task import Sessions, Task
@@ -72,7 +74,9 @@ class Solution:
         self.logits = np.zeros(1)
         if self.logit_max > 0:
             self.logits = np.linspace(0, self.logit_max, N_PRIORS)
-        self.wait = np.empty((len(self.logits), task.n_obs_max - 1, *self.grid[2:]))
+        shape = (len(self.logits), task.n_obs_max - 1, *self.grid[2:])
+        refuse_size("n_obs_max", task.n_obs_max, 8 * math.prod(shape))
+        self.wait = np.empty(shape)
         self._scratch = np.empty(_core.policy_scratch(task.form, self.grid))
         self.reward_rate = 0.0
         self.value = self.mean_value(0.0)
@@ -107,9 +111,10 @@ class Solution:
         """
         values = []
         for logit, wait in zip(self.logits, self.wait, strict=True):
+            look()
             prior = 1 / (1 + float(np.exp(-logit)))
             value = _core.policy_solve(
-                self.task.form, self.form, self.grid, prior, rho, wait, self._scratch
+                self.task.form, self.form, self.grid, prior, rho, wait, self._scratch, look
             )
             values.append(value)
         return self._mean_over_visited(values) - rho * self.task.n_blank

@@ -11,6 +11,7 @@ import numpy as np
 
 from hrnn import _core
 from hrnn.base.arguments import flag, refuse_size
+from hrnn.base.parallel import look
 from hrnn.base.progress import bar
 from hrnn.base.records import Record, fixed
 from hrnn.network import CellForm, Network
@@ -252,7 +253,7 @@ class Growing:
 
 
 def rollout(
-    agent: Any, sessions: Sessions, *, hidden: bool = True, progress: bool = False
+    agent: Any, sessions: Sessions, *, hidden: bool = True, progress: bool = True
 ) -> Rollout:
     """Run an agent in closed loop on sessions.
 
@@ -317,6 +318,7 @@ def _network(net: Network, sessions: Sessions, keep: bool, progress: bool) -> Ro
     per_call = min(most, max(1000, STEPS_PER_CALL * 50**2 // max(net.n_hidden, 50) ** 2))
     with bar(progress, sessions.n_trials, unit="trial") as shown:
         while place[0] < sessions.n_trials:
+            look()
             before = place[0]
             n = _core.rollout_forward(
                 net.theta,
@@ -331,6 +333,7 @@ def _network(net: Network, sessions: Sessions, keep: bool, progress: bool) -> Ro
                 choice,
                 n_obs,
                 scratch,
+                look,
             )
             if not np.isfinite(p_right.array[p_right.n : p_right.n + n]).all():
                 raise _core.NumericalError("a state of the network is no longer finite")
@@ -361,6 +364,7 @@ def _python(agent: Any, sessions: Sessions, progress: bool) -> Rollout:
             agent.start(task)
             place[:] = first, 0, 0
             while place[0] < end:
+                look()
                 observe(task.form, sessions.form, place, x)
                 p = float(agent.step(x.copy()))
                 if not 0 <= p <= 1:
@@ -481,5 +485,6 @@ class Workspace:
             self.n_obs[:n],
             gradient,
             self.scratch,
+            look,
         )
         return loss

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import array
 import collections
+import contextlib
 import dataclasses
 import functools
 import json
 import math
-import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,7 +27,7 @@ from hrnn.base.arguments import (
     real_number,
     whole_number,
 )
-from hrnn.base.parallel import n_threads_of
+from hrnn.base.parallel import look, n_threads_of, workers
 from hrnn.base.progress import bar
 from hrnn.base.version import __version__
 from hrnn.network import Network
@@ -212,9 +211,8 @@ class Gradient:
         )
         self.lanes: int = LANES if len(network.W) >= LOCKSTEP_FROM else 1
         self.n_threads = n_threads
-        self.pool: ThreadPoolExecutor | None = (
-            ThreadPoolExecutor(n_threads) if n_threads > 1 else None
-        )
+        self.ends = contextlib.ExitStack()
+        self.pool = self.ends.enter_context(workers(n_threads)) if n_threads > 1 else None
         self.workspaces: list[Workspace] = []  # one per thread
         self.gradients: list[NDArray[np.float64]] = []  # one per block of sessions
 
@@ -222,8 +220,7 @@ class Gradient:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.pool:
-            self.pool.shutdown()
+        self.ends.close()
 
     def of(
         self, theta: NDArray[np.float64], sessions: Sessions
@@ -290,13 +287,21 @@ class Gradient:
         left = collections.deque(range(len(parts)))
 
         def work(_: object = None) -> None:
-            workspace = self.workspaces.pop() if self.workspaces else self.make_workspace()
+            # taken at once or not at all: between a look and a step another thread may come
+            try:
+                workspace = self.workspaces.pop()
+            except IndexError:
+                workspace = self.make_workspace()
             while True:
                 try:
                     i = left.popleft()  # who is free takes the next
                 except IndexError:
                     break
-                losses[i] = block(workspace, parts[i], self.gradients[i])
+                try:
+                    losses[i] = block(workspace, parts[i], self.gradients[i])
+                except BaseException:
+                    left.clear()
+                    raise
             self.workspaces.append(workspace)
 
         n_workers = min(self.n_threads, len(parts))
@@ -315,7 +320,7 @@ def loss_and_gradient(
     sessions: Sessions,
     *,
     loss: Loss = "nll_of_probability",
-    n_threads: int | None = 1,
+    n_threads: int | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Loss of each session, and the gradient of their mean with respect to theta.
 
@@ -365,7 +370,7 @@ def train(
     callback: Callable[[int, float, Network], object] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     resume: str | os.PathLike[str] | None = None,
-    n_threads: int | None = 1,
+    n_threads: int | None = None,
     progress: bool = True,
 ) -> Training:
     """Train a network by back-propagation through whole sessions.
@@ -571,7 +576,6 @@ class Trainer:
         callback: Callable[[int, float, Network], object] | None,
         n_threads: int,
         progress: bool,
-        stop: threading.Event | None = None,
     ) -> Training:
         """Train to the end.
 
@@ -581,8 +585,6 @@ class Trainer:
             As in `train`.
         n_threads : int
             Most threads at work.
-        stop : threading.Event, optional
-            Ends the training from another thread, as Ctrl-C would.
         """
         self.save()
         kept = None
@@ -593,8 +595,7 @@ class Trainer:
             ):
                 saved = time.monotonic()
                 while len(self.loss) < self.recipe.n_steps:
-                    if stop is not None and stop.is_set():
-                        raise KeyboardInterrupt
+                    look()
                     kept = self._kept()
                     self.loss.append(self.step(compute))
                     kept = None

@@ -522,3 +522,32 @@ def test_normal_draws_are_normal():
     expected = 400_000 * 2 * stats.norm.sf(3.6541528853610088)
     assert abs(len(tail) - expected) < 5 * np.sqrt(expected)
     assert abs(stats.skew(out)) < 0.02 and abs(stats.kurtosis(out)) < 0.04
+
+
+def public_calls():
+    """Functions and constructors of all modules, as (name, signature)."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        dotted = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        if dotted.endswith("__main__"):
+            continue
+        module = importlib.import_module(dotted)
+        for name, found in vars(module).items():
+            if name.startswith("_") or getattr(found, "__module__", None) != dotted:
+                continue
+            if inspect.isfunction(found) or inspect.isclass(found):
+                try:
+                    yield f"{dotted}.{name}", inspect.signature(found)
+                except ValueError:
+                    continue
+
+
+def test_progress_and_threads_have_one_default():
+    defaults = {"progress": True, "n_threads": None}
+    seen = dict.fromkeys(defaults, 0)
+    for name, signature in public_calls():
+        for argument, default in defaults.items():
+            parameter = signature.parameters.get(argument)
+            if parameter is not None and parameter.default is not inspect.Parameter.empty:
+                assert parameter.default is default, f"{name}({argument}=)"
+                seen[argument] += 1
+    assert min(seen.values()) >= 10, seen

@@ -451,11 +451,36 @@ void py_bitgen_release(struct py_bitgen *held)
     PyErr_Restore(type, value, traceback);
 }
 
+/* Whether Python ends a loop of the core; then its exception is set. */
+static int ends(void *context)
+{
+    struct py_watch *watch = context;
+    PyEval_RestoreThread(watch->thread);
+    int ended = PyErr_CheckSignals();
+    if (!ended && watch->look) {
+        PyObject *looked = PyObject_CallNoArgs(watch->look);
+        ended = !looked;
+        Py_XDECREF(looked);
+    }
+    watch->thread = PyEval_SaveThread();
+    return ended;
+}
+
+void py_watch(struct py_arrays *arrays, PyObject *look, struct py_watch *watch)
+{
+    *watch = (struct py_watch){.watch = {ends, watch, 0}, .look = look == Py_None ? NULL : look};
+    if (arrays->failed || look == Py_None || PyCallable_Check(look))
+        return;
+    PyErr_Format(PyExc_TypeError, "look must be callable or None, got %s", Py_TYPE(look)->tp_name);
+    py_fail(arrays);
+}
+
 int py_raise(struct py_state *state, enum hrnn_status status)
 {
     if (status == HRNN_OK)
         return 0;
-    PyErr_SetString(state->numerical_error, hrnn_status_message(status));
+    if (status != HRNN_STOPPED)
+        PyErr_SetString(state->numerical_error, hrnn_status_message(status));
     return -1;
 }
 

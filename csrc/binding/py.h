@@ -143,7 +143,18 @@ int py_add_fields(PyObject *module, const char *name, const char *const *fields)
 int py_form_constants(PyObject *module), py_kernel_constants(PyObject *module), py_task_constants(PyObject *module),
     py_inference_constants(PyObject *module), py_choice_constants(PyObject *module);
 
-/* Raises for a core status; 0 if it is HRNN_OK. */
+/* A watch that asks Python: whether a signal has come and, unless `look` is NULL, look(), which raises to end the loop.
+   `thread` is that of the call while the GIL is released. */
+struct py_watch {
+    struct hrnn_watch watch;
+    PyObject *look;
+    PyThreadState *thread;
+};
+
+/* A watch from an argument, which is a callable or None. */
+void py_watch(struct py_arrays *arrays, PyObject *look, struct py_watch *watch);
+
+/* Raises for a core status, unless the watch has; 0 if it is HRNN_OK. */
 int py_raise(struct py_state *state, enum hrnn_status status);
 
 extern PyMethodDef py_task_methods[], py_cell_methods[], py_optim_methods[], py_inference_methods[],

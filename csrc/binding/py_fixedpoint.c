@@ -17,11 +17,11 @@ static PyObject *fixedpoint_scratch(PyObject *module, PyObject *args)
 static PyObject *fixedpoint_search(PyObject *module, PyObject *args)
 {
     PyObject *theta_, *cell_, *x_, *max_iterations_, *tolerance_, *points_, *residual_, *outcome_, *n_iterations_,
-        *scratch_;
+        *scratch_, *look_ = Py_None;
     struct py_arrays arrays = {0};
     struct hrnn_cell cell = {0};
-    if (!PyArg_ParseTuple(args, "OOOOOOOOOO:fixedpoint_search", &theta_, &cell_, &x_, &max_iterations_, &tolerance_,
-                          &points_, &residual_, &outcome_, &n_iterations_, &scratch_))
+    if (!PyArg_ParseTuple(args, "OOOOOOOOOO|O:fixedpoint_search", &theta_, &cell_, &x_, &max_iterations_, &tolerance_,
+                          &points_, &residual_, &outcome_, &n_iterations_, &scratch_, &look_))
         return NULL;
     const double *theta = py_network(py_state(module), &arrays, theta_, cell_, &cell);
     npy_intp n_x = HRNN_INPUTS, shape[2] = {-1, (npy_intp)cell.n_hidden};
@@ -35,23 +35,27 @@ static PyObject *fixedpoint_search(PyObject *module, PyObject *args)
     double *scratch = py_output(&arrays, scratch_, "scratch", NPY_DOUBLE, 1, &n_scratch);
     Py_ssize_t max_iterations = py_whole(&arrays, "max_iterations", max_iterations_, 1, 1 << 20);
     double tolerance = py_real(&arrays, "tolerance", tolerance_);
+    struct py_watch watch;
+    py_watch(&arrays, look_, &watch);
     if (py_begin(&arrays))
         return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    hrnn_fixedpoint_search(&cell, theta, x, (size_t)n, (size_t)max_iterations, tolerance, points, residual, outcome,
-                           n_iterations, scratch);
-    Py_END_ALLOW_THREADS
+    watch.thread = PyEval_SaveThread();
+    enum hrnn_status status = hrnn_fixedpoint_search(&cell, theta, x, (size_t)n, (size_t)max_iterations, tolerance,
+                                                     points, residual, outcome, n_iterations, scratch, &watch.watch);
+    PyEval_RestoreThread(watch.thread);
     py_end(&arrays);
+    if (py_raise(py_state(module), status))
+        return NULL;
     Py_RETURN_NONE;
 }
 
 static PyObject *fixedpoint_iterate(PyObject *module, PyObject *args)
 {
-    PyObject *theta_, *cell_, *x_, *max_steps_, *tolerance_, *states_, *n_steps_, *scratch_;
+    PyObject *theta_, *cell_, *x_, *max_steps_, *tolerance_, *states_, *n_steps_, *scratch_, *look_ = Py_None;
     struct py_arrays arrays = {0};
     struct hrnn_cell cell = {0};
-    if (!PyArg_ParseTuple(args, "OOOOOOOO:fixedpoint_iterate", &theta_, &cell_, &x_, &max_steps_, &tolerance_, &states_,
-                          &n_steps_, &scratch_))
+    if (!PyArg_ParseTuple(args, "OOOOOOOO|O:fixedpoint_iterate", &theta_, &cell_, &x_, &max_steps_, &tolerance_,
+                          &states_, &n_steps_, &scratch_, &look_))
         return NULL;
     const double *theta = py_network(py_state(module), &arrays, theta_, cell_, &cell);
     npy_intp n_x = HRNN_INPUTS, shape[2] = {-1, (npy_intp)cell.n_hidden};
@@ -63,12 +67,17 @@ static PyObject *fixedpoint_iterate(PyObject *module, PyObject *args)
     double *scratch = py_output(&arrays, scratch_, "scratch", NPY_DOUBLE, 1, &n_scratch);
     Py_ssize_t max_steps = py_whole(&arrays, "max_steps", max_steps_, 1, 1 << 20);
     double tolerance = py_real(&arrays, "tolerance", tolerance_);
+    struct py_watch watch;
+    py_watch(&arrays, look_, &watch);
     if (py_begin(&arrays))
         return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    hrnn_fixedpoint_iterate(&cell, theta, x, (size_t)n, (size_t)max_steps, tolerance, states, n_steps, scratch);
-    Py_END_ALLOW_THREADS
+    watch.thread = PyEval_SaveThread();
+    enum hrnn_status status = hrnn_fixedpoint_iterate(&cell, theta, x, (size_t)n, (size_t)max_steps, tolerance, states,
+                                                      n_steps, scratch, &watch.watch);
+    PyEval_RestoreThread(watch.thread);
     py_end(&arrays);
+    if (py_raise(py_state(module), status))
+        return NULL;
     Py_RETURN_NONE;
 }
 
@@ -76,8 +85,9 @@ PyMethodDef py_fixedpoint_methods[] = {
     {"fixedpoint_scratch", fixedpoint_scratch, METH_VARARGS,
      "fixedpoint_scratch(cell): doubles of scratch for search and for iterate."},
     {"fixedpoint_search", fixedpoint_search, METH_VARARGS,
-     "fixedpoint_search(theta, cell, x, max_iterations, tolerance, points, residual, outcome, n_iterations, scratch)."},
+     "fixedpoint_search(theta, cell, x, max_iterations, tolerance, points, residual, outcome, n_iterations, scratch, "
+     "look or None)."},
     {"fixedpoint_iterate", fixedpoint_iterate, METH_VARARGS,
-     "fixedpoint_iterate(theta, cell, x, max_steps, tolerance, states, n_steps, scratch)."},
+     "fixedpoint_iterate(theta, cell, x, max_steps, tolerance, states, n_steps, scratch, look or None)."},
     {NULL, NULL, 0, NULL},
 };

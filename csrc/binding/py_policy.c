@@ -64,14 +64,14 @@ static PyObject *policy_scratch(PyObject *Py_UNUSED(module), PyObject *args)
 
 static PyObject *policy_solve(PyObject *module, PyObject *args)
 {
-    PyObject *task_, *believer_, *grid_, *prior_, *rho_, *wait_, *scratch_;
+    PyObject *task_, *believer_, *grid_, *prior_, *rho_, *wait_, *scratch_, *look_ = Py_None;
     double value;
     struct py_arrays arrays = {0};
     struct hrnn_task task;
     struct hrnn_believer believer;
     struct hrnn_policy_grid grid;
-    if (!PyArg_ParseTuple(args, "OOOOOOO:policy_solve", &task_, &believer_, &grid_, &prior_, &rho_, &wait_,
-                          &scratch_) ||
+    if (!PyArg_ParseTuple(args, "OOOOOOO|O:policy_solve", &task_, &believer_, &grid_, &prior_, &rho_, &wait_, &scratch_,
+                          &look_) ||
         py_task(&arrays, task_, &task) || py_believer(py_state(module), &arrays, believer_, &task, &believer) ||
         grid_of(&arrays, grid_, &grid))
         return NULL;
@@ -81,13 +81,17 @@ static PyObject *policy_solve(PyObject *module, PyObject *args)
     npy_intp n_scratch = (npy_intp)hrnn_policy_solve_scratch(&task, &grid);
     double *wait = py_output(&arrays, wait_, "wait", NPY_DOUBLE, 3, shape);
     double *scratch = py_output(&arrays, scratch_, "scratch", NPY_DOUBLE, 1, &n_scratch);
+    struct py_watch watch;
+    py_watch(&arrays, look_, &watch);
     if (py_begin(&arrays))
         return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    value = hrnn_policy_solve(&believer, &grid, prior, rho, wait, scratch);
-    Py_END_ALLOW_THREADS
+    watch.thread = PyEval_SaveThread();
+    enum hrnn_status status = hrnn_policy_solve(&believer, &grid, prior, rho, wait, &value, scratch, &watch.watch);
+    PyEval_RestoreThread(watch.thread);
     py_end(&arrays);
-    return py_raise(py_state(module), isfinite(value) ? HRNN_OK : HRNN_NONFINITE) ? NULL : PyFloat_FromDouble(value);
+    if (status == HRNN_OK && !isfinite(value))
+        status = HRNN_NONFINITE;
+    return py_raise(py_state(module), status) ? NULL : PyFloat_FromDouble(value);
 }
 
 PyMethodDef py_policy_methods[] = {
@@ -95,6 +99,7 @@ PyMethodDef py_policy_methods[] = {
      "policy_grid(task, evidence, spacing): (low, spacing, n_left, n_right)."},
     {"policy_scratch", policy_scratch, METH_VARARGS, "policy_scratch(task, grid): doubles of scratch."},
     {"policy_solve", policy_solve, METH_VARARGS,
-     "policy_solve(task, believer, grid, prior, rho, wait, scratch): value before the first observation."},
+     "policy_solve(task, believer, grid, prior, rho, wait, scratch, look or None): value before the first "
+     "observation."},
     {NULL, NULL, 0, NULL},
 };

@@ -27,13 +27,13 @@ static PyObject *rollout_scratch(PyObject *module, PyObject *args)
 static PyObject *rollout_forward(PyObject *module, PyObject *args)
 {
     PyObject *theta_, *cell_, *task_, *sessions_, *end_, *place_, *h_, *p_right_, *hidden_, *choice_, *n_obs_,
-        *scratch_;
+        *scratch_, *look_ = Py_None;
     struct py_arrays arrays = {0};
     struct hrnn_cell cell = {0};
     struct hrnn_task task = {0};
     struct hrnn_sessions sessions = {0};
-    if (!PyArg_ParseTuple(args, "OOOOOOOOOOOO:rollout_forward", &theta_, &cell_, &task_, &sessions_, &end_, &place_,
-                          &h_, &p_right_, &hidden_, &choice_, &n_obs_, &scratch_))
+    if (!PyArg_ParseTuple(args, "OOOOOOOOOOOO|O:rollout_forward", &theta_, &cell_, &task_, &sessions_, &end_, &place_,
+                          &h_, &p_right_, &hidden_, &choice_, &n_obs_, &scratch_, &look_))
         return NULL;
     const double *theta = py_network(py_state(module), &arrays, theta_, cell_, &cell);
     py_task(&arrays, task_, &task);
@@ -49,13 +49,19 @@ static PyObject *rollout_forward(PyObject *module, PyObject *args)
     double *scratch = py_output(&arrays, scratch_, "scratch", NPY_DOUBLE, 1, &n_scratch);
     double *hidden = hidden_ == Py_None ? NULL : py_output(&arrays, hidden_, "hidden", NPY_DOUBLE, 2, shape);
     struct hrnn_place place = py_place(&arrays, values, end, &task);
+    struct py_watch watch;
+    py_watch(&arrays, look_, &watch);
     if (py_begin(&arrays))
         return NULL;
     size_t n_steps;
-    Py_BEGIN_ALLOW_THREADS
+    watch.thread = PyEval_SaveThread();
     n_steps = hrnn_rollout_forward(&cell, &task, &sessions, theta, (size_t)end, (size_t)most, &place, h, p_right,
-                                   hidden, choice, n_obs, scratch);
-    Py_END_ALLOW_THREADS
+                                   hidden, choice, n_obs, scratch, &watch.watch);
+    PyEval_RestoreThread(watch.thread);
+    if (PyErr_Occurred()) {
+        py_end(&arrays);
+        return NULL;
+    }
     values[0] = (double)place.trial;
     values[1] = (double)place.step;
     values[2] = place.feedback;
@@ -85,13 +91,13 @@ static double *gradient_scratch(struct py_arrays *arrays, PyObject *scratch_, co
 static PyObject *rollout_gradient(PyObject *module, PyObject *args)
 {
     PyObject *theta_, *cell_, *task_, *sessions_, *offsets_, *kind_, *scale_, *loss_, *choice_, *n_obs_, *gradient_,
-        *scratch_;
+        *scratch_, *look_ = Py_None;
     struct py_arrays arrays = {0};
     struct hrnn_cell cell = {0};
     struct hrnn_task task = {0};
     struct hrnn_sessions sessions = {0};
-    if (!PyArg_ParseTuple(args, "OOOOOOOOOOOO:rollout_gradient", &theta_, &cell_, &task_, &sessions_, &offsets_, &kind_,
-                          &scale_, &loss_, &choice_, &n_obs_, &gradient_, &scratch_))
+    if (!PyArg_ParseTuple(args, "OOOOOOOOOOOO|O:rollout_gradient", &theta_, &cell_, &task_, &sessions_, &offsets_,
+                          &kind_, &scale_, &loss_, &choice_, &n_obs_, &gradient_, &scratch_, &look_))
         return NULL;
     const double *theta = py_network(py_state(module), &arrays, theta_, cell_, &cell);
     py_task(&arrays, task_, &task);
@@ -112,13 +118,15 @@ static PyObject *rollout_gradient(PyObject *module, PyObject *args)
     int64_t *n_obs = py_output(&arrays, n_obs_, "n_obs", NPY_INT64, 1, &n);
     double *gradient = py_output(&arrays, gradient_, "gradient", NPY_DOUBLE, 1, &n_parameters);
     double *scratch = gradient_scratch(&arrays, scratch_, &cell, &task, offsets, n_lanes);
+    struct py_watch watch;
+    py_watch(&arrays, look_, &watch);
     if (py_begin(&arrays))
         return NULL;
     enum hrnn_status status;
-    Py_BEGIN_ALLOW_THREADS
+    watch.thread = PyEval_SaveThread();
     status = hrnn_rollout_gradient(&cell, &task, &sessions, (size_t)n_lanes, offsets, (enum hrnn_loss)loss_kind, theta,
-                                   scale, loss, choice, n_obs, gradient, scratch);
-    Py_END_ALLOW_THREADS
+                                   scale, loss, choice, n_obs, gradient, scratch, &watch.watch);
+    PyEval_RestoreThread(watch.thread);
     py_end(&arrays);
     if (py_raise(py_state(module), status))
         return NULL;
@@ -129,10 +137,11 @@ PyMethodDef py_rollout_methods[] = {
     {"rollout_scratch", rollout_scratch, METH_VARARGS,
      "rollout_scratch(task, cell, n_lanes, n_trials): doubles of scratch for forward and for gradient."},
     {"rollout_forward", rollout_forward, METH_VARARGS,
-     "rollout_forward(theta, cell, task, sessions, end, place, h, p_right, hidden, choice, n_obs, scratch): "
+     "rollout_forward(theta, cell, task, sessions, end, place, h, p_right, hidden, choice, n_obs, scratch, look or "
+     "None): "
      "number of steps done."},
     {"rollout_gradient", rollout_gradient, METH_VARARGS,
      "rollout_gradient(theta, cell, task, sessions, offsets, loss_kind, scale, loss, choice, n_obs, gradient, "
-     "scratch)."},
+     "scratch, look or None)."},
     {NULL, NULL, 0, NULL},
 };

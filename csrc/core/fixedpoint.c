@@ -30,6 +30,8 @@ struct search {
     size_t n_known;
     double *known;            /* (KNOWN_MAX, N) points found so far */
     double radius[KNOWN_MAX]; /* inside which Newton's method converges to each */
+    struct hrnn_watch *watch;
+    int ended; /* by the watch */
 };
 
 /* Takes all buffers from base, or only counts where base is NULL. */
@@ -173,6 +175,14 @@ static void fill_hessian(struct search *s, const double *h)
     }
 }
 
+/* Whether the watch ends the search, after the products of an iterate. */
+static int ends(struct search *s)
+{
+    size_t n = s->cell->n_hidden;
+    s->ended = s->ended || hrnn_status_ends(s->watch, n * n * n * s->cell->kind.n_forms);
+    return s->ended;
+}
+
 /* Is the Hessian positive, but for rounding? */
 static int is_minimum(struct search *s, const double *h)
 {
@@ -189,7 +199,7 @@ static int is_minimum(struct search *s, const double *h)
 static int damped(struct search *s, double *h)
 {
     size_t n = s->cell->n_hidden;
-    for (int k = 0; k < DAMPINGS; k++, s->damping = fmax(8 * s->damping, 1e-9)) {
+    for (int k = 0; k < DAMPINGS && !ends(s); k++, s->damping = fmax(8 * s->damping, 1e-9)) {
         fill_hessian(s, h);
         for (size_t i = 0; i < n; i++) {
             s->factors[i * n + i] += s->damping;
@@ -248,7 +258,7 @@ static enum hrnn_fixedpoint_outcome search(struct search *s, size_t max_iteratio
     int creeps = 0;
     s->damping = 1e-3;
     s->norm = evaluate(s, h, s->a, s->u, s->f);
-    for (size_t k = 0; k < max_iterations; k++) {
+    for (size_t k = 0; k < max_iterations && !ends(s); k++) {
         *n_iterations = (int64_t)k;
         if (arrive(s, h))
             return HRNN_FIXEDPOINT_FOUND;
@@ -278,22 +288,24 @@ size_t hrnn_fixedpoint_search_scratch(const struct hrnn_cell *cell)
     return lay_out_search(&s, cell, NULL);
 }
 
-void hrnn_fixedpoint_search(const struct hrnn_cell *cell, const double *theta, const double *x, size_t n,
-                            size_t max_iterations, double tolerance, double *points, double *residual, int8_t *outcome,
-                            int64_t *n_iterations, double *scratch)
+enum hrnn_status hrnn_fixedpoint_search(const struct hrnn_cell *cell, const double *theta, const double *x, size_t n,
+                                        size_t max_iterations, double tolerance, double *points, double *residual,
+                                        int8_t *outcome, int64_t *n_iterations, double *scratch,
+                                        struct hrnn_watch *watch)
 {
     size_t n_hidden = cell->n_hidden;
-    struct search s = {.cell = cell};
+    struct search s = {.cell = cell, .watch = watch};
     lay_out_search(&s, cell, scratch);
     hrnn_cell_pack(cell, theta, s.A);
     hrnn_cell_drive(cell, s.A, x, s.drive);
     s.bend = cell->kind.bend(cell, s.A);
-    for (size_t r = 0; r < n; r++) {
+    for (size_t r = 0; r < n && !s.ended; r++) {
         memcpy(s.h, points + r * n_hidden, n_hidden * sizeof *s.h);
         outcome[r] = (int8_t)search(&s, max_iterations, tolerance, s.h, n_iterations + r);
         memcpy(points + r * n_hidden, s.h, n_hidden * sizeof *s.h);
         residual[r] = cell->leak * evaluate(&s, s.h, s.a, s.u, s.f);
     }
+    return s.ended ? HRNN_STOPPED : HRNN_OK;
 }
 
 /* ---- iteration of the map ---------------------------------------------------------------------------------------- */
@@ -352,8 +364,9 @@ static void swap(double **a, double **b)
     *b = c;
 }
 
-void hrnn_fixedpoint_iterate(const struct hrnn_cell *cell, const double *theta, const double *x, size_t n,
-                             size_t max_steps, double tolerance, double *states, int64_t *n_steps, double *scratch)
+enum hrnn_status hrnn_fixedpoint_iterate(const struct hrnn_cell *cell, const double *theta, const double *x, size_t n,
+                                         size_t max_steps, double tolerance, double *states, int64_t *n_steps,
+                                         double *scratch, struct hrnn_watch *watch)
 {
     size_t n_hidden = cell->n_hidden, of[HRNN_LANES_MAX], n_lanes = 0, next_start = 0;
     struct crowd crowd;
@@ -369,7 +382,9 @@ void hrnn_fixedpoint_iterate(const struct hrnn_cell *cell, const double *theta, 
             memcpy(crowd.h[n_lanes++], states + next_start++ * n_hidden, n_hidden * sizeof *states);
         }
         if (!n_lanes)
-            return;
+            return HRNN_OK;
+        if (hrnn_status_ends(watch, n_lanes * hrnn_cell_forward_size(cell)))
+            return HRNN_STOPPED;
         step_crowd(cell, n_lanes, &crowd, moved);
         for (size_t l = n_lanes; l-- > 0;) {
             swap(crowd.h + l, crowd.next + l);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "cell.h"
+#include "status.h"
 
 enum hrnn_fixedpoint_outcome {
     HRNN_FIXEDPOINT_FOUND,     /* |F - h| <= tolerance at the returned point */
@@ -19,16 +20,19 @@ enum hrnn_fixedpoint_outcome {
 
 size_t hrnn_fixedpoint_search_scratch(const struct hrnn_cell *cell);
 
-/* points (n, N) holds the starts and gets where each search ended; residual (n,) is |F - h| there. */
-void hrnn_fixedpoint_search(const struct hrnn_cell *cell, const double *theta /* (P,) */, const double *x /* (I,) */,
-                            size_t n, size_t max_iterations, double tolerance, double *points, double *residual,
-                            int8_t *outcome, int64_t *n_iterations, double *scratch);
+/* points (n, N) holds the starts and gets where each search ended; residual (n,) is |F - h| there. Returns HRNN_STOPPED
+   where the watch ends it. */
+enum hrnn_status hrnn_fixedpoint_search(const struct hrnn_cell *cell, const double *theta /* (P,) */,
+                                        const double *x /* (I,) */, size_t n, size_t max_iterations, double tolerance,
+                                        double *points, double *residual, int8_t *outcome, int64_t *n_iterations,
+                                        double *scratch, struct hrnn_watch *watch);
 
 size_t hrnn_fixedpoint_iterate_scratch(const struct hrnn_cell *cell);
 
 /* Iterates h <- F(h, x) from states (n, N) in place, each for at most max_steps steps or until it moves less than
-   tolerance in one; n_steps (n,) gets the number of steps. */
-void hrnn_fixedpoint_iterate(const struct hrnn_cell *cell, const double *theta, const double *x, size_t n,
-                             size_t max_steps, double tolerance, double *states, int64_t *n_steps, double *scratch);
+   tolerance in one; n_steps (n,) gets the number of steps. Returns HRNN_STOPPED where the watch ends it. */
+enum hrnn_status hrnn_fixedpoint_iterate(const struct hrnn_cell *cell, const double *theta, const double *x, size_t n,
+                                         size_t max_steps, double tolerance, double *states, int64_t *n_steps,
+                                         double *scratch, struct hrnn_watch *watch);
 
 #endif

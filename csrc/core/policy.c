@@ -250,8 +250,9 @@ static void convolve(const struct hrnn_policy_grid *grid, const double *blur, co
         hrnn_linalg_gemm(n, n, n, 1, blur, n, half, n, 0, blurred, n);
 }
 
-double hrnn_policy_solve(const struct hrnn_believer *believer, const struct hrnn_policy_grid *grid, double prior,
-                         double rho, double *wait, double *scratch)
+enum hrnn_status hrnn_policy_solve(const struct hrnn_believer *believer, const struct hrnn_policy_grid *grid,
+                                   double prior, double rho, double *wait, double *at_start, double *scratch,
+                                   struct hrnn_watch *watch)
 {
     const struct hrnn_task *task = believer->task;
     size_t n_points = points(grid), width = grid->n_right, origin = (size_t)lround(-grid->low / grid->spacing);
@@ -268,6 +269,8 @@ double hrnn_policy_solve(const struct hrnn_believer *believer, const struct hrnn
     for (size_t n = (size_t)task->n_obs_max; n > 0; n--) {
         act_if_better(believer, grid, &work.tables, value);
         convolve(grid, work.blur, value, work.half, work.blurred);
+        if (hrnn_status_ends(watch, 2 * n_points * width))
+            return HRNN_STOPPED;
         fill_tables(believer, grid, prior, n - 1, &work.tables);
         expect(believer, grid, &work.tables, work.blurred, value);
         if (n == 1)
@@ -276,7 +279,8 @@ double hrnn_policy_solve(const struct hrnn_believer *believer, const struct hrnn
             value[i] += task->wait_penalty - rho;
         memcpy(wait + (n - 2) * n_points, value, n_points * sizeof *value);
     }
-    return value[(grid->n_left > 1 ? origin * width : 0) + origin] - rho;
+    *at_start = value[(grid->n_left > 1 ? origin * width : 0) + origin] - rho;
+    return HRNN_OK;
 }
 
 /* ---- acting on it ---------------------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #define HRNN_POLICY_H
 
 #include "inference.h"
+#include "status.h"
 
 /* Grid of each axis: low + spacing * i, i < n. A line has n_left = 1. */
 struct hrnn_policy_grid {
@@ -22,10 +23,11 @@ struct hrnn_policy_grid hrnn_policy_grid_of(const struct hrnn_task *task, enum h
 size_t hrnn_policy_solve_scratch(const struct hrnn_task *task, const struct hrnn_policy_grid *grid);
 
 /* For prior pi and cost rho of a step (observation steps only; blanks are the caller's): wait (n_obs_max - 1, n_left,
-   n_right) gets the value of going on after n observations. Returns the value of the trial
-   before its first observation. */
-double hrnn_policy_solve(const struct hrnn_believer *believer, const struct hrnn_policy_grid *grid, double prior,
-                         double rho, double *wait, double *scratch);
+   n_right) gets the value of going on after n observations; value (1,) that of the trial before its first observation.
+   Returns HRNN_STOPPED where the watch ends it. */
+enum hrnn_status hrnn_policy_solve(const struct hrnn_believer *believer, const struct hrnn_policy_grid *grid,
+                                   double prior, double rho, double *wait, double *value, double *scratch,
+                                   struct hrnn_watch *watch);
 
 /* A solved policy: `wait` for each of n_priors priors in [1/2, p_block], equally spaced in logit. */
 struct hrnn_policy {

@@ -53,9 +53,9 @@ size_t hrnn_rollout_forward_scratch(const struct hrnn_cell *cell)
 size_t hrnn_rollout_forward(const struct hrnn_cell *cell, const struct hrnn_task *task,
                             const struct hrnn_sessions *sessions, const double *theta, size_t end, size_t max_steps,
                             struct hrnn_place *place, double *h, double *p_right, double *hidden, int8_t *choice,
-                            int64_t *n_obs, double *scratch)
+                            int64_t *n_obs, double *scratch, struct hrnn_watch *watch)
 {
-    size_t n = cell->n_hidden, t = 0;
+    size_t n = cell->n_hidden, t = 0, work = hrnn_cell_forward_size(cell);
     double bound = hrnn_task_bound(task);
     struct pass pass;
     lay_out_pass(&pass, cell, aligned(scratch));
@@ -64,7 +64,7 @@ size_t hrnn_rollout_forward(const struct hrnn_cell *cell, const struct hrnn_task
     hrnn_cell_pack(cell, theta, pass.A);
     memcpy(pass.z[0], h, n * sizeof *h);
     hrnn_cell_forms(cell, 1, pass.A, bias, (const double *const *)pass.z, &pass.a);
-    for (; t < max_steps && place->trial < end; t++) {
+    for (; t < max_steps && place->trial < end && !hrnn_status_ends(watch, work); t++) {
         double *now = pass.z[t % 2];
         batch.z[0] = now;
         batch.next[0] = pass.z[(t + 1) % 2];
@@ -168,12 +168,14 @@ static void gather(struct lane *const *active, const struct hrnn_cell *cell, siz
 }
 
 /* All sessions from start to end in lockstep; those that end leave, and the others close ranks. */
-static void run(const struct hrnn_cell *cell, const struct hrnn_task *task, const struct hrnn_sessions *sessions,
-                size_t n_lanes, struct descent *descent, int8_t *choice, int64_t *n_obs)
+static enum hrnn_status run(const struct hrnn_cell *cell, const struct hrnn_task *task,
+                            const struct hrnn_sessions *sessions, size_t n_lanes, struct descent *descent,
+                            int8_t *choice, int64_t *n_obs, struct hrnn_watch *watch)
 {
     struct lane *active[HRNN_LANES_MAX];
     struct hrnn_cell_batch batch = {.n = n_lanes};
     double bound = hrnn_task_bound(task);
+    size_t work = hrnn_cell_forward_size(cell);
     for (size_t l = 0; l < n_lanes; l++) {
         active[l] = descent->lanes + l;
         observe(active[l], cell, task, sessions, 0);
@@ -181,6 +183,8 @@ static void run(const struct hrnn_cell *cell, const struct hrnn_task *task, cons
     gather(active, cell, 0, &batch);
     hrnn_cell_forms(cell, n_lanes, descent->A, hrnn_cell_bias(cell, descent->A), batch.z, batch.a);
     for (size_t t = 0; batch.n; t++) {
+        if (hrnn_status_ends(watch, batch.n * work))
+            return HRNN_STOPPED;
         gather(active, cell, t, &batch);
         hrnn_cell_forward(cell, descent->A, &batch);
         for (size_t l = batch.n; l-- > 0;) {
@@ -194,6 +198,7 @@ static void run(const struct hrnn_cell *cell, const struct hrnn_task *task, cons
             }
         }
     }
+    return HRNN_OK;
 }
 
 static void flush(const struct hrnn_cell *cell, struct lane *lane, size_t t, double *G)
@@ -230,9 +235,11 @@ static void gather_back(struct lane *const *active, const struct hrnn_cell *cell
 }
 
 /* All sessions from end to start in lockstep, each from its own last step. */
-static void run_back(const struct hrnn_cell *cell, size_t n_lanes, struct descent *descent)
+static enum hrnn_status run_back(const struct hrnn_cell *cell, size_t n_lanes, struct descent *descent,
+                                 struct hrnn_watch *watch)
 {
     struct lane *active[HRNN_LANES_MAX];
+    size_t work = hrnn_cell_forward_size(cell);
     struct hrnn_cell_batch batch = {.n = n_lanes};
     for (size_t l = 0; l < n_lanes; l++) {
         active[l] = descent->lanes + l;
@@ -249,18 +256,23 @@ static void run_back(const struct hrnn_cell *cell, size_t n_lanes, struct descen
             put_logits(lane, cell, batch.d[l], t);
             lane->row--;
             lane->pending++;
-            if (lane->row == 0 || t == 0)
+            size_t n_flushed = lane->row == 0 || t == 0 ? lane->pending : 0;
+            if (n_flushed)
                 flush(cell, lane, t, descent->G);
             if (t == 0)
                 active[l] = active[--batch.n];
+            if (hrnn_status_ends(watch, (n_flushed + 1) * work))
+                return HRNN_STOPPED;
         }
     }
+    return HRNN_OK;
 }
 
 enum hrnn_status hrnn_rollout_gradient(const struct hrnn_cell *cell, const struct hrnn_task *task,
                                        const struct hrnn_sessions *sessions, size_t n_lanes, const int64_t *offsets,
                                        enum hrnn_loss loss_kind, const double *theta, double scale, double *loss,
-                                       int8_t *choice, int64_t *n_obs, double *gradient, double *scratch)
+                                       int8_t *choice, int64_t *n_obs, double *gradient, double *scratch,
+                                       struct hrnn_watch *watch)
 {
     struct descent descent = {0};
     size_t n_steps[HRNN_LANES_MAX] = {0};
@@ -272,7 +284,8 @@ enum hrnn_status hrnn_rollout_gradient(const struct hrnn_cell *cell, const struc
     memset(descent.G, 0, hrnn_cell_forward_size(cell) * sizeof *descent.G);
     for (size_t l = 0; l < n_lanes; l++)
         begin(descent.lanes + l, cell, (size_t)offsets[l], (size_t)offsets[l + 1]);
-    run(cell, task, sessions, n_lanes, &descent, choice, n_obs);
+    if (run(cell, task, sessions, n_lanes, &descent, choice, n_obs, watch) != HRNN_OK)
+        return HRNN_STOPPED;
     for (size_t l = 0; l < n_lanes; l++) {
         struct lane *lane = descent.lanes + l;
         loss[l] = hrnn_loss_forward(cell->kernel, loss_kind, lane->n_steps, lane->margin, lane->sign, lane->e);
@@ -280,7 +293,8 @@ enum hrnn_status hrnn_rollout_gradient(const struct hrnn_cell *cell, const struc
             return HRNN_NONFINITE;
         hrnn_loss_backward(loss_kind, lane->n_steps, lane->margin, lane->sign, lane->e, lane->e);
     }
-    run_back(cell, n_lanes, &descent);
+    if (run_back(cell, n_lanes, &descent, watch) != HRNN_OK)
+        return HRNN_STOPPED;
     hrnn_cell_unpack_gradient(cell, descent.G, scale, gradient);
     return HRNN_OK;
 }

@@ -109,7 +109,7 @@ class Anatomy:
             )
         sessions = self.run.sessions
         n_sessions = min(N_SESSIONS_UNTRAINED, sessions.n_sessions)
-        return rollout(net, sessions.select(np.arange(n_sessions)))
+        return rollout(net, sessions.select(np.arange(n_sessions)), progress=False)
 
     @functools.cached_property
     def floors(self) -> dict[str, representation.Decoder]:
@@ -239,7 +239,7 @@ class Anatomy:
     def fixed_points(self) -> dynamics.FixedPoints:
         """Fixed points under the six inputs of `dynamics.CONDITIONS`."""
         inputs = list(dynamics.CONDITIONS.values())
-        return dynamics.fixed_points(self.network, x=inputs, starts=self.starts)
+        return dynamics.fixed_points(self.network, x=inputs, starts=self.starts, n_threads=1)
 
     @functools.cached_property
     def coverage(self) -> float:

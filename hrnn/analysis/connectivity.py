@@ -325,6 +325,6 @@ def low_rank(net: Network, run: Rollout, rank: int) -> dict[str, float]:
         predicted = cut.step(before[rows], run.inputs[rows])
         left += ((states[rows] - predicted) ** 2).sum()
         spread += ((states[rows] - mean) ** 2).sum()
-    choice = rollout(cut, run.sessions, hidden=False).choice
+    choice = rollout(cut, run.sessions, hidden=False, progress=False).choice
     agreement = (choice == run.choice).mean()
     return {"r2": float(1 - left / spread), "agreement": float(agreement)}

@@ -342,7 +342,7 @@ def consequences(run: Rollout, found: FixedPoints, starts: ArrayLike) -> pd.Data
 def _of_defect_5(run: Rollout) -> list[_Row]:
     net = cast("Network", run.agent)
     changed_net = with_right_readout_normalised(net)
-    changed = rollout(changed_net, run.sessions, hidden=False)
+    changed = rollout(changed_net, run.sessions, hidden=False, progress=False)
     side = run.sessions.side
     scale = np.sqrt(net.n_hidden / 2)
     gain = scale * np.linalg.norm(changed_net.V)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hrnn import _core
 from hrnn.base.arguments import real_array, real_number, whole_number
-from hrnn.base.parallel import n_threads_of
+from hrnn.base.parallel import look, n_threads_of, workers
 from hrnn.network import Network, check_network
 
 if TYPE_CHECKING:
@@ -144,7 +143,7 @@ class FixedPoints:
 
 
 def fixed_points(
-    net: Network, *, x: ArrayLike, starts: ArrayLike, n_threads: int | None = 1
+    net: Network, *, x: ArrayLike, starts: ArrayLike, n_threads: int | None = None
 ) -> FixedPoints:
     """Find the fixed points h* = F(h*, x) by safeguarded Newton searches from many starts.
 
@@ -242,6 +241,7 @@ def _search(
     size = _core.fixedpoint_scratch(net.form)[0]
 
     def job(part: tuple[int, int]) -> None:
+        look()
         m, first = part
         rows = slice(first, first + STARTS_PER_CALL)
         _core.fixedpoint_search(
@@ -255,6 +255,7 @@ def _search(
             outcome[m, rows],
             n_iterations[m, rows],
             np.empty(size),
+            look,
         )
 
     parts = [(m, first) for m in range(len(x)) for first in range(0, len(starts), STARTS_PER_CALL)]
@@ -262,7 +263,7 @@ def _search(
         for part in parts:
             job(part)
     else:
-        with ThreadPoolExecutor(min(n_threads, len(parts))) as pool:
+        with workers(min(n_threads, len(parts))) as pool:
             list(pool.map(job, parts))
     return ended, residual, outcome
 
@@ -345,7 +346,10 @@ def _iterate(
             rows = left[start : start + STATES_PER_CALL]
             part = states[rows]
             count = np.empty(len(rows), np.int64)
-            _core.fixedpoint_iterate(net.theta, net.form, x, most, tolerance, part, count, scratch)
+            look()
+            _core.fixedpoint_iterate(
+                net.theta, net.form, x, most, tolerance, part, count, scratch, look
+            )
             states[rows] = part
             done[rows] += count
             goes_on = count == most if tolerance else np.ones(len(rows), bool)

@@ -212,7 +212,7 @@ def _completed(
         return found
     states = _nudged(net, found, leaving)
     ended, _ = iterate(net, x=x, states=states, n_steps=SETTLING)
-    return fixed_points(net, x=x, starts=np.vstack([found.points[rows], ended]))
+    return fixed_points(net, x=x, starts=np.vstack([found.points[rows], ended]), n_threads=1)
 
 
 def _nudged(net: Network, found: FixedPoints, rows: NDArray[np.intp]) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrnn.base.arguments import generator, one_of
+from hrnn.base.parallel import look
 from hrnn.network import Network, check_network
 from hrnn.rollout import Rollout
 from hrnn.statistics.projections import N_RESAMPLES, Readout
@@ -283,6 +284,7 @@ def _fit(
     model: Any, X: NDArray[np.float64], y: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], float]:
     """Weights and intercept of standardised states; a fitted model goes on from where it is."""
+    look()
     # separable states of small samples: the answer is then that of the last step
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

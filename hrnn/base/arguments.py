@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from hrnn.base import machine
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
@@ -247,7 +249,7 @@ def as_path(value: str | os.PathLike[str], name: str = "path") -> Path:
 
 
 def refuse_size(name: str, value: object, n_bytes: float) -> None:
-    """Refuse what would take over half of the machine's memory, before anything is allocated.
+    """Refuse what would take over half of the memory, before anything is allocated.
 
     Parameters
     ----------
@@ -261,11 +263,10 @@ def refuse_size(name: str, value: object, n_bytes: float) -> None:
     Raises
     ------
     ValueError
-        If that is more than half of the memory.
+        If that is more than half of what this process may use.
     """
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if n_bytes > memory / 2:
+    if n_bytes > machine.memory() / 2:
         gigabytes = f"{n_bytes / 2**30:.1f} GiB"
         raise ValueError(
-            f"{name} = {value} would need {gigabytes}, over half of this machine's memory"
+            f"{name} = {value} would need {gigabytes}, over half of the memory of this process"
         )

@@ -2,6 +2,9 @@
 
 The C core releases the GIL, so threads are enough for it. No choice changes a result.
 
+Ctrl-C reaches the main thread alone. Work in threads is therefore done by `workers`, and whatever
+lasts calls `look` more often than every half second, or has C call it.
+
 `run` stops at the first error: its jobs are pieces of one result. `each` records failures and goes
 on: its tasks are results of their own.
 """
@@ -9,15 +12,17 @@ on: its tasks are results of their own.
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import multiprocessing
 import os
 import queue
 import threading
 import traceback
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Literal, TypeVar
 
+from hrnn.base import machine
 from hrnn.base.arguments import whole_number
 from hrnn.base.progress import bar
 
@@ -30,21 +35,106 @@ SECONDS: float = 1.0  # between looks at whether a cluster is still there
 
 
 def n_threads_of(n_threads: int | None) -> int:
-    """Number of threads from an argument; None means all cores."""
+    """Number of threads from an argument; None means all cores that this process may use."""
     if n_threads is None:
-        return os.cpu_count() or 1
+        return machine.n_cores()
     return whole_number(n_threads, "n_threads")
 
 
+_own = threading.local()  # .stops: of the pools that a thread works for
+
+
+def _stops() -> tuple[threading.Event, ...]:
+    return getattr(_own, "stops", ())
+
+
+def look() -> None:
+    """Raise KeyboardInterrupt in a worker of `workers` whose work is not wanted any more.
+
+    In another thread it does nothing.
+    """
+    for stop in _stops():
+        if stop.is_set():
+            raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def workers(n_threads: int) -> Iterator[concurrent.futures.ThreadPoolExecutor]:
+    """Threads for a `with` block: whatever ends it, they end with it.
+
+    What they have not begun is dropped; what they have begun ends where it calls `look`. A worker's
+    own workers end with it, too.
+
+    Parameters
+    ----------
+    n_threads : int
+        How many.
+
+    Examples
+    --------
+    >>> with workers(2) as pool:
+    ...     list(pool.map(abs, [-1, 2]))
+    [1, 2]
+    """
+    stop = threading.Event()
+    stops = (*_stops(), stop)
+
+    def begin() -> None:
+        _own.stops = stops
+
+    pool = concurrent.futures.ThreadPoolExecutor(n_threads, initializer=begin)
+    try:
+        yield pool
+    finally:
+        stop.set()
+        pool.shutdown(cancel_futures=True)
+
+
+class _OneBlasThread:
+    """NumPy on one thread while anybody is inside, in whatever order they come and go."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.n_inside = 0
+        self.limits: list[Any] = []
+
+    def __enter__(self) -> None:
+        import scipy.linalg  # noqa: F401 - its BLAS must be there to be limited
+        from threadpoolctl import ThreadpoolController
+
+        with self.lock:
+            self.n_inside += 1
+            try:  # once more each time: a library may have come since
+                self.limits.append(ThreadpoolController().limit(limits=1, user_api="blas"))
+            except BaseException:
+                self._leave()
+                raise
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            self._leave()
+
+    def _leave(self) -> None:
+        self.n_inside -= 1
+        while self.limits and self.n_inside == 0:
+            self.limits[-1].restore_original_limits()
+            self.limits.pop()
+
+
+one_blas_thread: contextlib.AbstractContextManager[None] = _OneBlasThread()
+"""NumPy works on one thread in this `with` block: more would get in each other's way, and sums
+would depend on their number."""
+
+
 def run(
-    jobs: Mapping[_Name, Callable[[threading.Event], _Result]], n_threads: int, progress: bool
+    jobs: Mapping[_Name, Callable[[], _Result]], n_threads: int, progress: bool
 ) -> dict[_Name, _Result]:
     """Do all jobs in threads; the first error, or Ctrl-C, stops the rest.
 
     Parameters
     ----------
-    jobs : dict of name to callable(stop)
-        The work. `stop` is a threading.Event: a job raises KeyboardInterrupt soon after it is set.
+    jobs : dict of name to callable()
+        The work, which calls `look` more often than every half second.
     n_threads : int
         Number of jobs at work at once.
     progress : bool
@@ -57,29 +147,20 @@ def run(
 
     Examples
     --------
-    >>> run({"a": lambda stop: 1, "b": lambda stop: 2}, 2, False)
+    >>> run({"a": lambda: 1, "b": lambda: 2}, 2, False)
     {'a': 1, 'b': 2}
     """
-    stop = threading.Event()
-    with (
-        concurrent.futures.ThreadPoolExecutor(n_threads) as pool,
-        bar(progress, len(jobs), unit="job") as shown,
-    ):
-        futures = {name: pool.submit(job, stop) for name, job in jobs.items()}
-        try:
-            results = {}
-            for name, future in futures.items():
-                results[name] = future.result()
-                shown.update()
-            return results
-        except BaseException:
-            stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with bar(progress, len(jobs), unit="job") as shown, workers(n_threads) as pool:
+        futures = {name: pool.submit(job) for name, job in jobs.items()}
+        results = {}
+        for name, future in futures.items():
+            results[name] = future.result()
+            shown.update()
+        return results
 
 
 def each(
-    work: Callable[[_Task, threading.Event | None], object],
+    work: Callable[[_Task], object],
     tasks: Sequence[_Task],
     engine: Literal["threads", "processes"] | Any,
     n_workers: int,
@@ -88,9 +169,8 @@ def each(
 
     Parameters
     ----------
-    work : callable(task, stop)
-        A function that can be pickled. `stop`, an Event in threads and None elsewhere, is set when
-        the work is to be given up.
+    work : callable(task)
+        A function that can be pickled, and calls `look` more often than every half second.
     tasks : sequence
         What is given to the function, piece by piece.
     engine : {'threads', 'processes'}, concurrent.futures.Executor or dask.distributed.Client
@@ -131,22 +211,16 @@ def _outcome(future: Any) -> str | None:
 
 
 def _threads(
-    work: Callable[[_Task, threading.Event | None], object], tasks: Sequence[_Task], n_workers: int
+    work: Callable[[_Task], object], tasks: Sequence[_Task], n_workers: int
 ) -> Generator[tuple[_Task, str | None], None, None]:
-    stop = threading.Event()
-    pool = concurrent.futures.ThreadPoolExecutor(n_workers)
-    futures = {pool.submit(work, task, stop): task for task in tasks}
-    try:
+    with workers(n_workers) as pool:
+        futures = {pool.submit(work, task): task for task in tasks}
         for future in concurrent.futures.as_completed(futures):
             yield futures[future], _outcome(future)
-    # also on Ctrl-C; who is at work gives up at the next occasion, and nobody waits for it
-    finally:
-        stop.set()
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _processes(
-    work: Callable[[_Task, None], object], tasks: Sequence[_Task], n_workers: int
+    work: Callable[[_Task], object], tasks: Sequence[_Task], n_workers: int
 ) -> Generator[tuple[_Task, str | None], None, None]:
     """Hand tasks out one per worker, so that a dead worker takes only its own with it."""
     left = list(reversed(tasks))
@@ -179,7 +253,7 @@ def _any_broken(done: set[concurrent.futures.Future[object]]) -> bool:
 
 
 def _hand_out(
-    work: Callable[[_Task, None], object],
+    work: Callable[[_Task], object],
     left: list[_Task],
     pool: concurrent.futures.ProcessPoolExecutor,
     running: dict[concurrent.futures.Future[object], _Task],
@@ -188,7 +262,7 @@ def _hand_out(
     """Give every free worker a task; False if the pool is broken."""
     while left and len(running) < n_workers:
         try:
-            future = pool.submit(work, left[-1], None)
+            future = pool.submit(work, left[-1])
         except BrokenProcessPool:
             return False
         running[future] = left.pop()
@@ -223,11 +297,11 @@ def _end(pool: concurrent.futures.ProcessPoolExecutor) -> None:
 
 
 def _lent(
-    work: Callable[[_Task, None], object], tasks: Sequence[_Task], engine: Any
+    work: Callable[[_Task], object], tasks: Sequence[_Task], engine: Any
 ) -> Generator[tuple[_Task, str | None], None, None]:
     """Submit all tasks to an executor, or to that of a dask client."""
     executor = engine.get_executor(pure=False) if hasattr(engine, "get_executor") else engine
-    futures = {executor.submit(work, task, None): task for task in tasks}
+    futures = {executor.submit(work, task): task for task in tasks}
     done: queue.SimpleQueue[Any] = queue.SimpleQueue()
     for future in futures:  # as_completed would wait for ever for what a lost cluster has cancelled
         future.add_done_callback(done.put)

@@ -6,6 +6,8 @@ from typing import Any
 
 from hrnn.base.arguments import flag
 
+SECONDS: float = 1.0  # of work before a bar is shown
+
 
 def bar(progress: bool, total: int, **options: Any) -> Any:
     """Make a progress bar, or its silent stand-in.
@@ -13,7 +15,8 @@ def bar(progress: bool, total: int, **options: Any) -> Any:
     Parameters
     ----------
     progress : bool
-        True shows the bar where a person can see it; False shows nothing.
+        True shows the bar where a person can see it, if the work takes longer than a second; False
+        shows nothing.
     total : int
         Number of pieces of the work.
     **options
@@ -27,4 +30,4 @@ def bar(progress: bool, total: int, **options: Any) -> Any:
     from tqdm.auto import tqdm
 
     disable = None if flag(progress, "progress") else True
-    return tqdm(total=total, disable=disable, **options)
+    return tqdm(total=total, disable=disable, delay=SECONDS, **options)

@@ -68,8 +68,8 @@ def compare(
     by: str = "subject",
     n_folds: int = 5,
     n_starts: int = 5,
-    n_threads: int | None = 1,
-    progress: bool = False,
+    n_threads: int | None = None,
+    progress: bool = True,
     rng: RNGLike = 0,
     **options: Any,
 ) -> pd.DataFrame:
@@ -278,8 +278,8 @@ def refit(
     fitted: Fit,
     *,
     n_starts: int = 3,
-    n_threads: int | None = 1,
-    progress: bool = False,
+    n_threads: int | None = None,
+    progress: bool = True,
     rng: RNGLike = 0,
 ) -> Fit:
     """Fit a model to simulated choices, which have the names and rows of `fitted`.
@@ -316,8 +316,8 @@ def recover(
     between_sessions: bool = True,
     n_repeats: int = 1,
     n_starts: int = 3,
-    n_threads: int | None = 1,
-    progress: bool = False,
+    n_threads: int | None = None,
+    progress: bool = True,
     rng: RNGLike = 0,
 ) -> pd.DataFrame:
     """Simulate a fit and fit the simulation: how well parameters are found again.
@@ -431,7 +431,7 @@ def _tendencies(
     """What fits of units whose sessions differ tend to, in the form of `fitted.params`."""
     own = random.spawn(len(spreads))
 
-    def one(k: int, stop: object) -> Floats:
+    def one(k: int) -> Floats:
         choices = fitted.trials[k]
         return variation.tendency(fitted._model, choices, fitted.theta(k), spreads[k], own[k])
 
@@ -449,8 +449,8 @@ def confusion(
     models: Sequence[ModelLike] = CONFUSED,
     *,
     n_starts: int = 3,
-    n_threads: int | None = 1,
-    progress: bool = False,
+    n_threads: int | None = None,
+    progress: bool = True,
     rng: RNGLike = 0,
 ) -> pd.DataFrame:
     """Which model wins, by BIC, on choices that each model made.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -204,8 +203,8 @@ def fit(
     repetition: bool = False,
     bias: bool = False,
     n_starts: int = N_STARTS,
-    n_threads: int | None = 1,
-    progress: bool = False,
+    n_threads: int | None = None,
+    progress: bool = True,
     rng: RNGLike = 0,
 ) -> Fit:
     """Fit a model of choice by maximum likelihood, with standard errors that let sessions differ.
@@ -325,7 +324,7 @@ def fit_units(
     chosen = checked(model, **options)
     seed = int(generator(rng).integers(2**31))
 
-    def one(choices: Choices, stop: object) -> _One:
+    def one(choices: Choices) -> _One:
         return _fit_one(chosen, choices, errors, n_starts, seed)
 
     jobs = {k: functools.partial(one, choices) for k, choices in enumerate(found)}
@@ -643,8 +642,8 @@ def cross_validate(
     repetition: bool = False,
     bias: bool = False,
     n_starts: int = 3,
-    n_threads: int | None = 1,
-    progress: bool = False,
+    n_threads: int | None = None,
+    progress: bool = True,
     rng: RNGLike = 0,
 ) -> pd.DataFrame:
     """Log likelihood of each session by a fit to the other folds of sessions of its unit.
@@ -726,15 +725,12 @@ def _folds(
     parts: list[NDArray[np.int64]],
     n_starts: int,
     seed: int,
-    stop: threading.Event,
 ) -> list[dict[str, Any]]:
     """Log likelihood of every session, by its code, by a fit to the sessions of other parts."""
     rows: list[dict[str, Any]] = []
     # parameters of contrasts or blocks that the training sessions do not have
     unknown = {p.name: 0.5 * (p.start_low + p.start_high) for p in model.parameters(choices)}
     for fold, part in enumerate(parts):
-        if stop.is_set():
-            raise KeyboardInterrupt
         training = choices.select(~np.isin(choices.session, part))
         ends = climb(model, training, model.starts(training, n_starts, seed))
         theta = max(ends, key=lambda end: end.value).theta

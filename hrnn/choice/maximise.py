@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from hrnn.base.parallel import look
+
 Floats = NDArray[np.float64]
 Evaluate = Callable[[Floats], tuple[float, Floats, Floats]]
 
@@ -115,6 +117,7 @@ class _Search:
 
     def look(self, theta: Floats) -> tuple[float, Floats, Floats]:
         """Evaluate a point, and count it."""
+        look()
         self.n += 1
         return self.evaluate(theta)
 

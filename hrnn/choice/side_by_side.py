@@ -82,11 +82,11 @@ class Beside:
     mice: pd.DataFrame
     agents: Mapping[str, Trials]
     seed: int = 0
-    n_threads: int | None = 1
+    n_threads: int | None = None
     n_starts: int = 5
     n_pseudo: int = 200
     models: Sequence[ModelLike] = COMPARED
-    progress: bool = False
+    progress: bool = True
 
     def __post_init__(self) -> None:
         trial_table(self.mice, "subject")

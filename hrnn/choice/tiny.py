@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 from hrnn import sequence
 from hrnn.base import parallel
 from hrnn.base.arguments import generator, one_of, real_number, whole_number
-from hrnn.base.parallel import n_threads_of
+from hrnn.base.parallel import look, n_threads_of
 from hrnn.choice.trials import Choices, units
 from hrnn.network import CELLS as NETWORK_CELLS
 from hrnn.network import CellForm, Network
@@ -224,7 +223,6 @@ def train(
     penalty: float,
     rng: np.random.Generator,
     max_epochs: int = MAX_EPOCHS,
-    stop: threading.Event | None = None,
 ) -> tuple[Floats, float]:
     """Parameters (P,) of the best validation loss, and that loss.
 
@@ -242,8 +240,6 @@ def train(
         Of the initial parameters.
     max_epochs : int
         Most steps.
-    stop : threading.Event, optional
-        Set from outside to interrupt the training.
     """
     theta = cell.init(rng)
     gradient = np.empty_like(theta)
@@ -253,8 +249,7 @@ def train(
     best = (theta.copy(), np.inf)
     since = 0
     for epoch in range(max_epochs):
-        if stop is not None and stop.is_set():
-            raise KeyboardInterrupt
+        look()
         cell.gradient(theta, training, gradient, training_room)
         gradient[cell.recurrent] += penalty * np.sign(theta[cell.recurrent])
         adam.update(gradient, theta, epoch)
@@ -381,8 +376,8 @@ def tiny_rnn(
     n_seeds: int = 2,
     penalties: Sequence[float] = PENALTIES,
     max_epochs: int = MAX_EPOCHS,
-    n_threads: int | None = 1,
-    progress: bool = False,
+    n_threads: int | None = None,
+    progress: bool = True,
     rng: RNGLike = 0,
 ) -> TinyRnn:
     """Train tiny networks on one subject by nested cross-validation over sessions.
@@ -488,12 +483,11 @@ def _job(
     penalty: float,
     random: np.random.Generator,
     max_epochs: int,
-    stop: threading.Event,
 ) -> tuple[Floats, float, float]:
     """Parameters, validation loss and test loss of one network."""
     training, validation, test = (Batch.of(choices, part) for part in parts)
     theta, loss = train(
-        cell, training, validation, penalty=penalty, rng=random, max_epochs=max_epochs, stop=stop
+        cell, training, validation, penalty=penalty, rng=random, max_epochs=max_epochs
     )
     return theta, loss, cell.loss(theta, test, cell.room(test))
 

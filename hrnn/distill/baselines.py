@@ -27,9 +27,9 @@ The others:
 from __future__ import annotations
 
 import dataclasses
-import threading
+import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
@@ -40,7 +40,7 @@ from hrnn.analysis.integration import log_odds
 from hrnn.analysis.representation import before, run_of
 from hrnn.base import parallel
 from hrnn.base.arguments import generator, one_of, real_number, whole_number
-from hrnn.base.parallel import n_threads_of
+from hrnn.base.parallel import look, n_threads_of
 from hrnn.distill.reduction import MARGIN, Radd, states_in
 from hrnn.network import Network
 from hrnn.rollout import Rollout
@@ -133,7 +133,6 @@ def student(
     n_updates: int = N_UPDATES,
     temperature: float = TEMPERATURE,
     rng: RNGLike = 0,
-    stop: threading.Event | None = None,
 ) -> Student:
     """Make one small network of a trained one.
 
@@ -153,8 +152,6 @@ def student(
         Softens probabilities of 'soft_targets'.
     rng : int, SeedSequence or Generator
         For first weights, batches and drawn choices.
-    stop : threading.Event, optional
-        Ends it from another thread, as Ctrl-C would.
 
     Returns
     -------
@@ -183,13 +180,13 @@ def student(
     first = first_network(len(radd.rows), random)
     if kind == "from_scratch":
         n_train = len(radd.train_sessions)
-        theta, loss = _closed_loop(first, run, n_train, n_updates, random, stop)
+        theta, loss = _closed_loop(first, run, n_train, n_updates, random)
     elif kind == "full_force":
         theta = _force(first, run, net, radd, random)
         loss = np.empty(0)
     else:
         targets = _targets(kind, run, radd, temperature, random)
-        theta, loss = _descend(first, targets, n_updates, stop)
+        theta, loss = _descend(first, targets, n_updates)
     network = first.with_theta(theta, metadata={"distilled": kind, "n_updates": n_updates})
     return Student(kind, network, np.asarray(loss), time.perf_counter() - began)
 
@@ -279,18 +276,11 @@ def students(
         one_of(kind, "kinds", KINDS)
     streams = iter(generator(rng).spawn(len(radds) * len(kinds)))
 
-    def job(
-        kind: Kind, radd: Radd, stream: np.random.Generator
-    ) -> Callable[[threading.Event], Student]:
-        def work(stop: threading.Event) -> Student:
-            return student(kind, run, net, radd, n_updates=n_updates, rng=stream, stop=stop)
-
-        return work
-
+    make = functools.partial(student, run=run, net=net, n_updates=n_updates)
     jobs = {}
     for kind in kinds:
         for i, radd in enumerate(radds):
-            jobs[kind, i] = job(kind, radd, next(streams))
+            jobs[kind, i] = functools.partial(make, kind, radd=radd, rng=next(streams))
     done = parallel.run(jobs, n_threads_of(n_threads), progress)
     seeds = range(len(radds))
     return {kind: [done[kind, seed] for seed in seeds] for kind in kinds}
@@ -327,7 +317,7 @@ def _targets(
 
 
 def _descend(
-    first: Network, batches: Sequence[_Batch], n_updates: int, stop: threading.Event | None
+    first: Network, batches: Sequence[_Batch], n_updates: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Theta after Adam on the batches in turn, and the loss before each update."""
     theta = first.theta.copy()
@@ -336,8 +326,7 @@ def _descend(
     scratch = [scratch_of(first, batch.sequences) for batch in batches]
     loss = np.empty(n_updates)
     for update in range(n_updates):
-        if stop is not None and stop.is_set():
-            raise KeyboardInterrupt
+        look()
         turn = update % len(batches)
         loss[update] = batches[turn].gradient(first, theta, gradient, scratch[turn])
         norm = max(np.linalg.norm(gradient), 1e-300)
@@ -357,7 +346,6 @@ def _closed_loop(
     n_train: int,
     n_updates: int,
     random: np.random.Generator,
-    stop: threading.Event | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Theta after training on the task itself, and the loss before each update.
 
@@ -370,7 +358,7 @@ def _closed_loop(
         n_steps=n_updates,
     )
     trainer = Trainer.new(first, run.sessions.task, recipe, None, random, None)
-    trained = trainer.run(None, 1, False, stop)
+    trained = trainer.run(None, 1, False)
     return trained.network.theta, trained.loss
 
 
@@ -383,6 +371,7 @@ def _force(
     force = Force(first.form, first.theta.copy(), FIRST_INVERSE)
     session = run.session
     for part in random.permutation(radd.train_sessions):
+        look()
         rows = session == part
         force.learn(np.ascontiguousarray(run.inputs[rows]), current[rows], margin[rows])
     return force.theta

@@ -72,7 +72,11 @@ class Examiner:
         `same_choice` the fraction of all trials with the teacher's choice, timeouts being a choice.
         """
         sessions = self.master.sessions
-        run = self.master if student is self.net else rollout(student, sessions, hidden=False)
+        run = (
+            self.master
+            if student is self.net
+            else rollout(student, sessions, hidden=False, progress=False)
+        )
         found = behavior.summary(run)["value"].reindex(BEHAVIOUR).to_dict()
         zero = (sessions.strength == 0) & (sessions.block_side != 0)
         concordant = (run.choice == sessions.block_side)[zero]

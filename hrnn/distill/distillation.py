@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -36,8 +35,6 @@ from hrnn.sequence import Sequences, respond
 from hrnn.statistics.resampling import Estimate, alone, mean_interval
 
 if TYPE_CHECKING:
-    import threading
-
     import pandas as pd
 
 N_SEEDS: int = 10
@@ -173,20 +170,14 @@ class Distillation:
 
         examiners = [Examiner(self.run, self.network, r, self.master) for r in self.radds]
 
-        def job(kind: str, seed: int) -> Callable[[threading.Event], dict[str, object]]:
-            student = self.students[kind][seed]
-
-            def work(stop: threading.Event) -> dict[str, object]:
-                measured = examiners[seed].examine(student.network)
-                seconds = student.seconds
-                return {"kind": kind, "seed": seed, **measured, "seconds": seconds}
-
-            return work
+        def row(kind: str, seed: int, student: Student) -> dict[str, object]:
+            measured = examiners[seed].examine(student.network)
+            return {"kind": kind, "seed": seed, **measured, "seconds": student.seconds}
 
         jobs = {}
-        for kind in self.students:
-            for seed in range(self.n_seeds):
-                jobs[kind, seed] = job(kind, seed)
+        for kind, several in self.students.items():
+            for seed, student in enumerate(several):
+                jobs[kind, seed] = functools.partial(row, kind, seed, student)
         n_threads = n_threads_of(self.n_threads)
         rows = parallel.run(jobs, n_threads, self.progress)
         return pd.DataFrame(rows.values())
@@ -239,7 +230,7 @@ class Distillation:
 
     def _act(self, net: Network) -> Rollout:
         """What a network does in the master's sessions."""
-        return rollout(net, sessions=self.master.sessions, hidden=False)
+        return rollout(net, sessions=self.master.sessions, hidden=False, progress=False)
 
     def _over_seeds(self, rows: list[pd.Series]) -> Estimate:
         """Mean over seeds; of one seed the row itself (`value, low, high, n`)."""
@@ -293,7 +284,7 @@ class Distillation:
             "projection": divergence(self.radds[0].project(hidden), session),
         }
         for kind, made in self.students.items():
-            acted = rollout(made[0].network, self.run.sessions)
+            acted = rollout(made[0].network, self.run.sessions, progress=False)
             found[kind] = divergence(states_in(acted), acted.session)
         return found
 
@@ -335,7 +326,7 @@ class Distillation:
         """Fixed points of the small networks without input, by name."""
         starts = generator(self.seed).uniform(-1, 1, (N_STARTS, 2))
         return {
-            name: dynamics.fixed_points(net, x=[0, 0, 0], starts=starts)
+            name: dynamics.fixed_points(net, x=[0, 0, 0], starts=starts, n_threads=1)
             for name, net in self.small.items()
         }
 

@@ -723,7 +723,7 @@ def _sweep(
     rows: list[dict[str, float]] = []
     for gain in real_array(gains, "gains", (1,)):
         net = _network(A, B, c, name, real_number(gain, "gains", 0, np.inf, ""))
-        run = rollout(net, sessions, hidden=False)
+        run = rollout(net, sessions, hidden=False, progress=False)
         rows.append(
             {
                 "gain": gain,

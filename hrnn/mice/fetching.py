@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hrnn.base.arguments import as_path, flag
+from hrnn.base.progress import bar
 
 ENVIRONMENT: str = "HRNN_DATA_DIR"
 BASE_URL: str = (
@@ -42,7 +43,7 @@ def registry() -> dict[str, str]:
 def fetch(
     *,
     path: str | os.PathLike[str] | None = None,
-    progress: bool = False,
+    progress: bool = True,
     base_url: str = BASE_URL,
 ) -> Path:
     """Download the 54 published IBL mice, each checked against its sha256.
@@ -81,7 +82,6 @@ def fetch(
     >>> trials = mice.load(mice.fetch())  # doctest: +SKIP
     """
     import pooch
-    from tqdm.auto import tqdm
 
     if not isinstance(base_url, str) or not base_url.startswith(("http://", "https://")):
         raise ValueError(f"base_url must begin with http:// or https://, got {base_url!r}")
@@ -95,9 +95,11 @@ def fetch(
         registry=registry(),
         retry_if_failed=N_RETRIES,
     )
-    with _quiet(pooch.get_logger()):
-        for name in tqdm(files.registry_files, unit="mouse", disable=None if progress else True):
+    n_mice = len(files.registry_files)
+    with _quiet(pooch.get_logger()), bar(progress, n_mice, unit="mouse") as shown:
+        for name in files.registry_files:
             _fetch_one(files, name)
+            shown.update()
     return folder
 
 

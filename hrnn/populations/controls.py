@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -107,7 +106,7 @@ def observer(sessions: Sessions, *, hidden: bool = True) -> Rollout:
     >>> run.hidden.shape == (len(run.p_right), 2)
     True
     """
-    run = rollout(BayesianActor("semi_markov"), sessions)
+    run = rollout(BayesianActor("semi_markov"), sessions, progress=False)
     states = np.ascontiguousarray(beliefs(observe(run))) if hidden else None
     return dataclasses.replace(run, agent=READOUT, hidden=states)
 
@@ -144,13 +143,13 @@ def measures(
     weights = stream(settings["seed"], "network", found.settings["index"])
     first = Network.init(**settings["network"], rng=weights)
     acts: dict[Kind, member.Act] = {
-        "untrained": functools.partial(rollout, first),
-        "shuffled": functools.partial(rollout, shuffled(found.network, rng=index)),
+        "untrained": functools.partial(rollout, first, progress=False),
+        "shuffled": functools.partial(rollout, shuffled(found.network, rng=index), progress=False),
         "observer": observer,
     }
     act = acts[kind]
     task = Task(**settings["task"])
-    results = member.Findings(None)
+    results = member.Findings()
     member.examine(act, task, settings, results, first)
     taught, compared = (
         member.sessions_of(task, settings["n_blocks"], settings["seed"], own, part)
@@ -180,7 +179,9 @@ def _distilled(
 
 def _correct(net: Network, sessions: Sessions) -> float:
     """Fraction of trials in which a network takes the right side."""
-    return float((rollout(net, sessions, hidden=False).choice == sessions.side).mean())
+    return float(
+        (rollout(net, sessions, hidden=False, progress=False).choice == sessions.side).mean()
+    )
 
 
 def table(
@@ -188,8 +189,8 @@ def table(
     *,
     n_each: int = N_EACH,
     n_blocks: int = N_BLOCKS,
-    n_threads: int | None = 1,
-    progress: bool = False,
+    n_threads: int | None = None,
+    progress: bool = True,
 ) -> pd.DataFrame:
     """All controls of a population.
 
@@ -215,7 +216,7 @@ def table(
 
     members = population.members[: whole_number(n_each, "n_each")]
     work = {
-        (kind, i): functools.partial(_job, kind, found, i, n_blocks)
+        (kind, i): functools.partial(measures, kind, found, index=i, n_blocks=n_blocks)
         for kind in CONTROLS
         for i, found in enumerate(members)
     }
@@ -224,13 +225,6 @@ def table(
         (kind, i, name, value) for (kind, i), found in done.items() for name, value in found.items()
     ]
     return pd.DataFrame(rows, columns=["control", "index", "measure", "value"])
-
-
-def _job(
-    kind: Kind, found: member.Member, index: int, n_blocks: int, stop: threading.Event
-) -> dict[str, float]:
-    """One control, as `parallel.run` calls it."""
-    return measures(kind, found, index=index, n_blocks=n_blocks)
 
 
 def verdicts(controls: pd.DataFrame) -> pd.DataFrame:

@@ -15,7 +15,6 @@ import dataclasses
 import functools
 import itertools
 import json
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -25,7 +24,7 @@ import numpy as np
 
 from hrnn.base import files, parallel
 from hrnn.base.arguments import as_path, one_of, whole_number
-from hrnn.base.parallel import n_threads_of
+from hrnn.base.parallel import n_threads_of, one_blas_thread
 from hrnn.base.progress import bar
 from hrnn.base.version import __version__
 from hrnn.distill.baselines import N_UPDATES
@@ -274,7 +273,7 @@ def population(
     )
     n_threads = n_threads_of(n_threads)
     job = functools.partial(work, folder=str(folder.resolve()), tensorboard=tensorboard)
-    with _folder(folder, shared=False), one_blas_thread():
+    with _folder(folder, shared=False), one_blas_thread:
         left = [settings for _, settings in members if not _path(folder, settings).exists()]
         n_made = len(members) - len(left)
         done = parallel.each(job, left, executor, n_threads)
@@ -329,9 +328,9 @@ def run_one(folder: str | Path, number: int, **settings: Any) -> str:
     one = members[number][1]
     key = key_of(one)
     lock = files.lock(folder / f".{key}.lock")
-    with _folder(folder, shared=True), lock, one_blas_thread():
+    with _folder(folder, shared=True), lock, one_blas_thread:
         if not _path(folder, one).exists():
-            work(one, None, folder=folder)
+            work(one, folder=folder)
     return key
 
 
@@ -346,7 +345,6 @@ def _config(path: Path) -> dict[str, Any]:
 
 def work(
     settings: Settings,
-    stop: threading.Event | None,
     *,
     folder: str | Path,
     tensorboard: bool = False,
@@ -359,8 +357,6 @@ def work(
     ----------
     settings : dict
         As in `Member.settings`.
-    stop : threading.Event or None
-        Once it is set, KeyboardInterrupt is raised soon.
     folder : path
         Of the population.
     tensorboard : bool
@@ -368,24 +364,13 @@ def work(
     """
     path = _path(folder, settings)
     checkpoint = path.with_suffix(".checkpoint")
-    one_blas_thread()
     writer: AbstractContextManager[Any] = contextlib.nullcontext()
     if tensorboard:
         writer = _writer(Path(folder) / "tensorboard" / path.stem, settings)
-    with writer as callback:
-        make(settings, checkpoint=checkpoint, stop=stop, callback=callback).save(path)
+    with one_blas_thread, writer as callback:
+        make(settings, checkpoint=checkpoint, callback=callback).save(path)
     for leftover in (checkpoint, checkpoint.with_name(checkpoint.name + ".previous")):
         leftover.unlink(missing_ok=True)
-
-
-def one_blas_thread() -> AbstractContextManager[Any]:
-    """Let NumPy work on one thread, for good or for the length of a `with` block.
-
-    More would get in each other's way, and sums would depend on their number.
-    """
-    from threadpoolctl import threadpool_limits
-
-    return threadpool_limits(1, user_api="blas")
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
@@ -19,6 +18,7 @@ from hrnn import _core
 from hrnn.analysis import similarity
 from hrnn.analysis.anatomy import N_SESSIONS_UNTRAINED, Anatomy
 from hrnn.base import files
+from hrnn.base.parallel import look
 from hrnn.base.streams import stream
 from hrnn.behavior import difference, error_split, history_regression, regret, session_sums, summary
 from hrnn.choice import fit
@@ -170,7 +170,6 @@ def make(
     settings: Settings,
     *,
     checkpoint: Path | None = None,
-    stop: threading.Event | None = None,
     callback: Callable[[int, float, Network], None] | None = None,
 ) -> Member:
     """Train, evaluate and take apart one network.
@@ -181,8 +180,6 @@ def make(
         As in `Member.settings`.
     checkpoint : path, optional
         Of the training, which goes on from it.
-    stop : threading.Event, optional
-        Once it is set, KeyboardInterrupt is raised soon.
     callback : callable(step, loss, network), optional
         After each step of the training.
 
@@ -196,10 +193,10 @@ def make(
     index = settings["index"]
     first = Network.init(**settings["network"], rng=stream(seed, "network", index))
     trainer = Trainer.new(first, task, recipe, None, stream(seed, "training", index), checkpoint)
-    training = trainer.caught_up().run(callback, 1, False, stop)
-    found = Findings(stop)
+    training = trainer.caught_up().run(callback, 1, False)
+    found = Findings()
     found.curves["loss"] = loss_curve(training.loss)
-    act = functools.partial(rollout, training.network)
+    act = functools.partial(rollout, training.network, progress=False)
     examine(act, task, settings, found, first)
     return Member(
         settings,
@@ -219,7 +216,7 @@ def _trajectories(act: Act, first: Network, shared: Sessions) -> dict[str, NDArr
     trained = with_states(act, act(shared, hidden=False))
     return {
         "trained": similarity.trajectories(trained),
-        "untrained": similarity.trajectories(rollout(first, few)),
+        "untrained": similarity.trajectories(rollout(first, few, progress=False)),
     }
 
 
@@ -257,24 +254,17 @@ class Findings:
     """Measures and curves, with the reasons of those that are missing.
 
     A measure whose name `measures.CATALOGUE` does not have cannot be stored: KeyError.
-
-    Parameters
-    ----------
-    stop : threading.Event or None
-        Once it is set, the next piece of work raises KeyboardInterrupt.
     """
 
-    def __init__(self, stop: threading.Event | None) -> None:
+    def __init__(self) -> None:
         self.measures: dict[str, float] = Named()
         self.intervals: dict[str, list[float]] = Named()
         self.undefined: dict[str, str] = {}
         self.curves: dict[str, pd.DataFrame] = {}
-        self.stop = stop
 
     def attempt(self, name: str, work: Callable[[], T]) -> T | None:
         """What a piece of work returns, or None where this network or task does not define it."""
-        if self.stop is not None and self.stop.is_set():
-            raise KeyboardInterrupt
+        look()
         try:
             return work()
         except ValueError as error:
@@ -461,14 +451,14 @@ def _history(run: Rollout) -> dict[str, Estimate]:
 
 def _published_actor(run: Rollout) -> dict[str, Estimate]:
     """How much more often the published actor is right, in the same sessions."""
-    gap = difference(rollout(BayesianActor("published_actor"), run.sessions), run)
+    gap = difference(rollout(BayesianActor("published_actor"), run.sessions, progress=False), run)
     return {"gap_to_published_actor": _rows(gap, "")["correct"]}
 
 
 def _regrets(run: Rollout) -> dict[str, Estimate]:
     """What the optimal policies earn more in the same sessions."""
     best = {
-        criterion: rollout(OptimalPolicy(cast("Any", criterion)), run.sessions)
+        criterion: rollout(OptimalPolicy(cast("Any", criterion)), run.sessions, progress=False)
         for criterion in CRITERIA
     }
     return {
@@ -515,7 +505,10 @@ def _anatomy(anatomy: Anatomy, parts: Iterable[str], found: Findings) -> None:
 
 def _choices(run: Rollout, seed: int) -> dict[str, Estimate]:
     """Models of choice fitted to the network as to a mouse."""
-    fits = {model: fit(run, model, n_starts=N_STARTS, rng=seed) for model in MODELS_FITTED}
+    fits = {
+        model: fit(run, model, n_starts=N_STARTS, rng=seed, n_threads=1, progress=False)
+        for model in MODELS_FITTED
+    }
     found: dict[str, Estimate] = {}
     n = run.sessions.n_sessions
     for measure, (values, margins) in of_fits(fits).items():

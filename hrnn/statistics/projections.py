@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrnn.base.arguments import one_of
+from hrnn.base.parallel import look
 from hrnn.statistics.resampling import Estimate, percentiles, resample
 
 if TYPE_CHECKING:
@@ -246,6 +247,7 @@ class Moments:
         r2 : ndarray (1 + B,)
             1 - SS_res / SS_tot, with SS_tot about the mean.
         """
+        look()
         Z = np.stack([*design, target, self.of("one")], -1)
         parts = [Z[rows].transpose(0, 2, 1) @ sums @ Z[rows] for rows, sums in self._sums()]
         inner = np.concatenate(parts)

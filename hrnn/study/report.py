@@ -190,7 +190,7 @@ def _long_session(study: Study) -> list[Row]:
     Runs of four blocks are resampled.
     """
     sessions = long_session(study.sessions, study.seed)
-    run = rollout(study.runs["network"].agent, sessions, hidden=False)
+    run = rollout(study.runs["network"].agent, sessions, hidden=False, progress=False)
     table = behavior.summary(run)
     source = "behavior.summary, one long session"
     return [_of_table(f"network.long_session_{q}", table.loc[q], source) for q in QUANTITIES]

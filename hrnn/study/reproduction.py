@@ -16,7 +16,6 @@ import itertools
 import os
 import shutil
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -157,7 +156,9 @@ class Study:
     @functools.cached_property
     def anatomy(self) -> Anatomy:
         """The first network taken apart: an `analysis.Anatomy`."""
-        return Anatomy(rollout(self.population.members[0].network, self.sessions), self.seed)
+        return Anatomy(
+            rollout(self.population.members[0].network, self.sessions, progress=False), self.seed
+        )
 
     @functools.cached_property
     def over_networks(self) -> dict[str, Estimate]:
@@ -361,9 +362,9 @@ def _trained(
 
 def _runs(net: Network, sessions: Sessions) -> dict[str, Rollout]:
     """A network and every baseline in the same sessions."""
-    runs = {"network": rollout(net, sessions, hidden=False)}
+    runs = {"network": rollout(net, sessions, hidden=False, progress=False)}
     for name, make in BASELINES.items():
-        runs[name] = rollout(make(), sessions)
+        runs[name] = rollout(make(), sessions, progress=False)
     return runs
 
 
@@ -379,7 +380,7 @@ def _students(
     shown = master.sessions.task.sample(
         n_blocks=_n_blocks(quick), rng=stream(work["seed"], "distillation")
     )
-    return Distillation(rollout(net, shown), master, **work, **few)
+    return Distillation(rollout(net, shown, progress=False), master, **work, **few)
 
 
 def _variations(
@@ -428,7 +429,7 @@ def _sweeps(task: Task, seed: int, quick: bool, n_threads: int | None, progress:
     The optimal policy knows no threshold, while the network knows the penalty only as an input.
     """
     indices = range(N_NETWORKS_QUICK if quick else N_NETWORKS_SWEEP)
-    work: dict[tuple[str, float, int], Callable[[threading.Event], list[dict[str, Any]]]] = {}
+    work: dict[tuple[str, float, int], Callable[[], list[dict[str, Any]]]] = {}
     for setting, values in VALUES.items():
         sweep = functools.partial(_sweep, seed=seed, quick=quick, baselines=SWEPT[setting])
         for x, i in itertools.product(values, indices):
@@ -439,7 +440,6 @@ def _sweeps(task: Task, seed: int, quick: bool, n_threads: int | None, progress:
 
 def _sweep(
     task: Task,
-    stop: threading.Event,
     *,
     seed: int,
     quick: bool,
@@ -453,7 +453,7 @@ def _sweep(
     net = Network.init("tanh", n_hidden=50, rng=stream(seed, "network", index))
     recipe = _quick_recipe() if quick else "fast"
     trainer = Trainer.new(net, task, recipe, None, stream(seed, "training", index), None)
-    agents: dict[str, Any] = {"network": trainer.run(None, 1, False, stop).network}
+    agents: dict[str, Any] = {"network": trainer.run(None, 1, False).network}
     if index == 0:
         agents |= {name: BASELINES[name]() for name in baselines}
     sessions = task.sample(
@@ -461,7 +461,7 @@ def _sweep(
     )
     rows: list[dict[str, Any]] = []
     for name, agent in agents.items():
-        summary = behavior.summary(rollout(agent, sessions, hidden=False))
+        summary = behavior.summary(rollout(agent, sessions, hidden=False, progress=False))
         about = {"agent": name, "network": index, "n_sessions": sessions.n_sessions}
         rows.append(about | _flat(summary))
     return rows

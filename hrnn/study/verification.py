@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from hrnn import _core
 from hrnn.base.arguments import as_path, generator, whole_number
+from hrnn.base.parallel import one_blas_thread
 from hrnn.base.progress import bar
 from hrnn.populations.claims import report_name
-from hrnn.populations.ensemble import RECORD, Population, one_blas_thread
+from hrnn.populations.ensemble import RECORD, Population
 from hrnn.populations.member import make
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def verify(
     keys = population.keys
     drawn = generator(rng).permutation(len(keys))[:n_networks]
     chosen = [keys[i] for i in sorted(drawn)]
-    with bar(progress, len(chosen), unit="network") as shown, one_blas_thread():
+    with bar(progress, len(chosen), unit="network") as shown, one_blas_thread:
         for key in chosen:
             checks.append(_network(population, key))
             shown.update()

@@ -39,7 +39,7 @@ static double run(const struct hrnn_cell *cell, const struct hrnn_task *task, st
     memset(gradient, 0, hrnn_cell_n_parameters(cell) * sizeof *gradient);
     enum hrnn_status status =
         hrnn_rollout_gradient(cell, task, &sessions, n_lanes, world->offsets + first, HRNN_LOSS_CROSS_ENTROPY, theta, 1,
-                              loss, world->choice, world->n_obs, gradient, scratch);
+                              loss, world->choice, world->n_obs, gradient, scratch, NULL);
     free(scratch);
     double total = 0;
     for (size_t l = 0; l < n_lanes; l++)

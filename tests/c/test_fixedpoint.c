@@ -28,7 +28,7 @@ static int check_search(const struct hrnn_kernel *kernel, const char *isa, doubl
     unit(1.5, 0, theta);
     for (size_t i = 0; i < STARTS; i++)
         points[i] = -1.2 + 0.3 * (double)i;
-    hrnn_fixedpoint_search(&cell, theta, x, STARTS, 100, 1e-13, points, residual, outcome, n_iterations, scratch);
+    hrnn_fixedpoint_search(&cell, theta, x, STARTS, 100, 1e-13, points, residual, outcome, n_iterations, scratch, NULL);
     int found = 1, sides = 0;
     for (size_t i = 0; i < STARTS; i++) {
         found &= outcome[i] == HRNN_FIXEDPOINT_FOUND && residual[i] <= 1e-13;
@@ -49,7 +49,7 @@ static int check_slow(const struct hrnn_kernel *kernel, const char *isa)
     struct hrnn_cell cell = hrnn_cell_of(kernel, HRNN_CELL_LEAKY, 1, 1);
     double *scratch = malloc(sizeof(double) * hrnn_fixedpoint_search_scratch(&cell));
     unit(w, b, theta);
-    hrnn_fixedpoint_search(&cell, theta, x, 1, 100, 1e-13, &point, &residual, &outcome, &n_iterations, scratch);
+    hrnn_fixedpoint_search(&cell, theta, x, 1, 100, 1e-13, &point, &residual, &outcome, &n_iterations, scratch, NULL);
     double u = tanh(w * point + b);
     free(scratch);
     return expect(outcome == HRNN_FIXEDPOINT_SLOW && residual > 0.005 && fabs(w * (1 - u * u) - 1) < 1e-6, isa,
@@ -66,7 +66,7 @@ static int check_iterate(const struct hrnn_kernel *kernel, const char *isa)
     unit(0.5, 1e-6, theta);
     for (size_t i = 0; i < STARTS; i++)
         states[i] = 1e-6 * (double)i;
-    hrnn_fixedpoint_iterate(&cell, theta, x, STARTS, 7, 1e-8, states, n_steps, scratch);
+    hrnn_fixedpoint_iterate(&cell, theta, x, STARTS, 7, 1e-8, states, n_steps, scratch, NULL);
     for (size_t i = 0; i < STARTS; i++) {
         double h = 1e-6 * (double)i, before;
         int64_t n = 0;

@@ -1,13 +1,14 @@
 """Students of a teacher that two units can be: each kind learns it; seeds, threads, arguments."""
 
 import dataclasses
-import threading
+import time
 
 import numpy as np
 import pytest
 
 import hrnn
 from hrnn import distill
+from hrnn.base import parallel
 from hrnn.distill import baselines
 
 A = np.array([[0.7, 0.3], [0.2, 0.85]])
@@ -118,13 +119,15 @@ def test_the_same_bits_from_one_thread_and_two_and_others_from_another_seed(scho
         assert not np.array_equal(one[kind], other[kind])
 
 
-def test_a_stop_ends_it_at_once(school):
+def test_a_worker_whose_work_is_not_wanted_ends_at_once(school):
     run, net, radd, _ = school
-    stop = threading.Event()
-    stop.set()
     for kind in ("soft_targets", "from_scratch"):
+        with parallel.workers(1) as pool:
+            future = pool.submit(distill.student, kind, run, net, radd, n_updates=10**7)
+            while not future.running():
+                time.sleep(0.01)
         with pytest.raises(KeyboardInterrupt):
-            distill.student(kind, run, net, radd, stop=stop)
+            future.result()
 
 
 @pytest.mark.parametrize(

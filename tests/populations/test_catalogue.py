@@ -57,7 +57,7 @@ def test_rows_are_filled_and_say_themselves_once():
 
 @pytest.mark.parametrize("value", [0.5, Estimate(0.5, 0.4, 0.6, 10)])
 def test_a_name_that_is_not_in_the_catalogue_cannot_be_stored(value):
-    found = member.Findings(None)
+    found = member.Findings()
     found.group("own", lambda: {"angle_plane": value})
     with pytest.raises(
         KeyError, match="'my_measure' is not in hrnn.populations.measures.CATALOGUE"
