@@ -72,6 +72,11 @@ def _as_float(table: pd.DataFrame, name: str) -> Floats | None:
 def _contradictions(columns: _Columns) -> list[tuple[Bools, str]]:
     """Which rows are wrong, and what must hold, of all columns that are there."""
     found: list[tuple[Bools, str]] = []
+    for name in ("choice", "side", "block_side"):
+        values = columns[name]
+        if values is not None:
+            wrong = ~np.isnan(values) & ~np.isin(values, (-1, 0, 1))
+            found.append((wrong, f"{name} must be one of -1, 0, 1"))
     if pair := columns.together("timeout", "choice"):
         timeout, choice = pair
         wrong = _known(*pair) & ((timeout != 0) != (choice == 0))
@@ -79,7 +84,7 @@ def _contradictions(columns: _Columns) -> list[tuple[Bools, str]]:
     if three := columns.together("correct", "choice", "side"):
         correct, choice, side = three
         right = (choice == side) & (choice != 0)
-        told = _known(*three) & ((side != 0) | (choice == 0)) & np.isin(choice, (-1, 0, 1))
+        told = _known(*three) & ((side != 0) | (choice == 0))
         wrong = told & ((correct != 0) != right)
         found.append((wrong, "correct must be True where choice is the side, and only there"))
     return found + _stimulus_contradictions(columns) + _block_contradictions(columns)

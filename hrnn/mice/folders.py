@@ -250,7 +250,8 @@ def array_in(file: Path) -> NDArray[Any]:
         The file.
     """
     try:
-        array = np.load(file, allow_pickle=False)
+        with file.open("rb") as stream:
+            array = np.load(stream, allow_pickle=False)
     except Exception as error:  # whatever a damaged file makes of the library that reads it
         raise ValueError(f"{file} is not a whole .npy file of numbers ({_line(error)})") from error
     if not isinstance(array, np.ndarray) or not array.ndim:

@@ -399,7 +399,8 @@ def _impossible(values: Mapping[str, Floats]) -> list[tuple[NDArray[np.bool_], s
     ]
     if "signed_strength" in values:
         signed = values["signed_strength"]
-        differs = (np.abs(signed - side * strength) > 1e-6) & (side != 0)
+        with np.errstate(invalid="ignore"):  # infinite ones are refused above
+            differs = (np.abs(signed - side * strength) > 1e-6) & (side != 0)
         problems.append((differs, "signed_strength must be side * strength"))
     if "reward" in values:
         paid = (values["reward"] > 0) & ((side != choice) | (choice == 0))

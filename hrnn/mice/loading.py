@@ -129,8 +129,10 @@ def _objects(given: Any, subject: str | None) -> list[Reader]:
     if isinstance(given, Mapping) and not _is_dict_of_objects(given):
         return [("path", functools.partial(_object, given, "path", "", subject))]
     pairs = list(given.items()) if isinstance(given, Mapping) else list(enumerate(given))
-    if not pairs:
-        raise ValueError("path must hold at least one session, got none")
+    if not pairs or not all(isinstance(trials, (Mapping, pd.DataFrame)) for _, trials in pairs):
+        raise TypeError(
+            f"path must be a path, a trials object, or some of them in a list or dict, got {given!r:.60}"
+        )
     readers: list[Reader] = []
     for name, trials in pairs:
         source = f"path[{name!r}]"
