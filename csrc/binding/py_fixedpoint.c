@@ -17,8 +17,7 @@ static PyObject *fixedpoint_scratch(PyObject *module, PyObject *args)
 static PyObject *fixedpoint_search(PyObject *module, PyObject *args)
 {
     PyObject *theta_, *cell_, *x_, *max_iterations_, *tolerance_, *points_, *residual_, *outcome_, *n_iterations_,
-        *scratch_;
-    PyObject *look_ = Py_None;
+        *scratch_, *look_ = Py_None;
     struct py_arrays arrays = {0};
     struct hrnn_cell cell = {0};
     if (!PyArg_ParseTuple(args, "OOOOOOOOOO|O:fixedpoint_search", &theta_, &cell_, &x_, &max_iterations_, &tolerance_,
@@ -52,8 +51,7 @@ static PyObject *fixedpoint_search(PyObject *module, PyObject *args)
 
 static PyObject *fixedpoint_iterate(PyObject *module, PyObject *args)
 {
-    PyObject *theta_, *cell_, *x_, *max_steps_, *tolerance_, *states_, *n_steps_, *scratch_;
-    PyObject *look_ = Py_None;
+    PyObject *theta_, *cell_, *x_, *max_steps_, *tolerance_, *states_, *n_steps_, *scratch_, *look_ = Py_None;
     struct py_arrays arrays = {0};
     struct hrnn_cell cell = {0};
     if (!PyArg_ParseTuple(args, "OOOOOOOO|O:fixedpoint_iterate", &theta_, &cell_, &x_, &max_steps_, &tolerance_,

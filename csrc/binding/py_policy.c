@@ -64,9 +64,8 @@ static PyObject *policy_scratch(PyObject *Py_UNUSED(module), PyObject *args)
 
 static PyObject *policy_solve(PyObject *module, PyObject *args)
 {
-    PyObject *task_, *believer_, *grid_, *prior_, *rho_, *wait_, *scratch_;
+    PyObject *task_, *believer_, *grid_, *prior_, *rho_, *wait_, *scratch_, *look_ = Py_None;
     double value;
-    PyObject *look_ = Py_None;
     struct py_arrays arrays = {0};
     struct hrnn_task task;
     struct hrnn_believer believer;

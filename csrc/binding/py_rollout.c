@@ -27,8 +27,7 @@ static PyObject *rollout_scratch(PyObject *module, PyObject *args)
 static PyObject *rollout_forward(PyObject *module, PyObject *args)
 {
     PyObject *theta_, *cell_, *task_, *sessions_, *end_, *place_, *h_, *p_right_, *hidden_, *choice_, *n_obs_,
-        *scratch_;
-    PyObject *look_ = Py_None;
+        *scratch_, *look_ = Py_None;
     struct py_arrays arrays = {0};
     struct hrnn_cell cell = {0};
     struct hrnn_task task = {0};
@@ -59,13 +58,15 @@ static PyObject *rollout_forward(PyObject *module, PyObject *args)
     n_steps = hrnn_rollout_forward(&cell, &task, &sessions, theta, (size_t)end, (size_t)most, &place, h, p_right,
                                    hidden, choice, n_obs, scratch, &watch.watch);
     PyEval_RestoreThread(watch.thread);
-    if (!PyErr_Occurred()) {
-        values[0] = (double)place.trial;
-        values[1] = (double)place.step;
-        values[2] = place.feedback;
+    if (PyErr_Occurred()) {
+        py_end(&arrays);
+        return NULL;
     }
+    values[0] = (double)place.trial;
+    values[1] = (double)place.step;
+    values[2] = place.feedback;
     py_end(&arrays);
-    return PyErr_Occurred() ? NULL : PyLong_FromSize_t(n_steps);
+    return PyLong_FromSize_t(n_steps);
 }
 
 static void check_offsets(struct py_arrays *arrays, const int64_t *offsets, npy_intp n_lanes, size_t n_trials)
@@ -90,8 +91,7 @@ static double *gradient_scratch(struct py_arrays *arrays, PyObject *scratch_, co
 static PyObject *rollout_gradient(PyObject *module, PyObject *args)
 {
     PyObject *theta_, *cell_, *task_, *sessions_, *offsets_, *kind_, *scale_, *loss_, *choice_, *n_obs_, *gradient_,
-        *scratch_;
-    PyObject *look_ = Py_None;
+        *scratch_, *look_ = Py_None;
     struct py_arrays arrays = {0};
     struct hrnn_cell cell = {0};
     struct hrnn_task task = {0};
@@ -138,7 +138,8 @@ PyMethodDef py_rollout_methods[] = {
      "rollout_scratch(task, cell, n_lanes, n_trials): doubles of scratch for forward and for gradient."},
     {"rollout_forward", rollout_forward, METH_VARARGS,
      "rollout_forward(theta, cell, task, sessions, end, place, h, p_right, hidden, choice, n_obs, scratch, look or "
-     "None): number of steps done."},
+     "None): "
+     "number of steps done."},
     {"rollout_gradient", rollout_gradient, METH_VARARGS,
      "rollout_gradient(theta, cell, task, sessions, offsets, loss_kind, scale, loss, choice, n_obs, gradient, "
      "scratch, look or None)."},

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pooch
 import pytest
+import tqdm.auto
 
 from hrnn import mice
 from hrnn.mice import fetching
@@ -516,7 +517,8 @@ def test_fetch_brings_every_file_once(served, folder, capfd, monkeypatch):
 @pytest.mark.parametrize(("progress", "disable"), [(False, True), (True, None)])
 def test_fetch_shows_progress_if_asked(served, folder, monkeypatch, progress, disable):
     bars = []
-    monkeypatch.setattr("tqdm.auto.tqdm", lambda names, **how: bars.append(how) or names)
+    real = tqdm.auto.tqdm
+    monkeypatch.setattr("tqdm.auto.tqdm", lambda **how: bars.append(how) or real(**how))
     mice.fetch(path=folder, base_url=served.url, progress=progress)
     assert [bar["disable"] for bar in bars] == [disable]
 
