@@ -20,7 +20,7 @@ from hrnn.network import Network
 
 Floats = NDArray[np.float64]
 
-SAME: float = 1e-6  # distance below which two points are one
+SAME: float = 1e-6  # distance below which two points are one, if no theorem says that they are two
 SURE: float = 1e-9  # of the distance to the point that a residual leaves open: no polish below it
 EXTENT: float = 1e-3  # what cannot be told from one point over this distance is a continuum
 EPS: float = float(np.finfo(float).eps)
@@ -136,9 +136,11 @@ class _Map:
     def alike(self, a: _Point, b: _Point) -> bool:
         """Whether two candidates are one point."""
         distance = np.linalg.norm(a.h - b.h)
-        if distance < max(SAME, a.reach, b.reach):
+        if a.reach and b.reach:
+            return bool(distance < max(a.reach, b.reach))
+        if distance < SAME:
             return True
-        if distance > EXTENT or (a.reach and b.reach):
+        if distance > EXTENT:
             return False
         between = a.h + ALONG * (b.h - a.h)
         return bool((np.linalg.norm(self.gap(between), axis=1) <= self._floor(a, b)).all())

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrnn import _core
-from hrnn.analysis.degree import SAME, settle
+from hrnn.analysis.degree import SAME, SURE, settle
 from hrnn.base.arguments import real_array, real_number, whole_number
 from hrnn.base.parallel import n_threads_of
 from hrnn.network import Network, check_network
@@ -300,12 +300,12 @@ class _Found:
         outcome: NDArray[np.int8],
     ) -> _Found:
         """Of where the searches ended (n, N), their residual and their outcome (n,)."""
-        slow = np.array(list(_distinct(ended, residual, outcome == SLOW)), int)
+        slow = np.array(list(_distinct(ended, residual, outcome == SLOW, SAME)), int)
         empty = np.empty((0, net.n_hidden))
         none = np.empty(0)
         counts = np.empty(0, np.int64)
         found = cls(net, x, empty, none, none, counts, ended[slow], residual[slow], 0)
-        ends = _distinct(ended, residual, outcome == FOUND)
+        ends = _distinct(ended, residual, outcome == FOUND, SURE)
         rows = np.array(list(ends), int)
         found.take(ended[rows], residual[rows], np.array(list(ends.values()), np.int64))
         found.n_converged = int(found.n_found.sum())
@@ -336,24 +336,25 @@ class _Found:
     def search_on(self, most: int, n_threads: int) -> None:
         """Search from other starts while the degrees have another sum than 1, or all are used."""
         draw = np.random.default_rng(0)
-        starts = self.between()
         while self.n_more < most and self.degree.sum() != 1:
             if np.isnan(self.degree.sum()):
                 break
             n = min(MORE_PER_ROUND, most - self.n_more)
-            spread = draw.uniform(-1, 1, (MORE_PER_ROUND, self.net.n_hidden))
-            starts = np.concatenate([starts, spread])
+            near = draw.permutation(self.between())[: n // 2]
+            spread = draw.uniform(-1, 1, (n - len(near), self.net.n_hidden))
             self.n_more += n
-            found = _search(self.net, self.x[None], starts[:n], n_threads)
+            starts = np.concatenate([near, spread])
+            found = _search(self.net, self.x[None], starts, n_threads)
             ended, residual, outcome = (part[0] for part in found)
-            rows = np.array(list(_distinct(ended, residual, outcome == FOUND)), int)
+            rows = np.array(list(_distinct(ended, residual, outcome == FOUND, SURE)), int)
             self.take(ended[rows], residual[rows], np.zeros(len(rows), np.int64))
-            starts = self.between()
 
     def between(self) -> NDArray[np.float64]:
         """Starts between each two points, and beside each along its slowest direction."""
         net = self.net
         points = self.points[:MORE_PER_ROUND]
+        if not len(points):
+            return points
         beside = []
         for point in points:
             values, vectors = np.linalg.eig(net.jacobian(point, self.x))
@@ -410,7 +411,10 @@ def _search(
 
 
 def _distinct(
-    points: NDArray[np.float64], residual: NDArray[np.float64], wanted: NDArray[np.bool_]
+    points: NDArray[np.float64],
+    residual: NDArray[np.float64],
+    wanted: NDArray[np.bool_],
+    closer: float,
 ) -> dict[int, int]:
     """One row for each distinct point among those wanted, the one of least residual.
 
@@ -419,7 +423,7 @@ def _distinct(
     left = np.flatnonzero(wanted)
     found: dict[int, int] = {}
     while left.size:
-        same = np.linalg.norm(points[left] - points[left[0]], axis=1) < SAME
+        same = np.linalg.norm(points[left] - points[left[0]], axis=1) < closer
         group = left[same]
         found[group[np.argmin(residual[group])]] = len(group)
         left = left[~same]
@@ -610,11 +614,13 @@ def _ball(
 
     With P = R R' from J'PJ - P = -1 the linear map contracts in P's norm by sqrt(1 - 1/|P|); the
     Jacobian changes by at most leak · 4/(3√3) |W| max|w_i| per unit of distance (4/(3√3) bounds
-    |tanh''|), which is less than the gap inside r.
+    |tanh''|), which is less than the gap inside r. Of a neutral point r is 0.
     """
     from scipy.linalg import cholesky, solve_discrete_lyapunov
 
     J = net.jacobian(point, x)
+    if np.abs(np.linalg.eigvals(J)).max() > 1 - NEUTRAL:
+        return np.eye(net.n_hidden), 0.0
     P = solve_discrete_lyapunov(J.T, np.eye(net.n_hidden))
     R = cholesky(P, lower=True)
     singular = np.linalg.svd(R, compute_uv=False)
