@@ -59,21 +59,20 @@ class Settled:
 
 @dataclasses.dataclass
 class _Point:
-    """A candidate: residual, its rounding error, and the singular values of 1 - J."""
+    """A candidate: residual, its rounding error, and how far 1 - J is from singular."""
 
     h: Floats
     residual: float
     rounding: float
-    left: Floats
-    singular: Floats
-    right: Floats
+    least: float
+    """At most the smallest singular value of 1 - J."""
     reach: float
     """Radius within which it is the only fixed point; 0 if no theorem says so."""
 
     @property
     def sure(self) -> bool:
         """Whether the residual says that there is one point, and where."""
-        return self.reach > 0 and self.residual <= SURE * float(self.singular[-1])
+        return self.reach > 0 and self.residual <= SURE * self.least
 
 
 class _Map:
@@ -102,24 +101,28 @@ class _Map:
         """The candidate at h."""
         residual = float(np.linalg.norm(self.gap(h)))
         rounding = self.rounding(h)
-        left, singular, right = np.linalg.svd(-self.slope(h))
-        least = singular[-1]
-        exact = least > 4 * len(h) * EPS * (1 + singular[0])
+        across = -self.slope(h)
+        try:
+            least = 1 / float(np.linalg.norm(np.linalg.inv(across)))
+        except np.linalg.LinAlgError:
+            least = 0.0
+        exact = least > 4 * len(h) * EPS * (1 + np.linalg.norm(across))
         alone = 2 * (residual + rounding) * self.bend < least**2
         reach = 0.0
         if exact and alone:
             reach = least / self.bend if self.bend else np.inf
-        return _Point(h, residual, rounding, left, singular, right, reach)
+        return _Point(h, residual, rounding, least, reach)
 
     def polished(self, point: _Point) -> _Point:
         """Newton's steps, without what is rounding, until nothing falls any more."""
         for _ in range(POLISHINGS):
             if point.residual <= point.rounding / 2:
                 break
-            along = point.left.T @ self.gap(point.h)
-            known = (np.abs(along) > point.rounding / 4) & (point.singular > 0)
-            amounts = np.where(known, along / np.where(known, point.singular, 1), 0)
-            better = self._nearer(point, point.right.T @ amounts)
+            left, singular, right = np.linalg.svd(-self.slope(point.h))
+            along = left.T @ self.gap(point.h)
+            known = (np.abs(along) > point.rounding / 4) & (singular > 0)
+            amounts = np.where(known, along / np.where(known, singular, 1), 0)
+            better = self._nearer(point, right.T @ amounts)
             if better is None:
                 break
             point = self.point(better)
@@ -173,8 +176,9 @@ class _Map:
     def _reduced(self, point: _Point, distance: float) -> tuple[float, float, float] | None:
         """g on both sides and the orientation; None where rounding decides its sign."""
         found = []
+        left, _, right = np.linalg.svd(-self.slope(point.h))
         for t in (-distance, distance):
-            one = self._bordered(point, t)
+            one = self._bordered(point, left[:, -1], right[-1], t)
             if one is None:
                 return None
             found.append(one)
@@ -183,10 +187,10 @@ class _Map:
             return None
         return below, above, (-1) ** self.net.n_hidden * sign
 
-    def _bordered(self, point: _Point, t: float) -> tuple[float, float, float] | None:
+    def _bordered(
+        self, point: _Point, u: Floats, v: Floats, t: float
+    ) -> tuple[float, float, float] | None:
         """g(t), sign of the bordered determinant, rounding error; None if not solved."""
-        v = point.right[-1]
-        u = point.left[:, -1]
         h = point.h + t * v
         g = 0.0
         for _ in range(BORDERED_STEPS):
