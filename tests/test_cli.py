@@ -162,7 +162,7 @@ def test_mice_are_fitted_and_compared(tmp_path):
     task = hrnn.Task.preset("ibl", contrast_gain=1.0).replace(n_blocks=2)
     trials = hrnn.rollout(
         hrnn.BayesianActor("none"), task.sample(n_sessions=3, rng=0)
-    ).trials.assign(subject="M", reaction_time=0.3)
+    ).trials.assign(subject="M", response_time=0.3)
     for (_, session), arrays in mice.to_alf(trials).items():
         folder = tmp_path / "data" / "M" / f"2020-01-0{session + 1}" / "alf"
         folder.mkdir(parents=True)

@@ -21,7 +21,7 @@ def test_the_five_lines_for_a_mouse_lab_run(tmp_path):
     for k in range(2):
         trials = hrnn.rollout(
             hrnn.BayesianActor("none"), task.sample(n_sessions=5, rng=k)
-        ).trials.assign(subject="M", reaction_time=0.3)
+        ).trials.assign(subject="M", response_time=0.3)
         for (_, session), arrays in mice.to_alf(trials).items():
             folder = tmp_path / "Subjects" / f"M{k}" / f"2020-01-0{session + 1}" / "001" / "alf"
             folder.mkdir(parents=True)

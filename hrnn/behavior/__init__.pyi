@@ -10,3 +10,4 @@ from .measures import summary as summary
 from .measures import takes_new_side as takes_new_side
 from .psychometric_function import psychometric as psychometric
 from .psychometric_function import psychometric_curve as psychometric_curve
+from .trials import with_choice as with_choice

@@ -627,6 +627,8 @@ def takes_new_side(trials: Trials) -> pd.DataFrame:
     if not unseen.any():
         names = ("trial_in_block", "concordance", "value", "low", "high", "n")
         return pd.DataFrame({name: [] for name in names})
-    follows = table.assign(correct=table["choice"] == table["block_side"], concordant=True)
+    side = table["block_side"]
+    shown = table.drop(columns="signed_strength", errors="ignore")
+    follows = shown.assign(side=side, correct=table["choice"] == side, concordant=True)
     found = after_block_change(follows, strength=0)
     return found.loc[found["concordance"] == "all"].reset_index(drop=True)

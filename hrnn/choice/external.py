@@ -28,11 +28,18 @@ SHARPNESS: float = 5.0  # contrasts enter as tanh(5 c) / tanh(5): Roy et al. (20
 
 
 def library(name: str) -> Any:
-    """An optional library, or an ImportError that says how to get it."""
+    """An optional library or a module of it, or an ImportError that says how to get it."""
+    root = name.partition(".")[0]
+    extra = f"'hrnn[{EXTRAS[root]}]'"
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise ImportError(f"this needs {name}: pip install 'hrnn[{EXTRAS[name]}]'") from error
+        raise ImportError(f"this needs {root}: pip install {extra}") from error
+    except Exception as error:  # of libraries that do not fit each other
+        raise ImportError(
+            f"this needs a {root} that can be imported: pip install --upgrade {extra} "
+            f"({type(error).__name__}: {error})"
+        ) from error
 
 
 def regressors(choices: Choices) -> dict[str, Floats]:
@@ -141,11 +148,14 @@ def drift(trials: Trials) -> DriftFit:
     ImportError
         Without the extra ``hrnn[drift]``.
     ValueError
-        If there are several subjects, or no choices.
+        If there are several subjects, or not both choices.
     """
     import pandas as pd
 
     names, choices, rows = _one(trials)
+    chosen = np.unique(choices.choice[choices.responded])
+    if len(chosen) < 2:
+        raise ValueError(f"trials must have both choices, -1 and 1, got {chosen[0]} alone")
     psytrack = library("psytrack")
     inputs = regressors(choices)
     keys = sorted(inputs)  # psytrack's own order
@@ -210,7 +220,7 @@ def glm_hmm(
     trials : DataFrame or object with `.trials`
         Trials of one subject.
     n_states : int
-        Number of states.
+        Number of states, at least 2.
     n_iterations : int
         Iterations of the expectation maximisation from each start.
     n_starts : int
@@ -226,18 +236,18 @@ def glm_hmm(
     ------
     ImportError
         Without the extra ``hrnn[hmm]``.
-    ValueError
-        If there are several subjects, or no choices.
+    TypeError, ValueError
+        If there are several subjects, or no choices, or a number is impossible.
     """
     names, choices, rows = _one(trials)
-    n_states = whole_number(n_states, "n_states")
+    n_states = whole_number(n_states, "n_states", 2)
     n_iterations = whole_number(n_iterations, "n_iterations")
     n_starts = whole_number(n_starts, "n_starts")
-    library("dynamax")
+    seeds = generator(rng).integers(2**31, size=n_starts)
+    library("dynamax.hidden_markov_model")
     inputs = regressors(choices)
     X = np.column_stack([inputs["contrast"], inputs["previous"]])
     right = (choices.choice[choices.responded] > 0).astype(int)
-    seeds = generator(rng).integers(2**31, size=n_starts)
     params, smoothed = _expectation_maximisation(X, right, n_states, n_iterations, seeds)
     weights = np.asarray(params.emissions.weights, float)
     biases = np.asarray(params.emissions.biases, float)
@@ -298,7 +308,7 @@ def _state_parameters(biases: Floats, weights: Floats, transition: Floats) -> di
 
 def posterior(
     fitted: Fit,
-    unit: int = 0,
+    unit: int | str = 0,
     *,
     n_steps: int = 1000,
     n_walkers: int | None = None,
@@ -313,8 +323,8 @@ def posterior(
     ----------
     fitted : Fit
         Of `fit`.
-    unit : int
-        Row of `fitted.names`.
+    unit : int or str
+        Row of `fitted.names`, or the name of a subject that has one row there.
     n_steps : int
         Steps of each walker; the first half is left out.
     n_walkers : int, optional
@@ -336,11 +346,14 @@ def posterior(
     ------
     ImportError
         Without the extra ``hrnn[mcmc]``.
+    TypeError, ValueError
+        If `fitted` is no Fit of `fit`, has no such unit, or a number is impossible.
     """
     import pandas as pd
 
     if not isinstance(fitted, Fit) or isinstance(fitted, (DriftFit, HmmFit)):
         raise TypeError(f"fitted must be a Fit of hrnn.mice.fit, got {type(fitted).__name__}")
+    unit = fitted.row(unit)
     emcee = library("emcee")
     n_parameters = len(fitted.theta(unit))
     random = generator(rng)

@@ -137,10 +137,26 @@ class Fit:
             quantile = stdtrit(np.maximum(self.n_sessions - 1, 1), tail)
         return self.se.mul(quantile, axis=0)
 
-    def theta(self, unit: int) -> Floats:
-        """Parameters of one unit in the order of its model, (P,)."""
-        parameters = self._model.parameters(self.trials[unit])
-        names = [parameter.name for parameter in parameters]
+    def row(self, unit: int | str) -> int:
+        """Row of `names` of one unit, by its number or by the name of its subject."""
+        if isinstance(unit, str):
+            named = np.flatnonzero((self.names["subject"] == unit).to_numpy())
+            if len(named) != 1:
+                raise ValueError(
+                    f"unit must be a subject with one row in names, got {unit!r} with {len(named)}"
+                )
+            return int(named[0])
+        unit = whole_number(unit, "unit", 0)
+        if unit >= len(self.names):
+            raise ValueError(
+                f"unit must be in 0..{len(self.names) - 1}, or a subject's name, got {unit}"
+            )
+        return unit
+
+    def theta(self, unit: int | str) -> Floats:
+        """Parameters of one unit, its row or its subject, in the order of its model, (P,)."""
+        unit = self.row(unit)
+        names = parameter_names(self._model, self.trials[unit])
         return self.params.iloc[unit][names].to_numpy(float)
 
     @functools.cached_property
@@ -384,6 +400,26 @@ def bounds(parameters: Sequence[Parameter]) -> tuple[Floats, Floats]:
     return low, high
 
 
+def parameter_names(model: Model, choices: Choices) -> list[str]:
+    """Names of a model's parameters in some trials, or an error if two have the same.
+
+    Parameters
+    ----------
+    model : Model
+        Whose parameters are named.
+    choices : Choices
+        The trials.
+    """
+    names = [parameter.name for parameter in model.parameters(choices)]
+    twice = [name for k, name in enumerate(names) if name in names[:k]]
+    if twice:
+        raise ValueError(
+            f"parameters of model {model.name!r} must have different names, got {twice[0]!r} "
+            "twice: contrasts and p_left that mean the same must be equal"
+        )
+    return names
+
+
 def inside(theta: Floats, low: Floats, high: Floats) -> Bools:
     """Which parameters are not at a bound, (P,).
 
@@ -408,7 +444,7 @@ def _fit_one(model: Model, choices: Choices, errors: str, n_starts: int, seed: i
     best = max(ends, key=lambda end: end.value)
     free = inside(best.theta, low, high)
     return _One(
-        [p.name for p in parameters],
+        parameter_names(model, choices),
         best.theta,
         standard_errors(model, choices, best, free, low, high, errors),
         best.value,
@@ -577,9 +613,23 @@ def _predictions(
     prior, p_right = np.full((2, sum(map(len, rows))), np.nan)
     for one, choices, at in zip(done, found, rows, strict=True):
         p_right[at] = model.p_right(choices, one.theta)
+        _check_value(model, choices, p_right[at], one.value)
         before = model.prior(choices, one.theta)
         prior[at] = np.nan if before is None else before
     return prior, p_right
+
+
+def _check_value(model: Model, choices: Choices, p_right: Floats, value: float) -> None:
+    """Refuse a log likelihood that is not that of P(right), up to rounding."""
+    p = np.where(choices.choice > 0, p_right, 1 - p_right)[choices.responded]
+    with np.errstate(divide="ignore"):
+        expected = float(np.log(p).sum())
+        rounding = (4 * np.finfo(float).eps / p).sum()
+    if abs(value - expected) > 1e-6 * (1 + abs(value)) + rounding:
+        raise ValueError(
+            f"log likelihood of model {model.name!r} must be that of its p_right, got {value:.6g}, "
+            f"but {expected:.6g} of p_right"
+        )
 
 
 def cross_validate(
@@ -599,7 +649,10 @@ def cross_validate(
 ) -> pd.DataFrame:
     """Log likelihood of each session by a fit to the other folds of sessions of its unit.
 
-    The searches of a fold start where those of `fit` start, and see its training sessions alone.
+    The searches of a fold start where those of `fit` start, and see its training sessions alone. A
+    parameter of a contrast or a block that the training sessions do not have is unknown: it is in
+    the middle of the box of the starts (a weight of 0, a bias of 0). A choice counts as at least
+    1e-12 likely.
 
     Parameters
     ----------
@@ -615,8 +668,8 @@ def cross_validate(
     DataFrame
         One row per session: `unit` (the fitted subject, or 'all'), `subject, session` (as the table
         has them, so that both merge with it), `fold, log_likelihood, n_trials, coin` (log
-        likelihood of a coin with the rate of the training sessions). Units of one session are left
-        out.
+        likelihood of a coin with the rate of the training sessions; half a choice for a side that
+        they never show). Units of one session are left out.
 
     Raises
     ------
@@ -685,9 +738,10 @@ def _folds(
         training = choices.select(~np.isin(choices.session, part))
         ends = climb(model, training, model.starts(training, n_starts, seed))
         theta = max(ends, key=lambda end: end.value).theta
-        names = [p.name for p in model.parameters(training)]
+        names = parameter_names(model, training)
         fitted = unknown | dict(zip(names, theta, strict=True))
-        right = (training.choice > 0).sum() / training.n
+        least = 0.5 / training.n  # of a side that the training sessions do not show
+        right = np.clip((training.choice > 0).sum() / training.n, least, 1 - least)
         for session in part:
             left_out = choices.select(choices.session == session)
             predicted = _predicted(model, fitted, left_out, right)
@@ -699,7 +753,7 @@ def _predicted(
     model: Model, fitted: Mapping[str, float], choices: Choices, right: float
 ) -> dict[str, Any]:
     """Log likelihood of choices by parameters {name: value}, and by a coin of the rate `right`."""
-    theta = np.array([fitted[p.name] for p in model.parameters(choices)])
+    theta = np.array([fitted[name] for name in parameter_names(model, choices)])
     return {
         "log_likelihood": model.log_likelihood(choices, theta),
         "n_trials": choices.n,

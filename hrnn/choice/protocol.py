@@ -74,7 +74,8 @@ class ChoiceModel(Protocol):
 
         Of each trial before its choice: it may depend on the stimuli up to the trial, on the
         choices before it, not on its own. Trials are in order, session after session;
-        `choices.first` says where one begins.
+        `choices.first` says where one begins. Probabilities are held 1e-12 away from 0 and 1; where
+        the model has `log_likelihood` as well, it must be that of these probabilities.
         """
         ...
 
@@ -140,9 +141,9 @@ class Model:
 
     def log_likelihood(self, choices: Choices, theta: Floats) -> float:
         """Log likelihood of all choices (nats); trials without one count nothing."""
-        p = self.p_right(choices, theta)
+        p = np.clip(self.p_right(choices, theta), LEAST, 1 - LEAST)
         chosen = np.where(choices.choice > 0, p, 1 - p)[choices.responded]
-        return float(np.log(np.maximum(chosen, LEAST)).sum())
+        return float(np.log(chosen).sum())
 
     def evaluate(self, choices: Choices, theta: Floats) -> tuple[float, Floats, Floats]:
         """Log likelihood, its gradient (P,), and its information (P, P).
@@ -424,7 +425,7 @@ class Completed(Model):
                 f"p_right of model {self.name!r} must be probabilities, got "
                 f"{p[~((p >= 0) & (p <= 1))][0]} at parameters {np.asarray(theta).tolist()}"
             )
-        return p
+        return np.clip(p, LEAST, 1 - LEAST)
 
     def prior(self, choices: Choices, theta: Floats) -> Floats | None:
         """The model's own prior (R,), if it has one."""
@@ -536,8 +537,7 @@ class Completed(Model):
 
         def log_p(at: Floats) -> Floats:
             p = self.p_right(choices, at)[choices.responded]
-            chosen = np.where(right, p, 1 - p)
-            return np.log(np.maximum(chosen, LEAST))
+            return np.log(np.where(right, p, 1 - p))
 
         return self._slopes(choices, theta, log_p)
 

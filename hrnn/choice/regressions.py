@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from hrnn.behavior.contradictions import DECIMALS
 from hrnn.choice.protocol import Floats, Model, Parameter, drawn, of_sessions
 from hrnn.choice.trials import Choices
 
@@ -16,12 +17,33 @@ WIDE: tuple[float, float, float, float] = (
     -0.5,
     0.5,
 )  # bounds of a weight, and the box of the starts
+MOST_LEVELS: int = 300  # contrasts, or P(left), that one fit can have parameters of their own for
+
+
+def refuse_many(model: str, levels: Floats, what: str) -> None:
+    """Refuse more levels than a model can have parameters for.
+
+    Parameters
+    ----------
+    model : str
+        Name of the model, for the message.
+    levels : (L,)
+        The different values that occur.
+    what : str
+        Name of the column that they come from, for the message.
+    """
+    if len(levels) > MOST_LEVELS:
+        raise ValueError(
+            f"trials[{what!r}] must have at most {MOST_LEVELS} different values for {model!r}, "
+            f"which has parameters for each, got {len(levels)}: round them, or take another model"
+        )
 
 
 class HistoryGlm(Model):
     """Logistic regression on contrast × side (one-hot), previous choice × (correct, wrong).
 
-    Block side and intercept are regressors, too.
+    Block side and intercept are regressors, too. A contrast is a category: two trials have the same
+    weight if their contrasts are equal.
 
     Attributes
     ----------
@@ -35,43 +57,61 @@ class HistoryGlm(Model):
     blocks: ClassVar[bool] = True
 
     def _levels(self, choices: Choices) -> Floats:
+        """Contrasts that occur, without sign and 0, in order."""
         sizes = np.unique(np.abs(choices.contrast))
-        return sizes[sizes > 0]
+        levels = sizes[sizes > 0]
+        refuse_many(self.name, levels, "signed_strength")
+        return levels
 
     def parameters(self, choices: Choices) -> list[Parameter]:
         """A weight of every contrast on each side that is there, then those of history."""
         levels = self._levels(choices)
-        names = [f"{side}_{100 * c:.4g}" for c in levels for side in ("left", "right")]
+        names = [f"{side}_{100 * c:.8g}" for c in levels for side in ("left", "right")]
         names += ["previous_correct", "previous_wrong"]
         if self.blocks:
             names.append("block")
         names.append("intercept")
         return [Parameter(name, *WIDE) for name in names]
 
-    def design(self, choices: Choices) -> Floats:
-        """Regressors (R, K); the previous trial is the one before in the session.
+    def _regressors(self, choices: Choices) -> tuple[NDArray[np.intp], list[NDArray[Any]]]:
+        """Which weight of a contrast is each trial's (R,), 0 for none; then the other regressors.
 
-        0 where it has no choice.
+        The previous trial is the one before in the session, 0 where it has no choice, or is not in
+        the table.
         """
-        last = np.r_[0, choices.choice[:-1]] * ~choices.first
+        levels = self._levels(choices)
+        signed = np.stack([-levels, levels], 1).ravel()
+        order = np.argsort(signed)
+        at = np.searchsorted(signed[order], choices.contrast)
+        contrast = np.where(choices.contrast != 0, np.r_[order + 1, 0][at], 0)
+        last = np.r_[0, choices.choice[:-1]] * choices.follows
         correct = np.r_[False, choices.choice[:-1] == choices.side[:-1]]
-        signed = [side * level for level in self._levels(choices) for side in (-1, 1)]
-        columns = [choices.contrast == contrast for contrast in signed]
-        columns += [last * correct, last * ~correct]
+        others = [last * correct, last * ~correct]
         if self.blocks:
-            columns.append(choices.block_side)
-        columns.append(np.ones(len(last)))
-        return np.column_stack(columns).astype(float)
+            others.append(choices.block_side)
+        return contrast, others
+
+    def design(self, choices: Choices) -> Floats:
+        """Regressors (R, K): 1 for the trial's contrast and side, history, block, 1."""
+        contrast, others = self._regressors(choices)
+        n_weights = 2 * len(self._levels(choices))
+        shown = contrast[:, None] == np.arange(1, n_weights + 1)
+        return np.column_stack([shown, *others, np.ones(len(contrast))]).astype(float)
 
     def _counts(self, choices: Choices) -> tuple[Floats, Floats, Floats]:
         """Distinct regressors, how often each occurs with a choice, and with a right one."""
         if self.name not in choices.cache:
-            X = self.design(choices)[choices.responded]
+            contrast, others = self._regressors(choices)
+            kind = np.zeros(len(contrast), int)
+            for column in reversed(others):  # -1, 0, 1: the digits of a whole number
+                kind = 3 * kind + column
+            kind = kind * (2 * len(self._levels(choices)) + 1) + contrast
             right = choices.choice[choices.responded] > 0
-            kind = X @ 3.0 ** np.arange(X.shape[1])  # entries are -1, 0, 1: the digits of a number
+            kind = kind[choices.responded]
             _, first, code = np.unique(kind, return_index=True, return_inverse=True)
-            n = np.bincount(code.ravel()).astype(float)
-            n_right = np.bincount(code.ravel(), right)
+            n = np.bincount(code).astype(float)
+            n_right = np.bincount(code, right)
+            X = self.design(choices)[choices.responded]
             choices.cache[self.name] = (X[first], n, n_right)
         return choices.cache[self.name]
 
@@ -123,7 +163,7 @@ class HistoryGlm(Model):
             rows = (starts + t)[live]
             z = without_history[rows]
             if t:
-                before = choice[rows - 1]
+                before = choice[rows - 1] * choices.follows[rows]
                 was_correct = before == choices.side[rows - 1]
                 z = z + before * np.where(was_correct, correct[live], wrong[live])
             right = uniforms[rows] < 1 / (1 + np.exp(-z))
@@ -140,13 +180,19 @@ class Repeating(HistoryGlm):
 
 
 class Psychometric(Model):
-    """The function with two lapses (`psychometric`) in each block."""
+    """The function with two lapses (`psychometric`) in each block.
+
+    Its values are held between 1e-12 and 1 - 1e-12.
+    """
 
     name = "psychometric"
     exact = True
 
     def _blocks(self, choices: Choices) -> Floats:
-        return np.unique(choices.p_right_block[choices.responded])
+        """P(right) of the blocks that have a choice, in order."""
+        blocks = np.unique(choices.p_right_block[choices.responded])
+        refuse_many(self.name, blocks, "p_left")
+        return blocks
 
     def parameters(self, choices: Choices) -> list[Parameter]:
         """The four of the function in each block, with P(left) of the block in their names."""
@@ -156,7 +202,7 @@ class Psychometric(Model):
         starts = [(-0.3, 0.3), (0.03, 0.8), (0.0, 0.3), (0.0, 0.3)]
         boxes = list(zip(names, LOWER, UPPER, starts, strict=True))
         return [
-            Parameter(f"{name}_{1 - block:.2g}", low, high, *start)
+            Parameter(f"{name}_{1 - block:.{DECIMALS}g}", low, high, *start)
             for block in self._blocks(choices)
             for name, low, high, start in boxes
         ]
@@ -220,12 +266,12 @@ class Psychometric(Model):
 
     def p_right(self, choices: Choices, theta: Floats) -> Floats:
         """P(right) of every trial (R,); ½ in blocks without a choice."""
-        from hrnn.behavior.psychometric_function import _curve
+        from hrnn.behavior.psychometric_function import _curve_and_slopes
 
         p = np.full(len(choices.choice), 0.5)
         for i, block in enumerate(self._blocks(choices)):
             rows = choices.p_right_block == block
-            p[rows] = _curve(choices.contrast[rows], *theta[4 * i : 4 * i + 4])
+            p[rows], _ = _curve_and_slopes(theta[4 * i : 4 * i + 4], choices.contrast[rows])
         return p
 
     def simulate(self, choices: Choices, theta: Floats, uniforms: Floats) -> NDArray[np.int8]:

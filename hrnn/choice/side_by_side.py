@@ -173,8 +173,10 @@ class Beside:
         return pd.DataFrame(rows)
 
     def _over_mice(self, part: Any) -> dict[str, Any]:
-        """Mean over the mice that have a value, with its interval."""
+        """Mean over the mice that have a value, with its interval; NaN where none has."""
         finite = part.value[np.isfinite(part.value)].to_numpy()
+        if not len(finite):
+            return {"value": np.nan, "low": np.nan, "high": np.nan, "n": 0}
         mean = mean_interval(finite, rng=self.seed)
         return {"value": mean.value, "low": mean.low, "high": mean.high, "n": mean.n}
 

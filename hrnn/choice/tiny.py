@@ -96,9 +96,9 @@ class Batch:
 def inputs_of(choices: Choices) -> Floats:
     """Previous choice, previous reward and signed contrast of each trial, (R, 3).
 
-    0 at a session's start and after no answer.
+    0 at a session's start, after no answer and after a gap.
     """
-    before = np.r_[0, choices.choice[:-1]] * ~choices.first
+    before = np.r_[0, choices.choice[:-1]] * choices.follows
     side_before = np.r_[0, choices.side[:-1]]
     reward = np.where(before == side_before, 1, -1)
     reward = np.where(before == 0, 0, reward)
@@ -328,7 +328,7 @@ class TinyRnn:
         inside = shown.trial >= 0
         logit = np.full(len(self.choices.choice), np.nan)
         logit[shown.trial[inside]] = carried[inside]
-        rows = np.flatnonzero(self.choices.responded[:-1] & ~self.choices.first[1:])
+        rows = np.flatnonzero(self.choices.responded[:-1] & self.choices.follows[1:])
         reward = np.where(self.choices.choice == self.choices.side, 1, -1)
         return pd.DataFrame(
             {
@@ -466,8 +466,14 @@ def _nested(choices: Choices, n_outer: int, n_inner: int, random: np.random.Gene
         raise ValueError(
             f"trials must have at least three sessions with choices, got {len(sessions)}"
         )
+    n_outer = min(n_outer, len(sessions))
+    if len(sessions) - -(-len(sessions) // n_outer) < 2:
+        raise ValueError(
+            f"n_outer must leave two sessions or more to train on, got {n_outer} for "
+            f"{len(sessions)} sessions with choices"
+        )
     found: Folds = {}
-    for outer, test in enumerate(np.array_split(sessions, min(n_outer, len(sessions)))):
+    for outer, test in enumerate(np.array_split(sessions, n_outer)):
         rest = np.setdiff1d(sessions, test, assume_unique=True)
         for inner, validation in enumerate(np.array_split(rest, min(n_inner, len(rest)))):
             training = np.setdiff1d(rest, validation, assume_unique=True)

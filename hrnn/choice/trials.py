@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrnn.behavior.trials import session_codes, trial_column, trial_table
+from hrnn.behavior.contradictions import DECIMALS
+from hrnn.behavior.trials import session_codes, trial_column, trial_order, trial_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +49,9 @@ class Choices:
     block_side : (R,) int8
         Side that the block favours: -1, 0 (none), 1.
     p_right_block : (R,) float
-        P(right) of the block, 1 - p_left.
+        P(right) of the block, 1 - p_left, rounded as `p_left` is: equal blocks are equal.
+    follows : (R,) bool
+        Whether the row before is the trial before: not at the start of a session, nor after a gap.
     """
 
     session: NDArray[np.int64]
@@ -57,6 +60,7 @@ class Choices:
     contrast: NDArray[np.float64]
     block_side: NDArray[np.int8]
     p_right_block: NDArray[np.float64]
+    follows: NDArray[np.bool_]
 
     @functools.cached_property
     def cache(self) -> dict[str, Any]:
@@ -153,7 +157,7 @@ def session_labels(trials: Trials, choices: Choices, rows: NDArray[np.intp]) -> 
 
 
 def units(table: Trials, by: str) -> tuple[pd.DataFrame, list[Choices], list[NDArray[np.intp]]]:
-    """Split a trial table into units to fit.
+    """Split a trial table into units to fit, their trials in the order of session and trial.
 
     Strengths are divided by the largest of the table where that exceeds 1: contrasts stay,
     strengths of agents become at most 1.
@@ -178,23 +182,39 @@ def units(table: Trials, by: str) -> tuple[pd.DataFrame, list[Choices], list[NDA
     session = session_codes(checked)
     values = _checked_columns(checked)
     contrast = values["signed_strength"] / max(np.abs(values["signed_strength"]).max(), 1.0)
+    contrast = contrast.round(DECIMALS)
+    p_right_block = (1 - values["p_left"]).round(DECIMALS)
+    order = trial_order(checked)
+    follows = _follows(checked, session)
     names, code = _grouped(checked, by)
     found: list[Choices] = []
     rows: list[NDArray[np.intp]] = []
     for k in range(len(names)):
-        inside = np.flatnonzero(code == k)
-        inside = inside[np.argsort(session[inside], kind="stable")]
+        inside = order[code[order] == k]
         unit = Choices(
             session=session[inside].astype(np.int64),
             choice=values["choice"][inside].astype(np.int8),
             side=values["side"][inside].astype(np.int8),
             contrast=contrast[inside],
             block_side=values["block_side"][inside].astype(np.int8),
-            p_right_block=1 - values["p_left"][inside],
+            p_right_block=p_right_block[inside],
+            follows=follows[inside],
         )
         found.append(unit)
         rows.append(inside)
     return names, found, rows
+
+
+def _follows(table: pd.DataFrame, session: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which trials follow the trial before in their session, without a gap, (R,)."""
+    order = trial_order(table)
+    trial = np.arange(len(table))
+    if "trial" in table:
+        trial = trial_column(table, "trial")[order]
+    same = np.diff(session[order]) == 0
+    follows = np.zeros(len(table), bool)
+    follows[order[1:]] = same & (np.diff(trial) == 1)
+    return follows
 
 
 def _checked_columns(table: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
@@ -222,6 +242,6 @@ def _grouped(table: pd.DataFrame, by: str) -> tuple[pd.DataFrame, NDArray[np.int
         keys["subject"] = table["subject"].to_numpy()
     if by == "session":
         keys["session"] = table["session"].to_numpy()
-    groups = pd.DataFrame(keys).groupby(list(keys), sort=True)
+    groups = pd.DataFrame(keys).groupby(list(keys), sort=True, observed=True)
     sizes: Any = groups.size()
     return sizes.reset_index()[list(keys)], groups.ngroup().to_numpy()

@@ -24,7 +24,7 @@ from hrnn.figures.panels import (
     strips,
     thin,
 )
-from hrnn.plot import BLOCKS, chance, dots, finish, letter, note, page, points, style
+from hrnn.plot import blocks, chance, dots, finish, letter, note, page, points, style
 from hrnn.populations.measures import labels
 
 if TYPE_CHECKING:
@@ -140,23 +140,25 @@ def _label(figure: FigureBase, grid: NDArray[Any], study: StudyLike) -> None:
     for row in (3, 4):
         _, highest = grid[row, 0].get_ylim()
         grid[row, 0].set_ylim(study.task.n_blank, min(highest, longest + 0.5))
-    figure.legend(handles=_keys(), loc="outside lower center", ncols=5, columnspacing=1.2)
+    keys = _keys(study)
+    figure.legend(handles=keys, loc="outside lower center", ncols=len(keys), columnspacing=1.2)
 
 
-def _keys() -> list[Line2D]:
+def _keys(study: StudyLike) -> list[Line2D]:
     """What the symbols are, for the legend."""
     from matplotlib.lines import Line2D
 
     def key(label: str, **options: Any) -> Line2D:
         return Line2D([], [], ms=3.5, mew=0.6, lw=0.8, label=label, **options)
 
-    right, right_marker = BLOCKS[0.2]
-    left, left_marker = BLOCKS[0.8]
+    looks = blocks(study.runs["network"].trials["p_left"])
     return [
         key("c–e: concordant with the block", color="k", marker="o"),
         key("discordant", color="k", marker="o", mfc="w", ls="--"),
-        key("f: P(left) = 0.2", color=right, marker=right_marker),
-        key("P(left) = 0.8", color=left, marker=left_marker),
+        *(
+            key(f"{'' if k else 'f: '}P(left) = {p_left:g}", color=colour, marker=marker)
+            for k, (p_left, (colour, marker)) in enumerate(looks.items())
+        ),
         key("f: second of a column", color="k", marker="o", mfc="w", ls="--"),
     ]
 
@@ -281,8 +283,10 @@ def psychometrics(ax: Axes, agent: str, study: StudyLike, *, second: bool) -> pd
     parts = [rows(table, "f", agent=agent)]
     x = np.linspace(table["x"].min(), table["x"].max(), 101)
     line = "--" if second else "-"
-    for fit in records(psychometric(study.runs[agent])):
-        colour, marker = BLOCKS[round(fit.p_left, 6)]
+    fits = psychometric(study.runs[agent])
+    looks = blocks(fits["p_left"])
+    for fit in records(fits):
+        colour, marker = looks[fit.p_left]
         condition = f"P(left) = {fit.p_left:g}"
         shown = only(table, condition=condition)
         join_line = "-" if joined else ""

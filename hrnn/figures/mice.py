@@ -13,7 +13,7 @@ import numpy as np
 from hrnn.behavior.measures import by_strength
 from hrnn.behavior.psychometric_function import PARAMETERS, psychometric, psychometric_curve
 from hrnn.figures.panels import join, only, records, rows, strips
-from hrnn.plot import BLOCKS, chance, finish, letter, note, page, points, style
+from hrnn.plot import blocks, chance, finish, letter, note, page, points, style
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,11 +39,11 @@ def draw(study: StudyLike) -> tuple[Figure, pd.DataFrame]:
     if study.mice is None:
         raise ValueError("study.mice must be the mice's trial table, got None")
     fits = psychometric(study.mice)
-    blocks = sorted(fits["p_left"].unique())
+    p_left = sorted(fits["p_left"].unique())
     figure = page(200)
     top, bottom = strips(figure, [1, 2.4])
-    axes = np.atleast_1d(top.subplots(1, len(blocks), sharey=True)).tolist()
-    source = curves(axes, study.mice, fits, blocks)
+    axes = np.atleast_1d(top.subplots(1, len(p_left), sharey=True)).tolist()
+    source = curves(axes, study.mice, fits, p_left)
     source += parameters(bottom.subplots(len(PARAMETERS), 1, sharex=True), fits)
     n_mice = fits["subject"].nunique()
     note(
@@ -58,7 +58,7 @@ def draw(study: StudyLike) -> tuple[Figure, pd.DataFrame]:
 
 
 def curves(
-    axes: Sequence[Axes], mice: pd.DataFrame, fits: pd.DataFrame, blocks: Sequence[float]
+    axes: Sequence[Axes], mice: pd.DataFrame, fits: pd.DataFrame, p_left: Sequence[float]
 ) -> list[pd.DataFrame]:
     """Fitted functions of all mice and the fraction of right choices, one panel per block.
 
@@ -70,28 +70,29 @@ def curves(
         Trial table of the mice.
     fits : DataFrame
         Of `psychometric`, one row per mouse and block.
-    blocks : sequence of float
-        P(left) of each block.
+    p_left : sequence of float
+        P(left) of the blocks, one for each panel.
     """
     import pandas as pd
 
     table = only(by_strength(mice, by=("p_left", "signed_strength")), measure="p_right")
-    n = cast("pd.Series", table.groupby("p_left")["n"].transform("sum"))
+    n = cast("pd.Series", table.groupby("p_left", observed=True)["n"].transform("sum"))
     table = table.loc[table["n"] >= MIN_SHARE * n]
     x = np.linspace(-1, 1, 201)
     source: list[pd.DataFrame] = []
     letter("a", ax=axes[0])
     axes[0].set_ylabel("P(right | choice)")
-    for ax, p_left in zip(axes, blocks, strict=True):
-        colour, marker = BLOCKS[round(p_left, 6)]
-        name = f"P(left) = {p_left:g}"
-        for fit in records(only(fits, p_left=p_left)):
+    looks = blocks(p_left)
+    for ax, block in zip(axes, p_left, strict=True):
+        colour, marker = looks[block]
+        name = f"P(left) = {block:g}"
+        for fit in records(only(fits, p_left=block)):
             fitted_to = {key: getattr(fit, key) for key in PARAMETERS}
             curve = psychometric_curve(x, **fitted_to)
             ax.plot(x, curve, color=colour, lw=0.4, alpha=0.5)
             drawn = pd.DataFrame({"x": x, "value": curve, "condition": f"fit, {name}"})
             source.append(rows(drawn, "a", agent=fit.subject, n=fit.n_trials))
-        part = only(table, p_left=p_left)
+        part = only(table, p_left=block)
         points(part, "signed_strength", ax=ax, marker=marker, line="")
         chance(ax=ax)
         ax.set(
@@ -112,14 +113,17 @@ def parameters(axes: Sequence[Axes], fits: pd.DataFrame) -> list[pd.DataFrame]:
         Of `psychometric`, one row per mouse and block.
     """
     subjects = sorted(fits["subject"].unique())
+    looks = blocks(fits["p_left"])
+    apart = 0.5 / max(len(looks) - 1, 2)
     source: list[pd.DataFrame] = []
     for panel, ax, name in zip("bcde", axes, PARAMETERS, strict=True):
         letter(panel, ax=ax)
-        for k, (p_left, part) in enumerate(fits.groupby("p_left")):
+        for k, (p_left, part) in enumerate(fits.groupby("p_left", observed=True)):
             condition = f"P(left) = {p_left:g}"
-            place = part["subject"].map(subjects.index) + 0.25 * (k - 1)
+            middle = (len(looks) - 1) / 2
+            place = part["subject"].map(subjects.index) + apart * (k - middle)
             table = _with_errors(part, name).assign(x=place)
-            _values(ax, table, BLOCKS[round(cast("float", p_left), 6)], condition)
+            _values(ax, table, looks[cast("float", p_left)], condition)
             table = table.assign(agent=table["subject"], condition=f"{name}, {condition}")
             source.append(rows(table, panel))
         ax.set(ylabel=LABELS[name], xlim=(-0.7, len(subjects) - 0.3))
@@ -147,7 +151,7 @@ def _values(ax: Axes, table: pd.DataFrame, look: tuple[str, str], label: str) ->
     for bare in (False, True):
         shown = only(table, bare=bare)
         if len(shown):
-            words = None if bare else label
+            words = label if bare == bool(table["bare"].all()) else None
             points(
                 shown,
                 "x",

@@ -15,7 +15,10 @@ _OWN: dict[str, list[str]] = {
     "alf": ["to_alf"],
     "fetching": ["fetch", "registry"],
     "inclusion": ["include"],
-    "loading": ["from_one", "load"],
+    "frames": ["from_frame"],
+    "loading": ["load"],
+    "one": ["from_one"],
+    "sessions": ["left_out"],
 }
 _OFFERED = dir(choice)
 _own, _, __all__ = lazy_loader.attach(__name__, submod_attrs=_OWN)

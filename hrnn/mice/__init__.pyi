@@ -22,6 +22,8 @@ from ..choice import tiny_rnn as tiny_rnn
 from .alf import to_alf as to_alf
 from .fetching import fetch as fetch
 from .fetching import registry as registry
+from .frames import from_frame as from_frame
 from .inclusion import include as include
-from .loading import from_one as from_one
 from .loading import load as load
+from .one import from_one as from_one
+from .sessions import left_out as left_out

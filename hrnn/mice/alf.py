@@ -1,6 +1,4 @@
-"""Sessions in the IBL's ALF convention: trials objects, folders of files, and the way back.
-
-Trials objects are those of ONE; the files of a folder are `_ibl_trials.*`.
+"""Trials objects of the IBL's ALF convention, as ONE gives them, and the way back.
 
 In ALF the contrast stands in the column of its side, NaN in the other, and a choice of -1 is a
 report of the *right* side (the wheel is turned counter-clockwise); in hrnn right is +1 everywhere.
@@ -8,8 +6,7 @@ report of the *right* side (the wheel is turned counter-clockwise); in hrnn righ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,63 +26,12 @@ ATTRIBUTES: tuple[str, ...] = (
     "choice",
     "feedbackType",
 )
-TIMES: tuple[str, ...] = ("stimOn_times", "response_times")
-TABLE: str = "_ibl_trials.table.pqt"
+TIMES: tuple[str, ...] = ("stimOn_times", "response_times", "firstMovement_times")
 N_SHOWN: int = 5  # malformed rows in an error
 
 
-def is_session(path: Path) -> bool:
-    """Whether a folder holds the trials of a session."""
-    return (path / TABLE).is_file() or (path / "_ibl_trials.choice.npy").is_file()
-
-
-def sessions_in(path: Path) -> list[Path]:
-    """ALF folders at or under a folder, in the order of their names."""
-    if is_session(path):
-        return [path]
-    folders = {file.parent for file in path.rglob("_ibl_trials.*")}
-    return sorted(folder for folder in folders if is_session(folder))
-
-
-def subject_of(folder: Path) -> str:
-    """Subject of a folder …/<subject>/<date>/<number>/alf, else the name of the folder."""
-    parts = [part for part in folder.resolve().parts if part != "alf"]
-    dated = [i for i, part in enumerate(parts) if _is_date(part)]
-    return parts[dated[-1] - 1] if dated else parts[-1]
-
-
-def _is_date(text: str) -> bool:
-    if len(text) != 10:
-        return False
-    has_dashes = text[4] == text[7] == "-"
-    return has_dashes and text[:4].isdigit()
-
-
-def read(folder: Path) -> dict[str, NDArray[Any]]:
-    """Trials object of a folder.
-
-    Its aggregated table, which needs pyarrow, and single arrays beside it, which win.
-    """
-    found: dict[str, NDArray[Any]] = {}
-    if (folder / TABLE).is_file():
-        import pandas as pd
-
-        try:
-            table = pd.read_parquet(folder / TABLE)
-        except ImportError as error:
-            raise ImportError(
-                f"{folder / TABLE} needs pyarrow, which comes with pip install 'hrnn[ibl]'"
-            ) from error
-        found = {str(name): column.to_numpy() for name, column in table.items()}
-    for file in sorted(folder.glob("_ibl_trials.*.npy")):
-        name = file.name.split(".")[1]
-        if name in (*ATTRIBUTES, *TIMES):
-            found[name] = np.load(file, allow_pickle=False)
-    return found
-
-
 def rows_of(trials: Mapping[str, ArrayLike] | pd.DataFrame, name: str = "trials") -> pd.DataFrame:
-    """Rows of one session as the CSV files have them, from a trials object.
+    """Rows of one session from a trials object.
 
     Parameters
     ----------
@@ -93,6 +39,12 @@ def rows_of(trials: Mapping[str, ArrayLike] | pd.DataFrame, name: str = "trials"
         Arrays by attribute.
     name : str
         What messages call it.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `hrnn.mice.table.GIVEN` but subject and session; other attributes with an entry a
+        trial are kept under their names.
 
     Raises
     ------
@@ -108,21 +60,41 @@ def rows_of(trials: Mapping[str, ArrayLike] | pd.DataFrame, name: str = "trials"
     contrast = np.where(side > 0, arrays["contrastRight"], arrays["contrastLeft"])
     choice = -arrays["choice"]
     correct = (choice == side) & (choice != 0)
-    _refuse(name, _impossible(arrays, contrast, choice, correct))
-    waited = np.full(n, np.nan)
-    if all(key in arrays for key in TIMES):
-        waited = arrays["response_times"] - arrays["stimOn_times"]
-    columns = {
-        "trial_num": np.arange(1, n + 1),
-        "session_num": 1,
-        "stim_probability_left": arrays["probabilityLeft"],
-        "contrast": contrast,
-        "position": 35.0 * side,
-        "response_choice": choice,
-        "trial_correct": correct.astype(float),
-        "reaction_time": waited,
+    refuse(name, _impossible(arrays, contrast, choice, correct))
+    columns: dict[str, Any] = {
+        "trial": np.asarray(trials["trial"]) if "trial" in trials else np.arange(n),
+        "p_left": arrays["probabilityLeft"],
+        "strength": contrast,
+        "side": side,
+        "choice": choice.astype(np.int64),
+        "response_time": _since_stimulus(arrays, "response_times"),
     }
-    return pd.DataFrame(columns)
+    if "firstMovement_times" in arrays:
+        columns["reaction_time"] = _since_stimulus(arrays, "firstMovement_times")
+    return pd.DataFrame(columns | _others(trials, n))
+
+
+def _since_stimulus(arrays: Mapping[str, Floats], name: str) -> Floats:
+    """Time of an event since the stimulus was shown, in seconds; NaN where it is not told."""
+    if name not in arrays or "stimOn_times" not in arrays:
+        return np.full(len(arrays["choice"]), np.nan)
+    with np.errstate(invalid="ignore"):  # the difference of two infinite times is missing
+        return arrays[name] - arrays["stimOn_times"]
+
+
+def _others(trials: Any, n: int) -> dict[str, Any]:
+    """Attributes with an entry a trial that are not among those read here, as they are."""
+    found: dict[str, Any] = {}
+    for key in trials:
+        if key in ATTRIBUTES or key == "trial":
+            continue
+        values = trials[key]
+        values = values.array if hasattr(values, "array") else np.asarray(values)
+        if getattr(values, "ndim", 1) == 2 and values.shape[1] == 1:
+            values = values[:, 0]
+        if getattr(values, "ndim", 1) == 1 and len(values) == n:
+            found[str(key)] = values
+    return found
 
 
 def _checked_arrays(trials: Any, name: str) -> dict[str, Floats]:
@@ -141,7 +113,7 @@ def _checked_arrays(trials: Any, name: str) -> dict[str, Floats]:
     there = [key for key in (*ATTRIBUTES, *TIMES) if key in trials]
     arrays = {key: _numbers(trials[key], f"{name}[{key!r}]") for key in there}
     n = len(arrays["choice"])
-    wrong = [key for key, values in arrays.items() if values.shape != (n,)]
+    wrong = [f"{key} has {len(values)}" for key, values in arrays.items() if len(values) != n]
     if wrong or not n:
         raise ValueError(
             f"{name} must have arrays of one length, at least 1: choice has {n}, "
@@ -160,7 +132,7 @@ def _impossible(
         (both_or_none, "exactly one of contrastLeft and contrastRight must be a number"),
         (~((contrast >= 0) & (contrast <= 1)), "contrasts must be in [0, 1]"),
         (~np.isin(choice, (-1, 0, 1)), "choice must be -1, 0 or 1"),
-        (~((p_left > 0) & (p_left < 1)), "probabilityLeft must be in (0, 1)"),
+        (~((p_left >= 0) & (p_left <= 1)), "probabilityLeft must be in [0, 1]"),
         (
             arrays["feedbackType"] != np.where(correct, 1, -1),
             "feedbackType must be 1 where the choice is the side, else -1",
@@ -169,14 +141,32 @@ def _impossible(
 
 
 def _numbers(given: ArrayLike, name: str) -> Floats:
-    values = np.asarray(given)
+    """An attribute (n,) as float64, masked entries as NaN; a column (n, 1) is taken, too."""
+    values: Any = given.to_numpy(na_value=np.nan) if hasattr(given, "to_numpy") else given
+    masked = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
+    values = np.asarray(values)
     if values.dtype.kind not in "biuf":
         raise TypeError(f"{name} must be an array of numbers, got {values.dtype}")
-    return values.astype(float)
+    numbers = values.astype(float)
+    if masked is not None:
+        numbers[masked] = np.nan
+    if numbers.ndim == 2 and numbers.shape[1] == 1:
+        numbers = numbers[:, 0]
+    if numbers.ndim != 1:
+        raise ValueError(f"{name} must be one-dimensional, got the shape {numbers.shape}")
+    return numbers
 
 
-def _refuse(name: str, problems: list[Problem]) -> None:
-    """Raise ValueError with the first rows that are wrong."""
+def refuse(name: str, problems: Sequence[Problem]) -> None:
+    """Raise ValueError with the first rows that are wrong.
+
+    Parameters
+    ----------
+    name : str
+        Where the rows come from.
+    problems : sequence of ((R,) bool, str)
+        Which rows are wrong, and what must hold instead.
+    """
     first: dict[int, str] = {}
     for bad, rule in problems:
         for row in np.flatnonzero(bad):
@@ -212,24 +202,16 @@ def to_alf(trials: Trials) -> dict[Any, dict[str, Floats]]:
     >>> import hrnn
     >>> task = hrnn.Task.preset("ibl", contrast_gain=1.0)
     >>> run = hrnn.rollout(hrnn.BayesianActor(), task.sample(n_sessions=1, rng=0))
-    >>> mice = run.trials.assign(subject="a", reaction_time=0.5)
+    >>> mice = run.trials.assign(subject="a", response_time=0.5)
     >>> sorted(to_alf(mice)[("a", 0)])[:3]
     ['choice', 'contrastLeft', 'contrastRight']
     """
-    from hrnn.behavior.trials import trial_table
+    from hrnn.behavior.trials import trial_order, trial_table
 
-    columns = (
-        "subject",
-        "session",
-        "side",
-        "strength",
-        "choice",
-        "correct",
-        "p_left",
-        "reaction_time",
-    )
-    checked = trial_table(trials, *columns)
-    sessions = checked.groupby(["subject", "session"], sort=True)
+    columns = ("subject", "session", "side", "strength", "choice", "correct", "p_left")
+    table = trial_table(trials, *columns)
+    ordered = table.iloc[trial_order(table)]
+    sessions = ordered.groupby(["subject", "session"], sort=True, observed=True)
     return {key: _trials_object(table) for key, table in sessions}
 
 
@@ -241,9 +223,11 @@ def _trials_object(table: pd.DataFrame) -> dict[str, Floats]:
         raise ValueError(
             f"trials['side'] must be known, but row {table.index[(side == 0).argmax()]} is 0"
         )
-    waited = table["reaction_time"].to_numpy(float)
+    waited = np.full(len(table), np.nan)
+    if "response_time" in table:
+        waited = table["response_time"].to_numpy(float)
     shown = np.r_[0.0, np.cumsum(np.nan_to_num(waited, nan=0.0))[:-1]]
-    return {
+    arrays = {
         "contrastLeft": np.where(side < 0, strength, np.nan),
         "contrastRight": np.where(side > 0, strength, np.nan),
         "probabilityLeft": table["p_left"].to_numpy(float),
@@ -252,3 +236,6 @@ def _trials_object(table: pd.DataFrame) -> dict[str, Floats]:
         "stimOn_times": shown,
         "response_times": shown + waited,
     }
+    if "reaction_time" in table:
+        arrays["firstMovement_times"] = shown + table["reaction_time"].to_numpy(float)
+    return arrays

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hrnn.behavior.trials import session_codes, trial_table
+from hrnn.base.arguments import real_number, whole_number
+from hrnn.behavior.trials import session_codes, trial_column, trial_order, trial_table
+from hrnn.mice.protocols import BLOCK_MIN, in_blocks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +44,9 @@ def include(
         least n trials), `easy_correct` (p: sessions with at least a fraction p correct among trials
         of contrast 0.5 and more), `both_blocks` (sessions with blocks of both sides),
         `biased_blocks` (trials in biased blocks), `responded` (trials with a choice),
-        `min_sessions` (n: subjects of at least n sessions).
+        `min_sessions` (n: subjects of at least n sessions). A block is a run of one p_left of 20
+        trials or more (the rig's least; another least as the number: ``{"both_blocks": 5}``);
+        sessions with shorter runs, the last apart, have no blocks.
 
     Returns
     -------
@@ -66,6 +70,7 @@ def include(
     import pandas as pd
 
     table: Any = trial_table(trials, "session", "choice", "correct", "strength", "block_side")
+    table = table.iloc[trial_order(table)]
     counts: list[dict[str, Any]] = []
     for rule, number in _checked_rules(rules).items():
         code = session_codes(table)
@@ -93,17 +98,12 @@ def _checked_rules(rules: str | Mapping[str, Any]) -> Mapping[str, Any]:
                 f"rules must be one of {tuple(PRESETS)} or a dict of rules, got {rules!r}"
             )
         return PRESETS[rules]
+    if not isinstance(rules, Mapping):
+        raise TypeError(f"rules must be the name of a preset or a dict of rules, got {rules!r}")
     unknown = [rule for rule in rules if rule not in RULES]
     if unknown or not rules:
         raise ValueError(f"rules must be among {tuple(RULES)}, got {unknown or 'none'}")
     return rules
-
-
-def _number(value: Any, rule: str, low: float, high: float) -> float:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not low <= value <= high:
-        raise ValueError(f"{rule} must be a number in {low}..{high}, got {value!r}")
-    return value
 
 
 def _wanted(value: Any, rule: str) -> None:
@@ -111,24 +111,33 @@ def _wanted(value: Any, rule: str) -> None:
         raise ValueError(f"{rule} must be True, got {value!r}")
 
 
+def _least_block(value: Any, rule: str) -> int:
+    """Trials of the shortest run that counts as a block."""
+    if value is True:
+        return BLOCK_MIN
+    if isinstance(value, bool):
+        raise ValueError(f"{rule} must be True or a least number of trials, got {value!r}")
+    return whole_number(value, rule)
+
+
 def _min_trials(table: pd.DataFrame, code: Codes, number: Any) -> Bools:
     n_trials = np.bincount(code)[code]
-    return n_trials >= _number(number, "min_trials", 1, 10**9)
+    return n_trials >= whole_number(number, "min_trials")
 
 
 def _easy_correct(table: pd.DataFrame, code: Codes, number: Any) -> Bools:
-    easy = table["strength"].to_numpy() >= EASY
+    easy = trial_column(table, "strength") >= EASY
     correct = table["correct"].to_numpy(bool)
     n = code.max() + 1
     n_correct = np.bincount(code[easy & correct], minlength=n)
     n_easy = np.bincount(code[easy], minlength=n)
-    least = _number(number, "easy_correct", 0, 1)
+    least = real_number(number, "easy_correct", 0, 1, "[]")
     return (n_correct >= least * np.maximum(n_easy, 1))[code]
 
 
 def _both_blocks(table: pd.DataFrame, code: Codes, number: Any) -> Bools:
-    _wanted(number, "both_blocks")
-    side = table["block_side"].to_numpy()
+    side = trial_column(table, "block_side")
+    side *= in_blocks(table, _least_block(number, "both_blocks"))
     n = code.max() + 1
     has_left = np.bincount(code[side == -1], minlength=n) > 0
     has_right = np.bincount(code[side == 1], minlength=n) > 0
@@ -136,8 +145,7 @@ def _both_blocks(table: pd.DataFrame, code: Codes, number: Any) -> Bools:
 
 
 def _biased_blocks(table: pd.DataFrame, code: Codes, number: Any) -> Bools:
-    _wanted(number, "biased_blocks")
-    return table["block_side"].to_numpy() != 0
+    return in_blocks(table, _least_block(number, "biased_blocks"))
 
 
 def _responded(table: pd.DataFrame, code: Codes, number: Any) -> Bools:
@@ -149,7 +157,7 @@ def _min_sessions(table: pd.DataFrame, code: Codes, number: Any) -> Bools:
     subject = table["subject"].to_numpy() if "subject" in table else np.zeros(len(table))
     names, of = np.unique(subject, return_inverse=True)
     n = np.array([len(np.unique(code[of == k])) for k in range(len(names))])
-    return n[of] >= _number(number, "min_sessions", 1, 10**9)
+    return n[of] >= whole_number(number, "min_sessions")
 
 
 RULES: dict[str, Callable[[pd.DataFrame, Codes, Any], Bools]] = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, FigureBase
 
 __all__ = [
-    "BLOCKS",
     "GREY",
     "INK",
     "LEFT",
@@ -28,6 +27,7 @@ __all__ = [
     "PALE",
     "RIGHT",
     "band",
+    "blocks",
     "chance",
     "dots",
     "estimate",
@@ -44,6 +44,7 @@ __all__ = [
 ]
 MM: float = 1 / 25.4
 WIDTH_MM: float = 183
+PALEST: float = 0.5  # of white in the palest colour of several blocks of a side
 N_CHARACTERS: int = 122  # of 7 pt in a line of full width
 
 # Colours of Okabe & Ito, by their names for them.
@@ -64,7 +65,8 @@ PALE = "#C4C4C4"
 LEFT = ("#5E3C99", "s")
 NO_SIDE = ("#595959", "D")
 RIGHT = ("#A69500", "o")
-BLOCKS = {0.2: RIGHT, 0.5: NO_SIDE, 0.8: LEFT}  # by P(left)
+MARKERS_LEFT = (LEFT[1], "P", "p", "X")
+MARKERS_RIGHT = (RIGHT[1], "^", "v", "h")
 
 
 class HasInterval(Protocol):
@@ -148,6 +150,45 @@ def letter(text: str, *, ax: Axes | None = None) -> Axes:
         ha="right",
     )
     return ax
+
+
+def blocks(p_left: Iterable[float]) -> dict[float, tuple[str, str]]:
+    """Colour and marker of blocks of each P(left), {P(left): (colour, marker)}.
+
+    Blocks of one side have its colour, the palest the nearest to 1/2.
+
+    Parameters
+    ----------
+    p_left : iterable of float
+        P(left) of the blocks that are drawn.
+
+    Examples
+    --------
+    >>> blocks([0.2, 0.5, 0.8]) == {0.2: RIGHT, 0.5: NO_SIDE, 0.8: LEFT}
+    True
+    """
+    values = sorted(set(p_left))
+    left = [value for value in reversed(values) if value > 0.5]
+    right = [value for value in values if value < 0.5]
+    found = {value: NO_SIDE for value in values if value == 0.5}
+    found |= _of_side(right, RIGHT[0], MARKERS_RIGHT)
+    found |= _of_side(left, LEFT[0], MARKERS_LEFT)
+    return {value: found[value] for value in values}
+
+
+def _of_side(
+    values: Sequence[float], colour: str, markers: Sequence[str]
+) -> dict[float, tuple[str, str]]:
+    """The look of blocks of one side, the strongest first."""
+    from matplotlib.colors import to_hex, to_rgb
+
+    found: dict[float, tuple[str, str]] = {}
+    for k, value in enumerate(values):
+        white = PALEST * k / max(len(values) - 1, 1)
+        red, green, blue = (channel + white * (1 - channel) for channel in to_rgb(colour))
+        mixed = to_hex((red, green, blue))
+        found[value] = (mixed.upper(), markers[k % len(markers)])
+    return found
 
 
 def chance(value: float = 0.5, *, ax: Axes | None = None, vertical: bool = False) -> Axes:

@@ -217,8 +217,8 @@ def made_up(n_sessions=30, n_trials=120, *, rng=0, lapse=0.0):
 
 def as_mouse(table, *, subjects=1):
     names = np.array([f"m{i}" for i in range(subjects)])
-    mouse = table.drop(columns=["n_obs", "n_steps", "p_right", "reward"])
-    return mouse.assign(subject=names[table["session"] % subjects], reaction_time=0.3)
+    mouse = table.drop(columns=["n_obs", "n_steps", "p_right", "reward"], errors="ignore")
+    return mouse.assign(subject=names[table["session"] % subjects], response_time=0.3)
 
 
 def test_simulated_fractions_are_the_known_ones():
@@ -264,7 +264,8 @@ def test_intervals_of_the_summary_cover():
 def test_mirrored_sides_mirror_only_the_side():
     table = made_up(lapse=0.1)
     mirrored = table.assign(
-        **{name: -table[name] for name in ("side", "block_side", "choice", "signed_strength")}
+        **{name: -table[name] for name in ("side", "block_side", "choice", "signed_strength")},
+        p_left=1 - table["p_left"],
     )
     a = behavior.summary(table)["value"]
     b = behavior.summary(mirrored)["value"]
@@ -302,7 +303,7 @@ def test_no_go_trials_of_mice_are_counted_apart():
 
 def test_subjects_are_resampled_when_there_are_several():
     table = made_up(40)
-    table.loc[table.session % 4 == 0, "correct"] = False
+    table = behavior.with_choice(table, np.where(table.session % 4 == 0, 1, table.choice))
     width = {
         n: np.ptp(behavior.summary(as_mouse(table, subjects=n)).loc["correct", ["low", "high"]])
         for n in (1, 4)
@@ -332,7 +333,10 @@ def test_strength_zero_is_one_row_and_concordance_may_be_missing():
 def test_a_change_is_between_two_biased_blocks():
     table = made_up(lapse=0.1)
     biased = behavior.after_block_change(table, min_n=1)
-    unbiased = table.assign(block_side=table.block_side.where(table.block > 0, 0))
+    unbiased = table.drop(columns="p_left").assign(
+        block_side=table.block_side.where(table.block > 0, 0),
+        concordant=table.concordant.astype("boolean").mask(table.block == 0),
+    )
     later = behavior.after_block_change(unbiased, min_n=1)
     assert biased[biased.concordance == "all"]["n"].sum() == (table.block > 0).sum()
     assert later[later.concordance == "all"]["n"].sum() == (table.block > 1).sum()
@@ -442,7 +446,8 @@ def test_history_regression_mirrored_and_shuffled(ideal):
     table, prior = ideal
     fit = behavior.history_regression(table, prior).set_index("term")
     mirrored = table.assign(
-        **{name: -table[name] for name in ("side", "block_side", "choice", "signed_strength")}
+        **{name: -table[name] for name in ("side", "block_side", "choice", "signed_strength")},
+        p_left=1 - table["p_left"],
     )
     other = behavior.history_regression(mirrored, 1 - prior).set_index("term")
     for term in ("logit_prior", "previous_correct", "previous_wrong"):
@@ -460,7 +465,7 @@ def test_history_regression_leaves_out_what_has_no_history(ideal):
     assert behavior.history_regression(table, prior)["n"].iloc[0] == len(table) - 150
     choice = table["choice"].to_numpy().copy()
     choice[5] = 0  # neither this trial nor the next
-    timed_out = table.assign(choice=choice, correct=choice == table.side)
+    timed_out = behavior.with_choice(table, choice)
     assert behavior.history_regression(timed_out, prior)["n"].iloc[0] == len(table) - 150 - 2
     gap = np.arange(len(table)) != 5
     assert behavior.history_regression(table[gap], prior[gap])["n"].iloc[0] == len(table) - 150 - 2
@@ -534,7 +539,9 @@ def test_history_regression_reports_what_is_not_finite(ideal):
         (lambda t: behavior.regret(t, t, criterion="reward"), ValueError, "criterion"),
         (lambda t: behavior.regret(as_mouse(t), t), ValueError, "reward"),
         (
-            lambda t: behavior.difference(t, t.assign(strength=t.strength + 1)),
+            lambda t: behavior.difference(
+                t, t.drop(columns="signed_strength").assign(strength=t.strength + 1)
+            ),
             ValueError,
             "'strength' differs",
         ),
@@ -549,7 +556,9 @@ def test_history_regression_reports_what_is_not_finite(ideal):
         (lambda t: behavior.history_regression(t, np.full(len(t), np.nan)), ValueError, "prior"),
         (lambda t: behavior.history_regression(t, np.ma.zeros(len(t))), TypeError, "prior"),
         (
-            lambda t: behavior.history_regression(t.assign(choice=0), np.full(len(t), 0.5)),
+            lambda t: behavior.history_regression(
+                behavior.with_choice(t, np.zeros(len(t))), np.full(len(t), 0.5)
+            ),
             ValueError,
             "choices",
         ),

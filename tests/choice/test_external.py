@@ -9,7 +9,8 @@ import pytest
 
 import hrnn
 from hrnn import mice
-from hrnn.choice.external import r_hat, regressors
+from hrnn.behavior.trials import with_choice
+from hrnn.choice.external import library, r_hat, regressors
 
 
 def weighted(bias, n_sessions=4, contrast=4.0, previous=0.5, seed=0):
@@ -75,7 +76,7 @@ def test_the_posterior_is_that_of_the_errors_where_there_are_many_trials():
         mice.fit(table, n_starts=1),
         params=pd.DataFrame({"zeta": [0.2], "lapse": [0.1], "alpha": [0.2]}),
     )
-    made = table.assign(choice=mice.simulate(truth, rng=0)[0].choice)
+    made = hrnn.behavior.with_choice(table, mice.simulate(truth, rng=0)[0].choice)
     fitted = mice.fit(made, "action_kernel", errors="hessian")
     draws, summary = mice.posterior(fitted, n_steps=600)
     table = summary.set_index("parameter")
@@ -113,7 +114,49 @@ def test_one_subject_and_a_fit():
     with pytest.raises(ValueError, match="of one subject, got 2"):
         mice.drift(pd.concat([table, table.assign(subject="N")]))
     with pytest.raises(ValueError, match="must have choices, got none"):
-        mice.drift(table.assign(choice=0))
+        mice.drift(hrnn.behavior.with_choice(table, np.zeros(len(table))))
     with pytest.raises(TypeError, match="fitted must be a Fit"):
         mice.posterior(table)
     assert dataclasses.is_dataclass(mice.Fit)
+
+
+def test_a_unit_is_a_row_or_a_subject():
+    table = weighted(lambda _: 0.0, n_sessions=1)
+    two = pd.concat([table, table.assign(subject="N")], ignore_index=True)
+    fitted = mice.fit(two, "flat", n_starts=1)
+    assert (fitted.theta("N") == fitted.theta(1)).all() and fitted.row("M") == 0
+    for unit, error, words in (
+        (2, ValueError, r"unit must be in 0\.\.1"),
+        (-1, ValueError, "unit must be >= 0"),
+        (1.0, TypeError, "unit must be an int"),
+        ("K", ValueError, "unit must be a subject with one row in names, got 'K' with 0"),
+    ):
+        with pytest.raises(error, match=words):
+            fitted.theta(unit)
+        with pytest.raises(error, match=words):
+            mice.posterior(fitted, unit)
+
+
+def test_drift_needs_both_choices():
+    table = weighted(lambda _: 0.0, n_sessions=1)
+    table = with_choice(table, np.ones(len(table)))
+    with pytest.raises(ValueError, match="both choices, -1 and 1, got 1 alone"):
+        mice.drift(table)
+
+
+def test_numbers_of_a_glm_hmm_are_checked_before_dynamax_is_needed(monkeypatch):
+    table = weighted(lambda _: 0.0, n_sessions=1)
+    monkeypatch.setitem(sys.modules, "dynamax", None)
+    with pytest.raises(ValueError, match="n_states must be >= 2"):
+        mice.glm_hmm(table, 1)
+    with pytest.raises(ValueError, match="rng must be >= 0"):
+        mice.glm_hmm(table, rng=-1)
+
+
+def test_a_library_that_does_not_fit_others_is_named(monkeypatch):
+    def broken(name):
+        raise AttributeError("module 'jax.interpreters.xla' has no attribute 'pytype'")
+
+    monkeypatch.setattr("importlib.import_module", broken)
+    with pytest.raises(ImportError, match=r"dynamax that can be imported: pip install --upgrade"):
+        library("dynamax.hidden_markov_model")

@@ -15,6 +15,7 @@ from scipy.optimize import minimize
 
 import hrnn
 from hrnn import mice
+from hrnn.behavior import with_choice
 from hrnn.choice import variation
 from hrnn.choice.fitting import climb, fit_units
 from hrnn.choice.maximise import hessian, maximise
@@ -236,7 +237,7 @@ def test_history_glm_is_that_of_scikit_learn(choices, table):
 def test_psychometric_is_that_of_its_own_module(table):
     rng = np.random.default_rng(0)
     drawn = np.where(rng.normal(table.signed_strength, 0.2) + 0.1 * table.block_side > 0, 1, -1)
-    table = table.assign(choice=drawn * table.choice.abs())
+    table = with_choice(table, drawn * table.choice.abs())
     fitted = mice.fit(table, "psychometric", n_starts=5)
     alone = hrnn.psychometric.psychometric(table)
     assert fitted.log_likelihood[0] == pytest.approx(alone.log_likelihood.sum(), abs=0.01)
@@ -446,7 +447,7 @@ def kernel():
     """Trials whose choices an action kernel made."""
     table = table_of()
     truth = dataclasses.replace(mice.fit(table, n_starts=1), params=pd.DataFrame([TRUTH]))
-    return table.assign(choice=mice.simulate(truth, rng=0)[0].choice)
+    return with_choice(table, mice.simulate(truth, rng=0)[0].choice)
 
 
 def test_clustered_errors_of_a_prior_model_are_those_of_differences(kernel):
@@ -768,7 +769,7 @@ def test_searches_of_a_fold_see_nothing_of_what_is_left_out(monkeypatch, name):
     first = list(calls)
     calls[:] = []
     mice.cross_validate(
-        table.assign(choice=np.where(table.session == 2, -table.choice, table.choice)),
+        with_choice(table, np.where(table.session == 2, -table.choice, table.choice)),
         name,
         n_folds=4,
         n_starts=2,
@@ -785,8 +786,10 @@ def test_the_model_that_made_the_choices_wins():
     truth = simulated(8, model="action_kernel")
     made = mice.simulate(truth, rng=1)
     table = table_of(8, n_sessions=5)
+    choice = np.zeros(len(table))
     for choices, rows in zip(made, truth.rows, strict=True):
-        table.loc[rows, "choice"] = choices.choice
+        choice[rows] = choices.choice
+    table = with_choice(table, choice)
     found = mice.compare(table, ["flat", "stimulus_kernel", "action_kernel"], n_folds=5)
     assert (
         found.model[0] == "action_kernel"
@@ -851,10 +854,10 @@ def test_pseudo_blocks_have_the_rigs_lengths():
 def test_who_ignores_blocks_does_not_follow_them():
     table = pd.concat([table_of(30, n_sessions=3)], ignore_index=True)
     rng = np.random.default_rng(0)
-    blind = table.assign(choice=np.where(rng.random(len(table)) < 0.5, 1, -1))
+    blind = with_choice(table, np.where(rng.random(len(table)) < 0.5, 1, -1))
     p = mice.block_following(blind, n_pseudo=50).p
     assert (p <= 0.05).mean() < 0.2 and 0.3 < p.mean() < 0.7
-    follower = table.assign(choice=np.where(table.block_side == 0, table.side, table.block_side))
+    follower = with_choice(table, np.where(table.block_side == 0, table.side, table.block_side))
     assert (mice.block_following(follower, n_pseudo=50).p <= 1 / 51 + 1e-9).all()
 
 
@@ -880,9 +883,10 @@ def test_who_repeats_follows_blocks_by_the_first_null_and_not_by_the_second():
     task = hrnn.Task.preset("ibl", contrast_gain=1.0).replace(n_blocks=8)
     table = table_of(60, n_sessions=6, task=task)
     rng = np.random.default_rng(0)
-    made = table.copy()
+    choice = np.zeros(len(table))
     for choices, rows in zip(*units(table, "subject")[1:], strict=True):
-        made.loc[rows, "choice"] = history_mouse(choices, 1.0, 0.0, rng.random(len(rows)))
+        choice[rows] = history_mouse(choices, 1.0, 0.0, rng.random(len(rows)))
+    made = with_choice(table, choice)
     found = mice.block_following(made, n_pseudo=100)
     assert (found.p <= 0.05).mean() > 0.8 and (found.p_repeating <= 0.05).sum() <= 9
     assert found.value.mean() == pytest.approx(found.repeating_mean.mean(), abs=0.02)
@@ -892,17 +896,18 @@ def test_who_follows_the_blocks_does_so_by_both_nulls():
     task = hrnn.Task.preset("ibl", contrast_gain=1.0).replace(n_blocks=6)
     table = table_of(4, n_sessions=5, task=task)
     rng = np.random.default_rng(0)
-    made = table.copy()
+    choice = np.zeros(len(table))
     for choices, rows in zip(*units(table, "subject")[1:], strict=True):
-        made.loc[rows, "choice"] = history_mouse(choices, 0.5, 1.0, rng.random(len(rows)))
+        choice[rows] = history_mouse(choices, 0.5, 1.0, rng.random(len(rows)))
+    made = with_choice(table, choice)
     found = mice.block_following(made, n_pseudo=60)
     assert (found[["p", "p_repeating"]] < 0.05).all(axis=None)
     assert (found.repeating_high < found.value).all() and (found.repeating_mean > 0.02).all()
 
 
 def test_without_choices_at_contrast_0_in_blocks_of_both_sides_there_is_no_p(table):
-    one_side = table.assign(
-        choice=np.where((table.strength == 0) & (table.block_side > 0), 0, table.choice)
+    one_side = with_choice(
+        table, np.where((table.strength == 0) & (table.block_side > 0), 0, table.choice)
     )
     found = mice.block_following(one_side, n_pseudo=5)
     assert found.n[0] > 0 and found.drop(columns=["subject", "n"]).isna().all(axis=None)
@@ -937,7 +942,7 @@ def test_measures_of_mice_and_agents_are_the_same_functions():
     table = table_of(1, n_sessions=10, task=task)
     zero = (table.signed_strength == 0) & (table.block_side != 0)
     follows, against = (
-        table.assign(choice=np.where(zero, sign * table.block_side, table.choice))
+        with_choice(table, np.where(zero, sign * table.block_side, table.choice))
         for sign in (1, -1)
     )
     both = mice.Beside(
@@ -990,9 +995,12 @@ def test_bad_arguments_are_named(table, change, error, message):
     "spoil, message",
     [
         (lambda t: t.drop(columns="p_left"), "lacks"),
-        (lambda t: t.assign(choice=0), "must have choices of every unit"),
-        (lambda t: t.assign(choice=2), "must be one of"),
-        (lambda t: t.assign(side=0), "must be known where there is a choice"),
+        (lambda t: with_choice(t, np.zeros(len(t))), "must have choices of every unit"),
+        (lambda t: t.drop(columns="timeout").assign(choice=2), "must be one of"),
+        (
+            lambda t: t.assign(side=0, signed_strength=0.0, concordant=False),
+            "must be known where there is a choice",
+        ),
         (lambda t: t.assign(signed_strength=np.nan), "must be finite"),
         (lambda t: t.iloc[:0], "at least one row"),
     ],
@@ -1005,7 +1013,7 @@ def test_bad_tables_are_named(table, spoil, message):
 @pytest.mark.parametrize("name", MODELS)
 def test_degenerate_data_give_numbers_or_a_missing_error_but_never_crash(table, name):
     """All choices on one side; two trials."""
-    one_side = table.assign(choice=np.where(table.choice != 0, 1, 0))
+    one_side = with_choice(table, np.where(table.choice != 0, 1, 0))
     for spoiled in (one_side, table[table.choice != 0].iloc[:2]):
         found = mice.fit(spoiled, name, n_starts=2)
         assert (

@@ -76,11 +76,11 @@ def table():
     t = hrnn.rollout(hrnn.BayesianActor("none"), task.sample(n_sessions=9, rng=0)).trials.assign(
         subject="M"
     )
-    fitted = mice.fit(t.assign(choice=t.side), "action_kernel", n_starts=1)
+    fitted = mice.fit(hrnn.behavior.with_choice(t, t.side), "action_kernel", n_starts=1)
     truth = pd.DataFrame({"zeta": [0.3], "lapse": [0.05], "alpha": [0.3]})
     made = mice.simulate(dataclasses.replace(fitted, params=truth), rng=1)[0]
     choice = made.choice * (np.random.default_rng(0).random(len(t)) > 0.03)
-    return t.assign(choice=choice, correct=choice == t.side, timeout=choice == 0)
+    return hrnn.behavior.with_choice(t, choice)
 
 
 def test_inputs_are_the_last_choice_its_reward_and_the_contrast(table):
@@ -217,3 +217,9 @@ def test_one_subject_and_three_sessions(table):
         mice.tiny_rnn(
             table, n_units=[1], n_outer=2, n_inner=2, n_seeds=1, penalties=[0.0], max_epochs=1
         ).portrait(3)
+
+
+def test_folds_that_leave_nothing_to_train_on_are_refused():
+    run = hrnn.rollout(hrnn.BayesianActor(), hrnn.Task(n_blocks=1).sample(n_sessions=3, rng=0))
+    with pytest.raises(ValueError, match="n_outer must leave two sessions or more to train on"):
+        mice.tiny_rnn(run, n_units=[1], n_outer=2, n_inner=2, n_seeds=1, max_epochs=2)

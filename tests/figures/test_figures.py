@@ -198,7 +198,7 @@ def panel(figure, name):
 
 
 AGENTS = {agent.colour for agent in agents.AGENTS.values()}
-SIDES = {colour for colour, _ in plot.BLOCKS.values()}
+SIDES = {colour for colour, _ in plot.blocks((0.2, 0.5, 0.8)).values()}
 
 
 def lab(colour):

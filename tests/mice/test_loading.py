@@ -81,13 +81,13 @@ def slow_table(subject, rows):
     for trial_num, session_num, p_left, contrast, position, choice, correct, reaction_time in rows:
         if session_num not in session_nums:
             session_nums.append(session_num)
-            trial = block = trial_in_block = 0
-        else:
-            trial += 1
-            trial_in_block += 1
-            if p_left != previous:
-                block = block + 1
-                trial_in_block = 0
+            first = block_start = int(trial_num)
+            block = 0
+        elif p_left != previous:
+            block = block + 1
+            block_start = int(trial_num)
+        trial = int(trial_num) - first
+        trial_in_block = int(trial_num) - block_start
         previous = p_left
         side = {"-35.0": -1, "35.0": 1, "-0.0": 0}[position]
         block_side = {"0.2": 1, "0.5": 0, "0.8": -1}[p_left]
@@ -108,7 +108,7 @@ def slow_table(subject, rows):
                 "correct": correct == "1.0",
                 "timeout": choice == "0",
                 "reward": 1.0 if correct == "1.0" else -1.0,
-                "reaction_time": float(reaction_time or "nan"),
+                "response_time": float(reaction_time or "nan"),
                 "session_num": int(session_num),
                 "trial_num": int(trial_num),
             }
@@ -138,7 +138,7 @@ def test_table_equals_slow_twin(tmp_path, seed):
     rows = mouse_rows(seed)
     trials = mice.load(write(tmp_path / "M_1.csv", rows))
     pd.testing.assert_frame_equal(trials, slow_table("M_1", rows))
-    assert trials.concordant.isna().any() and trials.reaction_time.isna().any()
+    assert trials.concordant.isna().any() and trials.response_time.isna().any()
     assert (trials.side == 0).any()
 
 
@@ -152,7 +152,7 @@ def test_table_of_a_few_trials_by_hand(tmp_path):
     ]
     trials = mice.load(write(tmp_path / "M.csv", [row.split(",") for row in rows]))
     assert trials.session.tolist() == [0, 0, 0, 0, 1]
-    assert trials.trial.tolist() == [0, 1, 2, 3, 0]
+    assert trials.trial.tolist() == [0, 1, 3, 4, 0]
     assert trials.block.tolist() == [0, 0, 1, 1, 0]
     assert trials.trial_in_block.tolist() == [0, 1, 0, 1, 0]
     assert trials.block_side.tolist() == [0, 0, -1, -1, 1]
@@ -163,7 +163,7 @@ def test_table_of_a_few_trials_by_hand(tmp_path):
     assert trials.correct.tolist() == [True, False, False, False, True]
     assert trials.timeout.tolist() == [False, True, False, True, False]
     assert trials.reward.tolist() == [1, -1, -1, -1, 1]
-    assert trials.reaction_time.isna().tolist() == [False, False, True, False, False]
+    assert trials.response_time.isna().tolist() == [False, False, True, False, False]
     assert trials.session_num.tolist() == [4, 4, 4, 4, 7]
     assert trials.trial_num.tolist() == [1, 2, 4, 5, 1]
 
@@ -207,7 +207,7 @@ def test_other_files_of_the_folder_are_ignored(file):
 
 def test_another_protocol_is_kept_and_flagged(tmp_path):
     rows = [("1", "1", "0.7", "1.0", "35.0", "1", "1.0", "0.5")]
-    with pytest.warns(UserWarning, match="1 trials of M have a p_left of 0.7"):
+    with pytest.warns(UserWarning, match="1 trials have a p_left of 0.7, .* in M session 0"):
         trials = mice.load(write(tmp_path / "M.csv", rows))
     assert trials.p_left.tolist() == [0.7] and trials.block_side.tolist() == [-1]
 
@@ -225,13 +225,33 @@ def test_another_protocol_is_kept_and_flagged(tmp_path):
         lambda data: data.replace(b"\r\n", b",x\r\n"),
         lambda data: data.replace(b",\r\n", b",NaN\r\n"),
         lambda data: data.replace(b",1.0\r\n", b",1\r\n"),
+        lambda data: data.replace(b",", b";"),
+        lambda data: data.replace(b",", b"\t"),
+        lambda data: data.replace(b",", b", "),
+        lambda data: (
+            b'"' + data.split(b"\r\n")[0].replace(b",", b'","') + b'"' + data[len(HEADER) :]
+        ),
+        lambda data: b"\xef\xbb\xbf" + data.replace(b",", b";"),
     ],
-    ids=["LF", "no end", "blank end", "BOM", "more columns", "NaN", "integers"],
+    ids=[
+        "LF",
+        "no end",
+        "blank end",
+        "BOM",
+        "more columns",
+        "NaN",
+        "integers",
+        "semicolons",
+        "tabs",
+        "blanks",
+        "quoted names",
+        "BOM and semicolons",
+    ],
 )
 def test_form_does_not_matter(file, change):
     trials = mice.load(file)
     file.write_bytes(change(file.read_bytes()))
-    pd.testing.assert_frame_equal(mice.load(file), trials)
+    pd.testing.assert_frame_equal(mice.load(file)[trials.columns], trials)
 
 
 # Malformed files
@@ -251,8 +271,8 @@ GOOD = dict(
         ({"session_num": "-1"}, "session_num must be a whole number"),
         ({"session_num": "1" * 30}, "session_num must be a whole number"),
         ({"stim_probability_left": "0.2.1"}, "stim_probability_left must be a number"),
-        ({"stim_probability_left": "1.0"}, r"stim_probability_left must be in \(0, 1\)"),
-        ({"stim_probability_left": "0"}, r"stim_probability_left must be in \(0, 1\)"),
+        ({"stim_probability_left": "1.5"}, r"stim_probability_left must be in \[0, 1\]"),
+        ({"stim_probability_left": "-0.1"}, r"stim_probability_left must be in \[0, 1\]"),
         ({"contrast": "25"}, r"contrast must be in \[0, 1\]"),
         ({"contrast": "-0.25"}, r"contrast must be in \[0, 1\]"),
         ({"contrast": "nan"}, "contrast must be a number"),
@@ -269,7 +289,6 @@ GOOD = dict(
         ({"trial_correct": "0.5"}, "trial_correct must be 1 if"),
         ({"response_choice": "-1"}, "trial_correct must be 1 if"),
         ({"response_choice": "0"}, "trial_correct must be 1 if"),
-        ({"reaction_time": "inf"}, "reaction_time must be finite or missing"),
         ({"reaction_time": "fast"}, "reaction_time must be a number"),
         ({"trial_num": "3"}, "are those of an earlier row"),
         ({"reaction_time": "0.5,1"}, "a row must have 8 fields"),
@@ -318,8 +337,11 @@ def test_many_malformed_rows_are_counted(tmp_path):
             b"time,value\r\n1,2\r\n",
             "is not a mouse file: .* which is not so for trial_num, session",
         ),
-        (HEADER.replace("contrast", "c").encode() + b"\n1", ".* is not so for contrast$"),
-        (HEADER.encode() + b",contrast\n1", ".* is not so for contrast$"),
+        (
+            HEADER.replace("contrast", "c").encode() + b"\n1",
+            ".* is not so for contrast; the first line is",
+        ),
+        (HEADER.encode() + b",contrast\n1", ".* is not so for contrast; the first line is"),
         (HEADER.encode("utf-16"), "is not a CSV file in UTF-8"),
         (HEADER.encode() + b"\n1,1,0.2,0.25,35.0,1,1.0,0\x00.5", "is not a CSV file in UTF-8"),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "is not a CSV file in UTF-8"),
@@ -596,7 +618,7 @@ def test_real_rows_are_all_there(real):
         trials = real[real.subject == file.stem]
         assert len(trials) == len(rows)
         assert trials.choice.tolist() == [int(row["response_choice"]) for row in rows]
-        assert trials.reaction_time.isna().sum() == sum(not row["reaction_time"] for row in rows)
+        assert trials.response_time.isna().sum() == sum(not row["reaction_time"] for row in rows)
 
 
 @needs_data
@@ -604,10 +626,10 @@ def test_real_tables_are_consistent(real):
     key = ["subject", "session", "trial"]
     assert not real.duplicated(key).any()
     sessions = real.groupby(["subject", "session"])
-    assert (sessions.trial.max() + 1 == sessions.size()).all()
+    assert (sessions.trial.max() == sessions.trial_num.max() - sessions.trial_num.min()).all()
     blocks = real.groupby(["subject", "session", "block"])
     assert (blocks.p_left.nunique() == 1).all()
-    assert (blocks.trial_in_block.max() + 1 == blocks.size()).all()
+    assert (blocks.trial_in_block.max() + 1 >= blocks.size()).all()
     inner = blocks.size()[
         blocks.block.first().gt(0) & blocks.block.first().lt(sessions.block.max())
     ]
