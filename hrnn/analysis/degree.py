@@ -20,7 +20,7 @@ from hrnn.network import Network
 
 Floats = NDArray[np.float64]
 
-SAME: float = 1e-6  # distance below which two points are one, if no theorem says that they are two
+SAME: float = 1e-6  # distance below which points are one, if no theorem says that they are two
 SURE: float = 1e-9  # of the distance to the point that a residual leaves open: no polish below it
 EXTENT: float = 1e-3  # what cannot be told from one point over this distance is a continuum
 EPS: float = float(np.finfo(float).eps)
@@ -174,7 +174,7 @@ class _Map:
         return orientation * (np.sign(above) - np.sign(below)) / 2
 
     def _reduced(self, point: _Point, distance: float) -> tuple[float, float, float] | None:
-        """g on both sides and the orientation; None where rounding decides its sign."""
+        """Residuals g on both sides and the orientation; None where rounding decides its sign."""
         found = []
         left, _, right = np.linalg.svd(-self.slope(point.h))
         for t in (-distance, distance):

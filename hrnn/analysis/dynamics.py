@@ -329,9 +329,9 @@ class _Found:
         self.n_found = np.array(n_found, np.int64)
         for _, state in settled.ghosts:
             if not self.n_more:
-                gap = np.linalg.norm(self.net.step(state, self.x) - state)
+                gap = float(np.linalg.norm(self.net.step(state, self.x) - state))
                 self.slow = np.vstack([self.slow, state])
-                self.slow_residual = np.append(self.slow_residual, gap)
+                self.slow_residual = np.concatenate([self.slow_residual, np.array([gap])])
 
     def search_on(self, most: int, n_threads: int) -> None:
         """Search from other starts while the degrees have another sum than 1, or all are used."""

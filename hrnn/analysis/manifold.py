@@ -103,11 +103,12 @@ def verdict(
     Without a path it is taken at the points that do not leave within n_steps: |λ|^n_steps, and the
     map iterated from states displaced along the slowest direction. The simulation decides.
 
-    At least half kept: 'line attractor', if there is a path, deviations across it are halved and no
-    other point holds beside it; else 'slow decay' (one stable point, or several nearer than the differences) or 'continuous attractor' (a
-    ring, a plane). Less: 'fast decay', 'two stable states' or 'several stable states', by their
-    number. Points neutral to rounding count as states. Where states leave a point, those at which
-    they end are searched too, so that the verdict on a ring does not rest on its centre.
+    At least half kept: 'line attractor', if there is a path longer than the differences, deviations
+    across it are halved and no other point holds beside it; else 'slow decay' (one point, or
+    several nearer than the differences) or 'continuous attractor' (a ring, a plane). Less: 'fast
+    decay', 'two stable states' or 'several stable states', by their number. Points neutral to
+    rounding count as states. Where states leave a point, those at which they end are searched too,
+    so that the verdict on a ring does not rest on its centre.
 
     Parameters
     ----------
