@@ -146,10 +146,12 @@ def continuation(
         raise ValueError("start must be a fixed point under x")
     max_points = whole_number(max_points, "max_points")
     follow = _Follower(net, x, along, step_size, max_points, low, high)
-    forth, closed = follow.run(np.r_[start, 0.0], 1)
+    y = np.r_[start, 0.0]
+    ahead = follow.tangent(follow.residual(y)[1], np.r_[np.zeros(len(start)), 1.0])
+    forth, closed = follow.run(y, ahead)
     back = forth[:1]
     if not closed:
-        back, _ = follow.run(np.r_[start, 0.0], -1)
+        back, _ = follow.run(y, -ahead)
     return follow.branch(np.vstack([back[:0:-1], forth]))
 
 
@@ -218,12 +220,10 @@ class _Follower:
                 return None
         return None
 
-    def run(self, y: NDArray[np.float64], sign: int) -> tuple[NDArray[np.float64], bool]:
-        """Points of the branch from y on, and whether it closes.
-
-        It begins in the direction in which value grows, if sign is 1, or falls, if it is -1.
-        """
-        t = self.tangent(self.residual(y)[1], np.r_[np.zeros(len(y) - 1), sign])
+    def run(
+        self, y: NDArray[np.float64], t: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], bool]:
+        """Points of the branch from y on in the direction t, and whether it closes."""
         points = [y]
         size = self.step_size
         while len(points) <= self.max_points and size > 1e-9:

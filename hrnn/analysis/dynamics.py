@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrnn import _core
+from hrnn.analysis.degree import SAME, SURE, settle
 from hrnn.base.arguments import real_array, real_number, whole_number
 from hrnn.base.parallel import look, n_threads_of, workers
 from hrnn.network import Network, check_network
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TOLERANCE: float = 1e-12  # of |F(h) - h| at a fixed point
-SAME: float = 1e-6  # distance below which two points are one
+NEUTRAL: float = 1e-6  # | |λ| - 1 | of a point below which rounding decides whether it is stable
+N_MORE: int = 400  # further searches under an input of which points are missing
+MORE_PER_ROUND: int = 100
+ALONG: NDArray[np.float64] = np.linspace(0, 1, 7)[1:-1, None]  # starts between two points
+BESIDE: float = 0.1  # of starts beside a point: of each unit (rms)
 MAX_ITERATIONS: int = 200
 STARTS_PER_CALL: int = 100
 STEPS_PER_CALL: int = 50
@@ -70,12 +75,18 @@ class FixedPoints:
         q = ½ |F(h) - h|² at the returned point.
     residual : ndarray (K,)
         |F(h) - h|, at most 1e-12.
+    degree : ndarray (K,)
+        Topological degree: sign det(1 - J), 1 or -1. Where double precision cannot tell whether
+        there are one, several or no points, the sum of theirs, also 0 (a fold). NaN where it cannot
+        say: the point is of a continuum, or has several neutral directions.
     eigenvalues : ndarray of complex (K, N)
         Eigenvalues of dF/dh, the largest modulus first.
     stable : ndarray of bool (K,)
         Whether all moduli are below 1.
     n_found : ndarray of int (K,)
-        Number of starts that ended there.
+        Number of starts that ended there; 0 if only a further search did.
+    n_more : ndarray of int (M,)
+        Number of further searches under each input, because points were missing.
     slow_points : ndarray (L, N)
         Local minima of q that are no fixed points.
     slow_x : ndarray (L, 3)
@@ -83,10 +94,10 @@ class FixedPoints:
     slow_speed : ndarray (L,)
         q at the slow points.
     converged_fraction : float
-        Fraction of all searches that ended at a fixed point; the others ended at slow points or
-        nowhere.
+        Fraction of all searches from the starts given that ended at a fixed point; the others ended
+        at slow points or nowhere.
     n_starts : int
-        Number of searches, over all inputs.
+        Number of searches from the starts given, over all inputs.
     """
 
     points: NDArray[np.float64]
@@ -94,14 +105,48 @@ class FixedPoints:
     inputs: NDArray[np.float64]
     speed: NDArray[np.float64]
     residual: NDArray[np.float64]
+    degree: NDArray[np.float64]
     eigenvalues: NDArray[np.complex128]
     stable: NDArray[np.bool_]
     n_found: NDArray[np.int64]
+    n_more: NDArray[np.int64]
     slow_points: NDArray[np.float64]
     slow_x: NDArray[np.float64]
     slow_speed: NDArray[np.float64]
     converged_fraction: float
     n_starts: int
+
+    def __repr__(self) -> str:
+        """Numbers of points, and under which inputs some are missing."""
+        said = [
+            f"FixedPoints({len(self.points)} under {len(self.inputs)} inputs, "
+            f"{self.stable.sum()} stable, {len(self.slow_points)} slow points"
+        ]
+        for x, total in zip(self.inputs.tolist(), self.degree_sum.tolist(), strict=True):
+            if np.isnan(total):
+                said.append(f"degree undecided under {x}")
+            elif total != 1:
+                said.append(f"INCOMPLETE under {x}: sum of degrees {total:g}, not 1")
+        return "; ".join(said) + ")"
+
+    @property
+    def degree_sum(self) -> NDArray[np.float64]:
+        """Sum of degrees under each input, (M,): 1 of all points; NaN if one is undecided."""
+        return np.array([self.degree[self.at(x)].sum() for x in self.inputs])
+
+    @property
+    def complete(self) -> NDArray[np.bool_]:
+        """Whether the degrees under each input have the sum 1, (M,).
+
+        Where not, points are missing, or the degree of one is undecided. Where so, none may be
+        missing, or several of which the degrees cancel: it is no proof.
+        """
+        return self.degree_sum == 1
+
+    @property
+    def neutral(self) -> NDArray[np.bool_]:
+        """Whether rounding decides if each point is stable, (K,): ||λ| - 1| < 1e-6."""
+        return np.abs(np.abs(self.eigenvalues[:, 0]) - 1) < NEUTRAL
 
     @property
     def time_constants(self) -> NDArray[np.float64]:
@@ -121,7 +166,7 @@ class FixedPoints:
     def to_frame(self) -> pd.DataFrame:
         """Table of the fixed points, one a row.
 
-        Columns: the input, stability, residual and speed, the largest modulus and its time
+        Columns: the input, stability, degree, residual and speed, the largest modulus and its time
         constant, and the number of starts that ended there.
         """
         import pandas as pd
@@ -133,6 +178,7 @@ class FixedPoints:
                 "feedback": self.x[:, 2],
                 "stable": self.stable,
                 "n_unstable": self.n_unstable,
+                "degree": self.degree,
                 "residual": self.residual,
                 "speed": self.speed,
                 "largest_modulus": np.abs(self.eigenvalues[:, 0]),
@@ -143,13 +189,19 @@ class FixedPoints:
 
 
 def fixed_points(
-    net: Network, *, x: ArrayLike, starts: ArrayLike, n_threads: int | None = None
+    net: Network,
+    *,
+    x: ArrayLike,
+    starts: ArrayLike,
+    n_more: int = N_MORE,
+    n_threads: int | None = None,
 ) -> FixedPoints:
     """Find the fixed points h* = F(h*, x) by safeguarded Newton searches from many starts.
 
     Newton's method with the Jacobian at the iterate; where its step does not lower |F(h) - h|, a
     damped step down the speed q = ½ |F(h) - h|² with its exact Hessian does. Each search ends at a
-    fixed point or at a local minimum of q.
+    fixed point or at a local minimum of q. The degrees, sign det(1 - J), of all fixed points under
+    an input have the sum 1; where those found have another, it searches on.
 
     Parameters
     ----------
@@ -160,6 +212,9 @@ def fixed_points(
     starts : array_like (n, N)
         States from which to search, all of them under each input; best visited ones, `run.hidden`,
         thinned.
+    n_more : int
+        Most further searches under an input of which points are missing, from between and beside
+        those found and from everywhere; 0 for none.
     n_threads : int or None
         Number of threads, None for all cores; the result does not depend on it.
 
@@ -167,7 +222,8 @@ def fixed_points(
     -------
     FixedPoints
         In the order of the inputs and, for each, in that of the starts that found them first.
-        Searches that end within 1e-6 of each other are one point, the one of least residual.
+        Points within 1e-6 of each other are one, and so are those that double precision cannot
+        tell apart near a bifurcation; of a continuum they stay apart.
 
     Raises
     ------
@@ -179,48 +235,135 @@ def fixed_points(
     >>> import hrnn
     >>> net = hrnn.Network.init("tanh", n_hidden=8, rng=0)
     >>> found = hrnn.fixed_points(net, x=[0, 0, 0], starts=np.zeros((1, 8)))
-    >>> found.stable.tolist()
-    [True]
+    >>> found.stable.tolist(), found.complete.tolist()
+    ([True], [True])
     """
     check_network(net)
     x = _inputs(x)
     starts = _states(starts, "starts", net)
+    n_more = whole_number(n_more, "n_more", 0)
     n_threads = n_threads_of(n_threads)
     ended, residual, outcome = _search(net, x, starts, n_threads)
-    m, i, n_found = _of_kind(ended, residual, outcome == FOUND)
-    slow_m, slow_i, _ = _of_kind(ended, residual, outcome == SLOW)
-    points = ended[m, i]
-    eigenvalues = _eigenvalues(net.jacobian(points, x[m]))
+    every = []
+    for m in range(len(x)):
+        one = _Found.of(net, x[m], ended[m], residual[m], outcome[m])
+        one.search_on(n_more, n_threads)
+        every.append(one)
+    of_input = np.repeat(np.arange(len(x)), [len(one.points) for one in every])
+    slow = np.repeat(np.arange(len(x)), [len(one.slow) for one in every])
+    points = np.concatenate([one.points for one in every])
+    left = np.concatenate([one.residual for one in every])
+    eigenvalues = _eigenvalues(net.jacobian(points, x[of_input]))
+    n_converged = sum(one.n_converged for one in every)
     return FixedPoints(
-        points,
-        x[m],
-        x,
-        0.5 * residual[m, i] ** 2,
-        residual[m, i],
-        eigenvalues,
-        np.all(np.abs(eigenvalues) < 1, axis=1),
-        n_found,
-        ended[slow_m, slow_i],
-        x[slow_m],
-        0.5 * residual[slow_m, slow_i] ** 2,
-        float((outcome == FOUND).mean()),
-        outcome.size,
+        points=points,
+        x=x[of_input],
+        inputs=x,
+        speed=0.5 * left**2,
+        residual=left,
+        degree=np.concatenate([one.degree for one in every]),
+        eigenvalues=eigenvalues,
+        stable=np.all(np.abs(eigenvalues) < 1, axis=1),
+        n_found=np.concatenate([one.n_found for one in every]),
+        n_more=np.array([one.n_more for one in every]),
+        slow_points=np.concatenate([one.slow for one in every]),
+        slow_x=x[slow],
+        slow_speed=0.5 * np.concatenate([one.slow_residual for one in every]) ** 2,
+        converged_fraction=n_converged / outcome.size,
+        n_starts=outcome.size,
     )
 
 
-def _of_kind(
-    ended: NDArray[np.float64], residual: NDArray[np.float64], wanted: NDArray[np.bool_]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Distinct ends of the searches wanted (M, n): input, start and number of searches of each."""
-    inputs = []
-    starts = []
-    counts = []
-    for m in range(len(ended)):
-        for start, count in _distinct(ended[m], residual[m], wanted[m]).items():
-            inputs.append(m)
-            starts.append(start)
-            counts.append(count)
-    return np.array(inputs, dtype=int), np.array(starts, dtype=int), np.array(counts, dtype=int)
+@dataclasses.dataclass
+class _Found:
+    """What was found under one input."""
+
+    net: Network
+    x: NDArray[np.float64]
+    points: NDArray[np.float64]
+    residual: NDArray[np.float64]
+    degree: NDArray[np.float64]
+    n_found: NDArray[np.int64]
+    slow: NDArray[np.float64]
+    slow_residual: NDArray[np.float64]
+    n_converged: int
+    n_more: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        net: Network,
+        x: NDArray[np.float64],
+        ended: NDArray[np.float64],
+        residual: NDArray[np.float64],
+        outcome: NDArray[np.int8],
+    ) -> _Found:
+        """Of where the searches ended (n, N), their residual and their outcome (n,)."""
+        slow = np.array(list(_distinct(ended, residual, outcome == SLOW, SAME)), int)
+        empty = np.empty((0, net.n_hidden))
+        none = np.empty(0)
+        counts = np.empty(0, np.int64)
+        found = cls(net, x, empty, none, none, counts, ended[slow], residual[slow], 0)
+        ends = _distinct(ended, residual, outcome == FOUND, SURE)
+        rows = np.array(list(ends), int)
+        found.take(ended[rows], residual[rows], np.array(list(ends.values()), np.int64))
+        found.n_converged = int(found.n_found.sum())
+        return found
+
+    def take(
+        self,
+        ends: NDArray[np.float64],
+        residual: NDArray[np.float64],
+        counts: NDArray[np.int64],
+    ) -> None:
+        """Add ends (K, N) of small residual, each reached from a number of starts."""
+        ends = np.concatenate([self.points, ends])
+        residual = np.concatenate([self.residual, residual])
+        counts = np.concatenate([self.n_found, counts])
+        settled = settle(self.net, self.x, ends, residual)
+        self.points = settled.points
+        self.residual = settled.residual
+        self.degree = settled.degree
+        n_found = [counts[members].sum() for members in settled.members]
+        self.n_found = np.array(n_found, np.int64)
+        for _, state in settled.ghosts:
+            if not self.n_more:
+                gap = float(np.linalg.norm(self.net.step(state, self.x) - state))
+                self.slow = np.vstack([self.slow, state])
+                self.slow_residual = np.concatenate([self.slow_residual, np.array([gap])])
+
+    def search_on(self, most: int, n_threads: int) -> None:
+        """Search from other starts while the degrees have another sum than 1, or all are used."""
+        draw = np.random.default_rng(0)
+        while self.n_more < most and self.degree.sum() != 1:
+            if np.isnan(self.degree.sum()):
+                break
+            n = min(MORE_PER_ROUND, most - self.n_more)
+            near = draw.permutation(self.between())[: n // 2]
+            spread = draw.uniform(-1, 1, (n - len(near), self.net.n_hidden))
+            self.n_more += n
+            starts = np.concatenate([near, spread])
+            found = _search(self.net, self.x[None], starts, n_threads)
+            ended, residual, outcome = (part[0] for part in found)
+            rows = np.array(list(_distinct(ended, residual, outcome == FOUND, SURE)), int)
+            self.take(ended[rows], residual[rows], np.zeros(len(rows), np.int64))
+
+    def between(self) -> NDArray[np.float64]:
+        """Starts between each two points, and beside each along its slowest direction."""
+        net = self.net
+        points = self.points[:MORE_PER_ROUND]
+        if not len(points):
+            return points
+        beside = []
+        for point in points:
+            values, vectors = np.linalg.eig(net.jacobian(point, self.x))
+            direction = np.real(vectors[:, np.abs(values).argmax()])
+            nudge = BESIDE * np.sqrt(net.n_hidden) * direction
+            beside += [point + nudge, point - nudge]
+        states = np.array(beside).reshape(-1, net.n_hidden)
+        ahead, _ = _iterate(net, self.x, states.copy(), STEPS_PER_CALL, 0.0, None)
+        between = [a + ALONG * (b - a) for i, a in enumerate(points) for b in points[:i]]
+        return np.concatenate([states, ahead, *between])
 
 
 def _eigenvalues(J: NDArray[np.float64]) -> NDArray[np.complex128]:
@@ -249,7 +392,7 @@ def _search(
             net.form,
             x[m],
             MAX_ITERATIONS,
-            TOLERANCE,
+            TOLERANCE * net.leak,
             ended[m, rows],
             residual[m, rows],
             outcome[m, rows],
@@ -269,7 +412,10 @@ def _search(
 
 
 def _distinct(
-    points: NDArray[np.float64], residual: NDArray[np.float64], wanted: NDArray[np.bool_]
+    points: NDArray[np.float64],
+    residual: NDArray[np.float64],
+    wanted: NDArray[np.bool_],
+    closer: float,
 ) -> dict[int, int]:
     """One row for each distinct point among those wanted, the one of least residual.
 
@@ -278,7 +424,7 @@ def _distinct(
     left = np.flatnonzero(wanted)
     found: dict[int, int] = {}
     while left.size:
-        same = np.linalg.norm(points[left] - points[left[0]], axis=1) < SAME
+        same = np.linalg.norm(points[left] - points[left[0]], axis=1) < closer
         group = left[same]
         found[group[np.argmin(residual[group])]] = len(group)
         left = left[~same]
@@ -472,11 +618,13 @@ def _ball(
 
     With P = R R' from J'PJ - P = -1 the linear map contracts in P's norm by sqrt(1 - 1/|P|); the
     Jacobian changes by at most leak · 4/(3√3) |W| max|w_i| per unit of distance (4/(3√3) bounds
-    |tanh''|), which is less than the gap inside r.
+    |tanh''|), which is less than the gap inside r. Of a neutral point r is 0.
     """
     from scipy.linalg import cholesky, solve_discrete_lyapunov
 
     J = net.jacobian(point, x)
+    if np.abs(np.linalg.eigvals(J)).max() > 1 - NEUTRAL:
+        return np.eye(net.n_hidden), 0.0
     P = solve_discrete_lyapunov(J.T, np.eye(net.n_hidden))
     R = cholesky(P, lower=True)
     singular = np.linalg.svd(R, compute_uv=False)

@@ -43,7 +43,6 @@ __all__ = [
 
 BLOCK: int = 160  # steps of a block of the paper's task: 49.4 trials of 3.2 steps
 HALF: float = 0.5  # of a difference: what at least must be left of it if it is to count as kept
-NEUTRAL: float = 1e-6  # | |λ| - 1 | of a point below which rounding decides whether it is stable
 NUDGE: float = 0.01  # of the states that are iterated: of a path's length, or of each unit (rms)
 SETTLING: int = (
     1000  # steps within which a state that leaves a repeller comes to where it is searched
@@ -104,11 +103,12 @@ def verdict(
     Without a path it is taken at the points that do not leave within n_steps: |λ|^n_steps, and the
     map iterated from states displaced along the slowest direction. The simulation decides.
 
-    At least half kept: 'line attractor', if there is a path, deviations across it are halved and no
-    other point holds beside it; else 'slow decay' (one point, stable) or 'continuous attractor' (a
-    ring, a plane). Less: 'fast decay', 'two stable states' or 'several stable states', by their
-    number. Points neutral to rounding count as states. Where states leave a point, those at which
-    they end are searched too, so that the verdict on a ring does not rest on its centre.
+    At least half kept: 'line attractor', if there is a path longer than the differences, deviations
+    across it are halved and no other point holds beside it; else 'slow decay' (one point, or
+    several nearer than the differences) or 'continuous attractor' (a ring, a plane). Less: 'fast
+    decay', 'two stable states' or 'several stable states', by their number. Points neutral to
+    rounding count as states. Where states leave a point, those at which they end are searched too,
+    so that the verdict on a ring does not rest on its centre.
 
     Parameters
     ----------
@@ -162,13 +162,16 @@ def verdict(
     line = False
     if path is not None and path.converged:
         kept = _kept_along(net, path, x, n_steps)
-        line = _is_line(path, found.points[holding], n_steps)
+        line = not _is_one_place(net, found.points[rows]) and _is_line(
+            path, found.points[holding], n_steps
+        )
         numbers |= _path_numbers(path)
     else:
         kept = _kept_at(net, found, holding, x, n_steps)
     numbers |= dict(zip(("kept_predicted", "kept_simulated"), kept, strict=True))
-    kind = _kind(numbers, line, len(rows))
-    return Verdict(kind, f"{_states(numbers)}; {_kept_in_words(numbers, path)}: {kind}", numbers)
+    kind = _kind(numbers, line, _is_one_place(net, found.points[rows]))
+    said = f"{_states(numbers)}{_missing(found, x)}; {_kept_in_words(numbers, path)}: {kind}"
+    return Verdict(kind, said, numbers)
 
 
 def steps_per_block(run: Rollout) -> int:
@@ -222,15 +225,9 @@ def _nudged(net: Network, found: FixedPoints, rows: NDArray[np.intp]) -> NDArray
     return np.vstack([found.points[rows] + nudge, found.points[rows] - nudge])
 
 
-def _neutral(found: FixedPoints) -> NDArray[np.bool_]:
-    """Whether rounding decides if each point is stable: (K,) bool."""
-    modulus = np.abs(found.eigenvalues[:, 0])
-    return np.abs(modulus - 1) < NEUTRAL
-
-
 def _counts(found: FixedPoints, rows: NDArray[np.intp]) -> dict[str, float]:
     """Numbers of stable points, saddles and neutral points, and how slow the slowest is."""
-    neutral = _neutral(found)[rows]
+    neutral = found.neutral[rows]
     stable = rows[found.stable[rows] & ~neutral]
     saddle = (found.n_unstable[rows] == 1) & ~neutral
     numbers: dict[str, float] = {
@@ -279,7 +276,7 @@ def _kept_at(
     n_steps: int,
 ) -> tuple[float, float]:
     """Fractions kept of displacements from points, from those that last if there are any."""
-    lasting = rows[found.stable[rows] | _neutral(found)[rows]]
+    lasting = rows[found.stable[rows] | found.neutral[rows]]
     rows = lasting if lasting.size else rows
     ended, _ = iterate(net, x=x, states=_nudged(net, found, rows), n_steps=n_steps)
     points = np.tile(found.points[rows], (2, 1))
@@ -297,14 +294,20 @@ def _is_line(path: Path, holding: NDArray[np.float64], n_steps: int) -> bool:
     return bool(fades and gaps.max() < BESIDE * length)
 
 
-def _kind(numbers: dict[str, float], line: bool, n_points: int) -> str:
+def _is_one_place(net: Network, points: NDArray[np.float64]) -> bool:
+    """Whether no two points are farther apart than the differences that are looked at."""
+    gaps = np.linalg.norm(points[:, None] - points, axis=2)
+    return bool(gaps.max() < NUDGE * np.sqrt(net.n_hidden))
+
+
+def _kind(numbers: dict[str, float], line: bool, one_place: bool) -> str:
     """Word for the numbers; line: whether the slow states are one path."""
     n_states = int(numbers["n_stable"] + numbers["n_neutral"])
     if numbers["kept_simulated"] < HALF:
         return FORGETTING[min(n_states, 3)]
     if line:
         return "line attractor"
-    return "slow decay" if n_states == n_points == 1 else "continuous attractor"
+    return "slow decay" if one_place and n_states else "continuous attractor"
 
 
 def _states(numbers: dict[str, float]) -> str:
@@ -336,6 +339,14 @@ def _kept_in_words(numbers: dict[str, float], path: Path | None) -> str:
     if (predicted < HALF) != (simulated < HALF):
         said += ", so that prediction and simulation disagree about the half"
     return said
+
+
+def _missing(found: FixedPoints, x: NDArray[np.float64]) -> str:
+    """Words for points that are missing under x, if the degrees say so."""
+    total = found.degree[found.at(x)].sum()
+    if np.isnan(total) or total == 1:
+        return ""
+    return f" (points are missing: their degrees have the sum {total:g}, not 1)"
 
 
 def _percent(fraction: float) -> str:

@@ -75,6 +75,8 @@ def outer_points(
 ) -> NDArray[np.intp] | None:
     """Find the two stable points under an input that lie farthest apart.
 
+    Points neutral to rounding count as stable.
+
     Parameters
     ----------
     found : FixedPoints
@@ -90,7 +92,7 @@ def outer_points(
         Their rows in `found`; None if there are fewer than two.
     """
     rows = found.at(x)
-    rows = rows[found.stable[rows]]
+    rows = rows[found.stable[rows] | found.neutral[rows]]
     if len(rows) < 2:
         return None
     points = found.points[rows]

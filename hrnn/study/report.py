@@ -446,5 +446,7 @@ def _markdown_row(cells: Iterable[Any]) -> str:
 
 def _cell(row: Row) -> str:
     """Value with its interval, and the published value where there is one."""
-    text = f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+    text = f"{row['value']:.3f}"
+    if row["low"] is not None:
+        text += f" [{row['low']:.3f}, {row['high']:.3f}]"
     return text if row["published"] is None else f"{text}; published {row['published']:g}"

@@ -255,7 +255,8 @@ def test_singular_jacobians_are_no_error():
 def test_no_converged_point_is_an_empty_result():
     w = 1.5
     fold = np.arctanh(np.sqrt(1 - 1 / w)) - w * np.sqrt(1 - 1 / w)
-    found = hrnn.fixed_points(network([[w]], b=[fold - 0.02]), x=NO_INPUT, starts=[[0.55]])
+    net = network([[w]], b=[fold - 0.02])
+    found = hrnn.fixed_points(net, x=NO_INPUT, starts=[[0.55]], n_more=0)
     assert (
         found.points.shape == (0, 1)
         and found.converged_fraction == 0
@@ -339,7 +340,7 @@ def test_coverage_counts_inputs_without_a_point():
     h = np.sqrt(1 - 1 / w)
     net = network([[w]], U=[[1.0, 0, 0]])
     found = hrnn.fixed_points(
-        net, x=[[np.arctanh(h) - w * h - 0.02, 0, 0], NO_INPUT], starts=[[0.55]]
+        net, x=[[np.arctanh(h) - w * h - 0.02, 0, 0], NO_INPUT], starts=[[0.55]], n_more=0
     )
     assert len(found.points) == 1 and dynamics.coverage(net, found, [[0.55]]) == 0.5
 
