@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import array
 import collections
+import contextlib
 import dataclasses
 import functools
+import hashlib
 import json
 import math
 import threading
@@ -385,7 +387,11 @@ def train(
     callback : callable(step, loss, network), optional
         Called after each step; `network` is made only for it.
     checkpoint : path, optional
-        One file, written at the start, then at least once a second, at the end and on Ctrl-C.
+        One file, written at the start, then at least once a second, at the end and on Ctrl-C. If it
+        is there and holds this very training (the same first weights, task, recipe and rng), that
+        goes on where it was, or is returned at once if it is done; anything else is refused and
+        left as it is. Beside it is `<checkpoint>.previous`, the state one write earlier, which is
+        read if the file is damaged or missing, and removed when all steps are done.
     resume : path, optional
         Of a checkpoint: goes on where it stopped, with the same bits as if it never had, and goes
         on writing to it. Takes no net, task, recipe, rng or checkpoint.
@@ -406,6 +412,10 @@ def train(
         keeps the last good state.
     KeyboardInterrupt
         After the checkpoint has been written.
+    FileExistsError
+        If `checkpoint` holds anything but this training.
+    BlockingIOError
+        If another process trains with this checkpoint.
 
     Examples
     --------
@@ -415,18 +425,24 @@ def train(
     (3,)
     """
     flag(progress, "progress")
-    if resume is not None:
-        if (net, task, checkpoint) != (None, None, None) or recipe != "paper" or rng != 0:
-            raise TypeError(
-                "resume takes net, task, recipe, rng and checkpoint from the file: leave them out"
-            )
-        trainer = Trainer.load(as_path(resume, "resume"), n_steps)
-    else:
-        checkpoint = None if checkpoint is None else as_path(checkpoint, "checkpoint")
-        trainer = Trainer.new(net, task, recipe, n_steps, rng, checkpoint)
+    given = (net, task, checkpoint) != (None, None, None) or recipe != "paper" or rng != 0
+    if resume is not None and given:
+        raise TypeError(
+            "resume takes net, task, recipe, rng and checkpoint from the file: leave them out"
+        )
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable, got {type(callback).__name__}")
-    return trainer.run(callback, n_threads_of(n_threads), progress)
+    n_threads = n_threads_of(n_threads)
+    if resume is not None:
+        path = as_path(resume, "resume")
+        with files.held(path):
+            trainer = Trainer.load(path, n_steps)
+            trainer.check_previous("resume")
+            return trainer.finish(callback, n_threads, progress)
+    path = None if checkpoint is None else as_path(checkpoint, "checkpoint")
+    trainer = Trainer.new(net, task, recipe, n_steps, rng, path)
+    with contextlib.nullcontext() if path is None else files.held(path):
+        return trainer.gone_on().finish(callback, n_threads, progress)
 
 
 def n_memory(recipe: Recipe) -> int:
@@ -447,6 +463,7 @@ class Trainer:
         memory: NDArray[np.float64],
         streams: list[np.random.Generator],
         loss: Sequence[float] | NDArray[np.float64],
+        origin: dict[str, str],
     ) -> None:
         self.network = network
         self.task = task
@@ -460,6 +477,7 @@ class Trainer:
             self.optimizer = Adam(recipe.learning_rate, memory)
         self.streams = streams
         self.loss: array.array[float] = array.array("d", loss)
+        self.origin = origin
 
     @classmethod
     def new(
@@ -505,6 +523,7 @@ class Trainer:
             np.zeros((n_memory(recipe), len(net.theta))),
             streams,
             [],
+            _origin(net, task, recipe, streams),
         )
 
     @classmethod
@@ -519,6 +538,7 @@ class Trainer:
             resumed = [streams.from_json(state) for state in config["streams"]]
             memory = archive.arrays["memory"]
             loss = archive.arrays["loss"]
+            origin = dict(config.get("origin", {}))  # files of hrnn 0.2.0 and before have none
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"{path} does not hold a checkpoint: {error}") from error
         if (
@@ -526,24 +546,78 @@ class Trainer:
             or len(resumed) != recipe.n_sessions
         ):
             raise ValueError(f"{path} does not hold a checkpoint: sizes disagree")
-        if n_steps is not None:
-            recipe = dataclasses.replace(recipe, n_steps=whole_number(n_steps, "n_steps"))
-        if recipe.n_steps < len(loss):
+        state = network.theta.copy()
+        found = cls(network, task, recipe, path, state, memory, resumed, loss, origin)
+        found.last(recipe.n_steps if n_steps is None else n_steps)
+        return found
+
+    def last(self, n_steps: int) -> None:
+        """Go on for n_steps in all."""
+        n_steps = whole_number(n_steps, "n_steps")
+        if n_steps < len(self.loss):
             raise ValueError(
-                f"n_steps must be >= the {len(loss)} steps already done, got {recipe.n_steps}"
+                f"n_steps must be >= the {len(self.loss)} steps already done, got {n_steps}"
             )
-        return cls(network, task, recipe, path, network.theta.copy(), memory, resumed, loss)
+        self.recipe = dataclasses.replace(self.recipe, n_steps=n_steps)
+        record = {**self.network.metadata, "recipe": dataclasses.asdict(self.recipe)}
+        self.network = self.network.with_theta(self.network.theta, metadata=record)
 
     def caught_up(self) -> Trainer:
         """What the checkpoint holds, if it is of the same training; else the training itself."""
-        if self.checkpoint is None or not self.checkpoint.exists():
+        try:
+            return self.gone_on()
+        except (FileExistsError, ValueError):
+            return self
+
+    def gone_on(self) -> Trainer:
+        """What the checkpoint holds of this training; the training itself if nothing is there.
+
+        Raises
+        ------
+        FileExistsError
+            If the checkpoint, or the file beside it, holds anything else.
+        """
+        path = self.checkpoint
+        if path is None or not (path.exists() or files.previous_of(path).exists()):
             return self
         try:
-            found = Trainer.load(self.checkpoint, None)
-        except ValueError:
-            return self
-        same = found.network.metadata == json.loads(json.dumps(self.network.metadata))
-        return found if same else self
+            found = Trainer.load(path, None)
+        except ValueError as error:
+            raise _occupied("checkpoint", path, str(error)) from error
+        except FileNotFoundError:
+            found = self  # all that is there is the file beside it, which cannot be read
+        if found.origin != self.origin:
+            differ = [name for name in self.origin if found.origin.get(name) != self.origin[name]]
+            reason = f"it holds a training of another {', '.join(differ)}"
+            raise _occupied("checkpoint", path, reason)
+        found.check_previous("checkpoint")
+        found.last(self.recipe.n_steps)
+        return found
+
+    def check_previous(self, argument: str) -> None:
+        """FileExistsError if the file beside the checkpoint is not of this training."""
+        if self.checkpoint is None or not files.previous_of(self.checkpoint).exists():
+            return
+        path = files.previous_of(self.checkpoint)
+        try:
+            beside = Trainer.load(path, None)
+        except ValueError as error:
+            raise _occupied(argument, path, str(error)) from error
+        if beside.origin != self.origin:
+            raise _occupied(argument, path, "it holds another training")
+
+    def finish(
+        self,
+        callback: Callable[[int, float, Network], object] | None,
+        n_threads: int,
+        progress: bool,
+    ) -> Training:
+        """Train what is left, and remove the file beside the checkpoint."""
+        done = len(self.loss) == self.recipe.n_steps
+        training = self.result() if done else self.run(callback, n_threads, progress)
+        if self.checkpoint is not None:
+            files.previous_of(self.checkpoint).unlink(missing_ok=True)
+        return training
 
     def save(self) -> None:
         """Write the checkpoint, if there is one."""
@@ -554,6 +628,7 @@ class Trainer:
             "task": self.task.to_dict(),
             "recipe": dataclasses.asdict(self.recipe),
             "streams": [streams.state_to_json(s.bit_generator) for s in self.streams],
+            "origin": self.origin,
         }
         arrays = {"theta": self.theta, "memory": self.optimizer.memory, "loss": np.array(self.loss)}
         files.save_archive(
@@ -613,6 +688,10 @@ class Trainer:
             if kept is not None:
                 self._undo(*kept)
             self.save()
+        return self.result()
+
+    def result(self) -> Training:
+        """The training as it is now."""
         states = [streams.state_to_json(s.bit_generator) for s in self.streams]
         return Training(self.trained(), np.array(self.loss), self.recipe, self.task, states)
 
@@ -642,3 +721,33 @@ class Trainer:
     def trained(self) -> Network:
         """The network as it is now."""
         return self.network.with_theta(self.theta)
+
+
+def _origin(
+    net: Network, task: Task, recipe: Recipe, sessions: list[np.random.Generator]
+) -> dict[str, str]:
+    """What a training depends on, by the argument of `train` that says it, each as a hash.
+
+    The number of steps is not among it: a longer training begins with the shorter one.
+    """
+    how = dataclasses.asdict(recipe)
+    del how["n_steps"]
+    first = hashlib.sha256(net.theta.tobytes()).hexdigest()
+    origin = {
+        "net": [net.cell, net.n_hidden, net.leak, first],
+        "task": task.to_dict(),
+        "recipe": how,
+        "rng": [streams.state_to_json(stream.bit_generator) for stream in sessions],
+    }
+    return {
+        name: hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+        for name, value in origin.items()
+    }
+
+
+def _occupied(argument: str, path: Path, reason: str) -> FileExistsError:
+    """What is raised where another file would be written over."""
+    return FileExistsError(
+        f"{argument} would be written over {path}, which is there: {reason}. Give another file; "
+        "or `resume`, to go on with the training that a checkpoint holds"
+    )

@@ -354,7 +354,7 @@ def test_a_killed_run_leaves_its_checkpoint(tmp_path, kill):
         len(hrnn.train(resume=tmp_path / "c", n_steps=steps + 2, progress=False).loss) == steps + 2
     )
     assert (
-        not [name for name in os.listdir(tmp_path) if name not in ("c", "c.previous")]
+        not [name for name in os.listdir(tmp_path) if name not in ("c", "c.previous", ".c.lock")]
         or kill == signal.SIGKILL
     )
 
