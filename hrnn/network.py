@@ -145,14 +145,15 @@ class Network:
         >>> hrnn.Network.init("leaky", n_hidden=10, rng=0).leak
         0.5
         """
+        checked = init_settings(cell, n_hidden=n_hidden, leak=leak, gain=gain)
         draw = generator(rng)
-        form = CellForm(CELLS.index(one_of(cell, "cell", CELLS)), _n_hidden(n_hidden), 1.0)
+        form = CellForm(CELLS.index(cell), checked["n_hidden"], 1.0)
         bound = 1 / np.sqrt(form.n_hidden)
         arrays: dict[str, Any] = {
             name: draw.uniform(-bound, bound, shape) for name, _, shape in _core.cell_layout(form)
         }
         arrays["b"] = arrays["b"] + KINDS[cell].second_bias(draw, bound, form.n_hidden)
-        arrays["W"] = arrays["W"] * real_number(gain, "gain", 0, np.inf, "(")
+        arrays["W"] = arrays["W"] * checked["gain"]
         return cls.from_arrays(cell, **arrays, leak=leak)
 
     @classmethod
@@ -443,6 +444,25 @@ class Network:
 
     def __repr__(self) -> str:
         return f"Network({self.cell!r}, n_hidden={self.n_hidden}, leak={self.leak:g})"
+
+
+def init_settings(
+    cell: Cell | str, *, n_hidden: int, leak: float | None, gain: float
+) -> dict[str, Any]:
+    """What `Network.init` is asked for, by name, as plain numbers; or an error that names it.
+
+    Parameters
+    ----------
+    cell, n_hidden, leak, gain
+        As in `Network.init`.
+    """
+    one_of(cell, "cell", CELLS)
+    return {
+        "n_hidden": _n_hidden(n_hidden),
+        "cell": str(cell),
+        "leak": None if leak is None else _leak(cell, leak),
+        "gain": real_number(gain, "gain", 0, np.inf, ""),
+    }
 
 
 def check_network(net: object) -> None:

@@ -28,6 +28,7 @@ from hrnn.base.arguments import (
     generator,
     one_of,
     real_number,
+    refuse_size,
     whole_number,
 )
 from hrnn.base.parallel import n_threads_of
@@ -50,6 +51,8 @@ OPTIMIZERS: tuple[str, ...] = ("sgd", "adam")
 LANES: int = _core.LANES_MAX
 LOCKSTEP_FROM: int = 57  # fewest rows of W that run in lockstep
 CHECKPOINT_SECONDS: float = 0.5
+BYTES_PER_STEP: int = 16  # of the loss curve, and of its copy in a checkpoint
+BYTES_PER_SESSION: int = 4096  # of its stream
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -96,6 +99,8 @@ class Recipe:
         put("momentum", real_number(self.momentum, "momentum", 0, 1, "["))
         put("n_sessions", whole_number(self.n_sessions, "n_sessions"))
         put("n_steps", whole_number(self.n_steps, "n_steps"))
+        refuse_size("n_sessions", self.n_sessions, self.n_sessions * BYTES_PER_SESSION)
+        refuse_size("n_steps", self.n_steps, self.n_steps * BYTES_PER_STEP)
         if not isinstance(self.name, str):
             raise TypeError(f"name must be a str, got {type(self.name).__name__}")
 
@@ -544,8 +549,10 @@ class Trainer:
         if (
             memory.shape != (n_memory(recipe), len(network.theta))
             or len(resumed) != recipe.n_sessions
+            or loss.ndim != 1
+            or not memory.dtype == loss.dtype == network.theta.dtype
         ):
-            raise ValueError(f"{path} does not hold a checkpoint: sizes disagree")
+            raise ValueError(f"{path} does not hold a checkpoint: sizes or types disagree")
         state = network.theta.copy()
         found = cls(network, task, recipe, path, state, memory, resumed, loss, origin)
         found.last(recipe.n_steps if n_steps is None else n_steps)
