@@ -25,7 +25,6 @@ from hrnn.base import files, streams
 from hrnn.base.arguments import (
     as_path,
     flag,
-    generator,
     one_of,
     real_number,
     refuse_size,
@@ -41,7 +40,7 @@ from hrnn.task import Sessions, SessionsForm, Task
 if TYPE_CHECKING:
     import os
 
-    from hrnn.base.typing import RNGLike
+    from hrnn.base.typing import RNGLike, Seed
 
 Loss = Literal["nll_of_probability", "cross_entropy"]
 
@@ -142,10 +141,20 @@ class Training:
     task: Task
     rng_state: list[dict[str, Any]]
 
+    @property
+    def seed(self) -> Seed:
+        """What the sessions were drawn of, usable as `rng` of `train`; None if not known."""
+        return streams.seed_from_json(self.network.metadata.get("rng"))
+
+    def __repr__(self) -> str:
+        last = f", last loss {self.loss[-1]:.4f}" if len(self.loss) else ""
+        about = f"{self.network!r}, {len(self.loss)} steps of {self.recipe.name!r}{last}"
+        return f"Training({about}{streams.shown(self.seed)})"
+
     def to_csv(self, path: str | os.PathLike[str]) -> None:
-        """Write the loss curve as CSV: step, loss."""
+        """Write the loss curve as CSV (step, loss), over nothing but another loss curve."""
         rows = [f"{step},{loss}\n" for step, loss in enumerate(self.loss.tolist())]
-        files.write_text(path, "step,loss\n" + "".join(rows))
+        files.write_csv(path, "step,loss\n" + "".join(rows))
 
 
 class Sgd:
@@ -368,7 +377,7 @@ def train(
     recipe: Literal["paper", "fast"] | Recipe = "paper",
     *,
     n_steps: int | None = None,
-    rng: RNGLike = 0,
+    rng: RNGLike | None = None,
     callback: Callable[[int, float, Network], object] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     resume: str | os.PathLike[str] | None = None,
@@ -387,8 +396,8 @@ def train(
         How to train: the paper's 100 001 steps of SGD, or 600 of Adam.
     n_steps : int, optional
         Instead of the recipe's; the total, also with `resume`.
-    rng : int, SeedSequence or Generator
-        Of the sessions.
+    rng : int, SeedSequence, Generator or None
+        Of the sessions; None means fresh ones at every call. `Training.seed` says which it was.
     callback : callable(step, loss, network), optional
         Called after each step; `network` is made only for it.
     checkpoint : path, optional
@@ -430,7 +439,7 @@ def train(
     (3,)
     """
     flag(progress, "progress")
-    given = (net, task, checkpoint) != (None, None, None) or recipe != "paper" or rng != 0
+    given = (net, task, checkpoint) != (None, None, None) or recipe != "paper" or rng is not None
     if resume is not None and given:
         raise TypeError(
             "resume takes net, task, recipe, rng and checkpoint from the file: leave them out"
@@ -491,7 +500,7 @@ class Trainer:
         task: Task | None,
         recipe: str | Recipe,
         n_steps: int | None,
-        rng: RNGLike,
+        rng: RNGLike | None,
         checkpoint: Path | None,
     ) -> Trainer:
         """The training of a network from its beginning; arguments as in `train`."""
@@ -509,16 +518,18 @@ class Trainer:
             raise TypeError(f"recipe must be a str or a Recipe, got {type(recipe).__name__}")
         if n_steps is not None:
             recipe = dataclasses.replace(recipe, n_steps=whole_number(n_steps, "n_steps"))
-        seed = int(rng) if isinstance(rng, (int, np.integer)) else str(rng)
+        draw, seed = streams.recorded(rng)
+        if isinstance(seed, int):  # its own streams: `Task.sample` of the same seed has others
+            draw = np.random.default_rng(streams.stream(seed, "train"))
         record = {
             **net.metadata,
             "hrnn": __version__,
             "recipe": dataclasses.asdict(recipe),
-            "rng": seed,
+            "rng": streams.seed_to_json(seed),
             "task": task.to_dict(),
         }
         network = net.with_theta(net.theta, metadata=record)
-        streams = [generator(child) for child in generator(rng).spawn(recipe.n_sessions)]
+        sessions = draw.spawn(recipe.n_sessions)
         return cls(
             network,
             task,
@@ -526,9 +537,9 @@ class Trainer:
             checkpoint,
             net.theta.copy(),
             np.zeros((n_memory(recipe), len(net.theta))),
-            streams,
+            sessions,
             [],
-            _origin(net, task, recipe, streams),
+            _origin(net, task, recipe, sessions),
         )
 
     @classmethod

@@ -21,7 +21,7 @@ import stat
 import struct
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,6 +139,79 @@ def write_json(path: str | os.PathLike[str], obj: object) -> None:
         What JSON can hold.
     """
     write_text(path, _to_json(obj, "obj") + "\n")
+
+
+def refuse_existing(paths: Iterable[Path], argument: str) -> None:
+    """Refuse to write over files that are there.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        Where will be written.
+    argument : str
+        What says where to write, for the message.
+
+    Raises
+    ------
+    FileExistsError
+        With the first file that is there.
+    """
+    for path in paths:
+        if os.path.lexists(path):
+            raise FileExistsError(
+                f"{argument} would be written over {path}, which is there: "
+                "give another place, or move the file away"
+            )
+
+
+def refuse_other(path: str | os.PathLike[str], kind: str) -> None:
+    """Refuse to write an archive over anything but one of its kind.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        Where will be written.
+    kind : str
+        Of the archive.
+
+    Raises
+    ------
+    FileExistsError
+        If another file is there.
+    """
+    try:
+        load_archive(path, kind=kind, with_arrays=False)
+    except FileNotFoundError:
+        return
+    except ValueError as error:
+        raise FileExistsError(f"path would be written over what is no {kind}: {error}") from error
+
+
+def write_csv(path: str | os.PathLike[str], text: str, argument: str = "path") -> None:
+    """Write a table, whole or not at all, over nothing but one with the same columns.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        Where to write; see `write_bytes`.
+    text : str
+        All of the file; its first line has the names of the columns.
+    argument : str, optional
+        What says where to write, for the message.
+
+    Raises
+    ------
+    FileExistsError
+        If another file is there.
+    """
+    path = as_path(path)
+    head = text.partition("\n")[0].encode()
+    if path.is_file():
+        with open(path, "rb") as file:
+            there = file.readline(len(head) + 2).rstrip(b"\r\n")
+        if there != head:
+            refuse_existing([path], argument)
+    write_text(path, text)
 
 
 def save_archive(

@@ -41,6 +41,7 @@ from hrnn.analysis.representation import before, run_of
 from hrnn.base import parallel
 from hrnn.base.arguments import generator, one_of, real_number, whole_number
 from hrnn.base.parallel import n_threads_of
+from hrnn.base.streams import recorded
 from hrnn.distill.reduction import MARGIN, Radd, states_in
 from hrnn.network import Network
 from hrnn.rollout import Rollout
@@ -48,7 +49,7 @@ from hrnn.sequence import Force, Sequences, Target, scratch_of
 from hrnn.training import Adam, Recipe, Trainer
 
 if TYPE_CHECKING:
-    from hrnn.base.typing import RNGLike
+    from hrnn.base.typing import RNGLike, Seed
 
 Kind = Literal["from_scratch", "soft_targets", "hidden_states", "sampled_choices", "full_force"]
 
@@ -85,12 +86,15 @@ class Student:
         Loss before each update; empty for 'full_force', which has none.
     seconds : float
         Wall time that it took to make, in seconds.
+    seed : int, SeedSequence or None
+        What it was drawn of, usable as `rng` of `student`; None if it is not known.
     """
 
     kind: str
     network: Network
     loss: NDArray[np.float64]
     seconds: float
+    seed: Seed = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -132,7 +136,7 @@ def student(
     *,
     n_updates: int = N_UPDATES,
     temperature: float = TEMPERATURE,
-    rng: RNGLike = 0,
+    rng: RNGLike | None = None,
     stop: threading.Event | None = None,
 ) -> Student:
     """Make one small network of a trained one.
@@ -151,8 +155,9 @@ def student(
         Number of updates by gradient; 'full_force' has none.
     temperature : float
         Softens probabilities of 'soft_targets'.
-    rng : int, SeedSequence or Generator
-        For first weights, batches and drawn choices.
+    rng : int, SeedSequence, Generator or None
+        For first weights, batches and drawn choices; None means fresh numbers at every call.
+        `Student.seed` says which it was.
     stop : threading.Event, optional
         Ends it from another thread, as Ctrl-C would.
 
@@ -179,7 +184,7 @@ def student(
     n_updates = whole_number(n_updates, "n_updates")
     temperature = real_number(temperature, "temperature", 0, np.inf, "")
     began = time.perf_counter()
-    random = generator(rng)
+    random, seed = recorded(rng)
     first = first_network(len(radd.rows), random)
     if kind == "from_scratch":
         n_train = len(radd.train_sessions)
@@ -191,7 +196,7 @@ def student(
         targets = _targets(kind, run, radd, temperature, random)
         theta, loss = _descend(first, targets, n_updates, stop)
     network = first.with_theta(theta, metadata={"distilled": kind, "n_updates": n_updates})
-    return Student(kind, network, np.asarray(loss), time.perf_counter() - began)
+    return Student(kind, network, np.asarray(loss), time.perf_counter() - began, seed)
 
 
 def _check_radd(radd: Radd, run: Rollout, net: Network) -> None:
@@ -237,7 +242,7 @@ def students(
     n_updates: int = N_UPDATES,
     n_threads: int | None = None,
     progress: bool = True,
-    rng: RNGLike = 0,
+    rng: RNGLike | None = None,
 ) -> dict[str, list[Student]]:
     """Students of several kinds, one of each for every RADD, in parallel threads.
 
@@ -257,8 +262,9 @@ def students(
         Number of threads, None meaning one for each core. The result does not depend on it.
     progress : bool
         Whether to show a progress bar.
-    rng : int, SeedSequence or Generator
-        For first weights, batches and drawn choices.
+    rng : int, SeedSequence, Generator or None
+        For first weights, batches and drawn choices; None means fresh numbers at every call.
+        `Student.seed` says which it was.
 
     Returns
     -------
@@ -277,10 +283,10 @@ def students(
     """
     for kind in kinds:
         one_of(kind, "kinds", KINDS)
-    streams = iter(generator(rng).spawn(len(radds) * len(kinds)))
+    streams = iter(generator(rng).bit_generator.seed_seq.spawn(len(radds) * len(kinds)))
 
     def job(
-        kind: Kind, radd: Radd, stream: np.random.Generator
+        kind: Kind, radd: Radd, stream: np.random.SeedSequence
     ) -> Callable[[threading.Event], Student]:
         def work(stop: threading.Event) -> Student:
             return student(kind, run, net, radd, n_updates=n_updates, rng=stream, stop=stop)

@@ -19,7 +19,7 @@ from hrnn import _core
 from hrnn.analysis import similarity
 from hrnn.analysis.anatomy import N_SESSIONS_UNTRAINED, Anatomy
 from hrnn.base import files
-from hrnn.base.streams import stream
+from hrnn.base.streams import seed_of, stream
 from hrnn.behavior import difference, error_split, history_regression, regret, session_sums, summary
 from hrnn.choice import fit
 from hrnn.choice.side_by_side import MODELS_FITTED, of_fits
@@ -600,7 +600,8 @@ def _distillation(
         master,
         n_seeds=N_STUDENTS,
         n_updates=settings["n_updates"],
-        seed=seed + index,  # its own: some students do not depend on their teacher
+        # its own: some students do not depend on their teacher
+        seed=seed_of(seed, "distillation", index),
         n_threads=1,
         progress=False,
     )
