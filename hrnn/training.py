@@ -435,7 +435,7 @@ def train(
     --------
     >>> import hrnn
     >>> net = hrnn.Network.init("tanh", n_hidden=8, rng=0)
-    >>> hrnn.train(net, hrnn.Task(), recipe="fast", n_steps=3, progress=False).loss.shape
+    >>> hrnn.train(net, hrnn.Task(), recipe="fast", n_steps=3, rng=0, progress=False).loss.shape
     (3,)
     """
     flag(progress, "progress")

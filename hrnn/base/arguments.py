@@ -21,14 +21,13 @@ if TYPE_CHECKING:
 _Word = TypeVar("_Word", bound=str)
 
 
-def generator(rng: RNGLike | None) -> np.random.Generator:
+def generator(rng: RNGLike) -> np.random.Generator:
     """Make a Generator of an int, a SeedSequence or a Generator; never of the global state.
 
     Parameters
     ----------
-    rng : int, SeedSequence, Generator or None
-        Seed, at least 0, or a generator, which is returned as it is. None means fresh numbers;
-        what records them takes `streams.recorded`.
+    rng : int, SeedSequence or Generator
+        Seed, at least 0, or a generator, which is returned as it is.
 
     Returns
     -------
@@ -42,10 +41,11 @@ def generator(rng: RNGLike | None) -> np.random.Generator:
     ValueError
         If a seed is negative.
     """
-    kinds = (int, np.integer, np.random.SeedSequence, np.random.Generator, type(None))
-    if isinstance(rng, bool) or not isinstance(rng, kinds):
+    if isinstance(rng, bool) or not isinstance(
+        rng, (int, np.integer, np.random.SeedSequence, np.random.Generator)
+    ):
         raise TypeError(
-            f"rng must be an int, a SeedSequence, a Generator or None, got {type(rng).__name__}"
+            f"rng must be an int, a SeedSequence or a Generator, got {type(rng).__name__}"
         )
     if isinstance(rng, (int, np.integer)) and rng < 0:
         raise ValueError(f"rng must be >= 0, got {rng}")

@@ -202,7 +202,7 @@ def recorded(rng: RNGLike | None) -> tuple[np.random.Generator, Seed]:
     Parameters
     ----------
     rng : int, SeedSequence, Generator or None
-        As for `arguments.generator`; None draws a fresh seed.
+        As for `arguments.generator`, or None, which draws a fresh seed.
 
     Returns
     -------

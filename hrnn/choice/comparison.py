@@ -274,7 +274,7 @@ def simulate(fitted: Fit, *, rng: RNGLike | None = None) -> Simulated:
     --------
     >>> import hrnn
     >>> run = hrnn.rollout(hrnn.BayesianActor(), hrnn.Task().sample(n_sessions=4, rng=0))
-    >>> bool(set(simulate(hrnn.mice.fit(run, "flat", n_starts=1))[0].choice) <= {-1, 0, 1})
+    >>> bool(set(simulate(hrnn.mice.fit(run, "flat", n_starts=1), rng=0)[0].choice) <= {-1, 0, 1})
     True
     """
     _check_fit(fitted)

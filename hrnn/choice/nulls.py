@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrnn.base.arguments import generator, refuse_size, whole_number
+from hrnn.base.streams import recorded
 from hrnn.choice.fitting import climb
 from hrnn.choice.models import Repeating
 from hrnn.choice.trials import Choices, units
@@ -39,12 +40,12 @@ def pseudo_blocks(n_trials: int, *, rng: RNGLike | None = None) -> Floats:
 
     Examples
     --------
-    >>> float(pseudo_blocks(200)[0])
+    >>> float(pseudo_blocks(200, rng=0)[0])
     0.5
     """
     n_trials = whole_number(n_trials, "n_trials")
     refuse_size("n_trials", n_trials, n_trials * BYTES_PER_TRIAL)
-    random = generator(rng)
+    random, _ = recorded(rng)
     in_right_blocks = round(1 - RIG.p_block, 10)
     in_left_blocks = RIG.p_block
     unbiased = np.full(RIG.n_unbiased, 0.5)

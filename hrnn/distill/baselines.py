@@ -39,7 +39,7 @@ from hrnn import sequence
 from hrnn.analysis.integration import log_odds
 from hrnn.analysis.representation import before, run_of
 from hrnn.base import parallel
-from hrnn.base.arguments import generator, one_of, real_number, whole_number
+from hrnn.base.arguments import one_of, real_number, whole_number
 from hrnn.base.parallel import n_threads_of
 from hrnn.base.streams import recorded
 from hrnn.distill.reduction import MARGIN, Radd, states_in
@@ -175,7 +175,8 @@ def student(
     >>> import hrnn
     >>> net = hrnn.Network.init("tanh", n_hidden=6, rng=0)
     >>> run = hrnn.rollout(net, hrnn.Task().sample(n_sessions=8, rng=0))
-    >>> student("soft_targets", run, net, hrnn.distill.radd(run, net), n_updates=5).network.n_hidden
+    >>> radd = hrnn.distill.radd(run, net)
+    >>> student("soft_targets", run, net, radd, n_updates=5, rng=0).network.n_hidden
     2
     """
     one_of(kind, "kind", KINDS)
@@ -277,13 +278,13 @@ def students(
     >>> net = hrnn.Network.init("tanh", n_hidden=6, rng=0)
     >>> run = hrnn.rollout(net, hrnn.Task().sample(n_sessions=8, rng=0))
     >>> radds = [hrnn.distill.radd(run, net)]
-    >>> made = students(run, net, radds, kinds=["full_force"], progress=False)
+    >>> made = students(run, net, radds, kinds=["full_force"], rng=0, progress=False)
     >>> len(made["full_force"])
     1
     """
     for kind in kinds:
         one_of(kind, "kinds", KINDS)
-    streams = iter(generator(rng).bit_generator.seed_seq.spawn(len(radds) * len(kinds)))
+    streams = iter(recorded(rng)[0].bit_generator.seed_seq.spawn(len(radds) * len(kinds)))
 
     def job(
         kind: Kind, radd: Radd, stream: np.random.SeedSequence

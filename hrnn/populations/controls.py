@@ -69,7 +69,7 @@ def shuffled(net: Network, *, rng: RNGLike | None = None) -> Network:
     Examples
     --------
     >>> net = Network.init("tanh", n_hidden=4, rng=0)
-    >>> bool(np.allclose(np.sort(shuffled(net).W, axis=None), np.sort(net.W, axis=None)))
+    >>> bool(np.allclose(np.sort(shuffled(net, rng=0).W, axis=None), np.sort(net.W, axis=None)))
     True
     """
     draw, seed = streams.recorded(rng)

@@ -1,6 +1,7 @@
 """Generators that go on where they were, and states that are refused."""
 
 import json
+import zlib
 
 import numpy as np
 import pytest
@@ -131,3 +132,58 @@ def test_the_global_generator_is_left_alone():
     before = np.random.get_state()[1].tolist()
     states.from_json(states.state_to_json(generator("MT19937").bit_generator))
     assert np.random.get_state()[1].tolist() == before
+
+
+# ---- seeds of jobs -------------------------------------------------------------------------------
+
+
+def drawn(sequence):
+    return tuple(sequence.generate_state(4).tolist())
+
+
+@given(
+    st.integers(0, 2**32 - 1), st.lists(st.integers(0, 9) | st.text("ab", min_size=1), max_size=3)
+)
+def test_streams_of_ordinary_names_are_as_they_were(seed, name):
+    hashes = [zlib.crc32(str(part).encode()) for part in name]
+    assert drawn(states.stream(seed, *name)) == drawn(np.random.SeedSequence([seed, *hashes]))
+
+
+NAMES = st.lists(st.integers(-3, 3) | st.text("\0-0123", max_size=3), max_size=3).map(tuple)
+SEEDS = st.integers(0, 2**70) | st.sampled_from([0, 5, 2**32 - 1, 2**32, 2**64])
+
+
+def typed(name):
+    return [(type(part), part) for part in name]
+
+
+@given(SEEDS, SEEDS, NAMES, NAMES)
+def test_other_seeds_or_names_have_other_streams(one, other, name, names):
+    same = one == other and typed(name) == typed(names)
+    assert (drawn(states.stream(one, *name)) == drawn(states.stream(other, *names))) == same
+
+
+def test_a_number_and_its_word_are_two_names():
+    assert drawn(states.stream(0, 1)) != drawn(states.stream(0, "1"))
+    assert drawn(states.stream(0, "network", 1)) != drawn(states.stream(0, "network", "1"))
+    assert drawn(states.stream(0, np.int64(1))) == drawn(states.stream(np.int64(0), 1))
+
+
+def test_a_large_seed_is_no_small_one_with_a_name():
+    large = 5 + (zlib.crc32(b"network") << 32)
+    assert drawn(states.stream(large, 1)) != drawn(states.stream(5, "network", 1))
+    assert drawn(states.stream(large)) != drawn(states.stream(5, "network"))
+
+
+@pytest.mark.parametrize("part", [1.0, None, True, b"a", ("a",)])
+def test_a_name_is_of_numbers_and_words(part):
+    with pytest.raises(TypeError, match="name must be of int and str"):
+        states.stream(0, part)
+    for seed in (-1, 1.0, "0", None, True):
+        with pytest.raises((TypeError, ValueError), match="seed must be"):
+            states.stream(seed, "a")
+
+
+def test_seeds_of_neighbours_do_not_overlap():
+    seeds = {states.seed_of(seed, "a", index) for seed in range(100) for index in range(100)}
+    assert len(seeds) == 10_000 and all(0 <= seed < 2**63 for seed in seeds)
