@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import hrnn
+from hrnn.base import files
 
 TASK = hrnn.Task(n_blocks=1)
 RECIPE = hrnn.Recipe(optimizer="adam", n_steps=6)
@@ -154,6 +155,7 @@ def test_a_foreign_file_beside_what_is_resumed_is_left_alone(tmp_path):
 
 SCRIPT = """
 import hrnn
+from hrnn.base import files
 net = hrnn.Network.init("tanh", n_hidden=4, rng=0)
 hrnn.train(net, hrnn.Task(n_blocks=1), n_steps=10**7, rng=3, checkpoint="c", progress=False)
 """
@@ -177,3 +179,22 @@ def test_one_process_at_a_time_trains_with_a_checkpoint(tmp_path):
         other.wait()
     with pytest.raises(KeyboardInterrupt):  # the lock died with its process
         hrnn.train(resume=tmp_path / "c", progress=False, callback=stop_at(None))
+
+
+@pytest.mark.parametrize("change", ["loss", "memory", "types", "streams", "origin", "recipe"])
+def test_a_checkpoint_of_another_form_is_a_named_error(tmp_path, change):
+    train(tmp_path / "c")
+    archive = files.load_archive(tmp_path / "c", kind="checkpoint")
+    arrays = archive.arrays
+    config = archive.config
+    if change == "loss":
+        arrays["loss"] = np.array(0.5)
+    elif change == "memory":
+        arrays["memory"] = arrays["memory"].astype(np.int8)
+    elif change == "types":
+        arrays["loss"] = arrays["loss"].astype(np.int64)
+    else:
+        config[change] = [3]
+    files.save_archive(tmp_path / "d", kind="checkpoint", config=config, arrays=arrays)
+    with pytest.raises(ValueError, match="d does not hold a checkpoint"):
+        hrnn.train(resume=tmp_path / "d", n_steps=9, progress=False)
