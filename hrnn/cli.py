@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
+COMPARISON: str = "comparison.csv"  # the table
+DRAWN: str = "figure_comparison"  # its figure, with the source data
+
 
 def parser() -> argparse.ArgumentParser:
     """Arguments of all subcommands."""
@@ -48,14 +51,19 @@ def _train(commands: Commands) -> None:
     """Arguments of `train`."""
     p = commands.add_parser("train", help="train a network and save it")
     p.add_argument(
-        "out", type=Path, help="file of the network; also its checkpoint while it trains"
+        "out",
+        type=Path,
+        help="file of the network; also its checkpoint while it trains. The same command goes on "
+        "with it; what else is there is not written over",
     )
-    p.add_argument("--resume", action="store_true", help="go on from that file")
+    p.add_argument(
+        "--resume", action="store_true", help="go on from that file, with the settings it has"
+    )
     p.add_argument("--recipe", default="paper", choices=["paper", "fast"])
     p.add_argument("--cell", default="tanh", choices=CELLS)
     p.add_argument("--n-hidden", type=int, default=50)
     p.add_argument("--n-steps", type=int)
-    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--seed", type=int, help="default: a fresh one, which is printed")
     p.add_argument("--loss-csv", type=Path, help="also write the loss curve")
 
 
@@ -136,8 +144,11 @@ def reproduce(arguments: argparse.Namespace) -> None:
 
     wanted = arguments.figures.split(",") if arguments.figures else None
     _check_among("--figures", wanted or [], figures.FIGURES)
+    keys = work.keys(arguments.networks, arguments.seed, arguments.quick)
+    writing.check_folder(arguments.out, keys)
     arguments.out.mkdir(parents=True, exist_ok=True)
     with files.lock(arguments.out / ".lock"):
+        files.remove_leftovers(arguments.out)
         study = work.study(
             n_networks=arguments.networks,
             seed=arguments.seed,
@@ -153,21 +164,29 @@ def reproduce(arguments: argparse.Namespace) -> None:
 def train(arguments: argparse.Namespace) -> None:
     """One network into one file."""
     import hrnn
+    from hrnn.base import streams
 
+    curve = arguments.loss_csv
+    if curve is not None and curve.resolve() == arguments.out.resolve():
+        raise ValueError(f"--loss-csv must be another file than the network's, {arguments.out}")
     if arguments.resume:
+        if arguments.seed is not None:
+            raise ValueError("--seed must not be given with --resume: the file has it")
         training = hrnn.train(resume=arguments.out, n_steps=arguments.n_steps)
     else:
-        net = hrnn.Network.init(arguments.cell, n_hidden=arguments.n_hidden, rng=arguments.seed)
+        seed = streams.fresh_seed() if arguments.seed is None else arguments.seed
+        print(f"seed {seed}", flush=True)
+        net = hrnn.Network.init(arguments.cell, n_hidden=arguments.n_hidden, rng=seed)
         training = hrnn.train(
             net,
             hrnn.Task(),
             recipe=arguments.recipe,
             n_steps=arguments.n_steps,
-            rng=arguments.seed,
+            rng=seed,
             checkpoint=arguments.out,
         )
-    if arguments.loss_csv:
-        training.to_csv(arguments.loss_csv)
+    if curve is not None:
+        training.to_csv(curve)
     print(f"{len(training.loss)} steps, last loss {training.loss[-1]:.4f}: {arguments.out}")
 
 
@@ -194,6 +213,12 @@ def mice(arguments: argparse.Namespace) -> None:
     models = arguments.models.split(",")
     table = hrnn.mice.load(arguments.data)
     _check_among("--models", models, hrnn.mice.MODELS)
+    if len(set(models)) < len(models):
+        raise ValueError(f"--models must be different ones, got {arguments.models}")
+    names = [f"{model}.csv" for model in models]
+    if len(models) > 1:
+        names += [COMPARISON, *(f"{DRAWN}.{kind}" for kind in ("pdf", "png", "svg", "csv"))]
+    files.refuse_existing((arguments.out / name for name in names), "--out")
     arguments.out.mkdir(parents=True, exist_ok=True)
     settings = {"rng": arguments.seed, "n_threads": None}
     for model in models:
@@ -204,8 +229,8 @@ def mice(arguments: argparse.Namespace) -> None:
         print(f"{model}: {len(fitted)} mice, {n_choices} choices, {bits:.4f} bits per trial")
     if len(models) > 1:
         compared = hrnn.mice.compare(table, models, progress=True, **settings)
-        files.write_text(arguments.out / "comparison.csv", compared.to_csv(index=False))
-        hrnn.figures.save(*hrnn.figures.comparison(compared), arguments.out, "comparison")
+        files.write_text(arguments.out / COMPARISON, compared.to_csv(index=False))
+        hrnn.figures.save(*hrnn.figures.comparison(compared), arguments.out, DRAWN)
         shown = ["model", "bits_per_trial", "low", "high", "difference", "exceedance"]
         print(compared[shown].to_string(index=False))
 
@@ -226,20 +251,26 @@ def population(arguments: argparse.Namespace) -> None:
     if arguments.task_id is not None:
         print(ensemble.run_one(arguments.out, arguments.task_id, **settings))
         return
-    found = ensemble.population(
-        arguments.out,
-        **settings,
-        executor="processes",
-        n_threads=arguments.workers,
-        tensorboard=arguments.tensorboard,
-    )
-    files.write_text(arguments.out / "table.csv", found.table.to_csv(index=False))
-    files.write_text(arguments.out / "failures.csv", found.failures.to_csv(index=False))
+    table, failures = (arguments.out / name for name in ("table.csv", "failures.csv"))
+    if not (arguments.out / ensemble.RECORD).exists():
+        files.refuse_existing([table, failures], "OUT")
+    try:
+        found = ensemble.population(
+            arguments.out,
+            **settings,
+            executor="processes",
+            n_threads=arguments.workers,
+            tensorboard=arguments.tensorboard,
+        )
+    except ensemble.AllFailedError as error:
+        files.write_text(failures, error.failures.to_csv(index=False))
+        raise
+    files.write_text(table, found.table.to_csv(index=False))
+    files.write_text(failures, found.failures.to_csv(index=False))
     n_failed = len(found.failures)
-    table = arguments.out / "table.csv"
     print(f"{found.table.key.nunique()} networks, {n_failed} failed: {table}")
     if n_failed:
-        raise RuntimeError(f"{n_failed} networks failed; see {arguments.out / 'failures.csv'}")
+        raise RuntimeError(f"{n_failed} networks failed; see {failures}")
 
 
 def verify(arguments: argparse.Namespace) -> None:

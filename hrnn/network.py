@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from hrnn import _core
-from hrnn.base import files
-from hrnn.base.arguments import generator, one_of, real_array, real_number, whole_number
+from hrnn.base import files, streams
+from hrnn.base.arguments import one_of, real_array, real_number, whole_number
 from hrnn.base.records import Record, fixed
 from hrnn.cells import KINDS
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from hrnn.base.typing import RNGLike
+    from hrnn.base.typing import RNGLike, Seed
 
 Cell = Literal["tanh", "leaky", "gru"]
 CELLS: tuple[str, ...] = _core.CELLS
@@ -57,7 +57,7 @@ class Network(Record):
     theta : (P,) float64, read-only
         All parameters.
     metadata : dict
-        Where it comes from: recipe, seed, version.
+        Where it comes from: recipe, seed, version, as plain JSON.
     W : (N, N), gated (3 N, N)
         Recurrent weights, a read-only view into theta, as the other arrays are.
     U : (N, 3), gated (3 N, 3)
@@ -109,6 +109,11 @@ class Network(Record):
             put(name, theta[offset : offset + math.prod(shape)].reshape(shape))
 
     @property
+    def seed(self) -> Seed:
+        """What `Network.init` drew the first weights of, usable as its `rng`; None if not known."""
+        return streams.seed_from_json(self.metadata.get("seed"))
+
+    @property
     def form(self) -> CellForm:
         """What the core asks of a cell: its number, its units and its leak."""
         return CellForm(CELLS.index(self.cell), self.n_hidden, self.leak)
@@ -119,11 +124,11 @@ class Network(Record):
         cell: Cell | str,
         *,
         n_hidden: int = 50,
-        rng: RNGLike = 0,
+        rng: RNGLike | None = None,
         leak: float | None = None,
         gain: float = 1.0,
     ) -> Network:
-        """Draw a network with PyTorch's default initialisation.
+        """Draw a network with PyTorch's default initialisation, another one at every call.
 
         Every entry is U(-1/sqrt(N), 1/sqrt(N)); b is the sum of two such draws, but for those of a
         gated cell's candidate.
@@ -134,8 +139,8 @@ class Network(Record):
             What its units are.
         n_hidden : int
             Number of units, N.
-        rng : int, SeedSequence or Generator
-            Of the draws.
+        rng : int, SeedSequence, Generator or None
+            Of the draws; None means fresh numbers. `seed` of the network says which it was.
         leak : float, optional
             Of the leaky cell, in (0, 1]; 0.5 by default.
         gain : float, optional
@@ -147,15 +152,17 @@ class Network(Record):
         >>> hrnn.Network.init("leaky", n_hidden=10, rng=0).leak
         0.5
         """
-        draw = generator(rng)
-        form = CellForm(CELLS.index(one_of(cell, "cell", CELLS)), _n_hidden(n_hidden), 1.0)
+        checked = init_settings(cell, n_hidden=n_hidden, leak=leak, gain=gain)
+        draw, seed = streams.recorded(rng)
+        form = CellForm(CELLS.index(cell), checked["n_hidden"], 1.0)
         bound = 1 / np.sqrt(form.n_hidden)
         arrays: dict[str, Any] = {
             name: draw.uniform(-bound, bound, shape) for name, _, shape in _core.cell_layout(form)
         }
         arrays["b"] = arrays["b"] + KINDS[cell].second_bias(draw, bound, form.n_hidden)
-        arrays["W"] = arrays["W"] * real_number(gain, "gain", 0, np.inf, "(")
-        return cls.from_arrays(cell, **arrays, leak=leak)
+        arrays["W"] = arrays["W"] * checked["gain"]
+        metadata = {} if seed is None else {"seed": streams.seed_to_json(seed)}
+        return cls.from_arrays(cell, **arrays, leak=leak, metadata=metadata)
 
     @classmethod
     def from_arrays(
@@ -246,7 +253,12 @@ class Network(Record):
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the network to a file, whole or not at all."""
+        """Write the network to a file, whole or not at all.
+
+        A file that is there is written over only if it holds a network; a checkpoint, a member of a
+        population, or a file of anybody else is refused with FileExistsError.
+        """
+        files.refuse_other(path, "network")
         files.save_archive(
             path, kind="network", config=self._config(), arrays={"theta": self.theta}
         )
@@ -395,10 +407,12 @@ class Network(Record):
     def to_state_dict(self) -> dict[str, NDArray[np.float64]]:
         """Parameters under PyTorch's names.
 
-        Our one bias becomes bias_ih, and bias_hh is 0 but for b_inner of a gated cell.
+        Our one bias becomes bias_ih, and bias_hh is 0 but for b_inner of a gated cell. A leaky
+        network has its leak, a number, under "leak": PyTorch, which has no such cell, refuses it.
         """
         bias, other = KINDS[self.cell].biases(self)
-        return {
+        leak = {"leak": np.array(self.leak)} if KINDS[self.cell].has_leak else {}
+        return leak | {
             "rnn.weight_ih_l0": self.U.copy(),
             "rnn.weight_hh_l0": self.W.copy(),
             "rnn.bias_ih_l0": bias.copy(),
@@ -411,7 +425,10 @@ class Network(Record):
     def from_state_dict(
         cls, cell: Cell | str, state: Mapping[str, ArrayLike], *, leak: float | None = None
     ) -> Network:
-        """Make a network of parameters under PyTorch's names; the two biases are added."""
+        """Make a network of parameters under PyTorch's names; the two biases are added.
+
+        The leak of a leaky network is in the state, under "leak", or given.
+        """
         one_of(cell, "cell", CELLS)
         if not isinstance(state, Mapping):
             raise TypeError(f"state must be a dict of arrays, got {type(state).__name__}")
@@ -432,6 +449,7 @@ class Network(Record):
             raise ValueError(
                 f"rnn.bias_hh_l0 must have shape {biases[0].shape}, got {biases[1].shape}"
             )
+        leak = _leak_of_state(cell, state, leak)
         joined: dict[str, Any] = KINDS[cell].joined(*biases)
         return cls.from_arrays(
             cell,
@@ -444,7 +462,27 @@ class Network(Record):
         )
 
     def __repr__(self) -> str:
-        return f"Network({self.cell!r}, n_hidden={self.n_hidden}, leak={self.leak:g})"
+        seed = streams.shown(self.seed)
+        return f"Network({self.cell!r}, n_hidden={self.n_hidden}, leak={self.leak:g}{seed})"
+
+
+def init_settings(
+    cell: Cell | str, *, n_hidden: int, leak: float | None, gain: float
+) -> dict[str, Any]:
+    """What `Network.init` is asked for, by name, as plain numbers; or an error that names it.
+
+    Parameters
+    ----------
+    cell, n_hidden, leak, gain
+        As in `Network.init`.
+    """
+    one_of(cell, "cell", CELLS)
+    return {
+        "n_hidden": _n_hidden(n_hidden),
+        "cell": str(cell),
+        "leak": None if leak is None else _leak(cell, leak),
+        "gain": real_number(gain, "gain", 0, np.inf, ""),
+    }
 
 
 def check_network(net: object) -> None:
@@ -458,6 +496,18 @@ def _n_hidden(value: object) -> int:
     if value > N_HIDDEN_MAX:
         raise ValueError(f"n_hidden must be <= {N_HIDDEN_MAX}, got {value}")
     return value
+
+
+def _leak_of_state(cell: str, state: Mapping[str, ArrayLike], leak: float | None) -> float | None:
+    """The leak that goes with a state: its own, or the one that was given."""
+    if "leak" in state:
+        own = float(real_array(state["leak"], "leak", (0,)))
+        if leak is not None and leak != own:
+            raise ValueError(f"leak must be that of the state, {own}, got {leak}")
+        leak = own
+    if leak is None and KINDS[cell].has_leak:
+        raise ValueError(f"leak must be given for a {cell} cell: the state has none")
+    return leak
 
 
 def _leak(cell: str, leak: float | None) -> float:

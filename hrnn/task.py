@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 import numpy as np
 
 from hrnn import _core
+from hrnn.base import streams
 from hrnn.base.arguments import (
-    generator,
     one_of,
     real_array,
     real_number,
@@ -28,7 +28,7 @@ from hrnn.base.records import Record, fixed
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from hrnn.base.typing import RNGLike
+    from hrnn.base.typing import RNGLike, Seed
 
 BlockLaw = Literal["geometric", "exponential"]
 BLOCK_LAWS: tuple[str, ...] = _core.BLOCK_LAWS
@@ -319,9 +319,9 @@ class Task(Record):
         *,
         n_sessions: int | None = None,
         n_blocks: int | None = None,
-        rng: RNGLike = 0,
+        rng: RNGLike | None = None,
     ) -> Sessions:
-        """Sample sessions: what the world will do, whatever the agent does.
+        """Sample sessions: what the world will do, whatever the agent does; others at every call.
 
         Parameters
         ----------
@@ -330,8 +330,9 @@ class Task(Record):
         n_blocks : int, optional
             Blocks in total, cut into sessions of `self.n_blocks`; the last takes the remainder.
             Exactly one of the two must be given.
-        rng : int, SeedSequence or Generator, optional
-            Seed or source of all random numbers.
+        rng : int, SeedSequence, Generator or None, optional
+            Seed or source of all random numbers; None means fresh ones. `seed` of the sessions says
+            which it was.
 
         Returns
         -------
@@ -356,7 +357,8 @@ class Task(Record):
             total = whole_number(asked, name) * self.n_blocks
         bytes_per_trial = 16 * self.n_obs_max + 42
         refuse_size(name, asked, total * self.block_max * bytes_per_trial)
-        return _sample(self, total, generator(rng))
+        draw, seed = streams.recorded(rng)
+        return dataclasses.replace(_sample(self, total, draw), seed=seed)
 
 
 _REALS: tuple[tuple[str, float, float, str], ...] = (
@@ -432,6 +434,8 @@ class Sessions(Record):
         What is seen at each observation step, left and right, if the trial lasts so long.
     offsets : (S + 1,) ndarray of int64
         Trials of session s are offsets[s]..offsets[s + 1] - 1.
+    seed : int, SeedSequence or None
+        What they were sampled of, usable as `rng` of `Task.sample`; None if it is not known.
     """
 
     task: Task
@@ -443,6 +447,7 @@ class Sessions(Record):
     strength: NDArray[np.float64]
     observations: NDArray[np.float64]
     offsets: NDArray[np.int64]
+    seed: Seed = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.task, Task):
@@ -557,7 +562,8 @@ class Sessions(Record):
         lengths = self.block_lengths
         return (
             f"Sessions(n_sessions={self.n_sessions}, n_trials={self.n_trials}, "
-            f"block length {lengths.mean():.2f} ± {lengths.std():.2f} trials)"
+            f"block length {lengths.mean():.2f} ± {lengths.std():.2f} trials"
+            f"{streams.shown(self.seed)})"
         )
 
 

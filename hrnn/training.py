@@ -7,6 +7,7 @@ import collections
 import contextlib
 import dataclasses
 import functools
+import hashlib
 import json
 import math
 import time
@@ -22,9 +23,9 @@ from hrnn.base import files, streams
 from hrnn.base.arguments import (
     as_path,
     flag,
-    generator,
     one_of,
     real_number,
+    refuse_size,
     whole_number,
 )
 from hrnn.base.parallel import look, n_threads_of, workers
@@ -37,7 +38,7 @@ from hrnn.task import Sessions, SessionsForm, Task
 if TYPE_CHECKING:
     import os
 
-    from hrnn.base.typing import RNGLike
+    from hrnn.base.typing import RNGLike, Seed
 
 Loss = Literal["nll_of_probability", "cross_entropy"]
 
@@ -47,6 +48,8 @@ OPTIMIZERS: tuple[str, ...] = ("sgd", "adam")
 LANES: int = _core.LANES_MAX
 LOCKSTEP_FROM: int = 57  # fewest rows of W that run in lockstep
 CHECKPOINT_SECONDS: float = 0.5
+BYTES_PER_STEP: int = 16  # of the loss curve, and of its copy in a checkpoint
+BYTES_PER_SESSION: int = 4096  # of its stream
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -93,6 +96,8 @@ class Recipe:
         put("momentum", real_number(self.momentum, "momentum", 0, 1, "["))
         put("n_sessions", whole_number(self.n_sessions, "n_sessions"))
         put("n_steps", whole_number(self.n_steps, "n_steps"))
+        refuse_size("n_sessions", self.n_sessions, self.n_sessions * BYTES_PER_SESSION)
+        refuse_size("n_steps", self.n_steps, self.n_steps * BYTES_PER_STEP)
         if not isinstance(self.name, str):
             raise TypeError(f"name must be a str, got {type(self.name).__name__}")
 
@@ -134,10 +139,20 @@ class Training:
     task: Task
     rng_state: list[dict[str, Any]]
 
+    @property
+    def seed(self) -> Seed:
+        """What the sessions were drawn of, usable as `rng` of `train`; None if not known."""
+        return streams.seed_from_json(self.network.metadata.get("rng"))
+
+    def __repr__(self) -> str:
+        last = f", last loss {self.loss[-1]:.4f}" if len(self.loss) else ""
+        about = f"{self.network!r}, {len(self.loss)} steps of {self.recipe.name!r}{last}"
+        return f"Training({about}{streams.shown(self.seed)})"
+
     def to_csv(self, path: str | os.PathLike[str]) -> None:
-        """Write the loss curve as CSV: step, loss."""
+        """Write the loss curve as CSV (step, loss), over nothing but another loss curve."""
         rows = [f"{step},{loss}\n" for step, loss in enumerate(self.loss.tolist())]
-        files.write_text(path, "step,loss\n" + "".join(rows))
+        files.write_csv(path, "step,loss\n" + "".join(rows))
 
 
 class Sgd:
@@ -366,7 +381,7 @@ def train(
     recipe: Literal["paper", "fast"] | Recipe = "paper",
     *,
     n_steps: int | None = None,
-    rng: RNGLike = 0,
+    rng: RNGLike | None = None,
     callback: Callable[[int, float, Network], object] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     resume: str | os.PathLike[str] | None = None,
@@ -385,12 +400,16 @@ def train(
         How to train: the paper's 100 001 steps of SGD, or 600 of Adam.
     n_steps : int, optional
         Instead of the recipe's; the total, also with `resume`.
-    rng : int, SeedSequence or Generator
-        Of the sessions.
+    rng : int, SeedSequence, Generator or None
+        Of the sessions; None means fresh ones at every call. `Training.seed` says which it was.
     callback : callable(step, loss, network), optional
         Called after each step; `network` is made only for it.
     checkpoint : path, optional
-        One file, written at the start, then at least once a second, at the end and on Ctrl-C.
+        One file, written at the start, then at least once a second, at the end and on Ctrl-C. If it
+        is there and holds this very training (the same first weights, task, recipe and rng), that
+        goes on where it was, or is returned at once if it is done; anything else is refused and
+        left as it is. Beside it is `<checkpoint>.previous`, the state one write earlier, which is
+        read if the file is damaged or missing, and removed when all steps are done.
     resume : path, optional
         Of a checkpoint: goes on where it stopped, with the same bits as if it never had, and goes
         on writing to it. Takes no net, task, recipe, rng or checkpoint.
@@ -411,27 +430,37 @@ def train(
         keeps the last good state.
     KeyboardInterrupt
         After the checkpoint has been written.
+    FileExistsError
+        If `checkpoint` holds anything but this training.
+    BlockingIOError
+        If another process trains with this checkpoint.
 
     Examples
     --------
     >>> import hrnn
     >>> net = hrnn.Network.init("tanh", n_hidden=8, rng=0)
-    >>> hrnn.train(net, hrnn.Task(), recipe="fast", n_steps=3, progress=False).loss.shape
+    >>> hrnn.train(net, hrnn.Task(), recipe="fast", n_steps=3, rng=0, progress=False).loss.shape
     (3,)
     """
     flag(progress, "progress")
-    if resume is not None:
-        if (net, task, checkpoint) != (None, None, None) or recipe != "paper" or rng != 0:
-            raise TypeError(
-                "resume takes net, task, recipe, rng and checkpoint from the file: leave them out"
-            )
-        trainer = Trainer.load(as_path(resume, "resume"), n_steps)
-    else:
-        checkpoint = None if checkpoint is None else as_path(checkpoint, "checkpoint")
-        trainer = Trainer.new(net, task, recipe, n_steps, rng, checkpoint)
+    given = (net, task, checkpoint) != (None, None, None) or recipe != "paper" or rng is not None
+    if resume is not None and given:
+        raise TypeError(
+            "resume takes net, task, recipe, rng and checkpoint from the file: leave them out"
+        )
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable, got {type(callback).__name__}")
-    return trainer.run(callback, n_threads_of(n_threads), progress)
+    n_threads = n_threads_of(n_threads)
+    if resume is not None:
+        path = as_path(resume, "resume")
+        with files.held(path):
+            trainer = Trainer.load(path, n_steps)
+            trainer.check_previous("resume")
+            return trainer.finish(callback, n_threads, progress)
+    path = None if checkpoint is None else as_path(checkpoint, "checkpoint")
+    trainer = Trainer.new(net, task, recipe, n_steps, rng, path)
+    with contextlib.nullcontext() if path is None else files.held(path):
+        return trainer.gone_on().finish(callback, n_threads, progress)
 
 
 def n_memory(recipe: Recipe) -> int:
@@ -452,6 +481,7 @@ class Trainer:
         memory: NDArray[np.float64],
         streams: list[np.random.Generator],
         loss: Sequence[float] | NDArray[np.float64],
+        origin: dict[str, str],
     ) -> None:
         self.network = network
         self.task = task
@@ -465,6 +495,7 @@ class Trainer:
             self.optimizer = Adam(recipe.learning_rate, memory)
         self.streams = streams
         self.loss: array.array[float] = array.array("d", loss)
+        self.origin = origin
 
     @classmethod
     def new(
@@ -473,7 +504,7 @@ class Trainer:
         task: Task | None,
         recipe: str | Recipe,
         n_steps: int | None,
-        rng: RNGLike,
+        rng: RNGLike | None,
         checkpoint: Path | None,
     ) -> Trainer:
         """The training of a network from its beginning; arguments as in `train`."""
@@ -491,16 +522,18 @@ class Trainer:
             raise TypeError(f"recipe must be a str or a Recipe, got {type(recipe).__name__}")
         if n_steps is not None:
             recipe = dataclasses.replace(recipe, n_steps=whole_number(n_steps, "n_steps"))
-        seed = int(rng) if isinstance(rng, (int, np.integer)) else str(rng)
+        draw, seed = streams.recorded(rng)
+        if isinstance(seed, int):  # its own streams: `Task.sample` of the same seed has others
+            draw = np.random.default_rng(streams.stream(seed, "train"))
         record = {
             **net.metadata,
             "hrnn": __version__,
             "recipe": dataclasses.asdict(recipe),
-            "rng": seed,
+            "rng": streams.seed_to_json(seed),
             "task": task.to_dict(),
         }
         network = net.with_theta(net.theta, metadata=record)
-        streams = [generator(child) for child in generator(rng).spawn(recipe.n_sessions)]
+        sessions = draw.spawn(recipe.n_sessions)
         return cls(
             network,
             task,
@@ -508,8 +541,9 @@ class Trainer:
             checkpoint,
             net.theta.copy(),
             np.zeros((n_memory(recipe), len(net.theta))),
-            streams,
+            sessions,
             [],
+            _origin(net, task, recipe, sessions),
         )
 
     @classmethod
@@ -524,31 +558,88 @@ class Trainer:
             resumed = [streams.from_json(state) for state in config["streams"]]
             memory = archive.arrays["memory"]
             loss = archive.arrays["loss"]
+            origin = dict(config.get("origin", {}))  # files of hrnn 0.2.0 and before have none
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"{path} does not hold a checkpoint: {error}") from error
         if (
             memory.shape != (n_memory(recipe), len(network.theta))
             or len(resumed) != recipe.n_sessions
+            or loss.ndim != 1
+            or not memory.dtype == loss.dtype == network.theta.dtype
         ):
-            raise ValueError(f"{path} does not hold a checkpoint: sizes disagree")
-        if n_steps is not None:
-            recipe = dataclasses.replace(recipe, n_steps=whole_number(n_steps, "n_steps"))
-        if recipe.n_steps < len(loss):
+            raise ValueError(f"{path} does not hold a checkpoint: sizes or types disagree")
+        state = network.theta.copy()
+        found = cls(network, task, recipe, path, state, memory, resumed, loss, origin)
+        found.last(recipe.n_steps if n_steps is None else n_steps)
+        return found
+
+    def last(self, n_steps: int) -> None:
+        """Go on for n_steps in all."""
+        n_steps = whole_number(n_steps, "n_steps")
+        if n_steps < len(self.loss):
             raise ValueError(
-                f"n_steps must be >= the {len(loss)} steps already done, got {recipe.n_steps}"
+                f"n_steps must be >= the {len(self.loss)} steps already done, got {n_steps}"
             )
-        return cls(network, task, recipe, path, network.theta.copy(), memory, resumed, loss)
+        self.recipe = dataclasses.replace(self.recipe, n_steps=n_steps)
+        record = {**self.network.metadata, "recipe": dataclasses.asdict(self.recipe)}
+        self.network = self.network.with_theta(self.network.theta, metadata=record)
 
     def caught_up(self) -> Trainer:
         """What the checkpoint holds, if it is of the same training; else the training itself."""
-        if self.checkpoint is None or not self.checkpoint.exists():
+        try:
+            return self.gone_on()
+        except (FileExistsError, ValueError):
+            return self
+
+    def gone_on(self) -> Trainer:
+        """What the checkpoint holds of this training; the training itself if nothing is there.
+
+        Raises
+        ------
+        FileExistsError
+            If the checkpoint, or the file beside it, holds anything else.
+        """
+        path = self.checkpoint
+        if path is None or not (path.exists() or files.previous_of(path).exists()):
             return self
         try:
-            found = Trainer.load(self.checkpoint, None)
-        except ValueError:
-            return self
-        same = found.network.metadata == json.loads(json.dumps(self.network.metadata))
-        return found if same else self
+            found = Trainer.load(path, None)
+        except ValueError as error:
+            raise _occupied("checkpoint", path, str(error)) from error
+        except FileNotFoundError:
+            found = self  # all that is there is the file beside it, which cannot be read
+        if found.origin != self.origin:
+            differ = [name for name in self.origin if found.origin.get(name) != self.origin[name]]
+            reason = f"it holds a training of another {', '.join(differ)}"
+            raise _occupied("checkpoint", path, reason)
+        found.check_previous("checkpoint")
+        found.last(self.recipe.n_steps)
+        return found
+
+    def check_previous(self, argument: str) -> None:
+        """FileExistsError if the file beside the checkpoint is not of this training."""
+        if self.checkpoint is None or not files.previous_of(self.checkpoint).exists():
+            return
+        path = files.previous_of(self.checkpoint)
+        try:
+            beside = Trainer.load(path, None)
+        except ValueError as error:
+            raise _occupied(argument, path, str(error)) from error
+        if beside.origin != self.origin:
+            raise _occupied(argument, path, "it holds another training")
+
+    def finish(
+        self,
+        callback: Callable[[int, float, Network], object] | None,
+        n_threads: int,
+        progress: bool,
+    ) -> Training:
+        """Train what is left, and remove the file beside the checkpoint."""
+        done = len(self.loss) == self.recipe.n_steps
+        training = self.result() if done else self.run(callback, n_threads, progress)
+        if self.checkpoint is not None:
+            files.previous_of(self.checkpoint).unlink(missing_ok=True)
+        return training
 
     def save(self) -> None:
         """Write the checkpoint, if there is one."""
@@ -559,6 +650,7 @@ class Trainer:
             "task": self.task.to_dict(),
             "recipe": dataclasses.asdict(self.recipe),
             "streams": [streams.state_to_json(s.bit_generator) for s in self.streams],
+            "origin": self.origin,
         }
         arrays = {"theta": self.theta, "memory": self.optimizer.memory, "loss": np.array(self.loss)}
         files.save_archive(
@@ -614,6 +706,10 @@ class Trainer:
             if kept is not None:
                 self._undo(*kept)
             self.save()
+        return self.result()
+
+    def result(self) -> Training:
+        """The training as it is now."""
         states = [streams.state_to_json(s.bit_generator) for s in self.streams]
         return Training(self.trained(), np.array(self.loss), self.recipe, self.task, states)
 
@@ -643,3 +739,33 @@ class Trainer:
     def trained(self) -> Network:
         """The network as it is now."""
         return self.network.with_theta(self.theta)
+
+
+def _origin(
+    net: Network, task: Task, recipe: Recipe, sessions: list[np.random.Generator]
+) -> dict[str, str]:
+    """What a training depends on, by the argument of `train` that says it, each as a hash.
+
+    The number of steps is not among it: a longer training begins with the shorter one.
+    """
+    how = dataclasses.asdict(recipe)
+    del how["n_steps"]
+    first = hashlib.sha256(net.theta.tobytes()).hexdigest()
+    origin = {
+        "net": [net.cell, net.n_hidden, net.leak, first],
+        "task": task.to_dict(),
+        "recipe": how,
+        "rng": [streams.state_to_json(stream.bit_generator) for stream in sessions],
+    }
+    return {
+        name: hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+        for name, value in origin.items()
+    }
+
+
+def _occupied(argument: str, path: Path, reason: str) -> FileExistsError:
+    """What is raised where another file would be written over."""
+    return FileExistsError(
+        f"{argument} would be written over {path}, which is there: {reason}. Give another file; "
+        "or `resume`, to go on with the training that a checkpoint holds"
+    )

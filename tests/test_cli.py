@@ -155,6 +155,7 @@ def test_train_evaluate_resume(tmp_path):
 @pytest.mark.slow
 def test_mice_are_fitted_and_compared(tmp_path):
     import numpy as np
+    import pandas as pd
 
     import hrnn
     from hrnn import mice
@@ -176,12 +177,90 @@ def test_mice_are_fitted_and_compared(tmp_path):
         == {
             "flat.csv",
             "oracle.csv",
-            *(f"comparison.{kind}" for kind in ("csv", "pdf", "png", "svg")),
+            "comparison.csv",
+            *(f"figure_comparison.{kind}" for kind in ("csv", "pdf", "png", "svg")),
         }
         and "flat" in done.stdout
     )
+    table = pd.read_csv(tmp_path / "out" / "comparison.csv").set_index("model")
+    whole = mice.compare(mice.load(tmp_path / "data"), ["flat", "oracle"]).set_index("model")
+    assert list(table.columns) == list(whole.columns)
+    assert table.aic.tolist() == pytest.approx(whole.loc[table.index, "aic"].tolist())
+    source = pd.read_csv(tmp_path / "out" / "figure_comparison.csv")
+    assert list(source.columns) == ["panel", "agent", "condition", "x", "value", "low", "high", "n"]
+    before = {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()}
+    for models in ("flat,oracle", "flat"):
+        again = run("mice", "--data", "data", "--models", models, "--out", "out", cwd=tmp_path)
+        assert again.returncode == 1 and "--out would be written over out/flat.csv" in again.stderr
+    assert {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()} == before
+    twice = run("mice", "--data", "data", "--models", "flat,flat", "--out", "b", cwd=tmp_path)
+    assert twice.returncode == 1 and "--models must be different ones" in twice.stderr
     wrong = run("mice", "--data", "data", "--models", "flat,magic", cwd=tmp_path)
     assert wrong.returncode == 1 and "--models must be among" in wrong.stderr
+
+
+def test_a_finished_training_is_not_written_over(tmp_path):
+    short = ["--recipe", "fast", "--n-steps", "3", "--n-hidden", "4"]
+    first = run("train", "net.npz", *short, "--seed", "1", cwd=tmp_path)
+    assert first.returncode == 0 and first.stdout.startswith("seed 1\n"), first.stderr
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    assert list(before) == ["net.npz"]
+    again = run("train", "net.npz", *short, "--seed", "1", cwd=tmp_path)
+    assert again.returncode == 0 and "3 steps" in again.stdout
+    for other in (["--seed", "2"], [], ["--seed", "1", "--cell", "gru"]):
+        refused = run("train", "net.npz", *short, *other, cwd=tmp_path)
+        assert refused.returncode == 1 and "Traceback" not in refused.stderr
+        assert all(word in refused.stderr for word in ("checkpoint", "net.npz", "resume"))
+    wrong = run("train", "net.npz", *short, "--seed", "1", "--loss-csv", "net.npz", cwd=tmp_path)
+    assert wrong.returncode == 1 and "--loss-csv must be another file" in wrong.stderr
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+    (tmp_path / "data.csv").write_text("mouse,choice\n")
+    for command in (
+        ["train", "data.csv", *short],
+        ["train", "b.npz", *short, "--loss-csv", "data.csv"],
+    ):
+        wrong = run(*command, cwd=tmp_path)
+        assert wrong.returncode == 1 and "data.csv" in wrong.stderr
+        assert (tmp_path / "data.csv").read_text() == "mouse,choice\n"
+
+
+def test_without_a_seed_every_training_is_another_and_its_seed_is_printed(tmp_path):
+    short = ["--recipe", "fast", "--n-steps", "2", "--n-hidden", "4"]
+    said = [run("train", f"{i}.npz", *short, cwd=tmp_path).stdout.split()[1] for i in range(2)]
+    assert said[0] != said[1]
+    run("train", "again.npz", *short, "--seed", said[0], cwd=tmp_path)
+    assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "0.npz").read_bytes()
+
+
+def test_files_of_anybody_else_stay_in_a_populations_or_a_studys_folder(tmp_path):
+    for name in ("table.csv", "failures.csv"):
+        (tmp_path / name).write_text("mine")
+        done = run("population", ".", "--networks", "1", cwd=tmp_path)
+        assert done.returncode == 1 and f"OUT would be written over {name}" in done.stderr
+        assert [p.name for p in tmp_path.iterdir()] == [name]
+        (tmp_path / name).unlink()
+    for name in ("report.md", "networks.csv", "figure_1.pdf"):
+        (tmp_path / name).write_text("mine")
+        done = run("reproduce", "--quick", "--out", ".", cwd=tmp_path)
+        assert done.returncode == 1 and f"folder would be written over {name}" in done.stderr
+        assert [p.name for p in tmp_path.iterdir()] == [name]
+        (tmp_path / name).unlink()
+
+
+def test_a_study_of_other_networks_is_not_written_over(tmp_path):
+    from hrnn.study import reproduction, writing
+
+    keys = reproduction.keys(2, 0, True)
+    manifest = {"hrnn": "0", "networks": dict(enumerate(keys)), "sha256": {}}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    for options in (["--networks", "1"], ["--networks", "2", "--seed", "1"]):
+        done = run("reproduce", "--quick", *options, "--out", ".", cwd=tmp_path)
+        assert done.returncode == 1 and "holds the report of other networks" in done.stderr
+    writing.check_folder(tmp_path, reproduction.keys(3, 0, True))
+    for text in ("", "[]", "{}", '{"networks": 3}'):
+        (tmp_path / "manifest.json").write_text(text)
+        done = run("reproduce", "--quick", "--out", ".", cwd=tmp_path)
+        assert done.returncode == 1 and "no manifest of a study" in done.stderr
 
 
 def test_full_disk_leaves_the_old_network(tmp_path):

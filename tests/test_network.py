@@ -142,6 +142,7 @@ def test_state_dict_is_pytorchs_convention(net):
         "rnn.bias_hh_l0": (5,),
         "readout.weight": (2, 5),
         "readout.bias": (2,),
+        "leak": (),
     }
     h = np.linspace(-1, 1, 5)
     x = np.array([0.3, -0.2, 1.0])
@@ -152,7 +153,8 @@ def test_state_dict_is_pytorchs_convention(net):
         + state["rnn.bias_hh_l0"]
     )
     np.testing.assert_allclose(pre, net.W @ h + net.U @ x + net.b, rtol=1e-15)
-    again = hrnn.Network.from_state_dict("leaky", state, leak=0.25)
+    again = hrnn.Network.from_state_dict("leaky", state)
+    assert again.leak == 0.25
     np.testing.assert_array_equal(again.theta, net.theta)
     shifted = hrnn.Network.from_state_dict(
         "leaky", state | {"rnn.bias_hh_l0": np.arange(5)}, leak=0.25
@@ -160,6 +162,48 @@ def test_state_dict_is_pytorchs_convention(net):
     np.testing.assert_array_equal(shifted.b, net.b + np.arange(5))
     state["readout.bias"][:] = 0
     assert (net.c != 0).all()
+
+
+def test_a_leak_is_never_lost_on_its_way_through_a_state_dict(net):
+    """PyTorch has no leaky cell: strict loading refuses the name, and so do our other cells."""
+    state = net.to_state_dict()
+    for cell in ("tanh", "gru"):
+        with pytest.raises(ValueError, match=r"leak|shape"):
+            hrnn.Network.from_state_dict(cell, state)
+    with pytest.raises(ValueError, match=r"leak must be that of the state, 0\.25, got 0\.5"):
+        hrnn.Network.from_state_dict("leaky", state, leak=0.5)
+    del state["leak"]
+    with pytest.raises(ValueError, match="leak must be given for a leaky cell"):
+        hrnn.Network.from_state_dict("leaky", state)
+    assert hrnn.Network.from_state_dict("leaky", state, leak=0.25).leak == 0.25
+    for bad in ("a", [0.5, 0.5], 2.0, np.nan):
+        with pytest.raises((TypeError, ValueError), match="leak"):
+            hrnn.Network.from_state_dict("leaky", state | {"leak": bad})
+    tanh = hrnn.Network.init("tanh", n_hidden=5, rng=0)
+    assert "leak" not in tanh.to_state_dict()
+    assert hrnn.Network.from_state_dict("leaky", tanh.to_state_dict() | {"leak": 1}).leak == 1
+
+
+def test_a_network_is_saved_over_nothing_but_a_network(net, tmp_path):
+    net.save(tmp_path / "n")
+    net.with_theta(2 * net.theta).save(tmp_path / "n")
+    np.testing.assert_array_equal(hrnn.Network.load(tmp_path / "n").theta, 2 * net.theta)
+    hrnn.train(
+        net,
+        hrnn.Task(n_blocks=1),
+        "fast",
+        n_steps=1,
+        rng=0,
+        checkpoint=tmp_path / "c",
+        progress=False,
+    )
+    (tmp_path / "t").write_text("notes")
+    (tmp_path / "e").write_bytes(b"")
+    for name in ("c", "t", "e"):
+        before = (tmp_path / name).read_bytes()
+        with pytest.raises(FileExistsError, match=rf"path would be written over .*{name}\b"):
+            net.save(tmp_path / name)
+        assert (tmp_path / name).read_bytes() == before
 
 
 def test_an_incomplete_state_dict_is_refused(net):
@@ -202,7 +246,7 @@ def test_a_number_beyond_double_precision_is_refused(net):
         ({"cell": "leaky", "leak": np.nan}, ValueError, "leak"),
         ({"cell": "leaky", "leak": "1"}, TypeError, "leak"),
         ({"rng": -1}, ValueError, "rng"),
-        ({"rng": None}, TypeError, "rng"),
+        ({"rng": "0"}, TypeError, "rng"),
         ({"rng": np.random}, TypeError, "rng"),
     ],
 )

@@ -70,7 +70,7 @@ def test_sessions_are_left_as_they_were():
 @pytest.fixture(scope="module")
 def run():
     net = hrnn.Network.init("tanh", n_hidden=20, rng=0)
-    trained = hrnn.train(net, hrnn.Task(), recipe="fast", n_steps=60, progress=False).network
+    trained = hrnn.train(net, hrnn.Task(), recipe="fast", n_steps=60, progress=False, rng=0).network
     return hrnn.rollout(trained, hrnn.Task().sample(n_sessions=6, rng=5))
 
 

@@ -378,7 +378,7 @@ def test_weights_whose_sum_overflows_are_refused():
         ({"n_sessions": True}, "n_sessions"),
         ({"n_sessions": -1}, "n_sessions must be >= 1, got -1"),
         ({"n_blocks": 1, "rng": -1}, "rng"),
-        ({"n_blocks": 1, "rng": None}, "rng"),
+        ({"n_blocks": 1, "rng": "0"}, "rng"),
         ({"n_blocks": 1, "rng": np.random}, "rng"),
     ],
 )

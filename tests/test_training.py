@@ -12,6 +12,7 @@ import reference
 
 import hrnn
 from hrnn import training
+from hrnn.base.streams import stream
 from hrnn.task import SessionsForm
 
 NAMES = ("W", "U", "b", "V", "c")
@@ -178,7 +179,9 @@ def test_same_bits_for_any_number_of_threads(n_hidden):
     net = network("tanh", n_hidden)
     recipe = hrnn.Recipe(n_sessions=17, n_steps=3, learning_rate=0.1)
     thetas = [
-        hrnn.train(net, hrnn.Task(n_blocks=1), recipe, n_threads=k, progress=False).network.theta
+        hrnn.train(
+            net, hrnn.Task(n_blocks=1), recipe, n_threads=k, progress=False, rng=0
+        ).network.theta
         for k in (1, 2, 3)
     ]
     np.testing.assert_array_equal(thetas[0], thetas[1])
@@ -193,15 +196,15 @@ def test_steps_are_those_of_the_twin_optimiser(optimizer):
         optimizer=optimizer, learning_rate=0.01, momentum=0.5, n_sessions=2, n_steps=3
     )
     trained = hrnn.train(net, task, recipe, rng=9, progress=False)
-    streams = np.random.default_rng(9).spawn(2)
+    streams = np.random.default_rng(stream(9, "train")).spawn(2)
     theta = net.theta
     v = np.zeros(len(net.theta))
     m = np.zeros(len(net.theta))
     for t in range(3):
         gradients = []
-        for stream in streams:
+        for own in streams:
             gradients.append(
-                0.5 * alone(net.with_theta(theta), next_session(task, stream), 0, recipe.loss)[1]
+                0.5 * alone(net.with_theta(theta), next_session(task, own), 0, recipe.loss)[1]
             )
         if optimizer == "sgd":
             theta, v = reference.sgd(theta, v, sum(gradients), 0.01, 0.5)
@@ -243,7 +246,7 @@ def test_an_interrupt_between_the_update_and_its_record_loses_no_bit(
     net = network()
     task = hrnn.Task(n_blocks=1)
     recipe = hrnn.Recipe(optimizer=optimizer, n_steps=12, learning_rate=0.01, momentum=0.1)
-    whole = hrnn.train(net, task, recipe, progress=False)
+    whole = hrnn.train(net, task, recipe, progress=False, rng=0)
     update = getattr(training._core, f"optim_{optimizer}")
     calls = []
 
@@ -255,7 +258,7 @@ def test_an_interrupt_between_the_update_and_its_record_loses_no_bit(
 
     monkeypatch.setattr(training._core, f"optim_{optimizer}", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        hrnn.train(net, task, recipe, progress=False, checkpoint=tmp_path / "c")
+        hrnn.train(net, task, recipe, progress=False, checkpoint=tmp_path / "c", rng=0)
     resumed = hrnn.train(resume=tmp_path / "c", progress=False)
     np.testing.assert_array_equal(resumed.loss, whole.loss)
     np.testing.assert_array_equal(resumed.network.theta, whole.network.theta)
@@ -265,7 +268,7 @@ def test_an_interrupt_within_the_gradient_loses_no_session(tmp_path, monkeypatch
     net = network()
     task = hrnn.Task(n_blocks=1)
     recipe = hrnn.Recipe(n_sessions=3, n_steps=9, learning_rate=0.1)
-    whole = hrnn.train(net, task, recipe, progress=False)
+    whole = hrnn.train(net, task, recipe, progress=False, rng=0)
     compute = training.Workspace.compute
     calls = []
 
@@ -277,7 +280,7 @@ def test_an_interrupt_within_the_gradient_loses_no_session(tmp_path, monkeypatch
 
     monkeypatch.setattr(training.Workspace, "compute", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        hrnn.train(net, task, recipe, progress=False, checkpoint=tmp_path / "c")
+        hrnn.train(net, task, recipe, progress=False, checkpoint=tmp_path / "c", rng=0)
     assert len(training.Trainer.load(tmp_path / "c", None).loss) == 4
     resumed = hrnn.train(resume=tmp_path / "c", progress=False)
     np.testing.assert_array_equal(resumed.loss, whole.loss)
@@ -307,7 +310,7 @@ def test_any_of_numpys_generators_can_be_resumed(tmp_path, bit_generator):
 def test_resume_wants_no_fewer_steps_and_nothing_beside_it(tmp_path):
     net = network()
     task = hrnn.Task(n_blocks=1)
-    hrnn.train(net, task, n_steps=3, progress=False, checkpoint=tmp_path / "c")
+    hrnn.train(net, task, n_steps=3, progress=False, checkpoint=tmp_path / "c", rng=0)
     with pytest.raises(ValueError, match="n_steps must be >= the 3 steps already done, got 2"):
         hrnn.train(resume=tmp_path / "c", n_steps=2)
     for given in ({"net": net}, {"task": task}, {"checkpoint": tmp_path / "d"}):
@@ -323,7 +326,12 @@ def test_resume_wants_no_fewer_steps_and_nothing_beside_it(tmp_path):
 @pytest.mark.parametrize("given", [{"recipe": "fast"}, {"rng": 3}])
 def test_resume_refuses_what_it_does_not_use(tmp_path, given):
     hrnn.train(
-        network(), hrnn.Task(n_blocks=1), n_steps=1, progress=False, checkpoint=tmp_path / "c"
+        network(),
+        hrnn.Task(n_blocks=1),
+        n_steps=1,
+        progress=False,
+        checkpoint=tmp_path / "c",
+        rng=0,
     )
     with pytest.raises(TypeError, match="resume"):
         hrnn.train(resume=tmp_path / "c", n_steps=2, progress=False, **given)
@@ -354,7 +362,7 @@ def test_a_killed_run_leaves_its_checkpoint(tmp_path, kill):
         len(hrnn.train(resume=tmp_path / "c", n_steps=steps + 2, progress=False).loss) == steps + 2
     )
     assert (
-        not [name for name in os.listdir(tmp_path) if name not in ("c", "c.previous")]
+        not [name for name in os.listdir(tmp_path) if name not in ("c", "c.previous", ".c.lock")]
         or kill == signal.SIGKILL
     )
 
@@ -368,6 +376,7 @@ def test_divergence_names_the_step_and_keeps_the_last_good_state(tmp_path):
             hrnn.Recipe(loss="cross_entropy", learning_rate=1e300, n_steps=50),
             progress=False,
             checkpoint=tmp_path / "c",
+            rng=0,
         )
     assert caught.value.step >= 0 and str(caught.value.step) in str(caught.value)
     assert np.isfinite(hrnn.Network.load(tmp_path / "c").theta).all()
@@ -379,7 +388,9 @@ def test_an_update_that_overflows_is_divergence_too(tmp_path, n_steps, step):
     net = hrnn.Network.from_arrays("tanh", W=net.W, U=net.U, b=net.b, V=1e3 * net.V, c=net.c)
     recipe = hrnn.Recipe(loss="cross_entropy", learning_rate=1.7e308, n_steps=n_steps)
     with pytest.raises(hrnn.NumericalError) as caught:
-        hrnn.train(net, hrnn.Task(n_blocks=1), recipe, progress=False, checkpoint=tmp_path / "c")
+        hrnn.train(
+            net, hrnn.Task(n_blocks=1), recipe, progress=False, checkpoint=tmp_path / "c", rng=0
+        )
     assert caught.value.step == step
     np.testing.assert_array_equal(hrnn.Network.load(tmp_path / "c").theta, net.theta)
 
@@ -396,6 +407,7 @@ def test_divergence_stops_where_it_happens(tmp_path, optimizer):
             progress=False,
             checkpoint=tmp_path / "c",
             callback=lambda *a: seen.append(a),
+            rng=0,
         )
     assert 1 <= caught.value.step == len(seen) < 30
     assert len(training.Trainer.load(tmp_path / "c", None).loss) == caught.value.step
@@ -414,12 +426,13 @@ def test_a_failing_callback_stops_the_training_and_keeps_the_checkpoint(tmp_path
             progress=False,
             checkpoint=tmp_path / "c",
             callback=fail,
+            rng=0,
         )
     assert len(training.Trainer.load(tmp_path / "c", None).loss) == 5
 
 
 def test_the_loss_curve_as_csv(tmp_path):
-    done = hrnn.train(network(), hrnn.Task(n_blocks=1), n_steps=12, progress=False)
+    done = hrnn.train(network(), hrnn.Task(n_blocks=1), n_steps=12, progress=False, rng=0)
     done.to_csv(tmp_path / "loss.csv")
     step, loss = np.loadtxt(tmp_path / "loss.csv", delimiter=",", skiprows=1, unpack=True)
     np.testing.assert_array_equal(step, range(12))
@@ -432,7 +445,7 @@ def test_training_depends_on_its_seed_alone():
     before = np.random.get_state()[1].copy()
     a, b, c = (
         hrnn.train(network(), hrnn.Task(n_blocks=1), n_steps=3, rng=rng, progress=False).loss
-        for rng in (5, np.random.SeedSequence(5), 6)
+        for rng in (5, stream(5, "train"), 6)
     )
     np.testing.assert_array_equal(a, b)
     np.testing.assert_array_equal(np.random.get_state()[1], before)
@@ -581,6 +594,7 @@ def test_training_leaves_the_network_and_calls_back(tmp_path):
         n_steps=4,
         callback=lambda *a: seen.append(a),
         progress=False,
+        rng=0,
     )
     np.testing.assert_array_equal(net.theta, before)
     assert [step for step, _, _ in seen] == [0, 1, 2, 3] and [
@@ -594,7 +608,7 @@ def test_training_leaves_the_network_and_calls_back(tmp_path):
 def test_training_learns():
     net = hrnn.Network.init("tanh", n_hidden=20, rng=0)
     task = hrnn.Task()
-    done = hrnn.train(net, task, "fast", n_steps=300, progress=False)
+    done = hrnn.train(net, task, "fast", n_steps=300, progress=False, rng=0)
     trials = hrnn.rollout(done.network, task.sample(n_sessions=50, rng=1), hidden=False).trials
     assert trials.correct.mean() > 0.8 and trials.timeout.mean() < 0.1
 
@@ -606,7 +620,7 @@ def test_training_learns():
         ({"task": 3}, "task"),
         ({"recipe": "slow"}, "recipe"),
         ({"n_steps": 0}, "n_steps"),
-        ({"rng": None}, "rng"),
+        ({"rng": "0"}, "rng"),
         ({"callback": 3}, "callback"),
         ({"n_threads": 0}, "n_threads"),
         ({"resume": "x"}, "resume"),

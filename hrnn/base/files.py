@@ -21,7 +21,7 @@ import stat
 import struct
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +104,7 @@ def write_bytes(
         os.replace(temporary, destination)
         _sync_directory(destination.parent)
         if keep_previous:
-            os.replace(old, _previous(destination))
+            os.replace(old, previous_of(destination))
     except OSError as error:
         raise OSError(error.errno, f"cannot write: {error.strerror}", str(destination)) from error
     finally:
@@ -139,6 +139,79 @@ def write_json(path: str | os.PathLike[str], obj: object) -> None:
         What JSON can hold.
     """
     write_text(path, _to_json(obj, "obj") + "\n")
+
+
+def refuse_existing(paths: Iterable[Path], argument: str) -> None:
+    """Refuse to write over files that are there.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        Where will be written.
+    argument : str
+        What says where to write, for the message.
+
+    Raises
+    ------
+    FileExistsError
+        With the first file that is there.
+    """
+    for path in paths:
+        if os.path.lexists(path):
+            raise FileExistsError(
+                f"{argument} would be written over {path}, which is there: "
+                "give another place, or move the file away"
+            )
+
+
+def refuse_other(path: str | os.PathLike[str], kind: str) -> None:
+    """Refuse to write an archive over anything but one of its kind.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        Where will be written.
+    kind : str
+        Of the archive.
+
+    Raises
+    ------
+    FileExistsError
+        If another file is there.
+    """
+    try:
+        load_archive(path, kind=kind, with_arrays=False)
+    except FileNotFoundError:
+        return
+    except ValueError as error:
+        raise FileExistsError(f"path would be written over what is no {kind}: {error}") from error
+
+
+def write_csv(path: str | os.PathLike[str], text: str, argument: str = "path") -> None:
+    """Write a table, whole or not at all, over nothing but one with the same columns.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        Where to write; see `write_bytes`.
+    text : str
+        All of the file; its first line has the names of the columns.
+    argument : str, optional
+        What says where to write, for the message.
+
+    Raises
+    ------
+    FileExistsError
+        If another file is there.
+    """
+    path = as_path(path)
+    head = text.partition("\n")[0].encode()
+    if path.is_file():
+        with open(path, "rb") as file:
+            there = file.readline(len(head) + 2).rstrip(b"\r\n")
+        if there != head:
+            refuse_existing([path], argument)
+    write_text(path, text)
 
 
 def save_archive(
@@ -289,7 +362,7 @@ def load_archive(
     except (DamagedFileError, FileNotFoundError) as error:
         if not fallback:
             raise
-        previous = _previous(path)
+        previous = previous_of(path)
         try:
             archive = _read_archive(previous, with_arrays)
         except (ValueError, OSError):
@@ -420,7 +493,8 @@ def lock(path: str | os.PathLike[str], *, shared: bool = False) -> Iterator[None
     """Hold a lock file for the length of a `with` block, or raise at once.
 
     The lock dies with its process; the file stays. Give it a file of its own, not one written by
-    this module: writing puts a new file in place, and the lock stays on the old one.
+    this module: writing puts a new file in place, and the lock stays on the old one. `held` does
+    so for one file.
 
     Parameters
     ----------
@@ -435,16 +509,74 @@ def lock(path: str | os.PathLike[str], *, shared: bool = False) -> Iterator[None
         With the path, if another process (or another `with` block of this one) holds it.
     """
     path = as_path(path)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
+    mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-            fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BlockingIOError(error.errno, "in use by another process", str(path)) from error
-        yield
-    finally:
-        os.close(descriptor)
+            try:
+                fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                message = "in use by another process"
+                raise BlockingIOError(error.errno, message, str(path)) from error
+            if _is_at(descriptor, path):
+                yield
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether an open file is still the one of this name: whoever held it may have removed it."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+@contextlib.contextmanager
+def held(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Keep other processes from a file for the length of a `with` block, or raise at once.
+
+    They must hold it in the same way. The lock is a hidden file beside it, `.<name>.lock`, which is
+    removed at the end; one that a killed process left is taken over.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The file, which need not exist. A symbolic link is followed.
+
+    Raises
+    ------
+    BlockingIOError
+        With the path, if another process (or another `with` block of this one) holds it.
+    OSError
+        With the path, if nothing can be written beside it.
+    """
+    destination = _destination(path)
+    guard = destination.with_name(f".{destination.name}.lock")
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(lock(guard))
+        except OSError as error:
+            message = f"cannot write: {error.strerror}"
+            raise OSError(error.errno, message, str(destination)) from error
+        try:
+            yield
+        finally:
+            guard.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: str | os.PathLike[str]) -> None:
+    """Remove what processes that were killed while they wrote have left in a folder.
+
+    Parameters
+    ----------
+    folder : str or os.PathLike
+        Nobody else may write to it: hold its lock.
+    """
+    for kind in ("tmp", "old"):
+        for leftover in as_path(folder, "folder").glob(f".hrnn-{16 * '[0-9a-f]'}.{kind}"):
+            leftover.unlink(missing_ok=True)
 
 
 # Common ground ------------------------------------------------------------------------------------
@@ -459,7 +591,8 @@ def _destination(path: str | os.PathLike[str]) -> Path:
     return real
 
 
-def _previous(path: str | os.PathLike[str]) -> Path:
+def previous_of(path: str | os.PathLike[str]) -> Path:
+    """Where `keep_previous` puts what was there before, `<path>.previous`."""
     return Path(os.path.realpath(path) + ".previous")
 
 

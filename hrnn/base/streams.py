@@ -5,12 +5,20 @@ What draws from them can so go on as if it had never stopped.
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 import zlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hrnn.base.arguments import generator, whole_number
+
+if TYPE_CHECKING:
+    from hrnn.base.typing import RNGLike, Seed
+
 BIT_GENERATORS: tuple[str, ...] = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
+LARGEST_POOL: int = 1024  # of a SeedSequence, in words
 
 
 def state_to_json(bit_generator: np.random.BitGenerator) -> dict[str, Any]:
@@ -90,8 +98,8 @@ def _bit_generator(state: dict[str, Any]) -> np.random.BitGenerator:
     if decoded["bit_generator"] not in BIT_GENERATORS:
         raise ValueError(f"bit_generator is not one of {BIT_GENERATORS}")
     seed = decoded.pop("seed_sequence")
-    if seed["pool_size"] > 1024:
-        raise ValueError("pool_size is above 1024")
+    if seed["pool_size"] > LARGEST_POOL:
+        raise ValueError(f"pool_size is above {LARGEST_POOL}")
     kind = getattr(np.random, decoded["bit_generator"])
     bit_generator = kind(np.random.SeedSequence(**seed))
     bit_generator.state = decoded
@@ -131,15 +139,18 @@ def _decoded(value: Any) -> Any:
     return value
 
 
-def stream(seed: int, *name: object) -> np.random.SeedSequence:
+# Seeds --------------------------------------------------------------------------------------------
+
+
+def stream(seed: int, *name: int | str) -> np.random.SeedSequence:
     """Seed of one job, which depends on the seed and on the job's name only.
 
     Parameters
     ----------
     seed : int
-        The seed of all jobs.
-    *name : object
-        The job's name, in parts; they count as ``str`` shows them, but 1 and "1" are two.
+        The seed of all jobs, >= 0.
+    *name : int or str
+        The job's name, in parts; 1 and "1" are two names.
 
     Returns
     -------
@@ -151,16 +162,92 @@ def stream(seed: int, *name: object) -> np.random.SeedSequence:
     >>> stream(0, "network", 1).entropy == stream(0, "network", 2).entropy
     False
     """
-    hashes = [zlib.crc32(_spelled(part).encode()) for part in name]
-    n_words = -(-int(seed).bit_length() // 32)
-    if n_words <= 1:
-        return np.random.SeedSequence([seed, *hashes])
-    # NumPy cuts a wide seed into words, and these could be those of a narrow seed and its name
-    return np.random.SeedSequence([n_words, seed, *hashes], pool_size=8)
+    seed = whole_number(seed, "seed", 0)
+    parts = [_part(part) for part in name]
+    if seed < 2**32:
+        return np.random.SeedSequence([seed, *map(zlib.crc32, parts)])
+    # NumPy cuts a larger seed into words, which could be the words of a smaller one and a name
+    text = b"".join(len(part).to_bytes(8, "little") + part for part in [_part(seed), *parts])
+    return np.random.SeedSequence(int.from_bytes(hashlib.sha256(text).digest(), "little"))
 
 
-def _spelled(part: object) -> str:
-    """A part of a name, so that a number and the same digits as text are two."""
-    if not isinstance(part, str) or (part[:1].isalpha() and part not in ("None", "True", "False")):
-        return str(part)
-    return repr(part)
+def _part(part: int | str) -> bytes:
+    """A part of a name as bytes, different for whatever is different."""
+    if isinstance(part, bool) or not isinstance(part, (int, np.integer, str)):
+        raise TypeError(f"name must be of int and str, got {type(part).__name__}")
+    is_like_a_number = isinstance(part, str) and part.removeprefix("-").isdecimal()
+    if isinstance(part, str) and (is_like_a_number or part.startswith("\0")):
+        part = f"\0{part}"
+    return str(part).encode()
+
+
+def seed_of(seed: int, *name: int | str) -> int:
+    """A seed of its own for one job, where a `stream` of it is not enough.
+
+    Seed plus index would be the seed of a neighbour's job.
+
+    Parameters
+    ----------
+    seed : int
+        The seed of all jobs, >= 0.
+    *name : int or str
+        The job's name, as for `stream`.
+    """
+    return int(stream(seed, *name).generate_state(1, np.uint64)[0] >> 1)
+
+
+def recorded(rng: RNGLike | None) -> tuple[np.random.Generator, Seed]:
+    """A generator, and what makes it again: for what is made of random numbers and says of which.
+
+    Parameters
+    ----------
+    rng : int, SeedSequence, Generator or None
+        As for `arguments.generator`, or None, which draws a fresh seed.
+
+    Returns
+    -------
+    generator : numpy.random.Generator
+        From which to draw.
+    seed : int, SeedSequence or None
+        Usable as `rng` again; None where a Generator was given, whose past is its owner's.
+    """
+    if rng is None:
+        rng = fresh_seed()
+    seed: Seed = None
+    if isinstance(rng, np.random.SeedSequence):
+        seed = np.random.SeedSequence(**rng.state)  # as it is now: it counts its children
+    elif isinstance(rng, (int, np.integer)):
+        seed = int(rng)
+    return generator(rng), seed
+
+
+def fresh_seed() -> int:
+    """A seed from the machine's entropy that tables and files hold, below 2**63."""
+    return secrets.randbits(63)
+
+
+def seed_to_json(seed: Seed) -> int | dict[str, Any] | None:
+    """A seed of `recorded` as plain JSON."""
+    return _encoded(seed.state) if isinstance(seed, np.random.SeedSequence) else seed
+
+
+def seed_from_json(value: Any) -> Seed:
+    """The seed that `seed_to_json` gave, or None if the value is none."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    try:
+        state = _decoded(value)
+        if state["pool_size"] > LARGEST_POOL:
+            return None
+        return np.random.SeedSequence(**state)
+    except (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError):
+        return None
+
+
+def shown(seed: Seed) -> str:
+    """A seed as a repr shows it; nothing where there is none."""
+    if seed is None:
+        return ""
+    if isinstance(seed, int):
+        return f", seed={seed}"
+    return f", seed=SeedSequence({seed.entropy}, spawn_key={seed.spawn_key})"

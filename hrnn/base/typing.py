@@ -19,5 +19,6 @@ class HasTrials(Protocol):
 
 
 if TYPE_CHECKING:
+    Seed = int | np.random.SeedSequence | None  # that something was made of, if it is known
     RNGLike = int | np.random.SeedSequence | np.random.Generator
     Trials = pd.DataFrame | HasTrials

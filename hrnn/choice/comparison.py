@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hrnn.base import parallel
+from hrnn.base import parallel, streams
 from hrnn.base.arguments import flag, generator, whole_number
 from hrnn.base.parallel import n_threads_of
 from hrnn.choice import variation
@@ -27,13 +27,13 @@ from hrnn.choice.priors import (
 )
 from hrnn.choice.protocol import Floats, ModelLike
 from hrnn.choice.regressions import HistoryGlm
+from hrnn.choice.trials import Choices
 from hrnn.statistics.resampling import mean_interval
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from hrnn.base.typing import RNGLike, Trials
-    from hrnn.choice.trials import Choices
+    from hrnn.base.typing import RNGLike, Seed, Trials
 
 COMPARED: tuple[str, ...] = tuple(
     model.name
@@ -256,8 +256,27 @@ def exceedance(log_evidence: ArrayLike, *, rng: RNGLike = 0) -> Floats:
 # ---- recovery ----
 
 
-def simulate(fitted: Fit, *, rng: RNGLike = 0) -> list[Choices]:
+class Simulated(list[Choices]):
+    """Choices of simulated subjects: what `simulate` gives.
+
+    Attributes
+    ----------
+    seed : int, SeedSequence or None
+        What they were drawn of, usable as `rng` of `simulate`; None if it is not known.
+    """
+
+    def __init__(self, several: Iterable[Choices] = (), *, seed: Seed = None) -> None:
+        super().__init__(several)
+        self.seed = seed
+
+    def __repr__(self) -> str:
+        return f"Simulated({len(self)} subjects{streams.shown(self.seed)})"
+
+
+def simulate(fitted: Fit, *, rng: RNGLike | None = None) -> Simulated:
     """Choices of simulated subjects, each with the parameters of a unit and in its trials.
+
+    Others at every call.
 
     Where a subject gave no answer its double gives none. The double's own choices feed its history,
     not the subject's.
@@ -266,24 +285,24 @@ def simulate(fitted: Fit, *, rng: RNGLike = 0) -> list[Choices]:
     ----------
     fitted : Fit
         Of `fit`; a model of one's own must have `simulate` or `p_right`.
-    rng : int, SeedSequence or Generator
-        Of the choices.
+    rng : int, SeedSequence, Generator or None
+        Of the choices; None means fresh numbers.
 
     Returns
     -------
-    list of Choices
-        One for each unit.
+    Simulated
+        A list of Choices, one for each unit; its `seed` says what they were drawn of.
 
     Examples
     --------
     >>> import hrnn
     >>> run = hrnn.rollout(hrnn.BayesianActor(), hrnn.Task().sample(n_sessions=4, rng=0))
-    >>> bool(set(simulate(hrnn.mice.fit(run, "flat", n_starts=1))[0].choice) <= {-1, 0, 1})
+    >>> bool(set(simulate(hrnn.mice.fit(run, "flat", n_starts=1), rng=0)[0].choice) <= {-1, 0, 1})
     True
     """
     _check_fit(fitted)
-    random = generator(rng)
-    made: list[Choices] = []
+    random, seed = streams.recorded(rng)
+    made = Simulated(seed=seed)
     for k, choices in enumerate(fitted.trials):
         uniforms = random.random(len(choices.choice))
         made.append(choices.with_choice(fitted._model.simulate(choices, fitted.theta(k), uniforms)))

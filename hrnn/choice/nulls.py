@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hrnn.base.arguments import generator, whole_number
+from hrnn.base.arguments import generator, refuse_size, whole_number
+from hrnn.base.streams import recorded
 from hrnn.choice.fitting import climb
 from hrnn.choice.models import Repeating
 from hrnn.choice.trials import Choices, units
@@ -32,28 +33,30 @@ NULLS: tuple[str, ...] = (  # columns of the two nulls
     "repeating_high",
     "p_repeating",
 )
+BYTES_PER_TRIAL: int = 32  # of a pseudo-session
 AT_ONCE: int = 20  # copies of a subject that are simulated together
 
 
-def pseudo_blocks(n_trials: int, *, rng: RNGLike = 0) -> Floats:
+def pseudo_blocks(n_trials: int, *, rng: RNGLike | None = None) -> Floats:
     """Probability of left in each trial of a session that the rig might have made, (n_trials,).
 
-    90 unbiased trials, then blocks.
+    90 unbiased trials, then blocks; others at every call.
 
     Parameters
     ----------
     n_trials : int
         Length of the session.
-    rng : int, SeedSequence or Generator
-        Of the blocks.
+    rng : int, SeedSequence, Generator or None
+        Of the blocks; None means fresh numbers, which cannot be drawn again.
 
     Examples
     --------
-    >>> float(pseudo_blocks(200)[0])
+    >>> float(pseudo_blocks(200, rng=0)[0])
     0.5
     """
     n_trials = whole_number(n_trials, "n_trials")
-    random = generator(rng)
+    refuse_size("n_trials", n_trials, n_trials * BYTES_PER_TRIAL)
+    random, _ = recorded(rng)
     in_right_blocks = round(1 - RIG.p_block, 10)
     in_left_blocks = RIG.p_block
     unbiased = np.full(RIG.n_unbiased, 0.5)

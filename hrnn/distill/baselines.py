@@ -39,8 +39,9 @@ from hrnn import sequence
 from hrnn.analysis.integration import log_odds
 from hrnn.analysis.representation import before, run_of
 from hrnn.base import parallel
-from hrnn.base.arguments import generator, one_of, real_number, whole_number
+from hrnn.base.arguments import one_of, real_number, whole_number
 from hrnn.base.parallel import look, n_threads_of
+from hrnn.base.streams import recorded
 from hrnn.distill.reduction import MARGIN, Radd, states_in
 from hrnn.network import Network
 from hrnn.rollout import Rollout
@@ -48,7 +49,7 @@ from hrnn.sequence import Force, Sequences, Target, scratch_of
 from hrnn.training import Adam, Recipe, Trainer
 
 if TYPE_CHECKING:
-    from hrnn.base.typing import RNGLike
+    from hrnn.base.typing import RNGLike, Seed
 
 Kind = Literal["from_scratch", "soft_targets", "hidden_states", "sampled_choices", "full_force"]
 
@@ -85,12 +86,15 @@ class Student:
         Loss before each update; empty for 'full_force', which has none.
     seconds : float
         Wall time that it took to make, in seconds.
+    seed : int, SeedSequence or None
+        What it was drawn of, usable as `rng` of `student`; None if it is not known.
     """
 
     kind: str
     network: Network
     loss: NDArray[np.float64]
     seconds: float
+    seed: Seed = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -132,7 +136,7 @@ def student(
     *,
     n_updates: int = N_UPDATES,
     temperature: float = TEMPERATURE,
-    rng: RNGLike = 0,
+    rng: RNGLike | None = None,
 ) -> Student:
     """Make one small network of a trained one.
 
@@ -150,8 +154,9 @@ def student(
         Number of updates by gradient; 'full_force' has none.
     temperature : float
         Softens probabilities of 'soft_targets'.
-    rng : int, SeedSequence or Generator
-        For first weights, batches and drawn choices.
+    rng : int, SeedSequence, Generator or None
+        For first weights, batches and drawn choices; None means fresh numbers at every call.
+        `Student.seed` says which it was.
 
     Returns
     -------
@@ -167,7 +172,8 @@ def student(
     >>> import hrnn
     >>> net = hrnn.Network.init("tanh", n_hidden=6, rng=0)
     >>> run = hrnn.rollout(net, hrnn.Task().sample(n_sessions=8, rng=0))
-    >>> student("soft_targets", run, net, hrnn.distill.radd(run, net), n_updates=5).network.n_hidden
+    >>> radd = hrnn.distill.radd(run, net)
+    >>> student("soft_targets", run, net, radd, n_updates=5, rng=0).network.n_hidden
     2
     """
     one_of(kind, "kind", KINDS)
@@ -176,7 +182,7 @@ def student(
     n_updates = whole_number(n_updates, "n_updates")
     temperature = real_number(temperature, "temperature", 0, np.inf, "")
     began = time.perf_counter()
-    random = generator(rng)
+    random, seed = recorded(rng)
     first = first_network(len(radd.rows), random)
     if kind == "from_scratch":
         n_train = len(radd.train_sessions)
@@ -188,7 +194,7 @@ def student(
         targets = _targets(kind, run, radd, temperature, random)
         theta, loss = _descend(first, targets, n_updates)
     network = first.with_theta(theta, metadata={"distilled": kind, "n_updates": n_updates})
-    return Student(kind, network, np.asarray(loss), time.perf_counter() - began)
+    return Student(kind, network, np.asarray(loss), time.perf_counter() - began, seed)
 
 
 def _check_radd(radd: Radd, run: Rollout, net: Network) -> None:
@@ -234,7 +240,7 @@ def students(
     n_updates: int = N_UPDATES,
     n_threads: int | None = None,
     progress: bool = True,
-    rng: RNGLike = 0,
+    rng: RNGLike | None = None,
 ) -> dict[str, list[Student]]:
     """Students of several kinds, one of each for every RADD, in parallel threads.
 
@@ -254,8 +260,9 @@ def students(
         Number of threads, None meaning one for each core. The result does not depend on it.
     progress : bool
         Whether to show a progress bar.
-    rng : int, SeedSequence or Generator
-        For first weights, batches and drawn choices.
+    rng : int, SeedSequence, Generator or None
+        For first weights, batches and drawn choices; None means fresh numbers at every call.
+        `Student.seed` says which it was.
 
     Returns
     -------
@@ -268,13 +275,13 @@ def students(
     >>> net = hrnn.Network.init("tanh", n_hidden=6, rng=0)
     >>> run = hrnn.rollout(net, hrnn.Task().sample(n_sessions=8, rng=0))
     >>> radds = [hrnn.distill.radd(run, net)]
-    >>> made = students(run, net, radds, kinds=["full_force"], progress=False)
+    >>> made = students(run, net, radds, kinds=["full_force"], rng=0, progress=False)
     >>> len(made["full_force"])
     1
     """
     for kind in kinds:
         one_of(kind, "kinds", KINDS)
-    streams = iter(generator(rng).spawn(len(radds) * len(kinds)))
+    streams = iter(recorded(rng)[0].bit_generator.seed_seq.spawn(len(radds) * len(kinds)))
 
     make = functools.partial(student, run=run, net=net, n_updates=n_updates)
     jobs = {}

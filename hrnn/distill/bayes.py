@@ -97,7 +97,8 @@ def bayesian_filter(
     target = beliefs(seen)
     if len(target) != len(run.p_right):
         raise ValueError("seen must be hrnn.observe of this run")
-    train = training_half(run, generator(rng))
+    random = generator(rng)
+    train = training_half(run, random)
     z_before = before(run, np.tanh(target))
     return least_squares(
         run,
@@ -106,7 +107,7 @@ def bayesian_filter(
         train,
         gains=gains,
         n_resamples=n_resamples,
-        rng=rng,
+        rng=random.spawn(1)[0],
         name="bayesian_filter",
     )
 

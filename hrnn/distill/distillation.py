@@ -15,6 +15,7 @@ from hrnn.analysis import defects, dynamics, manifold
 from hrnn.base import parallel
 from hrnn.base.arguments import generator, whole_number
 from hrnn.base.parallel import n_threads_of
+from hrnn.base.streams import stream
 from hrnn.distill import bayes
 from hrnn.distill.baselines import KINDS, N_UPDATES, Student, students
 from hrnn.distill.comparison import MEASURES, Examiner, divergence, summarise
@@ -103,7 +104,7 @@ class Distillation:
         """A `Projection` on the readouts of side and block, then on components."""
         net = self.network
         dimension = min(MOST_DIMENSIONS, net.n_hidden)
-        return coordinates(net, self.run, dimension, rng=self.seed)
+        return coordinates(net, self.run, dimension, rng=stream(self.seed, "coordinates"))
 
     def _radd(self, dimension: int, seed: int, n_resamples: int) -> Radd:
         """RADD of one seed, on the first coordinates."""
@@ -112,7 +113,7 @@ class Distillation:
             self.network,
             projection=self.coordinates.first(dimension),
             n_resamples=n_resamples,
-            rng=self.seed + seed,
+            rng=stream(self.seed, "radd", seed),
         )
 
     @functools.cached_property
@@ -143,17 +144,18 @@ class Distillation:
             n_updates=self.n_updates,
             n_threads=self.n_threads,
             progress=self.progress,
-            rng=self.seed,
+            rng=stream(self.seed, "students"),
         )
         by_radd = [
             Student("radd", fitted.network, np.empty(0), seconds)
             for fitted, seconds in self._timed_radds
         ]
         untrained = [
-            Student("random", Network.init("tanh", n_hidden=2, rng=stream), np.empty(0), 0.0)
-            for stream in generator(self.seed).spawn(self.n_seeds)
+            Network.init("tanh", n_hidden=2, rng=stream(self.seed, "random", seed))
+            for seed in range(self.n_seeds)
         ]
-        return {"radd": by_radd, **made, "random": untrained}
+        random = [Student("random", net, np.empty(0), 0.0) for net in untrained]
+        return {"radd": by_radd, **made, "random": random}
 
     def best(self, kind: str) -> Student:
         """The student of a kind that acts most often as the teacher does."""
@@ -324,7 +326,7 @@ class Distillation:
     @functools.cached_property
     def fixed_points(self) -> dict[str, dynamics.FixedPoints]:
         """Fixed points of the small networks without input, by name."""
-        starts = generator(self.seed).uniform(-1, 1, (N_STARTS, 2))
+        starts = generator(stream(self.seed, "starts")).uniform(-1, 1, (N_STARTS, 2))
         return {
             name: dynamics.fixed_points(net, x=[0, 0, 0], starts=starts, n_threads=1)
             for name, net in self.small.items()
@@ -348,8 +350,8 @@ class Distillation:
 
     @functools.cached_property
     def filter(self) -> Map:
-        """The Bayesian observer in the form of a two-unit network."""
-        return bayes.bayesian_filter(self.run, self.seen, rng=self.seed)
+        """The Bayesian observer in the form of a two-unit network, of the first RADD's sessions."""
+        return bayes.bayesian_filter(self.run, self.seen, rng=stream(self.seed, "radd", 0))
 
     @functools.cached_property
     def evidence_ratio(self) -> dict[str, Estimate]:

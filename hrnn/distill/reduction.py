@@ -391,7 +391,7 @@ def radd(
         gains=gains,
         keep=keep,
         n_resamples=n_resamples,
-        rng=rng,
+        rng=random.spawn(1)[0],
         name="radd",
     )
     spread = None

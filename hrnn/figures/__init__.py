@@ -119,7 +119,8 @@ def comparison(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
 def save(figure: Figure, source: pd.DataFrame, folder: str | os.PathLike[str], name: str) -> None:
     """Write `name`.pdf, .png (300 dpi), .svg and .csv, each whole or not at all.
 
-    The same figure gives the same bytes.
+    The same figure gives the same bytes. Files of an earlier figure of this name are replaced; a
+    table with other columns is not.
 
     Parameters
     ----------
@@ -134,12 +135,15 @@ def save(figure: Figure, source: pd.DataFrame, folder: str | os.PathLike[str], n
 
     Raises
     ------
+    FileExistsError
+        If `name`.csv is there, and is no source data of a figure; nothing is written then.
     OSError
         If a file cannot be written.
     """
-    from hrnn.base.files import write_bytes, write_text
+    from hrnn.base.files import write_bytes, write_csv
     from hrnn.plot import style
 
+    write_csv(Path(folder) / f"{name}.csv", source.to_csv(index=False), "name")
     with style():
         for kind, metadata in (
             ("pdf", {"CreationDate": None}),
@@ -149,4 +153,3 @@ def save(figure: Figure, source: pd.DataFrame, folder: str | os.PathLike[str], n
             buffer = io.BytesIO()
             figure.savefig(buffer, format=kind, dpi=300, metadata=metadata)
             write_bytes(Path(folder) / f"{name}.{kind}", buffer.getvalue())
-    write_text(Path(folder) / f"{name}.csv", source.to_csv(index=False))

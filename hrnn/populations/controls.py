@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from hrnn.base import parallel
+from hrnn.base import parallel, streams
 from hrnn.base.arguments import one_of, whole_number
 from hrnn.base.parallel import n_threads_of
-from hrnn.base.streams import stream
+from hrnn.base.streams import seed_of, stream
 from hrnn.distill.baselines import student
 from hrnn.distill.bayes import beliefs
 from hrnn.distill.distillation import entries
@@ -50,28 +50,31 @@ OFFSET: int = 1_000_000  # of the indices of controls, which have sessions that 
 PARTS: tuple[str, ...] = ("representation", "integration", "mechanism")
 
 
-def shuffled(net: Network, *, rng: RNGLike = 0) -> Network:
+def shuffled(net: Network, *, rng: RNGLike | None = None) -> Network:
     """The network with its recurrent weights permuted: their distribution without their structure.
 
     Parameters
     ----------
     net : Network
         Whose weights they are.
-    rng : int, SeedSequence or Generator
-        For the permutation.
+    rng : int, SeedSequence, Generator or None
+        For the permutation; None means a fresh one at every call.
 
     Returns
     -------
     Network
+        `metadata["shuffled"]` says what the permutation was drawn of.
 
     Examples
     --------
     >>> net = Network.init("tanh", n_hidden=4, rng=0)
-    >>> bool(np.allclose(np.sort(shuffled(net).W, axis=None), np.sort(net.W, axis=None)))
+    >>> bool(np.allclose(np.sort(shuffled(net, rng=0).W, axis=None), np.sort(net.W, axis=None)))
     True
     """
-    W = np.random.default_rng(rng).permutation(net.W.ravel()).reshape(net.W.shape)
-    return net.with_arrays(W=W)
+    draw, seed = streams.recorded(rng)
+    W = draw.permutation(net.W.ravel()).reshape(net.W.shape)
+    record = {"shuffled": streams.seed_to_json(seed)}
+    return net.with_arrays(W=W, metadata=net.metadata | record)
 
 
 # Of states (½ log odds of right, ½ log odds of a right block): P(right) is the posterior
@@ -142,9 +145,12 @@ def measures(
         settings["parts"] = list(PARTS[:2])
     weights = stream(settings["seed"], "network", found.settings["index"])
     first = Network.init(**settings["network"], rng=weights)
+    permutation = stream(settings["seed"], "shuffled", own)
     acts: dict[Kind, member.Act] = {
         "untrained": functools.partial(rollout, first, progress=False),
-        "shuffled": functools.partial(rollout, shuffled(found.network, rng=index), progress=False),
+        "shuffled": functools.partial(
+            rollout, shuffled(found.network, rng=permutation), progress=False
+        ),
         "observer": observer,
     }
     act = acts[kind]
@@ -155,7 +161,8 @@ def measures(
         member.sessions_of(task, settings["n_blocks"], settings["seed"], own, part)
         for part in ("taught", "compared")
     )
-    distilled = functools.partial(_distilled, act, taught, compared, settings["n_updates"], own)
+    seed = seed_of(settings["seed"], "control", own)
+    distilled = functools.partial(_distilled, act, taught, compared, settings["n_updates"], seed)
     results.group("distillation", distilled)
     return dict(results.measures)
 
@@ -165,8 +172,9 @@ def _distilled(
 ) -> Mapping[str, float | Estimate]:
     """What the claims about two units need of `distill.Distillation`, with the same names."""
     run = act(taught, hidden=True)
-    fitted = radd(run, run.agent, n_resamples=1, rng=seed)
-    learnt = student("from_scratch", run, run.agent, fitted, n_updates=n_updates, rng=seed)
+    fitted = radd(run, run.agent, n_resamples=1, rng=stream(seed, "radd"))
+    own = stream(seed, "student")
+    learnt = student("from_scratch", run, run.agent, fitted, n_updates=n_updates, rng=own)
     scratch = _correct(learnt.network, compared)
     at_gains = {"": fitted.network, "_at_published_gain": with_gain(fitted, fitted.published_gain)}
     found: dict[str, float | Estimate] = {**entries("radd", fitted)}

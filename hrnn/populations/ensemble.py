@@ -13,8 +13,10 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import functools
+import importlib
 import itertools
 import json
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -23,21 +25,24 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from hrnn.base import files, parallel
-from hrnn.base.arguments import as_path, one_of, whole_number
+from hrnn.base.arguments import as_path, flag, one_of, whole_number
 from hrnn.base.parallel import n_threads_of, one_blas_thread
 from hrnn.base.progress import bar
 from hrnn.base.version import __version__
 from hrnn.distill.baselines import N_UPDATES
 from hrnn.network import Cell, Network
-from hrnn.populations.member import PARTS, Member, Settings, make
+from hrnn.populations.member import PARTS, Member, Settings, checked, make
 from hrnn.populations.settings import (
+    GRID_KEYS,
     N_BLOCKS,
     N_NETWORKS,
+    RECIPE_KEYS,
     Grid,
     Point,
-    differences,
+    differing,
     key_of,
     plan,
+    point_of,
 )
 from hrnn.task import Task
 from hrnn.training import Recipe
@@ -46,6 +51,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 About = tuple[str, int, Point]  # of a network: key, index, values of the grid
+N_SHOWN: int = 5  # files that a warning names
 N_SCALARS: int = 100  # written to TensorBoard in the course of a training
 RECORD: str = "population.json"
 
@@ -75,20 +81,28 @@ class Population:
     def load(cls, folder: str | Path) -> Population:
         """Read a saved population, whatever grids made it; trains nothing.
 
+        Populations of other versions of hrnn are read, too. A file that holds no network of the
+        population (cut short, renamed, somebody else's) is left out with a warning that names it.
+
         Raises
         ------
         FileNotFoundError
             If there is none in the folder.
         ValueError
-            If it was made by another version.
+            If its record is damaged.
         """
         folder = as_path(folder, "folder")
-        _check_version(folder)
-        configs = {path.stem: _config(path) for path in folder.glob("*.npz")}
-        points = differences([config["settings"] for config in configs.values()])
+        names = read_record(folder)["grid"]
+        configs, left_out = read(folder)
+        if left_out:
+            what = "; ".join(itertools.islice(left_out.values(), N_SHOWN))
+            warnings.warn(f"{len(left_out)} files are left out: {what}", stacklevel=2)
+        several = [config["settings"] for config in configs.values()]
+        others = RECIPE_KEYS if "recipe" in names else ("recipe",)
+        more = [name for name in differing(several) if name not in (*names, *others)]
         about = [
-            (key, config["settings"]["index"], point)
-            for (key, config), point in zip(configs.items(), points, strict=True)
+            (key, config["settings"]["index"], point_of(config["settings"], [*names, *more]))
+            for key, config in configs.items()
         ]
         about.sort(key=_in_order)
         return cls._of(about, [configs[key] for key, _, _ in about], [], folder)
@@ -148,7 +162,10 @@ class Population:
 
     def member(self, key: str) -> Member:
         """Everything about one network, a `member.Member`, by its key."""
-        return Member.load(self.folder / f"{key}.npz")
+        path = self.folder / f"{key}.npz"
+        found = Member.load(path)
+        _check_key(path, found.settings)
+        return found
 
     @functools.cached_property
     def members(self) -> list[Member]:
@@ -237,13 +254,18 @@ def population(
     -------
     Population
         A network that failed is in `failures`, and is tried again by the next call; the others are
-        not held up.
+        not held up. A warning says how many failed. A file of a network that is damaged, or is
+        another network's, is kept under another name with a warning, and made again.
 
     Raises
     ------
-    ValueError
-        If a key of the grid is not known, the grid has an empty axis, or the folder is of another
-        version.
+    TypeError, ValueError
+        If a setting, or a value of the grid, is of the wrong type or out of range: before anything
+        is trained. Also if the folder is of another version.
+    ModuleNotFoundError
+        If `tensorboard` is asked for without its extra.
+    AllFailedError
+        A RuntimeError: every network failed. Its `failures` are those of a population.
     BlockingIOError
         If another process works in the folder.
 
@@ -272,9 +294,11 @@ def population(
         seed=seed,
     )
     n_threads = n_threads_of(n_threads)
+    if flag(tensorboard, "tensorboard"):
+        _check_tensorboard()
     job = functools.partial(work, folder=str(folder.resolve()), tensorboard=tensorboard)
-    with _folder(folder, shared=False), one_blas_thread:
-        left = [settings for _, settings in members if not _path(folder, settings).exists()]
+    with _folder(folder, members, shared=False), one_blas_thread:
+        left = [settings for _, settings in members if not _is_made(folder, settings)]
         n_made = len(members) - len(left)
         done = parallel.each(job, left, executor, n_threads)
         with (
@@ -282,7 +306,47 @@ def population(
             contextlib.closing(done),
         ):
             errors = _failed(done, folder, shown.update)
-    return _gather(members, folder, errors)
+        found = _gather(members, folder, errors)
+    _tell(found.failures, len(members))
+    return found
+
+
+class AllFailedError(RuntimeError):
+    """Every network of a population failed.
+
+    Attributes
+    ----------
+    failures : DataFrame
+        As `Population.failures`.
+    """
+
+    def __init__(self, message: str, failures: pd.DataFrame) -> None:
+        super().__init__(message)
+        self.failures = failures
+
+
+def _tell(failures: pd.DataFrame, n_networks: int) -> None:
+    """Warn of networks that failed; AllFailedError if there is no other."""
+    if not len(failures):
+        return
+    first = str(failures.error[0])
+    message = f"{len(failures)} of {n_networks} networks failed: {first.strip().splitlines()[-1]}"
+    if len(failures) < n_networks:
+        warnings.warn(message, stacklevel=3)
+        return
+    error = AllFailedError(message, failures)
+    error.add_note(f"The first of them:\n{first}")
+    raise error
+
+
+def _check_tensorboard() -> None:
+    """Refuse to write for TensorBoard without what writes for it."""
+    try:
+        importlib.import_module("tensorboardX")
+    except ImportError as error:
+        raise ModuleNotFoundError(
+            "tensorboard=True needs tensorboardX: pip install 'hrnn[sweep]'"
+        ) from error
 
 
 def _failed(
@@ -328,8 +392,8 @@ def run_one(folder: str | Path, number: int, **settings: Any) -> str:
     one = members[number][1]
     key = key_of(one)
     lock = files.lock(folder / f".{key}.lock")
-    with _folder(folder, shared=True), lock, one_blas_thread:
-        if not _path(folder, one).exists():
+    with _folder(folder, members, shared=True), lock, one_blas_thread:
+        if not _is_made(folder, one):
             work(one, folder=folder)
     return key
 
@@ -338,9 +402,55 @@ def _path(folder: str | Path, settings: Settings) -> Path:
     return Path(folder) / f"{key_of(settings)}.npz"
 
 
-def _config(path: Path) -> dict[str, Any]:
-    """What the file of a network says without its arrays."""
-    return files.load_archive(path, kind="member", with_arrays=False).config
+def _config(path: Path, *, whole: bool = False) -> dict[str, Any]:
+    """What the file of a network says without its arrays, which are checked as well if `whole`."""
+    archive = files.load_archive(path, kind="member", with_arrays=whole)
+    config = checked(path, archive.config)
+    _check_key(path, config["settings"])
+    return config
+
+
+def _check_key(path: Path, settings: Settings) -> None:
+    """ValueError if the file has the name of another network."""
+    key = key_of(settings)
+    if key != path.stem:
+        raise ValueError(f"{path} holds the network {key}: it was renamed or copied")
+
+
+def read(folder: Path) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """Configs of the networks in a folder by key, and by name what is wrong with other .npz files.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the population.
+    """
+    configs: dict[str, dict[str, Any]] = {}
+    wrong: dict[str, str] = {}
+    for path in sorted(folder.glob("*.npz")):
+        try:
+            configs[path.stem] = _config(path)
+        except (OSError, ValueError) as error:
+            wrong[path.stem] = str(error)
+    return configs, wrong
+
+
+def _is_made(folder: Path, settings: Settings) -> bool:
+    """Whether a network has its file; one that is damaged, or another's, gets another name."""
+    path = _path(folder, settings)
+    try:
+        _config(path, whole=True)
+    except FileNotFoundError:
+        return False
+    except ValueError as error:
+        places = (folder / f"{path.name}.aside{i or ''}" for i in itertools.count())
+        aside = next(place for place in places if not place.exists())
+        path.rename(aside)
+        warnings.warn(
+            f"{error}. It is {aside.name} now, and the network is made again", stacklevel=3
+        )
+        return False
+    return True
 
 
 def work(
@@ -392,27 +502,61 @@ def _writer(folder: Path, settings: Settings) -> Iterator[Callable[[int, float, 
 
 
 @contextlib.contextmanager
-def _folder(folder: Path, *, shared: bool) -> Iterator[None]:
+def _folder(folder: Path, members: list[tuple[Point, Settings]], *, shared: bool) -> Iterator[None]:
     """Hold a folder of this version: alone, or beside other tasks of a job array."""
     folder.mkdir(parents=True, exist_ok=True)
+    names = list(members[0][0])  # of what the grid sets
     with files.lock(folder / ".lock", shared=shared):
         if (folder / RECORD).exists():
-            _check_version(folder)
+            check_version(folder)
+            before = read_record(folder)["grid"]
         else:
-            files.write_json(folder / RECORD, {"hrnn": __version__})
+            before = None
+        every = list(dict.fromkeys([*(before or []), *names]))
+        if every != before:
+            files.write_json(folder / RECORD, {"hrnn": __version__, "grid": every})
+        if not shared:
+            files.remove_leftovers(folder)
         yield
 
 
-def _check_version(folder: Path) -> None:
-    """Refuse a folder without a population, or with one of another version."""
+def read_record(folder: Path) -> dict[str, Any]:
+    """The record of a population: its version, and the names of what its grids set.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the population.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder has none.
+    ValueError
+        If it is no such record.
+    """
+    path = folder / RECORD
     try:
-        version = json.loads((folder / RECORD).read_text())["hrnn"]
+        record = json.loads(path.read_text())
     except FileNotFoundError:
         raise FileNotFoundError(f"{folder} holds no population: it has no {RECORD}") from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{folder / RECORD} must be the record of a population: {error}"
-        ) from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} must be the record of a population: {error}") from error
+    version = record.get("hrnn") if isinstance(record, dict) else None
+    names = record.get("grid", []) if isinstance(record, dict) else None
+    if not isinstance(version, str) or not _are_keys(names):
+        raise ValueError(f"{path} must be the record of a population, got {record!r:.80}")
+    return {"hrnn": version, "grid": names}
+
+
+def _are_keys(names: Any) -> bool:
+    """Whether it is a list of what a grid may set."""
+    return isinstance(names, list) and all(name in GRID_KEYS for name in names)
+
+
+def check_version(folder: Path) -> None:
+    """Refuse a folder without a population, or with one of another version."""
+    version = read_record(folder)["hrnn"]
     if version != __version__:
         raise ValueError(
             f"folder must hold networks of this hrnn, {__version__}, "

@@ -19,7 +19,7 @@ from hrnn.analysis import similarity
 from hrnn.analysis.anatomy import N_SESSIONS_UNTRAINED, Anatomy
 from hrnn.base import files
 from hrnn.base.parallel import look
-from hrnn.base.streams import stream
+from hrnn.base.streams import seed_of, stream
 from hrnn.behavior import difference, error_split, history_regression, regret, session_sums, summary
 from hrnn.choice import fit
 from hrnn.choice.side_by_side import MODELS_FITTED, of_fits
@@ -122,7 +122,12 @@ class Member:
     def load(cls, path: str | Path) -> Member:
         """Read a member from its file."""
         archive = files.load_archive(path, kind="member")
-        config = archive.config
+        config = checked(path, archive.config)
+        network = Network._from_archive(path, archive)
+        try:
+            tables = _tables(archive.arrays["curves"], config["curves"])
+        except (IndexError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path} does not hold a member: its curves: {error}") from error
         paths = {
             name.removesuffix("_trajectories"): v
             for name, v in archive.arrays.items()
@@ -130,14 +135,67 @@ class Member:
         }
         return cls(
             config["settings"],
-            Network._from_archive(path, archive),
+            network,
             config["measures"],
             config["intervals"],
             config["undefined"],
-            _tables(archive.arrays["curves"], config["curves"]),
+            tables,
             paths,
             config["cpu"],
         )
+
+
+def checked(path: str | Path, config: dict[str, Any]) -> dict[str, Any]:
+    """The config of a member's file, if it has the form that `Member.save` gives it.
+
+    Raises
+    ------
+    ValueError
+        With the path and the part that is of another form.
+    """
+    settings = config.get("settings")
+    whole = isinstance(settings, dict) and all(
+        isinstance(settings.get(name), kind) for name, kind in _SETTINGS.items()
+    )
+    rest = {
+        "settings": whole,
+        "measures": _each(config.get("measures"), _is_number),
+        "intervals": _each(config.get("intervals"), _is_pair),
+        "undefined": _each(config.get("undefined"), lambda v: isinstance(v, str)),
+        "curves": _each(config.get("curves"), lambda v: isinstance(v, list)),
+        "network": isinstance(config.get("network"), dict),
+        "cpu": isinstance(config.get("cpu"), str),
+    }
+    wrong = [name for name, right in rest.items() if not right]
+    if wrong:
+        raise ValueError(f"{path} does not hold a member: its {', '.join(wrong)} have another form")
+    return config
+
+
+_SETTINGS: dict[str, type] = {
+    "network": dict,
+    "recipe": dict,
+    "task": dict,
+    "n_blocks": int,
+    "parts": list,
+    "n_updates": int,
+    "seed": int,
+    "index": int,
+    "hrnn": str,
+}
+
+
+def _each(values: Any, right: Callable[[Any], bool]) -> bool:
+    """Whether it is a dict whose values are all right."""
+    return isinstance(values, dict) and all(map(right, values.values()))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(_is_number, value))
 
 
 def _numbered(
@@ -158,6 +216,8 @@ def _tables(
     """The curves of an array of `_numbered`."""
     import pandas as pd
 
+    if rows.ndim != 2 or rows.shape[1] != 1 + len(curves.COLUMNS):
+        raise ValueError(f"must have {1 + len(curves.COLUMNS)} columns, got shape {rows.shape}")
     found: dict[str, pd.DataFrame] = {}
     for i, (name, names) in enumerate(conditions.items()):
         table = pd.DataFrame(rows[rows[:, 0] == i, 1:], columns=list(curves.COLUMNS))
@@ -533,7 +593,8 @@ def _distillation(
         master,
         n_seeds=N_STUDENTS,
         n_updates=settings["n_updates"],
-        seed=seed + index,  # its own: some students do not depend on their teacher
+        # its own: some students do not depend on their teacher
+        seed=seed_of(seed, "distillation", index),
         n_threads=1,
         progress=False,
     )

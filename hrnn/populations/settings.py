@@ -9,18 +9,17 @@ import dataclasses
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from hrnn.base.arguments import one_of, whole_number
+from hrnn.base.arguments import one_of, refuse_size, whole_number
 from hrnn.base.version import __version__
 from hrnn.distill.baselines import N_UPDATES
-from hrnn.network import Cell
+from hrnn.network import Cell, init_settings
 from hrnn.populations.member import PARTS, Settings
 from hrnn.task import Task
-from hrnn.training import RECIPES, Recipe
+from hrnn.training import BYTES_PER_STEP, RECIPES, Recipe
 
 Grid = Mapping[str, Iterable[Any]]  # values of settings by name
 Point = dict[str, Any]  # one value of each
@@ -32,6 +31,8 @@ TASK_KEYS: tuple[str, ...] = tuple(field.name for field in dataclasses.fields(Ta
 GRID_KEYS: tuple[str, ...] = (*NETWORK_KEYS, "recipe", *RECIPE_KEYS, *TASK_KEYS)
 N_BLOCKS: int = 1000
 N_NETWORKS: int = 20
+BYTES_PER_NETWORK: int = 4096  # of its settings
+BYTES_PER_BLOCK: int = 128  # of the sums of what it did, which are kept until all are there
 
 
 def plan(
@@ -62,27 +63,40 @@ def plan(
     task = Task() if task is None else task
     if not isinstance(task, Task):
         raise TypeError(f"task must be a Task, got {type(task).__name__}")
-    for part in parts:
-        one_of(part, "parts", PARTS)
+    _check_parts(parts)
     base = {
         "network": {"n_hidden": n_hidden, "cell": cell, "leak": None, "gain": 1.0},
         "recipe": _recipe(recipe, "recipe"),
         "task": task.to_dict(),
-        "n_blocks": whole_number(n_blocks, "n_blocks"),
+        "n_blocks": _affordable(n_blocks, "n_blocks", BYTES_PER_BLOCK),
         "parts": [part for part in PARTS if part in parts],
-        "n_updates": whole_number(n_updates, "n_updates"),
+        "n_updates": _affordable(n_updates, "n_updates", BYTES_PER_STEP),
         "seed": whole_number(seed, "seed", 0),
     }
     grids = _checked({} if grid is None else grid)
-    n_networks = whole_number(n_networks, "n_networks")
+    n_points = sum(math.prod(map(len, one.values())) for one in grids)
+    n_networks = _affordable(n_networks, "n_networks", n_points * BYTES_PER_NETWORK)
     names = list(dict.fromkeys(itertools.chain.from_iterable(grids)))
     members: dict[str, tuple[Point, Settings]] = {}
     for point, index in itertools.product(_points(grids), range(n_networks)):
         settings = _settings(base, point, index)
-        flat = _flat(settings) | {"recipe": point.get("recipe", recipe)}
-        about = {name: flat[name] for name in names}
-        members.setdefault(key_of(settings), (about, settings))
+        members.setdefault(key_of(settings), (point_of(settings, names), settings))
     return list(members.values())
+
+
+def _check_parts(parts: Sequence[str]) -> None:
+    """Refuse what are no names of parts."""
+    if isinstance(parts, str) or not isinstance(parts, Iterable):
+        raise TypeError(f"parts must be a sequence of names, got {parts!r}")
+    for part in parts:
+        one_of(part, "parts", PARTS)
+
+
+def _affordable(value: Any, name: str, n_bytes: int) -> int:
+    """A count >= 1, each of which takes some bytes of memory."""
+    count = whole_number(value, name)
+    refuse_size(name, count, count * n_bytes)
+    return count
 
 
 def _points(grids: list[dict[str, list[Any]]]) -> list[Point]:
@@ -94,9 +108,26 @@ def _points(grids: list[dict[str, list[Any]]]) -> list[Point]:
     ]
 
 
-def _flat(settings: Settings) -> dict[str, Any]:
-    """Settings of network, recipe and task by name."""
-    return {**settings["network"], **settings["recipe"], **settings["task"]}
+def point_of(settings: Settings, names: Iterable[str]) -> Point:
+    """Values of some of `GRID_KEYS` by name; None where settings of another version have none.
+
+    Parameters
+    ----------
+    settings : dict
+        As in `Member.settings`.
+    names : iterable of str
+        Which.
+    """
+    flat = {**settings["network"], **settings["recipe"], **settings["task"]}
+    recipe = RECIPES.get(settings["recipe"]["name"])
+    known = recipe is not None and dataclasses.asdict(recipe) == settings["recipe"]
+    flat["recipe"] = settings["recipe"]["name"] if known else _words(settings["recipe"])
+    return {name: flat.get(name) for name in names}
+
+
+def _words(recipe: Mapping[str, Any]) -> str:
+    """A recipe that has no name of its own."""
+    return f"Recipe({', '.join(f'{name}={value!r}' for name, value in recipe.items())})"
 
 
 def _recipe(recipe: Any, name: str) -> dict[str, Any]:
@@ -110,19 +141,35 @@ def _recipe(recipe: Any, name: str) -> dict[str, Any]:
 
 def _checked(grid: Grid | Sequence[Grid]) -> list[dict[str, list[Any]]]:
     """A list of grids with known keys and at least one value for each."""
-    several: list[Any] = [grid] if isinstance(grid, dict) else list(grid)
+    several = [grid] if isinstance(grid, Mapping) else grid
+    if isinstance(several, str) or not isinstance(several, Iterable):
+        raise TypeError(f"grid must be a dict or a list of dicts, got {type(grid).__name__}")
     grids: list[dict[str, list[Any]]] = []
     for one in several:
-        values_of: dict[str, Any] = dict(one)
-        grids.append({name: list(values) for name, values in values_of.items()})
+        if not isinstance(one, Mapping):
+            raise TypeError(
+                f"grid must be a dict or a list of dicts, got one of {type(one).__name__}"
+            )
+        grids.append({name: _values(name, values) for name, values in one.items()})
     if not grids:
         raise ValueError("grid must be a dict, or a list of at least one, got an empty list")
-    for name, values in itertools.chain.from_iterable(one.items() for one in grids):
-        if name not in GRID_KEYS:
-            raise ValueError(f"grid must have keys among {GRID_KEYS}, got {name!r}")
-        if not values:
-            raise ValueError(f"grid must have values for every key, got none for {name!r}")
     return grids
+
+
+def _values(name: Any, values: Any) -> list[Any]:
+    """Values of an axis of the grid."""
+    if name not in GRID_KEYS:
+        raise ValueError(f"grid must have keys among {GRID_KEYS}, got {name!r}")
+    try:
+        if isinstance(values, str | bytes | Mapping):
+            raise TypeError
+        several = list(values)
+    except TypeError:
+        message = f"grid[{name!r}] must be a sequence of values, got {values!r}"
+        raise TypeError(message) from None
+    if not several:
+        raise ValueError(f"grid must have values for every key, got none for {name!r}")
+    return several
 
 
 def _settings(base: Settings, point: Point, index: int) -> Settings:
@@ -133,8 +180,12 @@ def _settings(base: Settings, point: Point, index: int) -> Settings:
     for name, value in point.items():
         if name != "recipe":
             parts[_part_of(name)][name] = value
-    every = {**base, **parts, "index": index, "hrnn": __version__}
-    return json.loads(json.dumps(every, default=_plain))
+    checked = {
+        "network": init_settings(**parts["network"]),
+        "recipe": dataclasses.asdict(Recipe(**parts["recipe"])),
+        "task": Task(**parts["task"]).to_dict(),
+    }
+    return {**base, **checked, "index": index, "hrnn": __version__}
 
 
 def _part_of(name: str) -> str:
@@ -144,23 +195,13 @@ def _part_of(name: str) -> str:
     return "recipe" if name in RECIPE_KEYS else "task"
 
 
-def _plain(value: Any) -> Any:
-    """What JSON has for NumPy's numbers and for tuples."""
-    return value.item() if isinstance(value, np.generic) else list(value)
-
-
 def key_of(settings: Settings) -> str:
     """Name of a network's file: a hash of its settings."""
     text = json.dumps(settings, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def differences(several: Sequence[Settings]) -> list[Point]:
-    """What differs between settings: {name: value} of each network."""
-    flat = [_flat(settings) for settings in several]
-    differ: list[str] = []
-    for name in GRID_KEYS:
-        values = {json.dumps(settings.get(name)) for settings in flat}
-        if len(values) > 1:
-            differ.append(name)
-    return [{name: settings.get(name) for name in differ} for settings in flat]
+def differing(several: Sequence[Settings]) -> list[str]:
+    """Names among `GRID_KEYS` of what is not the same in all these settings, in order."""
+    points = [point_of(settings, GRID_KEYS) for settings in several]
+    return [name for name in GRID_KEYS if len({json.dumps(p[name]) for p in points}) > 1]

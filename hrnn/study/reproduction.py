@@ -38,6 +38,7 @@ from hrnn.network import Network
 from hrnn.populations import claims, controls, curves, member
 from hrnn.populations.ensemble import Population, population
 from hrnn.populations.measures import QUANTITIES, checked
+from hrnn.populations.settings import key_of, plan
 from hrnn.rollout import Rollout, rollout
 from hrnn.statistics import resampling
 from hrnn.statistics.resampling import Estimate
@@ -350,14 +351,27 @@ def _n_blocks(quick: bool) -> int:
 def _trained(
     make: Callable[..., Population], folder: Path, n_networks: int, quick: bool
 ) -> Population:
-    """The networks of the paper's recipe; RuntimeError if there is none."""
+    """The networks of the paper's recipe."""
+    return make(folder, n_networks=n_networks, **_asked(quick))
+
+
+def _asked(quick: bool) -> dict[str, Any]:
+    """What the networks are asked for with."""
     few: dict[str, Any] = {"n_blocks": _n_blocks(quick)}
     if quick:
         few |= {"recipe": _quick_recipe(), "n_updates": QUICK_STEPS}
-    trained = make(folder, n_networks=n_networks, **few)
-    if not trained.keys:
-        raise RuntimeError(f"every network failed; the first: {trained.failures.error[0]}")
-    return trained
+    return few
+
+
+def keys(n_networks: int, seed: int, quick: bool) -> list[str]:
+    """Keys of the networks that a study trains.
+
+    Parameters
+    ----------
+    n_networks, seed, quick
+        As in `study`.
+    """
+    return [key_of(one) for _, one in plan(n_networks=n_networks, seed=seed, **_asked(quick))]
 
 
 def _runs(net: Network, sessions: Sessions) -> dict[str, Rollout]:

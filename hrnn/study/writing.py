@@ -20,6 +20,7 @@ from hrnn.base.version import __version__
 from hrnn.study import report, webpage
 from hrnn.study.reproduction import Clock, Study
 
+MANIFEST: str = "manifest.json"
 TABLES: tuple[str, ...] = (
     "report.md",
     "report.json",
@@ -79,7 +80,8 @@ def write(
     """Write figures, networks, report.md, report.html, report.json, networks.csv and manifest.json.
 
     Figures that are in the folder from an earlier call, of the same networks and version, stay on
-    the page. The manifest holds the SHA-256 of every other file; `verify` checks them.
+    the page. The manifest holds the SHA-256 of every other file; `verify` checks them. A folder
+    with the report of other networks, or with files of these names of anybody else, is refused.
 
     Parameters
     ----------
@@ -96,13 +98,23 @@ def write(
     -------
     list of Path
         Of the figures, as PDF.
+
+    Raises
+    ------
+    FileExistsError
+        If something that is there would be written over.
     """
     folder = Path(folder)
     clock = Clock()
+    check_folder(folder, study.population.keys)
     folder.mkdir(parents=True, exist_ok=True)
     if study.population.folder.resolve() != (folder / "networks").resolve():
         shutil.copytree(study.population.folder, folder / "networks", dirs_exist_ok=True)
     names = [name for name in drawn.drawable(study) if figures is None or name in figures]
+    found = manifest(study, settings or {})
+    kept = _kept_hashes(folder, found, [name for name in drawn.FIGURES if name not in names])
+    # before any other file, which could not be told from anybody else's if this process were killed
+    files.write_json(folder / MANIFEST, found | {"sha256": kept})
     for name in names:
         figure, source = drawn.draw(name, study)
         drawn.save(figure, source, folder, f"figure_{name}")
@@ -111,12 +123,49 @@ def write(
     clock.lap("report")
     study.seconds |= clock.seconds
     found = manifest(study, settings or {})
-    kept = _kept_hashes(folder, found, [name for name in drawn.FIGURES if name not in names])
     shown = [name for name in drawn.FIGURES if name in names or f"figure_{name}.svg" in kept]
     _tables(study, folder, rows, found, shown)
     hashes = _hashes(folder, names, study.population.keys)
-    files.write_json(folder / "manifest.json", found | {"sha256": kept | hashes})
+    files.write_json(folder / MANIFEST, found | {"sha256": kept | hashes})
     return [folder / f"figure_{name}.pdf" for name in names]
+
+
+def check_folder(folder: Path, keys: Collection[str]) -> None:
+    """Refuse a folder in which a report of these networks would be written over something else.
+
+    Parameters
+    ----------
+    folder : Path
+        To be written to.
+    keys : collection of str
+        Of the networks; those of an earlier report must be among them.
+
+    Raises
+    ------
+    FileExistsError
+        If the folder has the report of other networks, or files of anybody else.
+    """
+    path = folder / MANIFEST
+    if not path.exists():
+        figures = [file for name in drawn.FIGURES for file in _files(name)]
+        files.refuse_existing((folder / name for name in [*TABLES, *figures]), "folder")
+        return
+    lost = set(_manifest(path)["networks"].values()) - set(keys)
+    if lost:
+        raise FileExistsError(
+            f"{folder} holds the report of other networks ({len(lost)} are not among those of this "
+            "study): give another folder"
+        )
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    """The manifest of an earlier study; FileExistsError if it is anything else."""
+    try:
+        found = json.loads(path.read_text())
+        networks = {str(index): str(key) for index, key in found["networks"].items()}
+        return {"hrnn": found["hrnn"], "networks": networks, "sha256": dict(found["sha256"])}
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise FileExistsError(f"{path} is there, and no manifest of a study: {error}") from error
 
 
 def _tables(
@@ -157,8 +206,8 @@ def _kept_hashes(folder: Path, found: dict[str, Any], others: Sequence[str]) -> 
     None if it is of other networks, or of another version, than this one. They are those of the
     earlier manifest, so that `verify` still sees a change since.
     """
-    path = folder / "manifest.json"
-    before = json.loads(path.read_text()) if path.exists() else {}
+    path = folder / MANIFEST
+    before = _manifest(path) if path.exists() else {}
     networks = {str(index): key for index, key in found["networks"].items()}
     if before.get("hrnn") != found["hrnn"] or before.get("networks") != networks:
         return {}

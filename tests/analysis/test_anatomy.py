@@ -18,6 +18,7 @@ def network(n_hidden, cell="tanh", n_steps=60, task=TASK):
         task,
         hrnn.Recipe(optimizer="adam", n_sessions=2, n_steps=n_steps, loss="cross_entropy"),
         progress=False,
+        rng=0,
     ).network
 
 

@@ -139,6 +139,7 @@ def test_normalising_the_right_readout_changes_choices_but_not_states():
         "fast",
         n_steps=400,
         progress=False,
+        rng=0,
     ).network
     changed = published.with_right_readout_normalised(net)
     assert (
@@ -156,6 +157,7 @@ def test_first_order_search_goes_down_but_not_to_the_point():
         "fast",
         n_steps=400,
         progress=False,
+        rng=0,
     ).network
     starts = rolled(net, 4).hidden[::50]
     _, residual = published.first_order_search(net, x=[0, 0, 0], starts=starts)

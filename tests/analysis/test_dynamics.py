@@ -31,7 +31,7 @@ def network(W, *, U=None, b=None, leak=None, V=None):
 @pytest.fixture(scope="module")
 def trained():
     net = hrnn.Network.init("tanh", n_hidden=20, rng=0)
-    return hrnn.train(net, hrnn.Task(), "fast", n_steps=500, progress=False).network
+    return hrnn.train(net, hrnn.Task(), "fast", n_steps=500, progress=False, rng=0).network
 
 
 @pytest.fixture(scope="module")

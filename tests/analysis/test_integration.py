@@ -20,6 +20,7 @@ def run():
         "fast",
         n_steps=500,
         progress=False,
+        rng=0,
     ).network
     return hrnn.rollout(net, hrnn.Task().sample(n_blocks=80, rng=0))
 

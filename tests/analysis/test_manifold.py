@@ -43,6 +43,7 @@ def test_the_path_runs_along_the_unstable_manifold():
         "fast",
         n_steps=600,
         progress=False,
+        rng=0,
     ).network
     run = hrnn.rollout(net, hrnn.Task().sample(n_blocks=8, rng=0))
     found = hrnn.fixed_points(net, x=NO_INPUT, starts=run.hidden[:: len(run.hidden) // 200])

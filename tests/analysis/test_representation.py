@@ -28,6 +28,7 @@ def trained():
         "fast",
         n_steps=600,
         progress=False,
+        rng=0,
     ).network
     return hrnn.rollout(net, hrnn.Task().sample(n_blocks=160, rng=0))
 

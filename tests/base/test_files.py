@@ -854,3 +854,61 @@ def test_a_lock_is_released_on_an_exception_and_not_shared_within_the_process(tm
 def test_a_lock_in_a_missing_folder(tmp_path):
     with pytest.raises(FileNotFoundError), files.lock(tmp_path / "none" / "lock"):
         pass
+
+
+def test_a_held_file_is_held_once_and_nothing_stays(tmp_path):
+    with files.held(tmp_path / "a"):
+        with (
+            pytest.raises(BlockingIOError, match="in use by another process.*a'"),
+            files.held(tmp_path / "a"),
+        ):
+            pass
+        with files.held(tmp_path / "b"):
+            pass
+    with files.held(tmp_path / "a"):
+        pass
+    assert not list(tmp_path.iterdir())
+    with (
+        pytest.raises(FileNotFoundError, match="cannot write.*no/a'"),
+        files.held(tmp_path / "no" / "a"),
+    ):
+        pass
+
+
+def test_a_lock_whose_file_was_removed_meanwhile_is_taken_on_the_new_one(tmp_path, monkeypatch):
+    path = tmp_path / "lock"
+    flock = files.fcntl.flock
+    removed = []
+
+    def slow(descriptor, mode):
+        if not removed:
+            removed.append(path.unlink())  # who held it before has just let it go
+        flock(descriptor, mode)
+
+    monkeypatch.setattr(files.fcntl, "flock", slow)
+    with files.lock(path), pytest.raises(BlockingIOError), files.lock(path):
+        pass
+
+
+def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path):
+    for name in (f".hrnn-{16 * 'a'}.tmp", f".hrnn-{16 * '0'}.old"):
+        (tmp_path / name).write_text("")
+    kept = {".hrnn-notes.tmp", "a.tmp", ".hrnn.tmp"}
+    for name in kept:
+        (tmp_path / name).write_text("")
+    files.remove_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == kept
+
+
+def test_a_table_is_written_over_nothing_but_a_table_of_its_columns(tmp_path):
+    path = tmp_path / "t.csv"
+    files.write_csv(path, "a,b\n1,2\n")
+    files.write_csv(path, "a,b\n3,4\n")
+    assert path.read_text() == "a,b\n3,4\n"
+    for other in ("a\n1\n", "a,b,c\n1,2,3\n", "", "notes", "x" * 10**6):
+        path.write_text(other)
+        with pytest.raises(FileExistsError, match=r"name would be written over .*t\.csv"):
+            files.write_csv(path, "a,b\n3,4\n", "name")
+        assert path.read_text() == other
+    path.write_bytes(b"a,b\r\n1,2\r\n")
+    files.write_csv(path, "a,b\n3,4\n")

@@ -134,20 +134,56 @@ def test_the_global_generator_is_left_alone():
     assert np.random.get_state()[1].tolist() == before
 
 
-def test_names_and_seeds_that_differ_give_streams_that_differ():
-    word = zlib.crc32(b"network")
-    jobs = [
-        *((0, 1), (0, "1"), (0, "1", ""), (0,), (0, ""), (0, None), (0, "None"), (0, True)),
-        *((0, "True"), (0, 1.5), (0, "1.5"), (0, "'1'"), (0, "network", 1), (0, "network", "1")),
-        *((5 + (word << 32), 1), (5, "network", 1), (5 + (word << 32),), (5, "network")),
-        *((2**32, 1), (0, 1, 1), (2**64 + 3, 7), (3, 0, 1, 7), (2**128 - 1,), (2**96 - 1, "a")),
-    ]
-    drawn = {states.stream(*job).generate_state(4).tobytes() for job in jobs}
-    assert len(drawn) == len(jobs)
+# ---- seeds of jobs -------------------------------------------------------------------------------
 
 
-def test_streams_of_populations_are_those_of_before():
-    for part in ("network", "long session"):
-        expected = np.random.SeedSequence([3, zlib.crc32(part.encode()), zlib.crc32(b"7")])
-        found = states.stream(3, part, 7)
-        assert found.generate_state(4).tolist() == expected.generate_state(4).tolist()
+def drawn(sequence):
+    return tuple(sequence.generate_state(4).tolist())
+
+
+@given(
+    st.integers(0, 2**32 - 1), st.lists(st.integers(0, 9) | st.text("ab", min_size=1), max_size=3)
+)
+def test_streams_of_ordinary_names_are_as_they_were(seed, name):
+    hashes = [zlib.crc32(str(part).encode()) for part in name]
+    assert drawn(states.stream(seed, *name)) == drawn(np.random.SeedSequence([seed, *hashes]))
+
+
+NAMES = st.lists(st.integers(-3, 3) | st.text("\0-0123", max_size=3), max_size=3).map(tuple)
+SEEDS = st.integers(0, 2**70) | st.sampled_from([0, 5, 2**32 - 1, 2**32, 2**64])
+
+
+def typed(name):
+    return [(type(part), part) for part in name]
+
+
+@given(SEEDS, SEEDS, NAMES, NAMES)
+def test_other_seeds_or_names_have_other_streams(one, other, name, names):
+    same = one == other and typed(name) == typed(names)
+    assert (drawn(states.stream(one, *name)) == drawn(states.stream(other, *names))) == same
+
+
+def test_a_number_and_its_word_are_two_names():
+    assert drawn(states.stream(0, 1)) != drawn(states.stream(0, "1"))
+    assert drawn(states.stream(0, "network", 1)) != drawn(states.stream(0, "network", "1"))
+    assert drawn(states.stream(0, np.int64(1))) == drawn(states.stream(np.int64(0), 1))
+
+
+def test_a_large_seed_is_no_small_one_with_a_name():
+    large = 5 + (zlib.crc32(b"network") << 32)
+    assert drawn(states.stream(large, 1)) != drawn(states.stream(5, "network", 1))
+    assert drawn(states.stream(large)) != drawn(states.stream(5, "network"))
+
+
+@pytest.mark.parametrize("part", [1.0, None, True, b"a", ("a",)])
+def test_a_name_is_of_numbers_and_words(part):
+    with pytest.raises(TypeError, match="name must be of int and str"):
+        states.stream(0, part)
+    for seed in (-1, 1.0, "0", None, True):
+        with pytest.raises((TypeError, ValueError), match="seed must be"):
+            states.stream(seed, "a")
+
+
+def test_seeds_of_neighbours_do_not_overlap():
+    seeds = {states.seed_of(seed, "a", index) for seed in range(100) for index in range(100)}
+    assert len(seeds) == 10_000 and all(0 <= seed < 2**63 for seed in seeds)

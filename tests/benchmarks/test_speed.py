@@ -37,7 +37,9 @@ def training_speed(n_hidden, n_sessions, n_threads=1, cell="tanh"):
     net = hrnn.Network.init(cell, n_hidden=n_hidden, rng=0)
     task = hrnn.Task(threshold=0.6)
     recipe = hrnn.Recipe(n_sessions=n_sessions, n_steps=n_steps, learning_rate=1e-9)
-    taken = seconds(lambda: hrnn.train(net, task, recipe, progress=False, n_threads=n_threads), 3)
+    taken = seconds(
+        lambda: hrnn.train(net, task, recipe, progress=False, n_threads=n_threads, rng=0), 3
+    )
     streams = np.random.default_rng(0).spawn(n_sessions)
     steps = 0
     workspace = training.Workspace(net, task, recipe.loss)
@@ -160,7 +162,8 @@ def test_overhead_of_python_per_training_step(benchmark):
     net = hrnn.Network.init("tanh", n_hidden=1, rng=0)
     task = hrnn.Task(n_blocks=1, block_min=1, block_max=1, n_obs_max=1)
     taken = benchmark.pedantic(
-        lambda: seconds(lambda: hrnn.train(net, task, n_steps=3000, progress=False), 3), rounds=1
+        lambda: seconds(lambda: hrnn.train(net, task, n_steps=3000, progress=False, rng=0), 3),
+        rounds=1,
     )
     show(benchmark, microseconds_per_step=taken / 3000 * 1e6)
 
@@ -195,6 +198,7 @@ def trained(n_hidden):
         "fast",
         n_steps=300,
         progress=False,
+        rng=0,
     ).network
     run = hrnn.rollout(net, hrnn.Task().sample(n_blocks=200, rng=0))
     return (
@@ -317,7 +321,7 @@ def test_distillation(benchmark):
 
     def sixty():
         radds = [distill.radd(run, net, mean=mean, rows=rows, rng=seed) for seed in range(10)]
-        distill.students(run, net, radds, progress=False)
+        distill.students(run, net, radds, progress=False, rng=0)
 
     show(
         benchmark,

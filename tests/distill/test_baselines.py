@@ -60,7 +60,7 @@ def test_each_learns_a_teacher_that_it_can_represent(school, learned, kind, same
 
 def test_states_are_learned_unit_by_unit(school):
     run, net, radd, _ = school
-    found = distill.student("hidden_states", run, net, radd, n_updates=2500).network
+    found = distill.student("hidden_states", run, net, radd, n_updates=2500, rng=0).network
     np.testing.assert_allclose(found.W, A, atol=0.04)
     np.testing.assert_allclose(found.U, B, atol=0.02)
 
@@ -153,7 +153,7 @@ def test_radd_of_another_run_is_refused(school):
     run, net, radd, _ = school
     fewer = dataclasses.replace(radd, train_sessions=np.array([99]))
     with pytest.raises(ValueError, match="radd must be"):
-        distill.student("full_force", run, net, fewer)
+        distill.student("full_force", run, net, fewer, rng=0)
 
 
 @pytest.mark.parametrize("kind, tau", [("soft_targets", 3.0), ("hidden_states", 1.0)])
@@ -183,7 +183,7 @@ def test_force_is_given_centred_currents_and_the_starts_of_sessions(school, monk
     run, net, radd, _ = school
     seen = []
     monkeypatch.setattr(hrnn._core, "sequence_force", lambda *arguments: seen.append(arguments))
-    distill.student("full_force", run, net, radd)
+    distill.student("full_force", run, net, radd, rng=0)
     starts, current = (np.concatenate([arguments[k] for arguments in seen]) for k in (3, 4))
     assert len(seen) == starts.sum() == len(radd.train_sessions) and all(
         arguments[3][0] == 1 for arguments in seen

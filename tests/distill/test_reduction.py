@@ -140,6 +140,7 @@ def teacher():
         "fast",
         n_steps=500,
         progress=False,
+        rng=0,
     ).network
     return net, hrnn.rollout(net, hrnn.Task().sample(n_sessions=40, rng=1))
 

@@ -591,7 +591,7 @@ def gated():
     """A gated network taken apart."""
     task = hrnn.Task()
     net = hrnn.Network.init("gru", n_hidden=12, rng=0)
-    net = hrnn.train(net, task, recipe="fast", n_steps=120, progress=False).network
+    net = hrnn.train(net, task, recipe="fast", n_steps=120, progress=False, rng=0).network
     return hrnn.analysis.Anatomy(hrnn.rollout(net, task.sample(n_blocks=48, rng=1)))
 
 

@@ -538,17 +538,20 @@ def test_a_killed_scheduler_loses_only_the_networks_in_work(serial, tmp_path):
 
 @pytest.mark.parametrize("executor", ["threads", pytest.param("processes", marks=pytest.mark.slow)])
 def test_a_poisoned_setting_fails_alone_and_is_recorded(tmp_path, executor):
-    found = population(
-        tmp_path,
-        n_networks=1,
-        grid={"leak": [1.0, 5.0]},
-        executor=executor,
-        n_threads=1,
-        progress=False,
-        **SMALL,
-    )
-    assert found.table.leak.unique().tolist() == [1.0] and found.failures.leak.tolist() == [5.0]
-    assert "Traceback" in found.failures.error[0] and "leak must be" in found.failures.error[0]
+    with pytest.warns(UserWarning, match="1 of 2 networks failed: ValueError: n_blocks = 24 would"):
+        found = population(
+            tmp_path,
+            n_networks=1,
+            grid={"block_max": [100, 10**6]},  # of which not even few sessions fit the memory
+            task=hrnn.Task(n_obs_max=1000, n_blocks=1),
+            executor=executor,
+            n_threads=1,
+            progress=False,
+            **SMALL | {"parts": []},
+        )
+    assert found.table.block_max.unique().tolist() == [100]
+    assert found.failures.block_max.tolist() == [10**6]
+    assert "Traceback" in found.failures.error[0] and "n_blocks = 24" in found.failures.error[0]
     assert not (tmp_path / f"{found.failures.key[0]}.npz").exists()
 
 
@@ -566,12 +569,10 @@ def test_a_folder_in_use_is_refused(tmp_path):
 def test_a_folder_of_another_version_is_refused(tmp_path, monkeypatch):
     population(tmp_path, n_networks=1, progress=False, **SMALL | {"parts": []})
     monkeypatch.setattr(ensemble, "__version__", "99.0")
-    for call in (
-        Population.load,
-        lambda folder: population(folder, n_networks=1, progress=False, **SMALL),
-    ):
-        with pytest.raises(ValueError, match="must hold networks of this hrnn, 99.0, got those of"):
-            call(tmp_path)
+    with pytest.raises(ValueError, match="must hold networks of this hrnn, 99.0, got those of"):
+        population(tmp_path, n_networks=1, progress=False, **SMALL)
+    with pytest.raises(ValueError, match="must hold networks of this hrnn, 99.0, got those of"):
+        run_one(tmp_path, 0, n_networks=1, **SMALL)
 
 
 def test_what_is_no_population_is_not_loaded(tmp_path):
@@ -635,4 +636,7 @@ def test_bad_arguments_are_named(tmp_path, change, error, message):
 
 
 def test_a_record_says_which_version(serial):
-    assert json.loads((serial.folder / "population.json").read_text()) == {"hrnn": hrnn.__version__}
+    assert json.loads((serial.folder / "population.json").read_text()) == {
+        "hrnn": hrnn.__version__,
+        "grid": ["threshold"],
+    }

@@ -188,5 +188,9 @@ def test_figures_of_other_networks_do_not_stay(quick_study, one_network, folder,
     writing.write(quick_study, again, figures=["6"])
     checks = verify(again, n_networks=0, progress=False)
     assert checks[~checks.same].name.tolist() == ["figure_9.csv"]
-    writing.write(one_network, again, figures=["6"])
-    assert re.findall(r"<figure id='figure-(\w+)'", (again / "report.html").read_text()) == ["6"]
+    with pytest.raises(FileExistsError, match="holds the report of other networks"):
+        writing.write(one_network, again, figures=["6"])
+    one = tmp_path / "one"
+    writing.write(one_network, one, figures=["1"])
+    writing.write(quick_study, one, figures=["6"])
+    assert re.findall(r"<figure id='figure-(\w+)'", (one / "report.html").read_text()) == ["6"]
