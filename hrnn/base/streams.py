@@ -176,7 +176,7 @@ def _part(part: int | str) -> bytes:
     if isinstance(part, bool) or not isinstance(part, (int, np.integer, str)):
         raise TypeError(f"name must be of int and str, got {type(part).__name__}")
     is_like_a_number = isinstance(part, str) and part.removeprefix("-").isdecimal()
-    if isinstance(part, str) and (is_like_a_number or part.startswith("\0")):
+    if part == "" or isinstance(part, str) and (is_like_a_number or part.startswith("\0")):
         part = f"\0{part}"
     return str(part).encode()
 

@@ -68,7 +68,8 @@ def trial_table(trials: Trials, *columns: str, name: str = "trials") -> pd.DataF
     Warns
     -----
     UserWarning
-        If the choices of a subject look mirrored, or coded 0 and 1.
+        If the choices of a subject (a mouse's table has such a column) look mirrored, or coded 0
+        and 1.
     """
     import pandas as pd
 
@@ -87,7 +88,7 @@ def trial_table(trials: Trials, *columns: str, name: str = "trials") -> pd.DataF
         raise ValueError(f"{name} must have the columns {list(columns)}, but lacks {missing}")
     _refuse_doubles(table, name)
     refuse_contradictions(table, name)
-    if table is trials:
+    if table is trials and "subject" in table:
         warn_of_codes(table, name)
     return table
 
