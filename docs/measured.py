@@ -402,6 +402,8 @@ def _short(value):
 def _interval(row):
     value, low, high = row[:3]
     digits = 1 if abs(value) >= 20 else 3
+    if low is None:
+        return f"{value:.{digits}f}".replace("-", "−")
     return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]".replace("-", "−")
 
 

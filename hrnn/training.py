@@ -443,7 +443,8 @@ def train(
     (3,)
     """
     flag(progress, "progress")
-    given = (net, task, checkpoint) != (None, None, None) or recipe != "paper" or rng is not None
+    named = [argument is not None for argument in (net, task, checkpoint, rng)]
+    given = any(named) or not isinstance(recipe, str) or recipe != "paper"
     if resume is not None and given:
         raise TypeError(
             "resume takes net, task, recipe, rng and checkpoint from the file: leave them out"

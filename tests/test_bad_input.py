@@ -49,6 +49,7 @@ WRONG = {
 NUMBER = {"0.5", "float32"}  # in (0, 1)
 FRACTION = NUMBER | {"0"}
 SEED = {"0", "1e30"}
+FRESH = SEED | {"None"}  # of what draws anew by default
 POSITIVE = NUMBER | {"1e300", "1e30"}
 TASK = hrnn.Task(n_blocks=1)
 SESSIONS = TASK.sample(n_sessions=3, rng=0)
@@ -105,8 +106,8 @@ CALLS = {
         {"name": "ibl", "contrast_gain": 2.5, "contrasts": "uniform"},
         {"contrast_gain": NUMBER},
     ),
-    "sample sessions": (TASK.sample, {"n_sessions": 2, "rng": 0}, {"rng": SEED}),
-    "sample blocks": (TASK.sample, {"n_blocks": 2, "rng": 0}, {"rng": SEED}),
+    "sample sessions": (TASK.sample, {"n_sessions": 2, "rng": 0}, {"rng": FRESH}),
+    "sample blocks": (TASK.sample, {"n_blocks": 2, "rng": 0}, {"rng": FRESH}),
     "Network": (
         hrnn.Network,
         {"cell": "leaky", "n_hidden": 4, "leak": 0.5, "theta": NET.theta, "metadata": {}},
@@ -115,7 +116,7 @@ CALLS = {
     "Network.init": (
         hrnn.Network.init,
         {"cell": "leaky", "n_hidden": 4, "rng": 0, "leak": 0.5},
-        {"leak": NUMBER | {"None"}, "rng": SEED},
+        {"leak": NUMBER | {"None"}, "rng": FRESH},
     ),
     "from_arrays": (
         hrnn.Network.from_arrays,
@@ -129,8 +130,8 @@ CALLS = {
     ),
     "from_state_dict": (
         hrnn.Network.from_state_dict,
-        {"cell": "leaky", "state": NET.to_state_dict(), "leak": None},
-        {"leak": NUMBER | {"None"}},
+        {"cell": "leaky", "state": NET.to_state_dict(), "leak": 0.5},
+        {"leak": NUMBER},
     ),
     "rollout": (
         hrnn.rollout,
@@ -163,8 +164,6 @@ CALLS = {
         {
             "learning_rate": POSITIVE,
             "momentum": FRACTION,
-            "n_sessions": {"1e30"},
-            "n_steps": {"1e30"},
             "name": {"text"},
         },
     ),
@@ -183,7 +182,7 @@ CALLS = {
         },
         {
             "n_steps": {"None"},
-            "rng": SEED,
+            "rng": FRESH,
             "callback": {"None", "function"},
             "checkpoint": {"None", "text"},
             "n_threads": {"None", "1e30"},
