@@ -145,13 +145,13 @@ def believer(
             raise TypeError(
                 f"unexpected argument {name!r}; what an agent can assume is {ASSUMABLE}"
             )
-    Task(**assumed)
+    checked = Task(**assumed)
     return Believer(
         one_of(block_model, "block_model", allowed),
         one_of(evidence, "evidence", EVIDENCE),
         real_number(hazard, "hazard", 0, 1, "[]"),
         real_number(learning_rate, "learning_rate", 0, 1, "[]"),
-        tuple(sorted(assumed.items())),
+        tuple((name, getattr(checked, name)) for name in sorted(assumed)),
     )
 
 

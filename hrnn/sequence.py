@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrnn import _core
-from hrnn.base.arguments import refuse_size
+from hrnn.base.arguments import instance, refuse_size
 from hrnn.network import CellForm, Network, check_network
 from hrnn.rollout import Rollout
 
@@ -48,8 +48,8 @@ class Sequences:
         >>> Sequences.of(run, [0, 2]).x.shape[2]
         4
         """
-        offsets = run.sessions.offsets
-        which = np.asarray(sessions)
+        offsets = instance(run, "run", Rollout).sessions.offsets
+        which = run.sessions.numbers(sessions)
         first = run.first_step[offsets[:-1]][which]
         last = run.last_step[offsets[1:] - 1][which]
         n = last - first + 1
@@ -108,6 +108,7 @@ def respond(net: Network, sequences: Sequences) -> tuple[Floats, Floats]:
     True
     """
     check_network(net)
+    instance(sequences, "sequences", Sequences)
     return forward(net.form, net.theta, sequences.x, scratch_of(net, sequences))
 
 

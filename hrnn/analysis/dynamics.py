@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrnn import _core
-from hrnn.base.arguments import real_array, real_number, whole_number
+from hrnn.base.arguments import instance, real_array, real_number, real_vector, whole_number
 from hrnn.base.parallel import n_threads_of
 from hrnn.network import Network, check_network
 
@@ -117,7 +117,7 @@ class FixedPoints:
 
     def at(self, x: ArrayLike) -> NDArray[np.intp]:
         """Rows of the points under the input x (3,)."""
-        return np.flatnonzero((self.x == np.asarray(x, float)).all(1))
+        return np.flatnonzero((self.x == real_vector(x, "x", 3)).all(1))
 
     def to_frame(self) -> pd.DataFrame:
         """Table of the fixed points, one a row.
@@ -389,6 +389,7 @@ def coverage(
     >>> hrnn.dynamics.coverage(net, hrnn.fixed_points(net, x=[0, 0, 0], starts=starts), starts)
     1.0
     """
+    instance(found, "found", FixedPoints)
     arrived = [attractor(net, found, x, starts, n_steps=n_steps) >= 0 for x in found.inputs]
     return float(np.mean(arrived))
 
@@ -435,6 +436,7 @@ def attractor(
     """
     check_network(net)
     states = _states(starts, "starts", net)
+    points_of(found, net)
     rows = found.at(x)
     rows = rows[found.stable[rows]]
     if not rows.size:
@@ -459,6 +461,13 @@ def attractor(
     distance = np.linalg.norm(states[:, None] - found.points[rows], axis=2)
     near = inside(states) | (distance < SAME)
     return np.where(near.any(1), rows[near.argmax(1)], -1)
+
+
+def points_of(found: FixedPoints, net: Network) -> None:
+    """Refuse what are no fixed points of a network of as many units."""
+    check_network(net)
+    if instance(found, "found", FixedPoints).points.shape[1:] != (net.n_hidden,):
+        raise ValueError(f"found must be fixed points of net, of {net.n_hidden} units")
 
 
 def _ball(

@@ -5,6 +5,7 @@ Each returns the value in the form the code wants, or names what is wrong.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Container
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 
 _Word = TypeVar("_Word", bound=str)
+_Kind = TypeVar("_Kind")
 
 
 def generator(rng: RNGLike) -> np.random.Generator:
@@ -50,6 +52,33 @@ def generator(rng: RNGLike) -> np.random.Generator:
     if isinstance(rng, (int, np.integer)) and rng < 0:
         raise ValueError(f"rng must be >= 0, got {rng}")
     return np.random.default_rng(rng)
+
+
+def instance(value: object, name: str, kind: type[_Kind]) -> _Kind:
+    """Check that an argument is of a class and return it.
+
+    Parameters
+    ----------
+    value : object
+        The argument.
+    name : str
+        Name of the argument, for the message.
+    kind : type
+        What it must be.
+
+    Returns
+    -------
+    object
+        The value.
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be a {kind.__name__}, got {type(value).__name__}")
+    return value
 
 
 def whole_number(value: object, name: str, minimum: int = 1) -> int:
@@ -107,7 +136,11 @@ def real_array(values: ArrayLike, name: str, ndims: Container[int]) -> NDArray[n
     ValueError
         If they are empty, not finite, or of another number of dimensions.
     """
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError, OverflowError) as error:
+        got = type(values).__name__
+        raise TypeError(f"{name} must be an array of real numbers, got {got}: {error}") from error
     if isinstance(values, np.ma.MaskedArray) or array.dtype.kind not in "biuf":
         raise TypeError(
             f"{name} must be an array of real numbers, got {type(values).__name__} of {array.dtype}"
@@ -122,6 +155,61 @@ def real_array(values: ArrayLike, name: str, ndims: Container[int]) -> NDArray[n
     if not finite.all():
         place = np.argwhere(~finite)[0].tolist()
         raise ValueError(f"{name} must be finite, but {name}{place} is not")
+    return array
+
+
+def real_vector(values: ArrayLike, name: str, n: int) -> NDArray[np.float64]:
+    """Check an array argument of a fixed number of finite real numbers and return it as float64.
+
+    Parameters
+    ----------
+    values : array_like (n,)
+        The argument.
+    name : str
+        Name of the argument, for the message.
+    n : int
+        How many numbers it must have.
+
+    Returns
+    -------
+    ndarray (n,)
+        A copy of the values.
+
+    Raises
+    ------
+    TypeError
+        If the values are not real numbers, or are masked.
+    ValueError
+        If they are not finite, or of another shape.
+    """
+    vector = real_array(values, name, (1,))
+    if len(vector) != n:
+        raise ValueError(f"{name} must have shape ({n},), got {vector.shape}")
+    return vector
+
+
+def last_axis(values: ArrayLike, name: str, n: int) -> NDArray[np.float64]:
+    """Check numbers whose last axis has a length, such as states (..., N) of N units.
+
+    Parameters
+    ----------
+    values : array_like (..., n)
+        The numbers.
+    name : str
+        Name of the argument, for the message.
+    n : int
+        Length of the last axis.
+
+    Returns
+    -------
+    ndarray (..., n)
+        The numbers as an array; not copied if they are one.
+    """
+    array = np.asanyarray(values)
+    if array.dtype.kind not in "biuf" or isinstance(values, np.ma.MaskedArray):
+        raise TypeError(f"{name} must be real numbers, got {type(values).__name__}")
+    if array.ndim < 1 or array.shape[-1] != n:
+        raise ValueError(f"{name} must have shape (..., {n}), got {array.shape}")
     return array
 
 
@@ -155,7 +243,10 @@ def real_number(value: object, name: str, low: float, high: float, closed: str) 
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name} must be a number, got {type(value).__name__}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an int of more than 308 digits
+        number = math.inf if value > 0 else -math.inf
     below = number >= low if "[" in closed else number > low
     above = number <= high if "]" in closed else number < high
     if not (below and above):

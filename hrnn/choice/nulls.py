@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hrnn.base.arguments import generator, whole_number
+from hrnn.base.arguments import generator, refuse_size, whole_number
 from hrnn.choice.fitting import climb
 from hrnn.choice.models import Repeating
 from hrnn.choice.trials import Choices, units
@@ -42,6 +42,7 @@ def pseudo_blocks(n_trials: int, *, rng: RNGLike = 0) -> Floats:
     0.5
     """
     n_trials = whole_number(n_trials, "n_trials")
+    refuse_size("n_trials", n_trials, 40 * n_trials)
     random = generator(rng)
     in_right_blocks = round(1 - RIG.p_block, 10)
     in_left_blocks = RIG.p_block

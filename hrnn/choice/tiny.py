@@ -469,6 +469,11 @@ def _nested(choices: Choices, n_outer: int, n_inner: int, random: np.random.Gene
     found: Folds = {}
     for outer, test in enumerate(np.array_split(sessions, min(n_outer, len(sessions)))):
         rest = np.setdiff1d(sessions, test, assume_unique=True)
+        if len(rest) < 2:
+            raise ValueError(
+                f"n_outer must leave two of the {len(sessions)} sessions with choices in trials "
+                f"for training and validation, got {n_outer}"
+            )
         for inner, validation in enumerate(np.array_split(rest, min(n_inner, len(rest)))):
             training = np.setdiff1d(rest, validation, assume_unique=True)
             found[outer, inner] = (training, validation, test)

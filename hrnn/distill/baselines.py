@@ -39,7 +39,7 @@ from hrnn import sequence
 from hrnn.analysis.integration import log_odds
 from hrnn.analysis.representation import before, run_of
 from hrnn.base import parallel
-from hrnn.base.arguments import generator, one_of, real_number, whole_number
+from hrnn.base.arguments import generator, instance, one_of, real_number, whole_number
 from hrnn.base.parallel import n_threads_of
 from hrnn.distill.reduction import MARGIN, Radd, states_in
 from hrnn.network import Network
@@ -177,6 +177,8 @@ def student(
     run_of(run, net)
     _check_radd(radd, run, net)
     n_updates = whole_number(n_updates, "n_updates")
+    if stop is not None:
+        instance(stop, "stop", threading.Event)
     temperature = real_number(temperature, "temperature", 0, np.inf, "")
     began = time.perf_counter()
     random = generator(rng)
@@ -196,11 +198,8 @@ def student(
 
 def _check_radd(radd: Radd, run: Rollout, net: Network) -> None:
     """Refuse what cannot be a `Radd` of this run."""
-    if (
-        not isinstance(radd, Radd)
-        or radd.rows.shape[1] != net.n_hidden
-        or radd.train_sessions.max() >= run.sessions.n_sessions
-    ):
+    instance(radd, "radd", Radd)
+    if radd.rows.shape[1] != net.n_hidden or radd.train_sessions.max() >= run.sessions.n_sessions:
         raise ValueError("radd must be hrnn.distill.radd of this run")
 
 
@@ -275,8 +274,12 @@ def students(
     >>> len(made["full_force"])
     1
     """
+    instance(kinds, "kinds", Sequence)
     for kind in kinds:
         one_of(kind, "kinds", KINDS)
+    run_of(run, net)
+    for radd in instance(radds, "radds", Sequence):
+        _check_radd(radd, run, net)
     streams = iter(generator(rng).spawn(len(radds) * len(kinds)))
 
     def job(

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hrnn.base.arguments import instance
 from hrnn.populations import measures
 from hrnn.statistics import resampling
 
@@ -91,7 +93,7 @@ class Claim:
 
     def holds(self, values: ArrayLike) -> NDArray[np.bool_]:
         """Whether it holds in each network, (K,) bool; not where the measure is undefined."""
-        values = np.asarray(values, float)
+        values = _numbers(values, "values")
         return (values >= self.low) & (values <= self.high)
 
     def turns_on_sessions(self, low: ArrayLike, high: ArrayLike) -> NDArray[np.bool_]:
@@ -107,10 +109,18 @@ class Claim:
         (K,) bool
             Whether an edge of the criterion lies within.
         """
-        low = np.asarray(low, float)
-        high = np.asarray(high, float)
+        low = _numbers(low, "low")
+        high = _numbers(high, "high")
         within = [(low < edge) & (edge <= high) for edge in (self.low, self.high)]
         return within[0] | within[1]
+
+
+def _numbers(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    """Numbers, NaN where there are none."""
+    try:
+        return np.asarray(values, float)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise TypeError(f"{name} must be real numbers, got {type(values).__name__}") from error
 
 
 def _near(
@@ -366,8 +376,12 @@ def report_name(measure: str) -> str:
     --------
     >>> report_name("correct"), report_name("radd.correct")
     ('network.correct', 'radd.correct')
+    >>> report_name("angle_decoder_at_C_0.01")
+    'network.angle_decoder_at_C_0.01'
     """
-    return measure if "." in measure else f"network.{measure}"
+    instance(measure, "measure", str)
+    own = re.search(r"\.(?!\d)", measure)  # the point of a decimal number names no agent
+    return measure if own else f"network.{measure}"
 
 
 PUBLISHED: dict[str, float] = {
@@ -417,6 +431,13 @@ def verdicts(
     """
     import pandas as pd
 
+    for name, table in (("wide", wide), ("low", low), ("high", high)):
+        if table is not None or name == "wide":
+            instance(table, name, pd.DataFrame)
+            if len(table) != len(wide):
+                raise ValueError(f"{name} must have a row per network, {len(wide)}")
+    if not len(wide):
+        raise ValueError("wide must have at least one network, got none")
     rows: list[dict[str, Any]] = []
     for claim in CLAIMS:
         values = _column(wide, claim.name, len(wide))
@@ -441,7 +462,7 @@ def _column(table: pd.DataFrame | None, name: str, n: int) -> NDArray[np.float64
     """A column of n numbers; NaN where the table, or the column, is missing."""
     if table is None or name not in table:
         return np.full(n, np.nan)
-    return table[name].to_numpy(float)
+    return _numbers(table[name], name)
 
 
 def _spread(values: NDArray[np.float64], rng: RNGLike) -> dict[str, Any]:

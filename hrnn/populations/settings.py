@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from hrnn.base.arguments import one_of, whole_number
+from hrnn.base.arguments import one_of, refuse_size, whole_number
 from hrnn.base.version import __version__
 from hrnn.distill.baselines import N_UPDATES
 from hrnn.network import Cell
@@ -32,6 +32,7 @@ TASK_KEYS: tuple[str, ...] = tuple(field.name for field in dataclasses.fields(Ta
 GRID_KEYS: tuple[str, ...] = (*NETWORK_KEYS, "recipe", *RECIPE_KEYS, *TASK_KEYS)
 N_BLOCKS: int = 1000
 N_NETWORKS: int = 20
+BYTES_OF_SETTINGS: int = 4000  # that one network's settings take
 
 
 def plan(
@@ -75,6 +76,7 @@ def plan(
     }
     grids = _checked({} if grid is None else grid)
     n_networks = whole_number(n_networks, "n_networks")
+    refuse_size("n_networks", n_networks, BYTES_OF_SETTINGS * n_networks)
     names = list(dict.fromkeys(itertools.chain.from_iterable(grids)))
     members: dict[str, tuple[Point, Settings]] = {}
     for point, index in itertools.product(_points(grids), range(n_networks)):
