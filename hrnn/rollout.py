@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from hrnn import _core
-from hrnn.base.arguments import flag, refuse_size
+from hrnn.base.arguments import flag, instance, refuse_size, stored_array
 from hrnn.base.progress import bar
 from hrnn.network import CellForm, Network
 from hrnn.task import (
@@ -61,6 +61,20 @@ class Rollout:
     hidden: NDArray[np.float64] = cast("Any", None)
     prior: NDArray[np.float64] = cast("Any", None)
 
+    def __post_init__(self) -> None:
+        n_trials = instance(self.sessions, "sessions", Sessions).n_trials
+        task = self.sessions.task
+        stored_array(self.choice, "choice", (n_trials,), "i")
+        stored_array(self.n_obs, "n_obs", (n_trials,), "i")
+        if self.n_obs.min() < 1 or self.n_obs.max() > task.n_obs_max:
+            raise ValueError(f"n_obs must be in 1..{task.n_obs_max} in every trial")
+        n_steps = int(self.n_obs.sum()) + n_trials * task.n_blank
+        stored_array(self.p_right, "p_right", (n_steps,))
+        if self.prior is not None:
+            stored_array(self.prior, "prior", (n_trials,))
+        if self.hidden is not None:
+            stored_array(self.hidden, "hidden", (n_steps, *np.shape(self.hidden)[1:2]))
+
     @classmethod
     def join(cls, runs: Iterable[Rollout]) -> Rollout:
         """One rollout of several of the same agent and task, their sessions one after the other.
@@ -74,6 +88,8 @@ class Rollout:
         >>> Rollout.join(runs).sessions.n_sessions
         4
         """
+        if not isinstance(runs, Iterable):
+            raise TypeError(f"runs must be Rollouts in a list, got {type(runs).__name__}")
         runs = list(runs)
         if not runs or not all(isinstance(run, cls) for run in runs):
             raise TypeError("runs must be one or more Rollouts")

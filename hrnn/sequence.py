@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrnn import _core
-from hrnn.base.arguments import instance, refuse_size
+from hrnn.base.arguments import instance, real_array, refuse_size
 from hrnn.network import CellForm, Network, check_network
 from hrnn.rollout import Rollout
 
@@ -63,7 +63,7 @@ class Sequences:
 
         0 elsewhere.
         """
-        return _lay(values, self.step)
+        return _lay(real_array(values, "values", (1, 2)), self.step)
 
     @property
     def rows(self) -> NDArray[np.int64]:
@@ -72,6 +72,8 @@ class Sequences:
 
     def flat(self, values: NDArray[Any]) -> NDArray[Any]:
         """Values (..., T, L) in the places of steps, (n, ...): the steps are `rows`."""
+        if np.shape(instance(values, "values", np.ndarray))[-2:] != self.step.shape:
+            raise ValueError(f"values must have shape (..., {self.step.shape}), got {values.shape}")
         return np.moveaxis(values[..., self.step >= 0], -1, 0)
 
 

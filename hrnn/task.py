@@ -22,6 +22,7 @@ from hrnn.base.arguments import (
     real_array,
     real_number,
     refuse_size,
+    stored_array,
     whole_number,
 )
 
@@ -441,6 +442,18 @@ class Sessions:
     strength: NDArray[np.float64]
     observations: NDArray[np.float64]
     offsets: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        instance(self.task, "task", Task)
+        n = len(self.side) if isinstance(self.side, np.ndarray) and self.side.ndim else 0
+        for name in ("session", "block", "block_side", "trial_in_block", "side"):
+            stored_array(getattr(self, name), name, (n,), "i")
+        stored_array(self.strength, "strength", (n,))
+        stored_array(self.observations, "observations", (n, self.task.n_obs_max, 2))
+        ends = self.offsets
+        stored_array(ends, "offsets", np.shape(ends)[:1] or (2,), "i")
+        if len(ends) < 2 or ends[0] != 0 or ends[-1] != n or (np.diff(ends) < 1).any():
+            raise ValueError(f"offsets must rise from 0 to the number of trials, {n}, got {ends}")
 
     @classmethod
     def join(cls, several: Iterable[Sessions]) -> Self:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hrnn.analysis import connectivity, defects, dynamics, integration, manifold, representation
 from hrnn.analysis.continuation import Branch
 from hrnn.analysis.paths import Path
-from hrnn.base.arguments import generator, instance, whole_number
+from hrnn.base.arguments import generator, instance, one_of, whole_number
 from hrnn.inference import Observation, observe
 from hrnn.network import Network
 from hrnn.rollout import Rollout, rollout
@@ -484,6 +484,8 @@ def coupling_name(agent: Literal["network", "observer"] | str, effect: str) -> s
     str
         Name in `Anatomy.measures`.
     """
+    one_of(agent, "agent", ("network", "observer"))
+    one_of(effect, "effect", integration.EFFECTS)
     words = effect.replace(" ", "_").replace("×", "x")
     suffix = "" if agent == "network" else "_observer"
     return f"coupling_{words}{suffix}"

@@ -244,7 +244,8 @@ def log_odds(p: NDArray[np.float64]) -> NDArray[np.float64]:
 
     Probabilities that rounding has made 0 or 1 are taken as 2⁻⁵³ from it, log odds of ±36.7.
     """
-    p = np.clip(np.asarray(p, float), 2.0**-53, 1 - 2.0**-53)
+    p = last_axis(p, "p", np.shape(p)[-1]) if np.ndim(p) else real_number(p, "p", 0, 1, "[]")
+    p = np.clip(p, 2.0**-53, 1 - 2.0**-53)
     return np.log(p) - np.log1p(-p)
 
 

@@ -21,6 +21,8 @@ from hrnn.base.arguments import (
     one_of,
     real_array,
     real_number,
+    refuse_size,
+    whole_number,
 )
 from hrnn.inference import Observation
 from hrnn.network import Network, check_network
@@ -85,11 +87,15 @@ def before(
     ndarray (T, ...)
         At each step the value of the step before.
     """
-    if len(values) != len(instance(run, "run", Rollout).p_right):
-        raise ValueError(f"values must have a row per step of run, {len(run.p_right)}")
+    n_steps = len(instance(run, "run", Rollout).p_right)
+    if np.shape(instance(values, "values", np.ndarray))[:1] != (n_steps,):
+        raise ValueError(f"values must have a row per step of run, {n_steps}")
+    start = real_array(initial, "initial", range(values.ndim))
+    if start.ndim and start.shape != values.shape[1:]:
+        raise ValueError(f"initial must have shape {values.shape[1:]}, got {start.shape}")
     shifted = np.empty_like(values)
     shifted[1:] = values[:-1]
-    shifted[run.session_starts] = initial
+    shifted[run.session_starts] = start
     return shifted
 
 
@@ -108,6 +114,7 @@ def needs_sessions(run: Rollout, n: int = 4) -> None:
     n : int, optional
         Least number of sessions.
     """
+    n = whole_number(n, "n")
     if instance(run, "run", Rollout).sessions.n_sessions < n:
         raise ValueError(f"run must have at least {n} sessions, got {run.sessions.n_sessions}")
 
@@ -206,7 +213,8 @@ def pca(
     rows = run.last_step if trial_ends else slice(None)
     states = states[rows]
     session = session[rows]
-    names = np.arange(run.sessions.n_sessions) if sessions is None else np.asarray(sessions)
+    names = np.arange(run.sessions.n_sessions) if sessions is None else sessions
+    names = run.sessions.numbers(names)
     first = np.searchsorted(session, names)
     end = np.searchsorted(session, names, "right")
     parts = [states[a:b] for a, b in zip(first, end, strict=True)]
@@ -390,6 +398,8 @@ def block_decoder(
     one_of(split, "split", ("session", "time_step"))
     if labels is not None:
         side = _labels(labels, len(states))
+    n_resamples = whole_number(n_resamples, "n_resamples")
+    refuse_size("n_resamples", n_resamples, 8 * n_resamples * states.shape[1])
     random = generator(rng)
     n_sessions = run.sessions.n_sessions
     chosen = _training_steps(session, n_sessions, split, random)

@@ -158,6 +158,35 @@ def real_array(values: ArrayLike, name: str, ndims: Container[int]) -> NDArray[n
     return array
 
 
+def stored_array(value: object, name: str, shape: tuple[int, ...], kinds: str = "f") -> None:
+    """Refuse what is no array of a shape and a kind of number, as a field of a result is.
+
+    Parameters
+    ----------
+    value : object
+        The field.
+    name : str
+        Its name, for the message.
+    shape : tuple of int
+        Its shape.
+    kinds : str, optional
+        Letters of the kinds of number that are accepted, as of `numpy.dtype.kind`.
+
+    Raises
+    ------
+    TypeError
+        If it is no array, masked, or of another kind.
+    ValueError
+        If it is of another shape.
+    """
+    if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} must be a numpy array, got {type(value).__name__}")
+    if value.dtype.kind not in kinds:
+        raise TypeError(f"{name} must be an array of numbers of kind {kinds}, got {value.dtype}")
+    if value.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {value.shape}")
+
+
 def real_vector(values: ArrayLike, name: str, n: int) -> NDArray[np.float64]:
     """Check an array argument of a fixed number of finite real numbers and return it as float64.
 
@@ -205,7 +234,10 @@ def last_axis(values: ArrayLike, name: str, n: int) -> NDArray[np.float64]:
     ndarray (..., n)
         The numbers as an array; not copied if they are one.
     """
-    array = np.asanyarray(values)
+    try:
+        array = np.asanyarray(values)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise TypeError(f"{name} must be real numbers, got {type(values).__name__}") from error
     if array.dtype.kind not in "biuf" or isinstance(values, np.ma.MaskedArray):
         raise TypeError(f"{name} must be real numbers, got {type(values).__name__}")
     if array.ndim < 1 or array.shape[-1] != n:

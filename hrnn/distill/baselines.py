@@ -198,8 +198,11 @@ def student(
 
 def _check_radd(radd: Radd, run: Rollout, net: Network) -> None:
     """Refuse what cannot be a `Radd` of this run."""
-    instance(radd, "radd", Radd)
-    if radd.rows.shape[1] != net.n_hidden or radd.train_sessions.max() >= run.sessions.n_sessions:
+    if (
+        not isinstance(radd, Radd)
+        or radd.rows.shape[1] != net.n_hidden
+        or radd.train_sessions.max() >= run.sessions.n_sessions
+    ):
         raise ValueError("radd must be hrnn.distill.radd of this run")
 
 

@@ -165,6 +165,8 @@ class Spread:
         se² = (G - 1)/G Σ_g (f_g - mean f)² + (df/d log scale)² var(log scale), and the interval is
         Student's with G - 1 degrees of freedom.
         """
+        if not callable(function):
+            raise TypeError(f"function must be callable, got {type(function).__name__}")
         value = np.asarray(function(self.weights), float)
         groups = np.stack([function(weights) for weights in self.without])
         less, more = (np.asarray(function(weights), float) for weights in self.rescaled)

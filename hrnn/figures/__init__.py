@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hrnn.base.arguments import instance, one_of
+from hrnn.base.arguments import as_path, instance, one_of
 from hrnn.figures.one_network import OneNetwork
 
 if TYPE_CHECKING:
@@ -167,9 +167,16 @@ def save(figure: Figure, source: pd.DataFrame, folder: str | os.PathLike[str], n
     OSError
         If a file cannot be written.
     """
+    import pandas as pd
+    from matplotlib.figure import Figure
+
     from hrnn.base.files import write_bytes, write_text
     from hrnn.plot import style
 
+    instance(figure, "figure", Figure)
+    instance(source, "source", pd.DataFrame)
+    folder = as_path(folder, "folder")
+    instance(name, "name", str)
     with style():
         for kind, metadata in (
             ("pdf", {"CreationDate": None}),
@@ -178,5 +185,5 @@ def save(figure: Figure, source: pd.DataFrame, folder: str | os.PathLike[str], n
         ):
             buffer = io.BytesIO()
             figure.savefig(buffer, format=kind, dpi=300, metadata=metadata)
-            write_bytes(Path(folder) / f"{name}.{kind}", buffer.getvalue())
-    write_text(Path(folder) / f"{name}.csv", source.to_csv(index=False))
+            write_bytes(folder / f"{name}.{kind}", buffer.getvalue())
+    write_text(folder / f"{name}.csv", source.to_csv(index=False))

@@ -509,6 +509,8 @@ def counted(row: Any) -> str:
     """In how many networks the claim of a row of `verdicts` holds, in words."""
     import pandas as pd
 
+    if not all(hasattr(row, name) for name in ("k", "of", "unsettled")):
+        raise TypeError(f"row must be a row of verdicts, got {type(row).__name__}")
     if pd.isna(row.k):
         return f"turns on the sessions ({row.unsettled} of {row.of} networks)"
     return f"{row.k:.0f} of {row.of} networks"

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from hrnn.base import parallel
-from hrnn.base.arguments import one_of, whole_number
+from hrnn.base.arguments import flag, generator, instance, one_of, whole_number
 from hrnn.base.parallel import n_threads_of
 from hrnn.base.streams import stream
 from hrnn.distill.baselines import student
@@ -26,7 +26,7 @@ from hrnn.distill.bayes import beliefs
 from hrnn.distill.distillation import entries
 from hrnn.distill.reduction import radd, with_gain
 from hrnn.inference import BayesianActor, observe
-from hrnn.network import Network
+from hrnn.network import Network, check_network
 from hrnn.populations import member
 from hrnn.populations.claims import CLAIMS
 from hrnn.populations.ensemble import Population
@@ -71,7 +71,8 @@ def shuffled(net: Network, *, rng: RNGLike = 0) -> Network:
     >>> bool(np.allclose(np.sort(shuffled(net).W, axis=None), np.sort(net.W, axis=None)))
     True
     """
-    W = np.random.default_rng(rng).permutation(net.W.ravel()).reshape(net.W.shape)
+    check_network(net)
+    W = generator(rng).permutation(net.W.ravel()).reshape(net.W.shape)
     return net.with_arrays(W=W)
 
 
@@ -107,6 +108,7 @@ def observer(sessions: Sessions, *, hidden: bool = True) -> Rollout:
     >>> run.hidden.shape == (len(run.p_right), 2)
     True
     """
+    flag(hidden, "hidden")
     run = rollout(BayesianActor("semi_markov"), sessions)
     states = np.ascontiguousarray(beliefs(observe(run))) if hidden else None
     return dataclasses.replace(run, agent=READOUT, hidden=states)
@@ -133,6 +135,7 @@ def measures(
     dict of str to float
     """
     one_of(kind, "kind", tuple(CONTROLS))
+    instance(found, "found", member.Member)
     own = OFFSET * (1 + tuple(CONTROLS).index(kind)) + whole_number(index, "index", 0)
     settings = found.settings | {
         "index": own,
@@ -213,7 +216,9 @@ def table(
     """
     import pandas as pd
 
-    members = population.members[: whole_number(n_each, "n_each")]
+    members = instance(population, "population", Population).members[
+        : whole_number(n_each, "n_each")
+    ]
     work = {
         (kind, i): functools.partial(_job, kind, found, i, n_blocks)
         for kind in CONTROLS
@@ -250,6 +255,11 @@ def verdicts(controls: pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
+    missing = {"control", "index", "measure", "value"} - set(
+        instance(controls, "controls", pd.DataFrame).columns
+    )
+    if missing:
+        raise ValueError(f"controls must be of table, but lacks {sorted(missing)}")
     rows: list[dict[str, Any]] = []
     for claim in CLAIMS:
         row: dict[str, Any] = {"name": claim.name, "criterion": claim.criterion}

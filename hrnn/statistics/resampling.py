@@ -76,6 +76,9 @@ class Resamples:
 
     def sums(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """Sum values (n_units, K) over each resample, (K, n_resamples)."""
+        values = real_array(values, "values", (2,))
+        if len(values) != self.weights.shape[1]:
+            raise ValueError(f"values must have {self.weights.shape[1]} rows, got {len(values)}")
         runs = np.zeros_like(values, dtype=float)
         for shift in range(self.run):
             runs += np.roll(values, -shift, axis=0)
@@ -148,6 +151,10 @@ def percentiles(draws: NDArray[np.float64], n: int) -> NDArray[np.float64]:
     ndarray (2, K)
         Lower and upper ends; NaN for fewer than two units.
     """
+    draws = np.asarray(draws)
+    if draws.ndim != 2 or draws.dtype.kind not in "biuf":
+        raise ValueError(f"draws must be real numbers (K, n_resamples), got shape {draws.shape}")
+    n = whole_number(n, "n", 0)
     ends = np.full((2, draws.shape[0]), np.nan)
     if n < 2 or not draws.shape[1]:
         return ends
