@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrnn import _core
-from hrnn.base.arguments import one_of, real_array, real_number
+from hrnn.base.arguments import one_of, real_array, real_number, stored_array
 from hrnn.base.progress import bar
 from hrnn.rollout import Growing, Rollout
 from hrnn.task import Sessions, Task
@@ -305,6 +305,12 @@ class Observation:
     block: NDArray[np.float64]
     p_right: NDArray[np.float64]
     p_block: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        for names in (("prior", "block"), ("p_right", "p_block")):
+            shape = np.shape(getattr(self, names[0]))[:1]
+            for name in names:
+                stored_array(getattr(self, name), name, shape)
 
 
 def observe(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrnn import _core
-from hrnn.base.arguments import instance, real_array, refuse_size
+from hrnn.base.arguments import instance, real_array, refuse_size, stored_array
 from hrnn.network import CellForm, Network, check_network
 from hrnn.rollout import Rollout
 
@@ -35,6 +35,11 @@ class Sequences:
 
     x: Floats
     step: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        shape = np.shape(self.step)[:2]
+        stored_array(self.step, "step", shape, "i")
+        stored_array(self.x, "x", (3, *shape))
 
     @classmethod
     def of(cls, run: Rollout, sessions: ArrayLike) -> Sequences:
@@ -63,7 +68,10 @@ class Sequences:
 
         0 elsewhere.
         """
-        return _lay(real_array(values, "values", (1, 2)), self.step)
+        values = real_array(values, "values", (1, 2))
+        if len(values) <= self.step.max():
+            raise ValueError(f"values must have a row per step of the run, got {len(values)}")
+        return _lay(values, self.step)
 
     @property
     def rows(self) -> NDArray[np.int64]:

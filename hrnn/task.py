@@ -469,7 +469,7 @@ class Sessions:
         Sessions
             All their trials, with the sessions numbered through from 0.
         """
-        if not isinstance(several, Iterable):
+        if not isinstance(several, Iterable) or isinstance(several, np.ndarray):
             raise TypeError(f"several must be Sessions in a list, got {type(several).__name__}")
         several = [instance(part, f"several[{i}]", Sessions) for i, part in enumerate(several)]
         if not several:

@@ -14,7 +14,15 @@ from numpy.typing import ArrayLike, NDArray
 from hrnn.analysis.dynamics import FixedPoints, points_of
 from hrnn.analysis.integration import movement
 from hrnn.analysis.representation import Pca, angle, pca, states_of
-from hrnn.base.arguments import generator, instance, real_array, real_vector, whole_number
+from hrnn.base.arguments import (
+    generator,
+    instance,
+    last_axis,
+    real_array,
+    real_number,
+    real_vector,
+    whole_number,
+)
 from hrnn.network import Network, check_network
 from hrnn.rollout import Rollout, rollout
 
@@ -95,8 +103,9 @@ def first_order_search(
     True
     """
     check_network(net)
-    x = np.asarray(x, float)
-    h = np.array(starts, float)
+    x = real_vector(x, "x", 3)
+    h = last_axis(real_array(starts, "starts", (2,)), "starts", net.n_hidden)
+    rate = real_number(rate, "rate", 0, np.inf, "")
     mean: Any = 0.0
     square: Any = 0.0
     for t in range(1, whole_number(n_steps, "n_steps") + 1):
@@ -141,7 +150,7 @@ def difference_order(states: ArrayLike, session: ArrayLike, *, n_orders: int = 2
     import pandas as pd
 
     states = real_array(states, "states", (2,))
-    session = np.asarray(session)
+    session = real_vector(session, "session", len(states))
     rows = []
     for order in range(whole_number(n_orders, "n_orders") + 1):
         if not len(states):
@@ -192,6 +201,8 @@ def readouts_in_plane(
     components = _components(run, components)
     axes = components.axes[:2]
     inside = block_side != 0
+    if len(np.unique(block_side[inside])) < 2:
+        raise ValueError("run must have blocks of both sides")
     scores = (states[inside] - components.mean) @ axes.T
     model: Any = LogisticRegression(C=1e6, fit_intercept=False)
     model.fit(scores, block_side[inside] > 0)

@@ -15,7 +15,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrnn import _core
-from hrnn.base.arguments import instance, real_array, real_number, real_vector, whole_number
+from hrnn.base.arguments import (
+    instance,
+    real_array,
+    real_number,
+    real_vector,
+    stored_array,
+    whole_number,
+)
 from hrnn.base.parallel import n_threads_of
 from hrnn.network import Network, check_network
 
@@ -103,6 +110,14 @@ class FixedPoints:
     slow_speed: NDArray[np.float64]
     converged_fraction: float
     n_starts: int
+
+    def __post_init__(self) -> None:
+        n = len(self.points) if isinstance(self.points, np.ndarray) and self.points.ndim else 0
+        stored_array(self.points, "points", (n, *np.shape(self.points)[1:2]))
+        stored_array(self.x, "x", (n, 3))
+        stored_array(self.inputs, "inputs", (*np.shape(self.inputs)[:1], 3))
+        stored_array(self.eigenvalues, "eigenvalues", self.points.shape, "fc")
+        stored_array(self.stable, "stable", (n,), "b")
 
     @property
     def time_constants(self) -> NDArray[np.float64]:

@@ -27,7 +27,7 @@ from hrnn.analysis.representation import (
 from hrnn.base.arguments import (
     generator,
     instance,
-    last_axis,
+    numbers,
     one_of,
     real_number,
     real_vector,
@@ -244,8 +244,7 @@ def log_odds(p: NDArray[np.float64]) -> NDArray[np.float64]:
 
     Probabilities that rounding has made 0 or 1 are taken as 2⁻⁵³ from it, log odds of ±36.7.
     """
-    p = last_axis(p, "p", np.shape(p)[-1]) if np.ndim(p) else real_number(p, "p", 0, 1, "[]")
-    p = np.clip(p, 2.0**-53, 1 - 2.0**-53)
+    p = np.clip(numbers(p, "p"), 2.0**-53, 1 - 2.0**-53)
     return np.log(p) - np.log1p(-p)
 
 
@@ -477,6 +476,9 @@ def along_blocks(
     n_cells = s.n_sessions * most
     total = np.bincount(cell, signed, n_cells).reshape(s.n_sessions, most)
     n = np.bincount(cell, np.ones(len(signed)), n_cells).reshape(s.n_sessions, most)
+    most_n = int(n.sum(0).max())
+    if min_n > most_n:
+        raise ValueError(f"min_n must be <= {most_n}, the most trials of a point, got {min_n}")
     keep = np.flatnonzero(n.sum(0) >= min_n)
     mean = ratio_interval(total[:, keep], n[:, keep], rng=rng)
     return pd.DataFrame(
@@ -686,7 +688,7 @@ def prior_log_odds(block: NDArray[np.float64], p_block: float) -> NDArray[np.flo
     >>> prior_log_odds(np.array([0.0, 100.0]), 0.8).round(6).tolist()
     [0.0, 1.386294]
     """
-    block = last_axis(block, "block", np.shape(block)[-1] if np.ndim(block) else 1)
+    block = numbers(block, "block")
     p_block = real_number(p_block, "p_block", 0.5, 1, "[]")
     towards_right = np.tanh(block / 2)  # P(right block) - P(left block)
     return log_odds(0.5 + (p_block - 0.5) * towards_right)

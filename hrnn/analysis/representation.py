@@ -15,9 +15,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrnn.base.arguments import (
+    flag,
     generator,
     instance,
     last_axis,
+    numbers,
     one_of,
     real_array,
     real_number,
@@ -210,7 +212,7 @@ def pca(
     1.0
     """
     states, session, _ = states_of(run)
-    rows = run.last_step if trial_ends else slice(None)
+    rows = run.last_step if flag(trial_ends, "trial_ends") else slice(None)
     states = states[rows]
     session = session[rows]
     names = np.arange(run.sessions.n_sessions) if sessions is None else sessions
@@ -623,7 +625,7 @@ def angle(a: NDArray[np.float64], b: NDArray[np.float64]) -> Any:
     float or ndarray (...)
         Degrees.
     """
-    a = last_axis(a, "a", np.shape(a)[-1] if np.ndim(a) else 1)
+    a = np.atleast_1d(numbers(a, "a"))
     b = last_axis(b, "b", a.shape[-1])
     lengths = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
     cosine = (a * b).sum(-1) / lengths
@@ -632,7 +634,8 @@ def angle(a: NDArray[np.float64], b: NDArray[np.float64]) -> Any:
 
 def _check_decoder(decoder: Decoder, n_units: int) -> None:
     """Refuse what is no decoder of states of so many units."""
-    if len(instance(decoder, "decoder", Decoder).weights) != n_units:
+    whole_number(instance(decoder, "decoder", Decoder).n_train, "decoder.n_train")
+    if len(decoder.weights) != n_units:
         raise ValueError(
             f"decoder must be of {n_units} units, as net is, got {len(decoder.weights)}"
         )

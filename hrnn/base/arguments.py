@@ -158,6 +158,32 @@ def real_array(values: ArrayLike, name: str, ndims: Container[int]) -> NDArray[n
     return array
 
 
+def numbers(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    """Check real numbers of any shape, NaN and infinite ones too, and return them as float64.
+
+    Parameters
+    ----------
+    values : array_like
+        The argument; None is NaN.
+    name : str
+        Name of the argument, for the message.
+
+    Returns
+    -------
+    ndarray
+        The values; not copied if they are an array of float64.
+
+    Raises
+    ------
+    TypeError
+        If they are not real numbers.
+    """
+    try:
+        return np.asarray(values, float)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise TypeError(f"{name} must be real numbers, got {type(values).__name__}") from error
+
+
 def stored_array(value: object, name: str, shape: tuple[int, ...], kinds: str = "f") -> None:
     """Refuse what is no array of a shape and a kind of number, as a field of a result is.
 
@@ -388,7 +414,7 @@ def refuse_size(name: str, value: object, n_bytes: float) -> None:
     """
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if n_bytes > memory / 2:
-        gigabytes = f"{n_bytes / 2**30:.1f} GiB"
+        gigabytes = f"{min(n_bytes, 10**300) / 2**30:.4g} GiB"
         raise ValueError(
             f"{name} = {value} would need {gigabytes}, over half of this machine's memory"
         )

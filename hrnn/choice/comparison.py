@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -478,6 +478,8 @@ def confusion(
     """
     import pandas as pd
 
+    if not isinstance(models, Iterable):
+        raise TypeError(f"models must be a list of models, got {type(models).__name__}")
     random = generator(rng)
     models = list(models)
     names = [name_of(model) for model in models]

@@ -139,6 +139,8 @@ class Fit:
 
     def theta(self, unit: int) -> Floats:
         """Parameters of one unit in the order of its model, (P,)."""
+        if whole_number(unit, "unit", 0) >= len(self.trials):
+            raise ValueError(f"unit must be < {len(self.trials)}, got {unit}")
         parameters = self._model.parameters(self.trials[unit])
         names = [parameter.name for parameter in parameters]
         return self.params.iloc[unit][names].to_numpy(float)
@@ -341,7 +343,11 @@ def checked(model: ModelLike, lapses: int, zetas: int, repetition: bool, bias: b
     if isinstance(model, str):
         one_of(model, "model", MODELS)
     for name, value in (("lapses", lapses), ("zetas", zetas)):
-        if value not in (1, 2) or isinstance(value, bool):
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, (int, np.integer))
+            or value not in (1, 2)
+        ):
             raise ValueError(f"{name} must be 1 or 2, got {value!r}")
     return model_of(
         model,

@@ -91,7 +91,7 @@ class Beside:
     progress: bool = False
 
     def __post_init__(self) -> None:
-        trial_table(self.mice, "subject")
+        trial_table(self.mice, "subject", name="mice")
         instance(self.agents, "agents", Mapping)
         for name in ("n_starts", "n_pseudo"):
             whole_number(getattr(self, name), name)

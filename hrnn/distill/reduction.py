@@ -26,6 +26,7 @@ from hrnn.base.arguments import (
     last_axis,
     real_array,
     real_number,
+    stored_array,
     whole_number,
 )
 from hrnn.network import Network
@@ -95,6 +96,13 @@ class Map:
     gains: pd.DataFrame
     n_dropped: int
     train_sessions: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        n = instance(self.network, "network", Network).n_hidden
+        for name, shape in (("A", (n, n)), ("B", (n, 3)), ("c", (n,))):
+            estimate = instance(getattr(self, name), name, Estimate)
+            for end in ("value", "low", "high"):
+                stored_array(np.asarray(getattr(estimate, end)), f"{name}.{end}", shape)
 
     @property
     def time_constants(self) -> NDArray[np.float64]:
@@ -209,6 +217,13 @@ class Radd(Map):
     spread: Spread | None
     published_gain: float
     horizon: pd.DataFrame
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        n_units = np.shape(self.mean)[:1]
+        stored_array(self.mean, "mean", n_units)
+        stored_array(self.rows, "rows", (self.network.n_hidden, *n_units))
+        real_number(self.scale, "scale", 0, np.inf, "")
 
     def project(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
         """Coordinates z (..., D) of states (..., N) of the teacher."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import io
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hrnn.base.arguments import as_path, instance, one_of

@@ -461,7 +461,10 @@ def signed(number: float, form: str) -> str:
     >>> signed(-0.25, ".1f"), signed(3, "d")
     ('−0.2', '3')
     """
-    return f"{number:{form}}".replace("-", "−")
+    try:
+        return f"{number:{form}}".replace("-", "−")
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"form must fit number, got {form!r} for {number!r}") from error
 
 
 def _check_estimate(found: object) -> None:
@@ -487,7 +490,7 @@ def interval(found: HasInterval, digits: int = 2) -> str:
     >>> interval(Estimate(-0.251, -0.3, 0.1, 20))
     '−0.25 [−0.30, 0.10]'
     """
-    form = f".{whole_number(digits, 'digits', 0)}f"
+    form = f".{min(whole_number(digits, 'digits', 0), 300)}f"
     _check_estimate(found)
     value, low, high = (signed(end, form) for end in (found.value, found.low, found.high))
     return f"{value} [{low}, {high}]"

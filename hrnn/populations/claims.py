@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrnn.base.arguments import instance
+from hrnn.base.arguments import instance, numbers
 from hrnn.populations import measures
 from hrnn.statistics import resampling
 
@@ -93,7 +93,7 @@ class Claim:
 
     def holds(self, values: ArrayLike) -> NDArray[np.bool_]:
         """Whether it holds in each network, (K,) bool; not where the measure is undefined."""
-        values = _numbers(values, "values")
+        values = numbers(values, "values")
         return (values >= self.low) & (values <= self.high)
 
     def turns_on_sessions(self, low: ArrayLike, high: ArrayLike) -> NDArray[np.bool_]:
@@ -109,18 +109,10 @@ class Claim:
         (K,) bool
             Whether an edge of the criterion lies within.
         """
-        low = _numbers(low, "low")
-        high = _numbers(high, "high")
+        low = numbers(low, "low")
+        high = numbers(high, "high")
         within = [(low < edge) & (edge <= high) for edge in (self.low, self.high)]
         return within[0] | within[1]
-
-
-def _numbers(values: ArrayLike, name: str) -> NDArray[np.float64]:
-    """Numbers, NaN where there are none."""
-    try:
-        return np.asarray(values, float)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise TypeError(f"{name} must be real numbers, got {type(values).__name__}") from error
 
 
 def _near(
@@ -440,8 +432,11 @@ def verdicts(
         raise ValueError("wide must have at least one network, got none")
     rows: list[dict[str, Any]] = []
     for claim in CLAIMS:
-        values = _column(wide, claim.name, len(wide))
-        ends = [_column(table, claim.name, len(wide)) for table in (low, high)]
+        values = _column(wide, claim.name, len(wide), "wide")
+        ends = [
+            _column(table, claim.name, len(wide), name)
+            for table, name in ((low, "low"), (high, "high"))
+        ]
         rows.append(
             {
                 "claim": claim.text,
@@ -458,11 +453,11 @@ def verdicts(
     return pd.DataFrame(rows).astype({"published": float, "k": "Int64"})
 
 
-def _column(table: pd.DataFrame | None, name: str, n: int) -> NDArray[np.float64]:
+def _column(table: pd.DataFrame | None, name: str, n: int, argument: str) -> NDArray[np.float64]:
     """A column of n numbers; NaN where the table, or the column, is missing."""
     if table is None or name not in table:
         return np.full(n, np.nan)
-    return _numbers(table[name], name)
+    return numbers(table[name], f"{argument}[{name!r}]")
 
 
 def _spread(values: NDArray[np.float64], rng: RNGLike) -> dict[str, Any]:

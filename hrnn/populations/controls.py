@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from hrnn.base import parallel
-from hrnn.base.arguments import flag, generator, instance, one_of, whole_number
+from hrnn.base.arguments import flag, generator, instance, numbers, one_of, whole_number
 from hrnn.base.parallel import n_threads_of
 from hrnn.base.streams import stream
 from hrnn.distill.baselines import student
@@ -260,6 +260,7 @@ def verdicts(controls: pd.DataFrame) -> pd.DataFrame:
     )
     if missing:
         raise ValueError(f"controls must be of table, but lacks {sorted(missing)}")
+    controls = controls.assign(value=numbers(controls["value"], "controls['value']"))
     rows: list[dict[str, Any]] = []
     for claim in CLAIMS:
         row: dict[str, Any] = {"name": claim.name, "criterion": claim.criterion}

@@ -63,6 +63,8 @@ def plan(
     task = Task() if task is None else task
     if not isinstance(task, Task):
         raise TypeError(f"task must be a Task, got {type(task).__name__}")
+    if not isinstance(parts, Sequence):
+        raise TypeError(f"parts must be a list of {PARTS}, got {type(parts).__name__}")
     for part in parts:
         one_of(part, "parts", PARTS)
     base = {

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrnn.base.arguments import generator, real_array, refuse_size, whole_number
+from hrnn.base.arguments import generator, numbers, real_array, refuse_size, whole_number
 
 if TYPE_CHECKING:
     from hrnn.base.typing import RNGLike
@@ -151,14 +151,14 @@ def percentiles(draws: NDArray[np.float64], n: int) -> NDArray[np.float64]:
     ndarray (2, K)
         Lower and upper ends; NaN for fewer than two units.
     """
-    draws = np.asarray(draws)
-    if draws.ndim != 2 or draws.dtype.kind not in "biuf":
-        raise ValueError(f"draws must be real numbers (K, n_resamples), got shape {draws.shape}")
+    draws = numbers(draws, "draws")
+    if draws.ndim != 2:
+        raise ValueError(f"draws must have shape (K, n_resamples), got {draws.shape}")
     n = whole_number(n, "n", 0)
     ends = np.full((2, draws.shape[0]), np.nan)
     if n < 2 or not draws.shape[1]:
         return ends
-    tail = _tail(n)
+    tail = _tail(min(n, 10**300))
     undefined = ~np.isfinite(draws)
     whole = ~undefined.any(axis=1)
     ends[:, whole] = np.quantile(draws[whole], [tail, 1 - tail], axis=1)

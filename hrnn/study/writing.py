@@ -16,6 +16,7 @@ import numpy as np
 from hrnn import _core
 from hrnn import figures as drawn
 from hrnn.base import files
+from hrnn.base.arguments import as_path, instance
 from hrnn.base.version import __version__
 from hrnn.study import report, webpage
 from hrnn.study.reproduction import Clock, Study
@@ -46,6 +47,7 @@ def manifest(study: Study, settings: Mapping[str, str]) -> dict[str, Any]:
     """
     import scipy
 
+    instance(study, "study", Study)
     lengths = study.sessions.block_lengths
     made = study.population
     return {
@@ -97,7 +99,8 @@ def write(
     list of Path
         Of the figures, as PDF.
     """
-    folder = Path(folder)
+    instance(study, "study", Study)
+    folder = as_path(folder, "folder")
     clock = Clock()
     folder.mkdir(parents=True, exist_ok=True)
     if study.population.folder.resolve() != (folder / "networks").resolve():
