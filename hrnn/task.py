@@ -536,12 +536,12 @@ class Sessions:
         sessions : (n,) array_like of int
             Whole numbers from 0 to `n_sessions` - 1.
         """
-        if np.asarray(sessions, object).size and np.asarray(sessions).dtype.kind not in "iu":
-            raise TypeError(
-                "sessions must be whole numbers, such as np.flatnonzero of a mask, "
-                f"got {np.asarray(sessions).dtype}"
-            )
         chosen = real_array(sessions, "sessions", (1,)).astype(np.int64)
+        kind = np.asarray(sessions).dtype
+        if kind.kind not in "iu":
+            raise TypeError(
+                f"sessions must be whole numbers, such as np.flatnonzero of a mask, got {kind}"
+            )
         outside = chosen[(chosen < 0) | (chosen >= self.n_sessions)]
         if outside.size:
             raise ValueError(f"sessions must be in 0..{self.n_sessions - 1}, got {outside[0]}")

@@ -454,6 +454,9 @@ def attractor(
     points_of(found, net)
     rows = found.at(x)
     rows = rows[found.stable[rows]]
+    moved = net.step(found.points[rows], found.x[rows]) - found.points[rows]
+    if np.abs(moved).max(initial=0) > SAME:
+        raise ValueError("found must be fixed points of net, but its map moves them")
     if not rows.size:
         return np.full(len(states), -1)
     balls = [_ball(net, found.points[row], found.x[row]) for row in rows]

@@ -261,7 +261,7 @@ def last_axis(values: ArrayLike, name: str, n: int) -> NDArray[np.float64]:
         The numbers as an array; not copied if they are one.
     """
     try:
-        array = np.asanyarray(values)
+        array = np.asarray(values)
     except (TypeError, ValueError, OverflowError) as error:
         raise TypeError(f"{name} must be real numbers, got {type(values).__name__}") from error
     if array.dtype.kind not in "biuf" or isinstance(values, np.ma.MaskedArray):

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hrnn import behavior
 from hrnn.analysis.representation import run_of
-from hrnn.base.arguments import instance, real_array, whole_number
+from hrnn.base.arguments import instance, numbers, real_array, whole_number
 from hrnn.distill.reduction import Radd, states_in
 from hrnn.network import Network
 from hrnn.rollout import Rollout, rollout
@@ -155,10 +155,12 @@ def summarise(table: pd.DataFrame, *, rng: RNGLike = 0) -> pd.DataFrame:
     instance(table, "table", pd.DataFrame)
     if "kind" not in table:
         raise ValueError(f"table must have a column kind, got {list(table.columns)}")
+    if table.shape[1] < 2 + ("seed" in table):
+        raise ValueError("table must have at least one measure beside kind and seed")
     names = [name for name in table.columns if name not in ("kind", "seed")]
     rows: list[dict[str, object]] = []
     for kind, group in table.groupby("kind", sort=False):
-        estimate = mean_interval(group[names].to_numpy(float), rng=rng)
+        estimate = mean_interval(numbers(group[names], "table"), rng=rng)
         for i, name in enumerate(names):
             rows.append(
                 {

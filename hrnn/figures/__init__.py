@@ -127,6 +127,8 @@ def comparison(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     missing = set(COMPARED) - set(instance(table, "table", pd.DataFrame).columns)
     if missing:
         raise ValueError(f"table must be of mice.compare, but lacks {sorted(missing)}")
+    if not len(table):
+        raise ValueError("table must have at least one model, got none")
     with style():
         figure = page(36 + 6 * len(table))
         a, b = figure.subplots(1, 2, sharey=True, width_ratios=[2, 1])

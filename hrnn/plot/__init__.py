@@ -463,7 +463,7 @@ def signed(number: float, form: str) -> str:
     """
     try:
         return f"{number:{form}}".replace("-", "−")
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"form must fit number, got {form!r} for {number!r}") from error
 
 
