@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, cast
 
+from hrnn.base.arguments import instance
 from hrnn.inference import BayesianActor
 from hrnn.plot import BLUE, GREEN, INK, ORANGE, PURPLE, SKY_BLUE, VERMILION
 from hrnn.policy import OptimalPolicy
@@ -197,6 +198,7 @@ def look(name: str) -> Look:
     >>> look("my agent").label, look("my agent") == look("my agent")
     ('my agent', True)
     """
+    instance(name, "name", str)
     if name in AGENTS:
         return AGENTS[name].look
     with _asked_by_one:

@@ -150,13 +150,13 @@ def believer(
             raise TypeError(
                 f"unexpected argument {name!r}; what an agent can assume is {ASSUMABLE}"
             )
-    Task(**assumed)
+    checked = Task(**assumed)
     return Believer(
         one_of(block_model, "block_model", allowed),
         one_of(evidence, "evidence", EVIDENCE),
         real_number(hazard, "hazard", 0, 1, "[]"),
         real_number(learning_rate, "learning_rate", 0, 1, "[]"),
-        tuple(sorted(assumed.items())),
+        tuple((name, getattr(checked, name)) for name in sorted(assumed)),
     )
 
 
@@ -314,9 +314,11 @@ class Observation(Record):
     p_block: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        for name in ("prior", "block", "p_right", "p_block"):
-            values = fixed(getattr(self, name), name, float, (None,))
-            object.__setattr__(self, name, values)
+        for names in (("prior", "block"), ("p_right", "p_block")):
+            n = np.shape(getattr(self, names[0]))[:1] or (None,)
+            for name in names:
+                values = fixed(getattr(self, name), name, float, n)
+                object.__setattr__(self, name, values)
 
 
 def observe(

@@ -16,7 +16,7 @@ import numpy as np
 
 from hrnn import _core
 from hrnn.base import files, streams
-from hrnn.base.arguments import one_of, real_array, real_number, whole_number
+from hrnn.base.arguments import last_axis, one_of, real_array, real_number, whole_number
 from hrnn.base.records import Record, fixed
 from hrnn.cells import KINDS
 
@@ -316,7 +316,7 @@ class Network(Record):
         >>> net.step(np.zeros((5, 4)), [0, 0, 0]).shape
         (5, 4)
         """
-        return KINDS[self.cell].step(self, np.asarray(h), np.asarray(x))
+        return KINDS[self.cell].step(self, *self._at(h, x))
 
     def jacobian(self, h: ArrayLike, x: ArrayLike) -> NDArray[np.float64]:
         """Derivative of a step with respect to the state, dF/dh.
@@ -340,7 +340,7 @@ class Network(Record):
         >>> net.jacobian(np.zeros(4), [0, 0, 0]).shape
         (4, 4)
         """
-        return KINDS[self.cell].jacobian(self, np.asarray(h), np.asarray(x))
+        return KINDS[self.cell].jacobian(self, *self._at(h, x))
 
     def input_jacobian(self, h: ArrayLike, x: ArrayLike) -> NDArray[np.float64]:
         """Derivative of a step with respect to its input, dF/dx.
@@ -364,7 +364,7 @@ class Network(Record):
         >>> net.input_jacobian(np.zeros(4), [0, 0, 0]).shape
         (4, 3)
         """
-        return KINDS[self.cell].input_jacobian(self, np.asarray(h), np.asarray(x))
+        return KINDS[self.cell].input_jacobian(self, *self._at(h, x))
 
     def pull_back(self, h: ArrayLike, x: ArrayLike, v: ArrayLike) -> NDArray[np.float64]:
         """Gradients by the state before a step, of those by the state after it: v' dF/dh.
@@ -390,7 +390,12 @@ class Network(Record):
         >>> net.pull_back(np.zeros((5, 4)), [0, 0, 0], np.ones((5, 4))).shape
         (5, 4)
         """
-        return KINDS[self.cell].pull_back(self, np.asarray(h), np.asarray(x), np.asarray(v))
+        v = last_axis(v, "v", self.n_hidden)
+        return KINDS[self.cell].pull_back(self, *self._at(h, x), v)
+
+    def _at(self, h: ArrayLike, x: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """States (..., N) and inputs (..., 3), checked."""
+        return last_axis(h, "h", self.n_hidden), last_axis(x, "x", 3)
 
     def jacobian_lipschitz(self) -> float:
         """A bound on how fast the Jacobian varies: |J(h) - J(h')| <= bound |h - h'|.

@@ -96,6 +96,8 @@ class Rollout(Record):
         >>> Rollout.join(runs).sessions.n_sessions
         4
         """
+        if not isinstance(runs, Iterable):
+            raise TypeError(f"runs must be Rollouts in a list, got {type(runs).__name__}")
         runs = list(runs)
         if not runs or not all(isinstance(run, cls) for run in runs):
             raise TypeError("runs must be one or more Rollouts")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrnn import _core
-from hrnn.base.arguments import refuse_size
+from hrnn.base.arguments import instance, real_array, refuse_size, stored_array
 from hrnn.network import CellForm, Network, check_network
 from hrnn.rollout import Rollout
 
@@ -36,6 +36,11 @@ class Sequences:
     x: Floats
     step: NDArray[np.int64]
 
+    def __post_init__(self) -> None:
+        shape = np.shape(self.step)[:2]
+        stored_array(self.step, "step", shape, "i")
+        stored_array(self.x, "x", (3, *shape))
+
     @classmethod
     def of(cls, run: Rollout, sessions: ArrayLike) -> Sequences:
         """Sessions of a rollout, by number.
@@ -48,8 +53,8 @@ class Sequences:
         >>> Sequences.of(run, [0, 2]).x.shape[2]
         4
         """
-        offsets = run.sessions.offsets
-        which = np.asarray(sessions)
+        offsets = instance(run, "run", Rollout).sessions.offsets
+        which = run.sessions.numbers(sessions)
         first = run.first_step[offsets[:-1]][which]
         last = run.last_step[offsets[1:] - 1][which]
         n = last - first + 1
@@ -63,6 +68,9 @@ class Sequences:
 
         0 elsewhere.
         """
+        values = real_array(values, "values", (1, 2))
+        if len(values) <= self.step.max():
+            raise ValueError(f"values must have a row per step of the run, got {len(values)}")
         return _lay(values, self.step)
 
     @property
@@ -72,6 +80,8 @@ class Sequences:
 
     def flat(self, values: NDArray[Any]) -> NDArray[Any]:
         """Values (..., T, L) in the places of steps, (n, ...): the steps are `rows`."""
+        if np.shape(instance(values, "values", np.ndarray))[-2:] != self.step.shape:
+            raise ValueError(f"values must have shape (..., {self.step.shape}), got {values.shape}")
         return np.moveaxis(values[..., self.step >= 0], -1, 0)
 
 
@@ -108,6 +118,7 @@ def respond(net: Network, sequences: Sequences) -> tuple[Floats, Floats]:
     True
     """
     check_network(net)
+    instance(sequences, "sequences", Sequences)
     return forward(net.form, net.theta, sequences.x, scratch_of(net, sequences))
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from hrnn import _core
 from hrnn.base import streams
 from hrnn.base.arguments import (
+    instance,
     one_of,
     real_array,
     real_number,
@@ -482,7 +483,11 @@ class Sessions(Record):
         Sessions
             All their trials, with the sessions numbered through from 0.
         """
-        several = list(several)
+        if not isinstance(several, Iterable) or isinstance(several, np.ndarray):
+            raise TypeError(f"several must be Sessions in a list, got {type(several).__name__}")
+        several = [instance(part, f"several[{i}]", Sessions) for i, part in enumerate(several)]
+        if not several:
+            raise ValueError("several must hold at least one Sessions, got none")
         task = several[0].task
         if any(part.task != task for part in several):
             raise ValueError("several must be of one task")
@@ -511,14 +516,21 @@ class Sessions(Record):
         Parameters
         ----------
         sessions : (n,) array_like of int
-            Which sessions, in the order they shall have.
+            Which sessions, in the order they shall have: whole numbers from 0 to `n_sessions` - 1.
 
         Returns
         -------
         Sessions
             Their trials.
+
+        Raises
+        ------
+        TypeError
+            If `sessions` are not whole numbers; a mask is no list of numbers.
+        ValueError
+            If there are none, or one is not among the sessions.
         """
-        chosen = np.asarray(sessions)
+        chosen = self.numbers(sessions)
         offsets = self.offsets
         every = np.arange(self.n_trials)
         rows = np.concatenate([every[offsets[s] : offsets[s + 1]] for s in chosen])
@@ -529,6 +541,25 @@ class Sessions(Record):
             offsets=np.concatenate([[0], lengths.cumsum()]),
             **{name: getattr(self, name)[rows] for name in _COPIED},
         )
+
+    def numbers(self, sessions: ArrayLike) -> NDArray[np.int64]:
+        """Check numbers of sessions and return them, (n,) int64.
+
+        Parameters
+        ----------
+        sessions : (n,) array_like of int
+            Whole numbers from 0 to `n_sessions` - 1.
+        """
+        chosen = real_array(sessions, "sessions", (1,)).astype(np.int64)
+        kind = np.asarray(sessions).dtype
+        if kind.kind not in "iu":
+            raise TypeError(
+                f"sessions must be whole numbers, such as np.flatnonzero of a mask, got {kind}"
+            )
+        outside = chosen[(chosen < 0) | (chosen >= self.n_sessions)]
+        if outside.size:
+            raise ValueError(f"sessions must be in 0..{self.n_sessions - 1}, got {outside[0]}")
+        return chosen
 
     @property
     def n_sessions(self) -> int:

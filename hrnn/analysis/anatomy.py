@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hrnn.analysis import connectivity, defects, dynamics, integration, manifold, representation
 from hrnn.analysis.continuation import Branch
 from hrnn.analysis.paths import Path
-from hrnn.base.arguments import generator, whole_number
+from hrnn.base.arguments import generator, instance, one_of, whole_number
 from hrnn.inference import Observation, observe
 from hrnn.network import Network
 from hrnn.rollout import Rollout, rollout
@@ -63,6 +63,8 @@ class Anatomy:
     def __post_init__(self) -> None:
         representation.states_of(self.run)
         whole_number(self.seed, "seed", 0)
+        if self.first is not None:
+            instance(self.first, "first", Network)
 
     @property
     def network(self) -> Network:
@@ -302,14 +304,24 @@ class Anatomy:
         What this network or task does not define (populations of two units, beliefs before trials
         without blank steps) is left out, and `undefined` says why.
         """
+        return dict(self._measured[0])
+
+    @property
+    def undefined(self) -> dict[str, str]:
+        """Why groups of measures are not defined for this network or task, by group."""
+        return self._measured[1]
+
+    @functools.cached_property
+    def _measured(self) -> tuple[dict[str, Estimate], dict[str, str]]:
+        """Measures by name, and why others are not defined."""
         found: dict[str, Estimate] = {}
-        self.undefined: dict[str, str] = {}
+        undefined: dict[str, str] = {}
         for name, group in self.groups.items():
             try:
                 found |= group()
             except ValueError as error:
-                self.undefined[name] = str(error)
-        return found
+                undefined[name] = str(error)
+        return found, undefined
 
     @property
     def groups(self) -> dict[str, _Group]:
@@ -472,6 +484,8 @@ def coupling_name(agent: Literal["network", "observer"] | str, effect: str) -> s
     str
         Name in `Anatomy.measures`.
     """
+    one_of(agent, "agent", ("network", "observer"))
+    one_of(effect, "effect", integration.EFFECTS)
     words = effect.replace(" ", "_").replace("×", "x")
     suffix = "" if agent == "network" else "_observer"
     return f"coupling_{words}{suffix}"

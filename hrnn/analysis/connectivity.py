@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrnn.analysis.representation import run_of, states_before, states_of
-from hrnn.base.arguments import generator, whole_number
+from hrnn.base.arguments import generator, real_array, whole_number
 from hrnn.network import Network, check_network
 from hrnn.statistics.resampling import Estimate, percentiles
 
@@ -145,8 +145,8 @@ def cliffs_delta(a: ArrayLike, b: ArrayLike) -> float:
     >>> cliffs_delta([3, 4], [1, 2])
     1.0
     """
-    a = np.asarray(a, float)
-    b = np.sort(np.asarray(b, float))
+    a = real_array(a, "a", (1,))
+    b = np.sort(real_array(b, "b", (1,)))
     below = np.searchsorted(b, a, "left")
     above = len(b) - np.searchsorted(b, a, "right")
     return float((below - above).mean() / len(b))
@@ -169,6 +169,19 @@ class Weights:
     within: NDArray[np.float64]
     between: NDArray[np.float64]
     delta: Estimate
+
+
+def _two_labels(net: Network, label: ArrayLike) -> NDArray[np.float64]:
+    """Check labels of a network's units, of two values."""
+    check_network(net)
+    labels = real_array(label, "label", (1,))
+    n_values = len(np.unique(labels))
+    if labels.shape != (net.n_hidden,) or n_values != 2:
+        raise ValueError(
+            f"label must have shape ({net.n_hidden},) and two values, "
+            f"got {labels.shape} with {n_values}"
+        )
+    return labels
 
 
 def weights_by_population(net: Network, label: ArrayLike, *, rng: RNGLike = 0) -> Weights:
@@ -195,14 +208,7 @@ def weights_by_population(net: Network, label: ArrayLike, *, rng: RNGLike = 0) -
     >>> len(weights_by_population(net, [0, 0, 0, 1, 1, 1]).within)
     12
     """
-    check_network(net)
-    label = np.asarray(label)
-    n_values = len(np.unique(label))
-    if label.shape != (net.n_hidden,) or n_values != 2:
-        raise ValueError(
-            f"label must have shape ({net.n_hidden},) and two values, "
-            f"got {label.shape} with {n_values}"
-        )
+    label = _two_labels(net, label)
 
     def split(units: NDArray[np.integer]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         W = net.recurrent_weights[np.ix_(units, units)]
@@ -244,7 +250,9 @@ def readout_participation(axis: ArrayLike) -> tuple[NDArray[np.float64], float]:
     >>> readout_participation([1.0, -1.0, 0.0])[1]
     2.0
     """
-    axis = np.asarray(axis, float)
+    axis = real_array(axis, "axis", (1,))
+    if not axis.any():
+        raise ValueError("axis must not be 0 everywhere")
     size = np.abs(axis)
     n_units = (axis**2).sum() ** 2 / (axis**4).sum()
     return size / size.sum(), float(n_units)
@@ -272,8 +280,7 @@ def circuit(
     readout : ndarray (2,)
         Summed weight of each population in the readout V_right - V_left.
     """
-    check_network(net)
-    label = np.asarray(label)
+    label = _two_labels(net, label)
     member = np.stack([label == k for k in np.unique(label)]).astype(float)
     mean = member / member.sum(1, keepdims=True)
     recurrent = mean @ net.recurrent_weights @ member.T

@@ -11,16 +11,24 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hrnn.analysis.dynamics import FixedPoints, points_of
 from hrnn.analysis.integration import movement
 from hrnn.analysis.representation import Pca, angle, pca, states_of
-from hrnn.base.arguments import generator, real_array, whole_number
+from hrnn.base.arguments import (
+    generator,
+    instance,
+    last_axis,
+    real_array,
+    real_number,
+    real_vector,
+    whole_number,
+)
 from hrnn.network import Network, check_network
 from hrnn.rollout import Rollout, rollout
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from hrnn.analysis.dynamics import FixedPoints
     from hrnn.base.typing import RNGLike
 
 FIRST_ORDER_STEPS: int = 500
@@ -95,8 +103,9 @@ def first_order_search(
     True
     """
     check_network(net)
-    x = np.asarray(x, float)
-    h = np.array(starts, float)
+    x = real_vector(x, "x", 3)
+    h = last_axis(real_array(starts, "starts", (2,)), "starts", net.n_hidden)
+    rate = real_number(rate, "rate", 0, np.inf, "")
     mean: Any = 0.0
     square: Any = 0.0
     for t in range(1, whole_number(n_steps, "n_steps") + 1):
@@ -141,7 +150,7 @@ def difference_order(states: ArrayLike, session: ArrayLike, *, n_orders: int = 2
     import pandas as pd
 
     states = real_array(states, "states", (2,))
-    session = np.asarray(session)
+    session = real_vector(session, "session", len(states))
     rows = []
     for order in range(whole_number(n_orders, "n_orders") + 1):
         if not len(states):
@@ -152,6 +161,15 @@ def difference_order(states: ArrayLike, session: ArrayLike, *, n_orders: int = 2
         states = np.diff(states, axis=0)[pair]
         session = session[1:][pair]
     return pd.DataFrame(rows)
+
+
+def _components(run: Rollout, components: Pca | None) -> Pca:
+    """Principal components of a run: those that are given, if they are of as many units."""
+    states, _, _ = states_of(run)
+    if components is None:
+        return pca(run, n_resamples=1)
+    real_vector(instance(components, "components", Pca).mean, "components.mean", states.shape[1])
+    return components
 
 
 def readouts_in_plane(
@@ -180,9 +198,11 @@ def readouts_in_plane(
     from sklearn.linear_model import LogisticRegression
 
     states, _, block_side = states_of(run)
-    components = pca(run, n_resamples=1) if components is None else components
+    components = _components(run, components)
     axes = components.axes[:2]
     inside = block_side != 0
+    if len(np.unique(block_side[inside])) < 2:
+        raise ValueError("run must have blocks of both sides")
     scores = (states[inside] - components.mean) @ axes.T
     model: Any = LogisticRegression(C=1e6, fit_intercept=False)
     model.fit(scores, block_side[inside] > 0)
@@ -216,7 +236,7 @@ def readout_angles(run: Rollout, components: Pca | None = None) -> dict[str, flo
     >>> sorted(readout_angles(run))
     ['full', 'plane']
     """
-    components = pca(run, n_resamples=1) if components is None else components
+    components = _components(run, components)
     side, block = readouts_in_plane(run, components)
     lifted = block @ components.axes[:2] + components.mean
     net = cast("Network", run.agent)
@@ -252,6 +272,7 @@ def feedback_slope(run: Rollout, axis: ArrayLike) -> float:
     >>> feedback_slope(run, run.agent.V[1])
     nan
     """
+    instance(run, "run", Rollout)
     feedback = np.where(run.choice == run.sessions.side, 1.0, -1.0)
     if not np.ptp(feedback) > 0:
         return float("nan")
@@ -330,6 +351,8 @@ def consequences(run: Rollout, found: FixedPoints, starts: ArrayLike) -> pd.Data
     """
     import pandas as pd
 
+    states_of(run)
+    points_of(found, cast("Network", run.agent))
     rows = [
         *_of_defect_5(run),
         *_of_defect_6(found),

@@ -15,7 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from hrnn import _core
 from hrnn.analysis.degree import SAME, SURE, settle
-from hrnn.base.arguments import real_array, real_number, whole_number
+from hrnn.base.arguments import (
+    instance,
+    real_array,
+    real_number,
+    real_vector,
+    stored_array,
+    whole_number,
+)
 from hrnn.base.parallel import look, n_threads_of, workers
 from hrnn.network import Network, check_network
 
@@ -116,6 +123,14 @@ class FixedPoints:
     converged_fraction: float
     n_starts: int
 
+    def __post_init__(self) -> None:
+        n = len(self.points) if isinstance(self.points, np.ndarray) and self.points.ndim else 0
+        stored_array(self.points, "points", (n, *np.shape(self.points)[1:2]))
+        stored_array(self.x, "x", (n, 3))
+        stored_array(self.inputs, "inputs", (*np.shape(self.inputs)[:1], 3))
+        stored_array(self.eigenvalues, "eigenvalues", self.points.shape, "fc")
+        stored_array(self.stable, "stable", (n,), "b")
+
     def __repr__(self) -> str:
         """Numbers of points, and under which inputs some are missing."""
         said = [
@@ -161,7 +176,7 @@ class FixedPoints:
 
     def at(self, x: ArrayLike) -> NDArray[np.intp]:
         """Rows of the points under the input x (3,)."""
-        return np.flatnonzero((self.x == np.asarray(x, float)).all(1))
+        return np.flatnonzero((self.x == real_vector(x, "x", 3)).all(1))
 
     def to_frame(self) -> pd.DataFrame:
         """Table of the fixed points, one a row.
@@ -539,6 +554,7 @@ def coverage(
     >>> hrnn.dynamics.coverage(net, hrnn.fixed_points(net, x=[0, 0, 0], starts=starts), starts)
     1.0
     """
+    instance(found, "found", FixedPoints)
     arrived = [attractor(net, found, x, starts, n_steps=n_steps) >= 0 for x in found.inputs]
     return float(np.mean(arrived))
 
@@ -585,8 +601,12 @@ def attractor(
     """
     check_network(net)
     states = _states(starts, "starts", net)
+    points_of(found, net)
     rows = found.at(x)
     rows = rows[found.stable[rows]]
+    moved = net.step(found.points[rows], found.x[rows]) - found.points[rows]
+    if np.abs(moved).max(initial=0) > SAME:
+        raise ValueError("found must be fixed points of net, but its map moves them")
     if not rows.size:
         return np.full(len(states), -1)
     balls = [_ball(net, found.points[row], found.x[row]) for row in rows]
@@ -609,6 +629,13 @@ def attractor(
     distance = np.linalg.norm(states[:, None] - found.points[rows], axis=2)
     near = inside(states) | (distance < SAME)
     return np.where(near.any(1), rows[near.argmax(1)], -1)
+
+
+def points_of(found: FixedPoints, net: Network) -> None:
+    """Refuse what are no fixed points of a network of as many units."""
+    check_network(net)
+    if instance(found, "found", FixedPoints).points.shape[1:] != (net.n_hidden,):
+        raise ValueError(f"found must be fixed points of net, of {net.n_hidden} units")
 
 
 def _ball(

@@ -24,7 +24,17 @@ from hrnn.analysis.representation import (
     states_of,
     stimulus_readout,
 )
-from hrnn.base.arguments import generator, one_of, real_array, whole_number
+from hrnn.base.arguments import (
+    generator,
+    instance,
+    numbers,
+    one_of,
+    real_number,
+    real_vector,
+    whole_number,
+)
+from hrnn.inference import Observation
+from hrnn.rollout import Rollout
 from hrnn.statistics.projections import Moments, Readout, estimate, resampled_together
 from hrnn.statistics.regression import independent
 from hrnn.statistics.resampling import Estimate, ratio_interval
@@ -33,9 +43,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from hrnn.base.typing import RNGLike
-    from hrnn.inference import Observation
     from hrnn.network import Network
-    from hrnn.rollout import Rollout
     from hrnn.task import Sessions
 
 
@@ -55,7 +63,9 @@ def movement(run: Rollout, axis: ArrayLike) -> NDArray[np.float64]:
         Change of the projection from the step before.
     """
     states, _, _ = states_of(run)
-    axis = np.asarray(axis, float)
+    axis = real_vector(axis, "axis", states.shape[1])
+    if not axis.any():
+        raise ValueError("axis must not be 0 everywhere")
     unit = axis / np.linalg.norm(axis)
     return (states - states_before(run)) @ unit
 
@@ -117,7 +127,7 @@ def slopes(
     import pandas as pd
 
     one_of(of, "of", ("evidence", "feedback"))
-    states_of(run)
+    axes = _checked_axes(run, instance(axes, "axes", Mapping))
     if of == "evidence":
         rows = np.flatnonzero(run.observed)
         x = run.evidence[rows]
@@ -147,6 +157,23 @@ def slopes(
             "n": len(rows),
         }
     return pd.DataFrame.from_dict(table, orient="index")
+
+
+def _checked_axes(
+    run: Rollout, axes: Mapping[str, ArrayLike | Readout]
+) -> dict[str, ArrayLike | Readout]:
+    """Axes of as many units as the run has, at least one."""
+    n_units = states_of(run)[0].shape[1]
+    if not axes:
+        raise ValueError("axes must hold at least one axis, got none")
+    checked: dict[str, ArrayLike | Readout] = {}
+    for name, axis in axes.items():
+        if isinstance(axis, Readout):
+            real_vector(axis.weights, f"axes[{name!r}].weights", n_units)
+            checked[name] = axis
+        else:
+            checked[name] = real_vector(axis, f"axes[{name!r}]", n_units)
+    return checked
 
 
 def _movements(
@@ -197,9 +224,8 @@ def slope_ratio(
     >>> round(slope_ratio(run, net.V[1], 2 * net.V[1]).value, 9)
     1.0
     """
-    states_of(run)
+    axes = _checked_axes(run, {"first": first, "second": second})
     rows = np.flatnonzero(run.observed)
-    axes = {"first": first, "second": second}
     moments, readouts = _movements(run, axes, rows, rng, d=run.evidence[rows])
     design = [moments.of("d"), moments.of("one")]
     slope = {}
@@ -218,7 +244,7 @@ def log_odds(p: NDArray[np.float64]) -> NDArray[np.float64]:
 
     Probabilities that rounding has made 0 or 1 are taken as 2⁻⁵³ from it, log odds of ±36.7.
     """
-    p = np.clip(p, 2.0**-53, 1 - 2.0**-53)
+    p = np.clip(numbers(p, "p"), 2.0**-53, 1 - 2.0**-53)
     return np.log(p) - np.log1p(-p)
 
 
@@ -273,12 +299,19 @@ class Belief:
     told_weight_ratio: Estimate
 
 
-def _check_observer(run: Rollout, seen: Observation) -> None:
+def _check_observer(run: Rollout, decoder: Decoder, seen: Observation) -> None:
     """Refuse a task without blank steps, and an observer without a belief to compare with.
 
     The observer must be of the same trials and have a block belief that varies.
     """
-    states_of(run)
+    states, _, _ = states_of(run)
+    real_vector(instance(decoder, "decoder", Decoder).weights, "decoder.weights", states.shape[1])
+    instance(seen, "seen", Observation)
+    if decoder.counts.shape[1] != run.sessions.n_sessions:
+        raise ValueError(
+            f"decoder must be of the {run.sessions.n_sessions} sessions of run, "
+            f"got {decoder.counts.shape[1]}"
+        )
     if run.sessions.task.n_blank < 1:
         raise ValueError("run must be of a task with n_blank >= 1")
     if len(seen.block) != run.sessions.n_trials or len(seen.p_block) != len(run.p_right):
@@ -317,7 +350,7 @@ def block_belief(run: Rollout, decoder: Decoder, seen: Observation) -> Belief:
     >>> belief.network.shape == (run.sessions.n_trials,)
     True
     """
-    _check_observer(run, seen)
+    _check_observer(run, decoder, seen)
     s = run.sessions
     hidden, _, _ = states_of(run)
     states = hidden[run.first_step + s.task.n_blank - 1]
@@ -433,15 +466,19 @@ def along_blocks(
     """
     import pandas as pd
 
-    s = run.sessions
+    s = instance(run, "run", Rollout).sessions
     min_n = whole_number(min_n, "min_n")
+    values = real_vector(values, "values", s.n_trials)
     biased = s.block_side != 0
     most = int(s.trial_in_block.max()) + 1
     cell = (s.session * most + s.trial_in_block)[biased]
-    signed = (s.block_side * real_array(values, "values", (1,)))[biased]
+    signed = (s.block_side * values)[biased]
     n_cells = s.n_sessions * most
     total = np.bincount(cell, signed, n_cells).reshape(s.n_sessions, most)
     n = np.bincount(cell, np.ones(len(signed)), n_cells).reshape(s.n_sessions, most)
+    most_n = int(n.sum(0).max())
+    if min_n > most_n:
+        raise ValueError(f"min_n must be <= {most_n}, the most trials of a point, got {min_n}")
     keep = np.flatnonzero(n.sum(0) >= min_n)
     mean = ratio_interval(total[:, keep], n[:, keep], rng=rng)
     return pd.DataFrame(
@@ -514,7 +551,7 @@ def coupling(run: Rollout, decoder: Decoder, seen: Observation) -> pd.DataFrame:
     """
     import pandas as pd
 
-    _check_observer(run, seen)
+    _check_observer(run, decoder, seen)
     s = run.sessions
     biased = s.block_side != 0
     rows = np.flatnonzero(run.observed & biased[run.trial])
@@ -651,6 +688,8 @@ def prior_log_odds(block: NDArray[np.float64], p_block: float) -> NDArray[np.flo
     >>> prior_log_odds(np.array([0.0, 100.0]), 0.8).round(6).tolist()
     [0.0, 1.386294]
     """
+    block = numbers(block, "block")
+    p_block = real_number(p_block, "p_block", 0.5, 1, "[]")
     towards_right = np.tanh(block / 2)  # P(right block) - P(left block)
     return log_odds(0.5 + (p_block - 0.5) * towards_right)
 

@@ -7,13 +7,12 @@ offered here.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrnn.analysis.continuation import Branch, continuation
-from hrnn.analysis.dynamics import FixedPoints, fixed_points, iterate
+from hrnn.analysis.dynamics import FixedPoints, fixed_points, iterate, points_of
 from hrnn.analysis.paths import (
     Path,
     eigenvectors,
@@ -22,11 +21,9 @@ from hrnn.analysis.paths import (
     slowest_direction,
     unstable_manifold,
 )
-from hrnn.base.arguments import real_array, whole_number
+from hrnn.base.arguments import instance, real_array, whole_number
 from hrnn.network import Network, check_network
-
-if TYPE_CHECKING:
-    from hrnn.rollout import Rollout
+from hrnn.rollout import Rollout
 
 __all__ = [
     "Branch",
@@ -144,8 +141,7 @@ def verdict(
     'fast decay'
     """
     check_network(net)
-    if not isinstance(found, FixedPoints):
-        raise TypeError(f"found must be FixedPoints, got {type(found).__name__}")
+    points_of(found, net)
     n_steps = whole_number(n_steps, "n_steps")
     x = real_array(x, "x", (1,))
     if not any(np.array_equal(x, searched) for searched in found.inputs):
@@ -195,6 +191,7 @@ def steps_per_block(run: Rollout) -> int:
     >>> steps_per_block(run) == round(len(run.p_right) / 8)
     True
     """
+    instance(run, "run", Rollout)
     per_trial = len(run.p_right) / run.sessions.n_trials
     return max(1, round(per_trial * run.sessions.block_lengths.mean()))
 

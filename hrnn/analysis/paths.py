@@ -9,16 +9,14 @@ Vanden-Eijnden 2007); if it does not, it crosses a repeller and is no path.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrnn.base.arguments import real_array, real_number, whole_number
+from hrnn.analysis.dynamics import FixedPoints, points_of
+from hrnn.base.arguments import instance, real_array, real_number, real_vector, whole_number
 from hrnn.network import Network, check_network
-
-if TYPE_CHECKING:
-    from hrnn.analysis.dynamics import FixedPoints
 
 N_STATES: int = 101  # of a path
 MAX_SWEEPS: int = 5000
@@ -64,7 +62,9 @@ class Path:
     def angles(self, axes: ArrayLike) -> NDArray[np.float64]:
         """Angle in degrees, 0 to 90, between the chord of the path and each row of axes (A, N)."""
         chord = self.states[-1] - self.states[0]
-        axes = np.atleast_2d(axes)
+        axes = np.atleast_2d(real_array(axes, "axes", (1, 2)))
+        if axes.shape[1] != len(chord):
+            raise ValueError(f"axes must have shape (A, {len(chord)}), got {axes.shape}")
         lengths = np.linalg.norm(chord) * np.linalg.norm(axes, axis=1)
         cosine = axes @ chord / lengths
         return np.degrees(np.arccos(np.clip(np.abs(cosine), 0, 1)))
@@ -91,14 +91,16 @@ def outer_points(
     ndarray of int (2,) or None
         Their rows in `found`; None if there are fewer than two.
     """
-    rows = found.at(x)
+    rows = instance(found, "found", FixedPoints).at(x)
+    if axis is not None:
+        axis = real_vector(axis, "axis", found.points.shape[1])
     rows = rows[found.stable[rows] | found.neutral[rows]]
     if len(rows) < 2:
         return None
     points = found.points[rows]
     score = np.zeros(len(rows))
     if axis is not None:
-        score = points @ np.asarray(axis, float)
+        score = points @ axis
     if np.ptp(score) > 1e-9:
         return rows[[score.argmin(), score.argmax()]]
     gaps = np.linalg.norm(points[:, None] - points, axis=2)
@@ -149,7 +151,7 @@ def path_between(
     >>> path_between(net, found, x=[0, 0, 0]).arclength[-1].round(3).item()
     1.717
     """
-    check_network(net)
+    points_of(found, net)
     n_states = whole_number(n_states, "n_states", 3)
     ends = outer_points(found, x, axis)
     if ends is None:
@@ -252,8 +254,7 @@ def unstable_manifold(
     >>> sorted(round(b[-1, 0].item(), 3) for b in branches)
     [-0.859, 0.859]
     """
-    check_network(net)
-    row = whole_number(row, "row", 0)
+    row = _row_of(row, net, found)
     value = found.eigenvalues[row, 0]
     if found.n_unstable[row] != 1 or value.imag or value.real < 1:
         raise ValueError(
@@ -267,6 +268,15 @@ def unstable_manifold(
     for _ in range(n_steps):
         orbits = [np.vstack([orbit, net.step(orbit[-1], found.x[row])]) for orbit in orbits]
     return orbits
+
+
+def _row_of(row: int, net: Network, found: FixedPoints) -> int:
+    """Check the row of a fixed point of a network."""
+    points_of(found, net)
+    row = whole_number(row, "row", 0)
+    if row >= len(found.points):
+        raise ValueError(f"row must be < {len(found.points)}, the number of points, got {row}")
+    return row
 
 
 def slowest_direction(net: Network, found: FixedPoints, row: int) -> NDArray[np.float64]:
@@ -286,6 +296,7 @@ def slowest_direction(net: Network, found: FixedPoints, row: int) -> NDArray[np.
     ndarray (N,)
         Right eigenvector of unit length; its real part, if it is complex.
     """
+    row = _row_of(row, net, found)
     values, vectors = np.linalg.eig(net.jacobian(found.points[row], found.x[row]))
     direction = np.real(vectors[:, np.abs(values).argmax()])
     return direction / np.linalg.norm(direction)
@@ -323,7 +334,7 @@ def eigenvectors(
     True
     """
     check_network(net)
-    J = net.jacobian(real_array(point, "point", (1,)), np.asarray(x, float))
+    J = net.jacobian(real_vector(point, "point", net.n_hidden), real_vector(x, "x", 3))
     values, right = np.linalg.eig(J)
     order = np.argsort(-np.abs(values), kind="stable")
     right = right[:, order]

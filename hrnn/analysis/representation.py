@@ -9,13 +9,25 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrnn.base.arguments import generator, one_of
+from hrnn.base.arguments import (
+    flag,
+    generator,
+    instance,
+    last_axis,
+    numbers,
+    one_of,
+    real_array,
+    real_number,
+    refuse_size,
+    whole_number,
+)
 from hrnn.base.parallel import look
+from hrnn.inference import Observation
 from hrnn.network import Network, check_network
 from hrnn.rollout import Rollout
 from hrnn.statistics.projections import N_RESAMPLES, Readout
@@ -23,7 +35,6 @@ from hrnn.statistics.resampling import Estimate, paired, percentiles, ratio_inte
 
 if TYPE_CHECKING:
     from hrnn.base.typing import RNGLike
-    from hrnn.inference import Observation
 
 REGULARISATIONS: tuple[float, ...] = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1.0)  # C of scikit-learn
 N_FOLDS: int = 3
@@ -34,8 +45,7 @@ def states_of(
     run: Rollout,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
     """States (T, N), session (T,) of each step and block side (T,) of a rollout of a network."""
-    if not isinstance(run, Rollout):
-        raise TypeError(f"run must be a Rollout, got {type(run).__name__}")
+    instance(run, "run", Rollout)
     if run.hidden is None:
         raise ValueError(
             "run must hold the states of a network: only networks have them, "
@@ -80,15 +90,21 @@ def before(
     ndarray (T, ...)
         At each step the value of the step before.
     """
+    n_steps = len(instance(run, "run", Rollout).p_right)
+    if np.shape(instance(values, "values", np.ndarray))[:1] != (n_steps,):
+        raise ValueError(f"values must have a row per step of run, {n_steps}")
+    start = real_array(initial, "initial", range(values.ndim))
+    if start.ndim and start.shape != values.shape[1:]:
+        raise ValueError(f"initial must have shape {values.shape[1:]}, got {start.shape}")
     shifted = np.empty_like(values)
     shifted[1:] = values[:-1]
-    shifted[run.session_starts] = initial
+    shifted[run.session_starts] = start
     return shifted
 
 
 def states_before(run: Rollout) -> NDArray[np.float64]:
     """State before each step of a rollout of a network, (T, N): 0 at the start of a session."""
-    return before(run, cast("NDArray[np.float64]", run.hidden))
+    return before(run, states_of(run)[0])
 
 
 def needs_sessions(run: Rollout, n: int = 4) -> None:
@@ -101,7 +117,8 @@ def needs_sessions(run: Rollout, n: int = 4) -> None:
     n : int, optional
         Least number of sessions.
     """
-    if run.sessions.n_sessions < n:
+    n = whole_number(n, "n")
+    if instance(run, "run", Rollout).sessions.n_sessions < n:
         raise ValueError(f"run must have at least {n} sessions, got {run.sessions.n_sessions}")
 
 
@@ -196,10 +213,11 @@ def pca(
     1.0
     """
     states, session, _ = states_of(run)
-    rows = run.last_step if trial_ends else slice(None)
+    rows = run.last_step if flag(trial_ends, "trial_ends") else slice(None)
     states = states[rows]
     session = session[rows]
-    names = np.arange(run.sessions.n_sessions) if sessions is None else np.asarray(sessions)
+    names = np.arange(run.sessions.n_sessions) if sessions is None else sessions
+    names = run.sessions.numbers(names)
     first = np.searchsorted(session, names)
     end = np.searchsorted(session, names, "right")
     parts = [states[a:b] for a, b in zip(first, end, strict=True)]
@@ -265,10 +283,12 @@ class Decoder(Readout):
 
     def log_odds(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
         """Log odds of a right block at states (..., N)."""
+        states = last_axis(states, "states", len(self.weights))
         return states @ self.weights + self.intercept
 
     def minus(self, other: Decoder) -> Estimate:
         """Paired difference of accuracies, on the same test sessions, as an Estimate."""
+        instance(other, "other", Decoder)
         if not np.array_equal(self.test_sessions, other.test_sessions):
             raise ValueError("other must have been tested on the same sessions")
         return paired((self.correct, self.steps), (other.correct, other.steps))
@@ -382,6 +402,8 @@ def block_decoder(
     one_of(split, "split", ("session", "time_step"))
     if labels is not None:
         side = _labels(labels, len(states))
+    n_resamples = whole_number(n_resamples, "n_resamples")
+    refuse_size("n_resamples", n_resamples, 8 * n_resamples * states.shape[1])
     random = generator(rng)
     n_sessions = run.sessions.n_sessions
     chosen = _training_steps(session, n_sessions, split, random)
@@ -390,7 +412,11 @@ def block_decoder(
     y = (side > 0).astype(float)
     if len(np.unique(y[train])) < 2:
         raise ValueError("run must have blocks of both sides among its training sessions")
-    X = states if axes is None else states @ np.atleast_2d(axes).T
+    if axes is not None:
+        axes = _axes(axes, states.shape[1])
+    if regularisation is not None:
+        regularisation = real_number(regularisation, "regularisation", 0, np.inf, "")
+    X = states if axes is None else states @ axes.T
     Z, mean, sd = _standardised(X[train])
     for_folds, for_counts = random.spawn(2)
     if regularisation is None:
@@ -421,10 +447,18 @@ def block_decoder(
 
 def _labels(labels: ArrayLike, n_steps: int) -> NDArray[np.float64]:
     """Check labels of the steps and return them as float64."""
-    array = np.asarray(labels, float)
+    array = real_array(labels, "labels", (1,))
     if array.shape != (n_steps,):
         raise ValueError(f"labels must have shape ({n_steps},), got {array.shape}")
     return array
+
+
+def _axes(axes: ArrayLike, n_units: int) -> NDArray[np.float64]:
+    """Check directions of the state space and return them one a row, (D, N)."""
+    rows = np.atleast_2d(real_array(axes, "axes", (1, 2)))
+    if rows.shape[1] != n_units:
+        raise ValueError(f"axes must have shape (D, {n_units}), got {rows.shape}")
+    return rows
 
 
 def _of_raw_states(
@@ -562,7 +596,8 @@ def observer_accuracy(run: Rollout, seen: Observation, decoder: Decoder) -> Esti
         Fraction of steps, with its interval over sessions.
     """
     _, session, side = states_of(run)
-    if len(seen.p_block) != len(session):
+    instance(decoder, "decoder", Decoder)
+    if len(instance(seen, "seen", Observation).p_block) != len(session):
         raise ValueError("seen must be hrnn.observe of this run")
     test = np.isin(session, decoder.test_sessions) & (side != 0)
     right = (seen.p_block[test] > 0.5) == (side[test] > 0)
@@ -575,6 +610,7 @@ def observer_accuracy(run: Rollout, seen: Observation, decoder: Decoder) -> Esti
 
 def stimulus_readout(net: Network) -> NDArray[np.float64]:
     """V_right - V_left, (N,): the direction of the state along which the log odds of right grow."""
+    check_network(net)
     return net.V[1] - net.V[0]
 
 
@@ -591,9 +627,20 @@ def angle(a: NDArray[np.float64], b: NDArray[np.float64]) -> Any:
     float or ndarray (...)
         Degrees.
     """
+    a = np.atleast_1d(numbers(a, "a"))
+    b = last_axis(b, "b", a.shape[-1])
     lengths = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
     cosine = (a * b).sum(-1) / lengths
     return np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+
+
+def _check_decoder(decoder: Decoder, n_units: int) -> None:
+    """Refuse what is no decoder of states of so many units."""
+    whole_number(instance(decoder, "decoder", Decoder).n_train, "decoder.n_train")
+    if len(decoder.weights) != n_units:
+        raise ValueError(
+            f"decoder must be of {n_units} units, as net is, got {len(decoder.weights)}"
+        )
 
 
 def readout_angle(net: Network, decoder: Decoder, *, axes: ArrayLike | None = None) -> Estimate:
@@ -614,8 +661,10 @@ def readout_angle(net: Network, decoder: Decoder, *, axes: ArrayLike | None = No
     Estimate
         The angle in degrees; `n` is the number of sessions that trained the decoder.
     """
-    axes = np.eye(net.n_hidden) if axes is None else np.atleast_2d(axes)
-    stimulus = axes @ stimulus_readout(net)
+    stimulus = stimulus_readout(net)
+    _check_decoder(decoder, net.n_hidden)
+    axes = np.eye(net.n_hidden) if axes is None else _axes(axes, net.n_hidden)
+    stimulus = axes @ stimulus
     block = decoder.weights @ axes.T
     resampled = decoder.weights_resampled @ axes.T
     low, high = percentiles(angle(resampled, stimulus)[None], decoder.n_train)[:, 0]
@@ -645,7 +694,7 @@ class Plane:
 
     def project(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
         """Scores (..., 2) of states (..., N) on the two components."""
-        return (states - self.mean) @ self.axes.T
+        return (last_axis(states, "states", len(self.mean)) - self.mean) @ self.axes.T
 
     def align(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
         """Projections (..., 2) of states (..., N) on the two readouts: (ŝ·y, b̂·y) of scores y."""
@@ -654,7 +703,7 @@ class Plane:
 
     def lift(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """States (..., N) in the plane that have the scores (..., 2)."""
-        return self.mean + scores @ self.axes
+        return self.mean + last_axis(scores, "scores", len(self.axes)) @ self.axes
 
 
 def task_plane(net: Network, components: Pca, decoder: Decoder) -> Plane:
@@ -684,8 +733,14 @@ def task_plane(net: Network, components: Pca, decoder: Decoder) -> Plane:
     >>> bool(np.allclose(plane.project(plane.lift(np.ones((3, 2)))), 1))
     True
     """
-    axes = components.axes[:2]
-    stimulus = axes @ stimulus_readout(net)
+    stimulus = stimulus_readout(net)
+    _check_decoder(decoder, net.n_hidden)
+    axes = instance(components, "components", Pca).axes[:2]
+    if axes.shape[1] != net.n_hidden:
+        raise ValueError(
+            f"components must be of {net.n_hidden} units, as net is, got {axes.shape[1]}"
+        )
+    stimulus = axes @ stimulus
     block = axes @ decoder.weights
     stimulus = stimulus / np.linalg.norm(stimulus)
     block = block / np.linalg.norm(block)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrnn.analysis.representation import states_of
-from hrnn.base.arguments import real_array, whole_number
+from hrnn.base.arguments import instance, numbers, real_array, whole_number
 from hrnn.statistics.resampling import Estimate, percentiles, resample, with_width
 
 if TYPE_CHECKING:
@@ -70,8 +70,8 @@ def trajectories(run: Rollout) -> NDArray[np.float64]:
 
 def _common(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Rows that both have, centred."""
-    a = np.asarray(a, float)
-    b = np.asarray(b, float)
+    a = numbers(a, "a")
+    b = numbers(b, "b")
     if a.ndim != 2 or b.ndim != 2 or len(a) != len(b):
         raise ValueError(
             f"a and b must be matrices of the same conditions, got shapes {a.shape} and {b.shape}"
@@ -203,12 +203,12 @@ def dsa(a: ArrayLike, b: ArrayLike, *, n_delays: int = 4, rank: int = 10) -> flo
     """
     a = real_array(a, "a", (3,))
     b = real_array(b, "b", (3,))
+    n_delays = whole_number(n_delays, "n_delays")
+    rank = whole_number(rank, "rank")
     try:
         from DSA import DSA  # pyright: ignore[reportMissingImports]  # an extra
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(f"dsa needs {error.name}: pip install 'hrnn[dsa]'") from error
-    n_delays = whole_number(n_delays, "n_delays")
-    rank = whole_number(rank, "rank")
     return float(DSA(a, b, n_delays=n_delays, rank=rank, verbose=False).fit_score())
 
 
@@ -240,8 +240,10 @@ def matrix(
     >>> matrix(list(a)).shape
     (2, 2)
     """
-    if others is None:
-        others = several
+    instance(several, "several", Sequence)
+    others = several if others is None else instance(others, "others", Sequence)
+    if not callable(of):
+        raise TypeError(f"of must be callable, got {type(of).__name__}")
     return np.array([[of(a, b) for b in others] for a in several])
 
 

@@ -5,6 +5,7 @@ Each returns the value in the form the code wants, or names what is wrong.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Container
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 
 _Word = TypeVar("_Word", bound=str)
+_Kind = TypeVar("_Kind")
 
 
 def generator(rng: RNGLike) -> np.random.Generator:
@@ -52,6 +54,33 @@ def generator(rng: RNGLike) -> np.random.Generator:
     if isinstance(rng, (int, np.integer)) and rng < 0:
         raise ValueError(f"rng must be >= 0, got {rng}")
     return np.random.default_rng(rng)
+
+
+def instance(value: object, name: str, kind: type[_Kind]) -> _Kind:
+    """Check that an argument is of a class and return it.
+
+    Parameters
+    ----------
+    value : object
+        The argument.
+    name : str
+        Name of the argument, for the message.
+    kind : type
+        What it must be.
+
+    Returns
+    -------
+    object
+        The value.
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be a {kind.__name__}, got {type(value).__name__}")
+    return value
 
 
 def whole_number(value: object, name: str, minimum: int = 1) -> int:
@@ -109,7 +138,11 @@ def real_array(values: ArrayLike, name: str, ndims: Container[int]) -> NDArray[n
     ValueError
         If they are empty, not finite, or of another number of dimensions.
     """
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError, OverflowError) as error:
+        got = type(values).__name__
+        raise TypeError(f"{name} must be an array of real numbers, got {got}: {error}") from error
     if isinstance(values, np.ma.MaskedArray) or array.dtype.kind not in "biuf":
         raise TypeError(
             f"{name} must be an array of real numbers, got {type(values).__name__} of {array.dtype}"
@@ -124,6 +157,119 @@ def real_array(values: ArrayLike, name: str, ndims: Container[int]) -> NDArray[n
     if not finite.all():
         place = np.argwhere(~finite)[0].tolist()
         raise ValueError(f"{name} must be finite, but {name}{place} is not")
+    return array
+
+
+def numbers(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    """Check real numbers of any shape, NaN and infinite ones too, and return them as float64.
+
+    Parameters
+    ----------
+    values : array_like
+        The argument; None is NaN.
+    name : str
+        Name of the argument, for the message.
+
+    Returns
+    -------
+    ndarray
+        The values; not copied if they are an array of float64.
+
+    Raises
+    ------
+    TypeError
+        If they are not real numbers.
+    """
+    try:
+        return np.asarray(values, float)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise TypeError(f"{name} must be real numbers, got {type(values).__name__}") from error
+
+
+def stored_array(value: object, name: str, shape: tuple[int, ...], kinds: str = "f") -> None:
+    """Refuse what is no array of a shape and a kind of number, as a field of a result is.
+
+    Parameters
+    ----------
+    value : object
+        The field.
+    name : str
+        Its name, for the message.
+    shape : tuple of int
+        Its shape.
+    kinds : str, optional
+        Letters of the kinds of number that are accepted, as of `numpy.dtype.kind`.
+
+    Raises
+    ------
+    TypeError
+        If it is no array, masked, or of another kind.
+    ValueError
+        If it is of another shape.
+    """
+    if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} must be a numpy array, got {type(value).__name__}")
+    if value.dtype.kind not in kinds:
+        raise TypeError(f"{name} must be an array of numbers of kind {kinds}, got {value.dtype}")
+    if value.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {value.shape}")
+
+
+def real_vector(values: ArrayLike, name: str, n: int) -> NDArray[np.float64]:
+    """Check an array argument of a fixed number of finite real numbers and return it as float64.
+
+    Parameters
+    ----------
+    values : array_like (n,)
+        The argument.
+    name : str
+        Name of the argument, for the message.
+    n : int
+        How many numbers it must have.
+
+    Returns
+    -------
+    ndarray (n,)
+        A copy of the values.
+
+    Raises
+    ------
+    TypeError
+        If the values are not real numbers, or are masked.
+    ValueError
+        If they are not finite, or of another shape.
+    """
+    vector = real_array(values, name, (1,))
+    if len(vector) != n:
+        raise ValueError(f"{name} must have shape ({n},), got {vector.shape}")
+    return vector
+
+
+def last_axis(values: ArrayLike, name: str, n: int) -> NDArray[np.float64]:
+    """Check numbers whose last axis has a length, such as states (..., N) of N units.
+
+    Parameters
+    ----------
+    values : array_like (..., n)
+        The numbers.
+    name : str
+        Name of the argument, for the message.
+    n : int
+        Length of the last axis.
+
+    Returns
+    -------
+    ndarray (..., n)
+        The numbers as an array; not copied if they are one.
+    """
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise TypeError(f"{name} must be real numbers, got {type(values).__name__}") from error
+    if array.dtype.kind not in "biuf" or isinstance(values, np.ma.MaskedArray):
+        raise TypeError(f"{name} must be real numbers, got {type(values).__name__}")
+    if array.ndim < 1 or array.shape[-1] != n:
+        raise ValueError(f"{name} must have shape (..., {n}), got {array.shape}")
     return array
 
 
@@ -157,7 +303,10 @@ def real_number(value: object, name: str, low: float, high: float, closed: str) 
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name} must be a number, got {type(value).__name__}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an int of more than 308 digits
+        number = math.inf if value > 0 else -math.inf
     below = number >= low if "[" in closed else number > low
     above = number <= high if "]" in closed else number < high
     if not (below and above):
@@ -266,7 +415,7 @@ def refuse_size(name: str, value: object, n_bytes: float) -> None:
         If that is more than half of what this process may use.
     """
     if n_bytes > machine.memory() / 2:
-        gigabytes = f"{n_bytes / 2**30:.1f} GiB"
+        gigabytes = f"{min(n_bytes, 10**300) / 2**30:.4g} GiB"
         raise ValueError(
             f"{name} = {value} would need {gigabytes}, over half of the memory of this process"
         )

@@ -521,6 +521,8 @@ def confusion(
     """
     import pandas as pd
 
+    if not isinstance(models, Iterable):
+        raise TypeError(f"models must be a list of models, got {type(models).__name__}")
     random = generator(rng)
     models = list(models)
     names = [name_of(model) for model in models]

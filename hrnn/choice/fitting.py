@@ -369,7 +369,9 @@ def checked(model: ModelLike, lapses: int, zetas: int, repetition: bool, bias: b
     if isinstance(model, str):
         one_of(model, "model", MODELS)
     for name, value in (("lapses", lapses), ("zetas", zetas)):
-        if value not in (1, 2) or isinstance(value, bool):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+            raise TypeError(f"{name} must be 1 or 2, got {value!r}")
+        if value not in (1, 2):
             raise ValueError(f"{name} must be 1 or 2, got {value!r}")
     return model_of(
         model,

@@ -120,6 +120,7 @@ def block_following(trials: Trials, *, n_pseudo: int = 200, rng: RNGLike = 0) ->
     import pandas as pd
 
     n_pseudo = whole_number(n_pseudo, "n_pseudo")
+    refuse_size("n_pseudo", n_pseudo, 8 * n_pseudo)
     random = generator(rng)
     simulating = random.spawn(1)[0]
     names, found, _ = units(trials, "subject")

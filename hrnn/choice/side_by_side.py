@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrnn import behavior
-from hrnn.base.arguments import whole_number
+from hrnn.base.arguments import flag, instance, whole_number
+from hrnn.base.parallel import n_threads_of
 from hrnn.behavior.trials import trial_table
 from hrnn.choice.comparison import COMPARED, compare, confusion, recover
 from hrnn.choice.fitting import Fit, fit
+from hrnn.choice.models import name_of
 from hrnn.choice.nulls import block_following
 from hrnn.choice.priors import ActionKernel, SemiMarkov
 from hrnn.choice.protocol import ModelLike
@@ -89,9 +91,15 @@ class Beside:
     progress: bool = True
 
     def __post_init__(self) -> None:
-        trial_table(self.mice, "subject")
+        trial_table(self.mice, "subject", name="mice")
+        instance(self.agents, "agents", Mapping)
         for name in ("n_starts", "n_pseudo"):
             whole_number(getattr(self, name), name)
+        whole_number(self.seed, "seed", 0)
+        n_threads_of(self.n_threads)
+        flag(self.progress, "progress")
+        for model in instance(self.models, "models", Sequence):
+            name_of(model)
         self.settings: dict[str, Any] = {
             "n_threads": self.n_threads,
             "n_starts": self.n_starts,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -423,6 +423,9 @@ def tiny_rnn(
     1
     """
     one_of(cell, "cell", CELLS)
+    for name, values in (("n_units", n_units), ("penalties", penalties)):
+        if not isinstance(values, Iterable):
+            raise TypeError(f"{name} must be a list of numbers, got {type(values).__name__}")
     n_units = sorted({whole_number(n, "n_units") for n in n_units})
     if not n_units or n_units[-1] > MOST_UNITS:
         raise ValueError(f"n_units must be in 1..{MOST_UNITS}, at least one, got {n_units}")
@@ -431,6 +434,8 @@ def tiny_rnn(
     n_seeds = whole_number(n_seeds, "n_seeds")
     max_epochs = whole_number(max_epochs, "max_epochs")
     penalties = [real_number(p, "penalties", 0, np.inf, "[") for p in penalties]
+    if not penalties:
+        raise ValueError("penalties must hold at least one number, got none")
     choices = _of_one_subject(trials)
     random = generator(rng)
     folds = _nested(choices, n_outer, n_inner, random)

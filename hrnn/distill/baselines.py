@@ -39,7 +39,7 @@ from hrnn import sequence
 from hrnn.analysis.integration import log_odds
 from hrnn.analysis.representation import before, run_of
 from hrnn.base import parallel
-from hrnn.base.arguments import one_of, real_number, whole_number
+from hrnn.base.arguments import instance, one_of, real_number, whole_number
 from hrnn.base.parallel import look, n_threads_of
 from hrnn.base.streams import recorded
 from hrnn.distill.reduction import MARGIN, Radd, states_in
@@ -279,8 +279,12 @@ def students(
     >>> len(made["full_force"])
     1
     """
+    instance(kinds, "kinds", Sequence)
     for kind in kinds:
         one_of(kind, "kinds", KINDS)
+    run_of(run, net)
+    for radd in instance(radds, "radds", Sequence):
+        _check_radd(radd, run, net)
     streams = iter(recorded(rng)[0].bit_generator.seed_seq.spawn(len(radds) * len(kinds)))
 
     make = functools.partial(student, run=run, net=net, n_updates=n_updates)

@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hrnn.analysis.integration import log_odds
 from hrnn.analysis.representation import before, needs_sessions
-from hrnn.base.arguments import generator
+from hrnn.base.arguments import generator, instance
 from hrnn.distill.reduction import GAINS, Map, Radd, least_squares, training_half
 from hrnn.inference import Observation
 from hrnn.rollout import Rollout
@@ -51,9 +51,26 @@ def beliefs(seen: Observation) -> NDArray[np.float64]:
     >>> beliefs(hrnn.observe(run))[0].tolist()
     [0.0, 0.0]
     """
+    instance(seen, "seen", Observation)
     side = log_odds(seen.p_right)
     block = log_odds(seen.p_block)
     return np.column_stack([side, block]) / 2
+
+
+def _beliefs_in(run: Rollout, seen: Observation) -> NDArray[np.float64]:
+    """Beliefs of an observer of this run, one row per step."""
+    found = beliefs(seen)
+    if len(found) != len(instance(run, "run", Rollout).p_right):
+        raise ValueError("seen must be hrnn.observe of this run")
+    return found
+
+
+def _of_dimensions(radd: Radd) -> None:
+    """Refuse what is no RADD of two dimensions or more."""
+    if not isinstance(radd, Radd):
+        raise TypeError(f"radd must be a Radd, got {type(radd).__name__}")
+    if len(radd.rows) < 2:
+        raise ValueError(f"radd must have two dimensions or more, got {len(radd.rows)}")
 
 
 def bayesian_filter(
@@ -94,9 +111,7 @@ def bayesian_filter(
     2
     """
     needs_sessions(run)
-    target = beliefs(seen)
-    if len(target) != len(run.p_right):
-        raise ValueError("seen must be hrnn.observe of this run")
+    target = _beliefs_in(run, seen)
     random = generator(rng)
     train = training_half(run, random)
     z_before = before(run, np.tanh(target))
@@ -146,11 +161,12 @@ def evidence_ratio(
     >>> sorted(evidence_ratio(run, hrnn.distill.radd(run, net), hrnn.observe(run)))
     ['observer', 'radd']
     """
+    belief = _beliefs_in(run, seen)
+    _of_dimensions(radd)
     session = run.session
     rows = np.flatnonzero(run.observed)
     goes_on = session[rows] == session[rows - 1]
     rows = rows[(rows > 0) & goes_on]
-    belief = beliefs(seen)
     steps = belief[rows] - belief[rows - 1]
     ones = np.ones(len(rows))
     X = np.column_stack([run.inputs[rows, :2], ones])
@@ -178,9 +194,7 @@ def _ratio_of_rows(radd: Radd) -> Estimate:
     return Estimate(value, low, high, found.n)
 
 
-def messages(
-    run: Rollout, radd: Radd, fitted: Map, seen: Observation, *, rng: RNGLike = 0
-) -> pd.DataFrame:
+def messages(run: Rollout, radd: Radd, fitted: Map, seen: Observation) -> pd.DataFrame:
     """The off-diagonals of A as messages between the beliefs, in units of E[s] and E[b].
 
     z₁ = α E[s] and z₂ = β E[b] by least squares through the origin; A₁₂ β/α and A₂₁ α/β are then
@@ -198,8 +212,6 @@ def messages(
         The observer in the same form, ``bayesian_filter(run, seen)``.
     seen : Observation
         What the observer of this run believed, ``hrnn.observe(run)``.
-    rng : int, SeedSequence or Generator
-        Checked, but the result does not depend on it.
 
     Returns
     -------
@@ -219,11 +231,13 @@ def messages(
     """
     import pandas as pd
 
+    expected = np.tanh(_beliefs_in(run, seen))
+    _of_dimensions(radd)
+    instance(fitted, "fitted", Map)
     z, _ = radd.trajectories(run)
-    expected = np.tanh(beliefs(seen))
 
     def scale(k: int) -> float:
-        fit = linear(expected[:, [k]], z[:, k], run.session, rng=rng, n_resamples=1)
+        fit = linear(expected[:, [k]], z[:, k], run.session, n_resamples=1)
         return fit.weights.value[0]
 
     alpha = scale(0)
@@ -285,10 +299,9 @@ def resembles(
     >>> len(resembles(run, hrnn.distill.radd(run, net), hrnn.observe(run)))
     2
     """
-    if not isinstance(radd, Radd) or len(radd.rows) < 2:
-        raise ValueError("radd must be a Radd of two dimensions or more")
+    expected = np.tanh(_beliefs_in(run, seen))
+    _of_dimensions(radd)
     z, _ = radd.trajectories(run)
-    expected = np.tanh(beliefs(seen))
     ones = np.ones(len(z))
 
     def r2(k: int) -> Estimate:

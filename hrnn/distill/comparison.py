@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from hrnn import behavior
 from hrnn.analysis.representation import run_of
-from hrnn.base.arguments import real_array, whole_number
+from hrnn.base.arguments import instance, numbers, real_array, whole_number
 from hrnn.distill.reduction import Radd, states_in
-from hrnn.network import Network, check_network
+from hrnn.network import Network
 from hrnn.rollout import Rollout, rollout
 from hrnn.sequence import Sequences, respond
 from hrnn.statistics.resampling import mean_interval
@@ -61,7 +61,10 @@ class Examiner:
 
     def __post_init__(self) -> None:
         run_of(self.run, self.net)
-        if self.master.agent is not self.net:
+        instance(self.radd, "radd", Radd)
+        if self.radd.rows.shape[1] != self.net.n_hidden:
+            raise ValueError("radd must be hrnn.distill.radd of this run")
+        if instance(self.master, "master", Rollout).agent is not self.net:
             raise ValueError("master must be a rollout of net")
 
     def behaviour(self, student: Network) -> dict[str, float]:
@@ -71,6 +74,7 @@ class Examiner:
         trials of strength 0 in which it takes the side of the block, a timeout not being it;
         `same_choice` the fraction of all trials with the teacher's choice, timeouts being a choice.
         """
+        instance(student, "student", Network)
         sessions = self.master.sessions
         run = (
             self.master
@@ -94,7 +98,7 @@ class Examiner:
         """
         from scipy.special import expit
 
-        check_network(student)
+        instance(student, "student", Network)
         run = self.run
         hidden = states_in(run)
         train_sessions = self.radd.train_sessions
@@ -152,10 +156,15 @@ def summarise(table: pd.DataFrame, *, rng: RNGLike = 0) -> pd.DataFrame:
     """
     import pandas as pd
 
+    instance(table, "table", pd.DataFrame)
+    if "kind" not in table:
+        raise ValueError(f"table must have a column kind, got {list(table.columns)}")
+    if table.shape[1] < 2 + ("seed" in table):
+        raise ValueError("table must have at least one measure beside kind and seed")
     names = [name for name in table.columns if name not in ("kind", "seed")]
     rows: list[dict[str, object]] = []
     for kind, group in table.groupby("kind", sort=False):
-        estimate = mean_interval(group[names].to_numpy(float), rng=rng)
+        estimate = mean_interval(numbers(group[names], "table"), rng=rng)
         for i, name in enumerate(names):
             rows.append(
                 {

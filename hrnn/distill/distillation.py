@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from hrnn import behavior
 from hrnn.analysis import defects, dynamics, manifold
+from hrnn.analysis.representation import states_of
 from hrnn.base import parallel
-from hrnn.base.arguments import generator, whole_number
+from hrnn.base.arguments import generator, instance, one_of, whole_number
 from hrnn.base.parallel import n_threads_of
 from hrnn.base.streams import stream
 from hrnn.distill import bayes
@@ -88,6 +89,9 @@ class Distillation:
     progress: bool = True
 
     def __post_init__(self) -> None:
+        states_of(self.run)
+        if instance(self.master, "master", Rollout).agent is not self.run.agent:
+            raise ValueError("master must be a rollout of the network of run")
         for name in ("n_seeds", "n_updates"):
             whole_number(getattr(self, name), name)
         whole_number(self.seed, "seed", 0)
@@ -159,6 +163,7 @@ class Distillation:
 
     def best(self, kind: str) -> Student:
         """The student of a kind that acts most often as the teacher does."""
+        one_of(kind, "kind", tuple(self.students))
         rows = self.table[self.table.kind == kind]
         seed = rows.seed.iloc[rows.same_choice.argmax()]
         return self.students[kind][int(seed)]
@@ -364,7 +369,7 @@ class Distillation:
     def messages(self) -> pd.DataFrame:
         """Off-diagonals of A as messages between beliefs: `source, message, value, low, high`."""
         first = self.radds[0]
-        return bayes.messages(self.run, first, self.filter, self.seen, rng=self.seed)
+        return bayes.messages(self.run, first, self.filter, self.seen)
 
     @functools.cached_property
     def belief_r2(self) -> tuple[Estimate, Estimate]:

@@ -20,7 +20,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrnn.analysis import representation
-from hrnn.base.arguments import generator, real_array, real_number, whole_number
+from hrnn.base.arguments import (
+    generator,
+    instance,
+    last_axis,
+    real_array,
+    real_number,
+    stored_array,
+    whole_number,
+)
 from hrnn.network import Network
 from hrnn.rollout import Rollout, rollout
 from hrnn.statistics.regression import linear
@@ -89,6 +97,13 @@ class Map:
     n_dropped: int
     train_sessions: NDArray[np.int64]
 
+    def __post_init__(self) -> None:
+        n = instance(self.network, "network", Network).n_hidden
+        for name, shape in (("A", (n, n)), ("B", (n, 3)), ("c", (n,))):
+            estimate = instance(getattr(self, name), name, Estimate)
+            for end in ("value", "low", "high"):
+                stored_array(np.asarray(getattr(estimate, end)), f"{name}.{end}", shape)
+
     @property
     def time_constants(self) -> NDArray[np.float64]:
         """τ = -1/ln|λ| of the eigenvalues of A in steps, (D,), the slowest first.
@@ -123,6 +138,8 @@ class Projection:
 
     def first(self, dimension: int) -> Projection:
         """The projection on the first of its rows."""
+        if whole_number(dimension, "dimension") > len(self.rows):
+            raise ValueError(f"dimension must be <= {len(self.rows)}, got {dimension}")
         rows = self.rows[:dimension]
         without = [(mean, others[:dimension]) for mean, others in self.without]
         return dataclasses.replace(self, rows=rows, without=without)
@@ -156,6 +173,8 @@ class Spread:
         se² = (G - 1)/G Σ_g (f_g - mean f)² + (df/d log scale)² var(log scale), and the interval is
         Student's with G - 1 degrees of freedom.
         """
+        if not callable(function):
+            raise TypeError(f"function must be callable, got {type(function).__name__}")
         value = np.asarray(function(self.weights), float)
         groups = np.stack([function(weights) for weights in self.without])
         less, more = (np.asarray(function(weights), float) for weights in self.rescaled)
@@ -199,14 +218,25 @@ class Radd(Map):
     published_gain: float
     horizon: pd.DataFrame
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        n_units = np.shape(self.mean)[:1]
+        stored_array(self.mean, "mean", n_units)
+        stored_array(self.rows, "rows", (self.network.n_hidden, *n_units))
+        real_number(self.scale, "scale", 0, np.inf, "")
+
     def project(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
         """Coordinates z (..., D) of states (..., N) of the teacher."""
+        states = last_axis(states, "states", len(self.mean))
         shift = self.rows @ self.mean
         return (states @ self.rows.T - shift) / self.scale
 
     def trajectories(self, run: Rollout) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Coordinates after and before each step of a rollout of the teacher, (T, D) each."""
-        z = self.project(states_in(run))
+        states, _, _ = representation.states_of(run)
+        if states.shape[1] != len(self.mean):
+            raise ValueError(f"run must be of a network of {len(self.mean)} units, as radd is")
+        z = self.project(states)
         at_start = self.project(np.zeros(len(self.mean)))
         return z, representation.before(run, z, at_start)
 
@@ -244,6 +274,8 @@ def coordinates(net: Network, run: Rollout, dimension: int = 2, *, rng: RNGLike 
     >>> coordinates(net, run).rows.shape
     (2, 6)
     """
+    representation.run_of(run, net)
+    representation.needs_sessions(run)
     dimension = whole_number(dimension, "dimension")
     most = min(MOST_DIMENSIONS, net.n_hidden)
     if dimension > most:
@@ -709,7 +741,8 @@ def with_gain(fitted: Map, gain: float) -> Network:
     gain : float
         Half the log odds of right at z₁ = 1.
     """
-    name = fitted.network.metadata["distilled"]
+    gain = real_number(gain, "gain", 0, np.inf, "")
+    name = instance(fitted, "fitted", Map).network.metadata["distilled"]
     return _network(fitted.A.value, fitted.B.value, fitted.c.value, name, gain)
 
 

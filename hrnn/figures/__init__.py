@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib
 import io
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hrnn.base.arguments import as_path, instance, one_of
 from hrnn.figures.one_network import OneNetwork
 
 if TYPE_CHECKING:
@@ -40,6 +40,17 @@ FIGURES: dict[str, str] = {  # number: module
     "10": "choice",
     "mice": "mice",
 }
+COMPARED: tuple[str, ...] = (  # columns of `mice.compare` that `comparison` draws
+    "model",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "bits_per_trial",
+    "low",
+    "high",
+    "exceedance",
+    "n_subjects",
+)
 OF_MICE: tuple[str, ...] = ("10", "mice")  # drawn where there are mice
 OF_SEVERAL: tuple[str, ...] = ("9",)  # drawn of several networks
 
@@ -70,13 +81,25 @@ def draw(name: str, study: StudyLike | OneNetwork) -> tuple[Figure, pd.DataFrame
     ValueError
         If there is no such figure, or no mice or networks for theirs.
     """
-    if name not in FIGURES:
-        raise ValueError(f"name must be one of {tuple(FIGURES)}, got {name!r}")
+    one_of(name, "name", tuple(FIGURES))
+    if isinstance(study, OneNetwork):
+        study.check(name)
+    else:
+        _check_study(study)
     return importlib.import_module(f"hrnn.figures.{FIGURES[name]}").draw(study)
 
 
-def drawable(study: StudyLike) -> list[str]:
+def _check_study(study: object) -> None:
+    """Refuse what has not what a study holds."""
+    if not all(hasattr(study, part) for part in ("runs", "population", "mice")):
+        raise TypeError(f"study must be a Study or a OneNetwork, got {type(study).__name__}")
+
+
+def drawable(study: StudyLike | OneNetwork) -> list[str]:
     """Names of the figures that a study has what they need for."""
+    if isinstance(study, OneNetwork):
+        return study.drawable
+    _check_study(study)
     mice = study.mice is not None
     several = study.n_networks > 1
     return [
@@ -88,16 +111,24 @@ def drawable(study: StudyLike) -> list[str]:
 
 def about(name: str) -> str:
     """What a figure shows, in a line."""
+    one_of(name, "name", tuple(FIGURES))
     module = importlib.import_module(f"hrnn.figures.{FIGURES[name]}")
     return (module.__doc__ or "").split("\n")[0]
 
 
 def comparison(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     """Draw a comparison of models, `mice.compare`, alone: (Figure, source data)."""
+    import pandas as pd
+
     from hrnn.figures.choice import compared, exceedance
     from hrnn.figures.panels import join
     from hrnn.plot import finish, letter, note, page, style
 
+    missing = set(COMPARED) - set(instance(table, "table", pd.DataFrame).columns)
+    if missing:
+        raise ValueError(f"table must be of mice.compare, but lacks {sorted(missing)}")
+    if not len(table):
+        raise ValueError("table must have at least one model, got none")
     with style():
         figure = page(36 + 6 * len(table))
         a, b = figure.subplots(1, 2, sharey=True, width_ratios=[2, 1])
@@ -140,10 +171,17 @@ def save(figure: Figure, source: pd.DataFrame, folder: str | os.PathLike[str], n
     OSError
         If a file cannot be written.
     """
+    import pandas as pd
+    from matplotlib.figure import Figure
+
     from hrnn.base.files import write_bytes, write_csv
     from hrnn.plot import style
 
-    write_csv(Path(folder) / f"{name}.csv", source.to_csv(index=False), "name")
+    instance(figure, "figure", Figure)
+    instance(source, "source", pd.DataFrame)
+    folder = as_path(folder, "folder")
+    instance(name, "name", str)
+    write_csv(folder / f"{name}.csv", source.to_csv(index=False), "name")
     with style():
         for kind, metadata in (
             ("pdf", {"CreationDate": None}),
@@ -152,4 +190,4 @@ def save(figure: Figure, source: pd.DataFrame, folder: str | os.PathLike[str], n
         ):
             buffer = io.BytesIO()
             figure.savefig(buffer, format=kind, dpi=300, metadata=metadata)
-            write_bytes(Path(folder) / f"{name}.{kind}", buffer.getvalue())
+            write_bytes(folder / f"{name}.{kind}", buffer.getvalue())

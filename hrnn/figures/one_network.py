@@ -6,6 +6,7 @@ import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from hrnn.base.arguments import instance
 from hrnn.populations import curves
 
 if TYPE_CHECKING:
@@ -16,6 +17,16 @@ if TYPE_CHECKING:
     from hrnn.distill import Distillation
     from hrnn.statistics.resampling import Estimate
     from hrnn.task import Sessions
+
+
+NEEDED: dict[str, tuple[str, ...]] = {  # by figure, what it is drawn of
+    "4": ("anatomy",),
+    "5": ("anatomy",),
+    "6": ("anatomy",),
+    "7": ("anatomy",),
+    "8": ("anatomy", "distillation"),
+    "10": ("beside",),
+}
 
 
 class OneNetwork:
@@ -57,9 +68,38 @@ class OneNetwork:
         distillation: Distillation | None = None,
         beside: Beside | None = None,
     ) -> None:
+        from hrnn.analysis import Anatomy
+        from hrnn.distill import Distillation
+
+        if anatomy is not None:
+            instance(anatomy, "anatomy", Anatomy)
+        if distillation is not None:
+            instance(distillation, "distillation", Distillation)
         self.anatomy = anatomy
         self.distillation = distillation
         self.beside = beside
+
+    @property
+    def drawable(self) -> list[str]:
+        """Names of the figures that it has what they need for."""
+        return [name for name, parts in NEEDED.items() if not self._missing(parts)]
+
+    def check(self, name: str) -> None:
+        """Refuse a figure that needs more than this one network has.
+
+        Parameters
+        ----------
+        name : str
+            Which figure.
+        """
+        if name not in NEEDED:
+            raise ValueError(f"study must be a Study for figure {name}, got a OneNetwork")
+        missing = self._missing(NEEDED[name])
+        if missing:
+            raise ValueError(f"study must have {' and '.join(missing)} for figure {name}")
+
+    def _missing(self, parts: tuple[str, ...]) -> list[str]:
+        return [part for part in parts if getattr(self, part) is None]
 
     @property
     def sessions(self) -> Sessions:

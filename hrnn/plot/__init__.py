@@ -13,6 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+import numpy as np
+
+from hrnn.base.arguments import instance, real_number, whole_number
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
@@ -116,6 +120,7 @@ def page(height: float) -> Figure:
     """Empty Figure of full width (183 mm) and a height in mm, not known to pyplot."""
     from matplotlib.figure import Figure
 
+    height = real_number(height, "height", 0, 10_000, "]")
     return Figure(figsize=(WIDTH_MM * MM, height * MM))
 
 
@@ -125,7 +130,20 @@ def _axes(ax: Axes | None) -> Axes:
         import matplotlib.pyplot as plt
 
         return plt.gca()
-    return ax
+    from matplotlib.axes import Axes
+
+    return instance(ax, "ax", Axes)
+
+
+def _checked_table(table: pd.DataFrame, *columns: str) -> None:
+    """Refuse what is no table with these columns."""
+    import pandas as pd
+
+    if not isinstance(table, pd.DataFrame):
+        raise TypeError(f"table must be a DataFrame, got {type(table).__name__}")
+    missing = [name for name in columns if not isinstance(name, str) or name not in table]
+    if missing:
+        raise ValueError(f"table must have the columns {list(columns)}, but lacks {missing}")
 
 
 def letter(text: str, *, ax: Axes | None = None) -> Axes:
@@ -204,6 +222,7 @@ def chance(value: float = 0.5, *, ax: Axes | None = None, vertical: bool = False
         Whether the level is one of the abscissa.
     """
     ax = _axes(ax)
+    value = real_number(value, "value", -math.inf, math.inf, "")
     draw = ax.axvline if vertical else ax.axhline
     draw(value, color="0.5", lw=0.8, ls=":", zorder=0)
     return ax
@@ -258,6 +277,7 @@ def points(
     [<ErrorbarContainer object of 3 artists>]
     """
     ax = _axes(ax)
+    _checked_table(table, x, "value", "low", "high")
     face = "w" if hollow else colour
     ax.errorbar(
         table[x].to_numpy(),
@@ -310,6 +330,7 @@ def band(
         Words for the legend.
     """
     ax = _axes(ax)
+    _checked_table(table, x, "value", "low", "high")
     ax.fill_between(table[x], table["low"], table["high"], color=colour, alpha=0.3, lw=0)
     ax.plot(table[x], table["value"], line, color=colour, lw=0.8, label=label)
     return ax
@@ -357,6 +378,8 @@ def estimate(
     ([0.84, 0.86], [0.85])
     """
     ax = _axes(ax)
+    _check_estimate(found)
+    y = real_number(y, "y", -math.inf, math.inf, "[]")
     ends = [found.low, found.high]
     level = [y, y]
     bar = (level, ends) if vertical else (ends, level)
@@ -384,6 +407,9 @@ def dots(
         Default: pyplot's current Axes.
     """
     ax = _axes(ax)
+    _checked_table(table, "agent", "value", "low", "high")
+    if not callable(look):
+        raise TypeError(f"look must be callable, got {type(look).__name__}")
     for y, row in enumerate(cast("Iterator[Any]", table.itertuples())):
         colour, marker, _ = look(row.agent)
         estimate(row, y, ax=ax, colour=colour, marker=marker)
@@ -411,8 +437,12 @@ def powers(axis: Axis) -> None:
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['−4', '−3', '−2', '−1', '0']
     """
+    from matplotlib.axis import Axis
     from matplotlib.ticker import NullLocator
 
+    instance(axis, "axis", Axis)
+    if not min(axis.get_view_interval()) > 0:
+        raise ValueError("axis must be logarithmic, with limits above 0")
     low, high = (math.log10(end) for end in axis.get_view_interval())
     step = max(1, math.ceil((high - low) / 5))
     shown = range(math.ceil(low / step) * step, math.floor(high) + 1, step)
@@ -441,7 +471,11 @@ def few(axis: Axis, n: int) -> None:
     >>> [label.get_text() for label in ax.get_xticklabels()]
     ['−0.04', '−0.02', '0', '0.02', '0.04']
     """
+    from matplotlib.axis import Axis
     from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    instance(axis, "axis", Axis)
+    n = whole_number(n, "n")
 
     axis.set_major_locator(MaxNLocator(n, min_n_ticks=2))
     axis.set_major_formatter(FuncFormatter(_short))
@@ -468,7 +502,17 @@ def signed(number: float, form: str) -> str:
     >>> signed(-0.25, ".1f"), signed(3, "d")
     ('−0.2', '3')
     """
-    return f"{number:{form}}".replace("-", "−")
+    try:
+        return f"{number:{form}}".replace("-", "−")
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"form must fit number, got {form!r} for {number!r}") from error
+
+
+def _check_estimate(found: object) -> None:
+    """Refuse what has not a number and its interval."""
+    for end in ("value", "low", "high"):
+        if not isinstance(getattr(found, end, None), (int, float, np.number)):
+            raise TypeError(f"found must be an Estimate of a number, got {type(found).__name__}")
 
 
 def interval(found: HasInterval, digits: int = 2) -> str:
@@ -487,7 +531,8 @@ def interval(found: HasInterval, digits: int = 2) -> str:
     >>> interval(Estimate(-0.251, -0.3, 0.1, 20))
     '−0.25 [−0.30, 0.10]'
     """
-    form = f".{digits}f"
+    form = f".{min(whole_number(digits, 'digits', 0), 300)}f"
+    _check_estimate(found)
     value, low, high = (signed(end, form) for end in (found.value, found.low, found.high))
     return f"{value} [{low}, {high}]"
 
@@ -502,11 +547,18 @@ def note(figure: FigureBase, text: str) -> None:
     text : str
         Filled into lines of the page's width.
     """
+    from matplotlib.figure import FigureBase
+
+    instance(figure, "figure", FigureBase)
+    instance(text, "text", str)
     filled = textwrap.fill(text, N_CHARACTERS)
     figure.supxlabel(filled, x=0.01, ha="left", fontsize=7)
 
 
 def finish(figure: Figure) -> None:
     """Lay the figure out once and for all, so that saving it twice gives the same bytes."""
+    from matplotlib.figure import Figure
+
+    instance(figure, "figure", Figure)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")

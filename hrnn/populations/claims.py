@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hrnn.base.arguments import instance, numbers
 from hrnn.populations import measures
 from hrnn.statistics import resampling
 
@@ -91,7 +93,7 @@ class Claim:
 
     def holds(self, values: ArrayLike) -> NDArray[np.bool_]:
         """Whether it holds in each network, (K,) bool; not where the measure is undefined."""
-        values = np.asarray(values, float)
+        values = numbers(values, "values")
         return (values >= self.low) & (values <= self.high)
 
     def turns_on_sessions(self, low: ArrayLike, high: ArrayLike) -> NDArray[np.bool_]:
@@ -107,8 +109,8 @@ class Claim:
         (K,) bool
             Whether an edge of the criterion lies within.
         """
-        low = np.asarray(low, float)
-        high = np.asarray(high, float)
+        low = numbers(low, "low")
+        high = numbers(high, "high")
         within = [(low < edge) & (edge <= high) for edge in (self.low, self.high)]
         return within[0] | within[1]
 
@@ -366,8 +368,12 @@ def report_name(measure: str) -> str:
     --------
     >>> report_name("correct"), report_name("radd.correct")
     ('network.correct', 'radd.correct')
+    >>> report_name("angle_decoder_at_C_0.01")
+    'network.angle_decoder_at_C_0.01'
     """
-    return measure if "." in measure else f"network.{measure}"
+    instance(measure, "measure", str)
+    own = re.search(r"\.(?!\d)", measure)  # the point of a decimal number names no agent
+    return measure if own else f"network.{measure}"
 
 
 PUBLISHED: dict[str, float] = {
@@ -417,10 +423,20 @@ def verdicts(
     """
     import pandas as pd
 
+    for name, table in (("wide", wide), ("low", low), ("high", high)):
+        if table is not None or name == "wide":
+            instance(table, name, pd.DataFrame)
+            if len(table) != len(wide):
+                raise ValueError(f"{name} must have a row per network, {len(wide)}")
+    if not len(wide):
+        raise ValueError("wide must have at least one network, got none")
     rows: list[dict[str, Any]] = []
     for claim in CLAIMS:
-        values = _column(wide, claim.name, len(wide))
-        ends = [_column(table, claim.name, len(wide)) for table in (low, high)]
+        values = _column(wide, claim.name, len(wide), "wide")
+        ends = [
+            _column(table, claim.name, len(wide), name)
+            for table, name in ((low, "low"), (high, "high"))
+        ]
         rows.append(
             {
                 "claim": claim.text,
@@ -437,11 +453,11 @@ def verdicts(
     return pd.DataFrame(rows).astype({"published": float, "k": "Int64"})
 
 
-def _column(table: pd.DataFrame | None, name: str, n: int) -> NDArray[np.float64]:
+def _column(table: pd.DataFrame | None, name: str, n: int, argument: str) -> NDArray[np.float64]:
     """A column of n numbers; NaN where the table, or the column, is missing."""
     if table is None or name not in table:
         return np.full(n, np.nan)
-    return table[name].to_numpy(float)
+    return numbers(table[name], f"{argument}[{name!r}]")
 
 
 def _spread(values: NDArray[np.float64], rng: RNGLike) -> dict[str, Any]:
@@ -488,6 +504,8 @@ def counted(row: Any) -> str:
     """In how many networks the claim of a row of `verdicts` holds, in words."""
     import pandas as pd
 
+    if not all(hasattr(row, name) for name in ("k", "of", "unsettled")):
+        raise TypeError(f"row must be a row of verdicts, got {type(row).__name__}")
     if pd.isna(row.k):
         return f"turns on the sessions ({row.unsettled} of {row.of} networks)"
     return f"{row.k:.0f} of {row.of} networks"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from hrnn.base import parallel, streams
-from hrnn.base.arguments import one_of, whole_number
+from hrnn.base.arguments import flag, instance, numbers, one_of, whole_number
 from hrnn.base.parallel import n_threads_of
 from hrnn.base.streams import seed_of, stream
 from hrnn.distill.baselines import student
@@ -25,7 +25,7 @@ from hrnn.distill.bayes import beliefs
 from hrnn.distill.distillation import entries
 from hrnn.distill.reduction import radd, with_gain
 from hrnn.inference import BayesianActor, observe
-from hrnn.network import Network
+from hrnn.network import Network, check_network
 from hrnn.populations import member
 from hrnn.populations.claims import CLAIMS
 from hrnn.populations.ensemble import Population
@@ -71,6 +71,7 @@ def shuffled(net: Network, *, rng: RNGLike | None = None) -> Network:
     >>> bool(np.allclose(np.sort(shuffled(net, rng=0).W, axis=None), np.sort(net.W, axis=None)))
     True
     """
+    check_network(net)
     draw, seed = streams.recorded(rng)
     W = draw.permutation(net.W.ravel()).reshape(net.W.shape)
     record = {"shuffled": streams.seed_to_json(seed)}
@@ -109,6 +110,7 @@ def observer(sessions: Sessions, *, hidden: bool = True) -> Rollout:
     >>> run.hidden.shape == (len(run.p_right), 2)
     True
     """
+    flag(hidden, "hidden")
     run = rollout(BayesianActor("semi_markov"), sessions, progress=False)
     states = np.ascontiguousarray(beliefs(observe(run))) if hidden else None
     return dataclasses.replace(run, agent=READOUT, hidden=states)
@@ -135,6 +137,7 @@ def measures(
     dict of str to float
     """
     one_of(kind, "kind", tuple(CONTROLS))
+    instance(found, "found", member.Member)
     own = OFFSET * (1 + tuple(CONTROLS).index(kind)) + whole_number(index, "index", 0)
     settings = found.settings | {
         "index": own,
@@ -222,7 +225,9 @@ def table(
     """
     import pandas as pd
 
-    members = population.members[: whole_number(n_each, "n_each")]
+    members = instance(population, "population", Population).members[
+        : whole_number(n_each, "n_each")
+    ]
     work = {
         (kind, i): functools.partial(measures, kind, found, index=i, n_blocks=n_blocks)
         for kind in CONTROLS
@@ -252,6 +257,12 @@ def verdicts(controls: pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
+    missing = {"control", "index", "measure", "value"} - set(
+        instance(controls, "controls", pd.DataFrame).columns
+    )
+    if missing:
+        raise ValueError(f"controls must be of table, but lacks {sorted(missing)}")
+    controls = controls.assign(value=numbers(controls["value"], "controls['value']"))
     rows: list[dict[str, Any]] = []
     for claim in CLAIMS:
         row: dict[str, Any] = {"name": claim.name, "criterion": claim.criterion}

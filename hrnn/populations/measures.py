@@ -9,7 +9,7 @@ docs/measures.md is written from it.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from hrnn.agents import STUDENTS
 from hrnn.analysis.anatomy import RANKS, coupling_name
 from hrnn.analysis.integration import EFFECTS
 from hrnn.analysis.representation import REGULARISATIONS
+from hrnn.base.arguments import instance
 from hrnn.choice.models import model_of
 from hrnn.choice.side_by_side import MEASURES as OF_CHOICES
 from hrnn.distill.baselines import KINDS
@@ -100,7 +101,7 @@ def measure(name: str) -> Measure:
     >>> measure("angle_plane").label
     'angle, plane (°)'
     """
-    if name not in CATALOGUE:
+    if instance(name, "name", str) not in CATALOGUE:
         raise KeyError(f"{name!r} is not in hrnn.populations.measures.CATALOGUE")
     return CATALOGUE[name]
 
@@ -127,6 +128,7 @@ def of_row(name: str) -> Measure:
     >>> of_row("semi_markov.correct").name, of_row("radd.correct").name
     ('correct', 'radd.correct')
     """
+    instance(name, "name", str)
     return CATALOGUE[name] if name in CATALOGUE else measure(name.partition(".")[2] or name)
 
 
@@ -138,7 +140,7 @@ def checked(found: dict[str, Any]) -> dict[str, Any]:
     KeyError
         If a name is not in the catalogue.
     """
-    for name in found:
+    for name in instance(found, "found", Mapping):
         measure(name)
     return found
 

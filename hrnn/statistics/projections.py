@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrnn.base.arguments import one_of
+from hrnn.base.arguments import one_of, real_number, stored_array
 from hrnn.base.parallel import look
 from hrnn.statistics.resampling import Estimate, percentiles, resample
 
@@ -50,6 +50,15 @@ class Readout:
     weights_resampled: NDArray[np.float64]
     intercept_resampled: NDArray[np.float64]
     counts: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        shape = np.shape(self.weights)[:1]
+        stored_array(self.weights, "weights", shape)
+        real_number(self.intercept, "intercept", -np.inf, np.inf, "")
+        n = np.shape(self.weights_resampled)[:1]
+        stored_array(self.weights_resampled, "weights_resampled", (*n, *shape))
+        stored_array(self.intercept_resampled, "intercept_resampled", n)
+        stored_array(self.counts, "counts", (*n, *np.shape(self.counts)[1:2]), "fi")
 
     @property
     def all_weights(self) -> NDArray[np.float64]:

@@ -49,6 +49,7 @@ def independent(X: NDArray[np.float64]) -> NDArray[np.bool_]:
     >>> independent(np.array([[1.0, 2.0, 0.0], [1.0, 2.0, 1.0]])).tolist()
     [True, False, True]
     """
+    X = real_array(X, "X", (2,))
     basis = np.empty((len(X), 0))
     kept = []
     for column in X.T:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrnn.base.arguments import generator, real_array, refuse_size, whole_number
+from hrnn.base.arguments import generator, numbers, real_array, refuse_size, whole_number
 
 if TYPE_CHECKING:
     from hrnn.base.typing import RNGLike
@@ -82,6 +82,10 @@ class Resamples:
 
     def runs(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """Sum values (n_units, K) over the run that begins with each unit, (n_units, K)."""
+        if np.shape(values)[:1] != self.weights.shape[1:]:
+            raise ValueError(
+                f"values must have {self.weights.shape[1]} rows, got the shape {np.shape(values)}"
+            )
         runs = np.zeros_like(values, dtype=float)
         for shift in range(self.run):
             runs += np.roll(values, -shift, axis=0)
@@ -167,6 +171,9 @@ def percentiles(draws: NDArray[np.float64], n: ArrayLike) -> NDArray[np.float64]
         Lower and upper ends; NaN for fewer than two units, and where all resamples that are defined
         are equal, but some are not.
     """
+    draws = numbers(draws, "draws")
+    if draws.ndim != 2:
+        raise ValueError(f"draws must have shape (K, n_resamples), got {draws.shape}")
     ends = np.full((2, draws.shape[0]), np.nan)
     if not draws.shape[1]:
         return ends

@@ -16,6 +16,7 @@ import numpy as np
 from hrnn import _core
 from hrnn import figures as drawn
 from hrnn.base import files
+from hrnn.base.arguments import as_path, instance
 from hrnn.base.version import __version__
 from hrnn.study import report, webpage
 from hrnn.study.reproduction import Clock, Study
@@ -47,6 +48,7 @@ def manifest(study: Study, settings: Mapping[str, str]) -> dict[str, Any]:
     """
     import scipy
 
+    instance(study, "study", Study)
     lengths = study.sessions.block_lengths
     made = study.population
     return {
@@ -104,7 +106,8 @@ def write(
     FileExistsError
         If something that is there would be written over.
     """
-    folder = Path(folder)
+    instance(study, "study", Study)
+    folder = as_path(folder, "folder")
     clock = Clock()
     check_folder(folder, study.population.keys)
     folder.mkdir(parents=True, exist_ok=True)

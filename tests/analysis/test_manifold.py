@@ -73,7 +73,11 @@ def test_a_chain_on_a_repeller_is_no_path():
         assert found.stable.sum() >= n_stable
         chain = np.linspace(-1, 1, 101)[:, None] * found.points[found.stable][0]
         on_diameter = dataclasses.replace(
-            found, points=chain[[0, -1]], x=np.zeros((2, 3)), stable=np.ones(2, bool)
+            found,
+            points=chain[[0, -1]],
+            x=np.zeros((2, 3)),
+            stable=np.ones(2, bool),
+            eigenvalues=np.zeros((2, net.n_hidden), complex),
         )
         path = manifold.path_between(net, on_diameter, x=NO_INPUT)
         assert np.abs(path.states - chain).max() < 0.5, "it stays across the repeller"

@@ -248,7 +248,7 @@ def test_a_coordinate_that_is_the_belief_has_r2_of_one(school, seen):
     states = np.tanh(bayes.beliefs(seen))
     as_run = dataclasses.replace(run, hidden=0.5 * states + 0.1)
     assert [r.value for r in bayes.resembles(as_run, radd, seen)] == pytest.approx([1, 1])
-    with pytest.raises(ValueError, match="two dimensions"):
+    with pytest.raises(ValueError, match="rows must have shape"):
         bayes.resembles(run, dataclasses.replace(radd, rows=radd.rows[:1]), seen)
 
 
