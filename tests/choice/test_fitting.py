@@ -977,7 +977,7 @@ def test_measures_of_mice_and_agents_are_the_same_functions():
         ({"model": "magic"}, ValueError, "model must be one of"),
         ({"by": "cage"}, ValueError, "by must be one of"),
         ({"lapses": 3}, ValueError, "lapses must be 1 or 2"),
-        ({"zetas": True}, ValueError, "zetas must be 1 or 2"),
+        ({"zetas": True}, TypeError, "zetas must be 1 or 2"),
         ({"repetition": 1}, TypeError, "repetition must be True or False"),
         ({"bias": 0.5}, TypeError, "bias must be True or False"),
         ({"model": "psychometric", "bias": True}, ValueError, "defaults for 'psychometric'"),

@@ -88,6 +88,7 @@ def test_psychometric_functions_of_any_blocks(name):
         assert row.value == pytest.approx(expected[key])
 
 
+@pytest.mark.filterwarnings("ignore:whether they follow the blocks is not defined")
 @pytest.mark.parametrize("name", CASES)
 def test_models_and_nulls_of_any_blocks(name):
     p_left, contrasts, unbiased = CASES[name]
