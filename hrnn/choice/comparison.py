@@ -10,10 +10,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hrnn.base import parallel, streams
-from hrnn.base.arguments import flag, generator, whole_number
+from hrnn.base.arguments import flag, generator, numbers, whole_number
 from hrnn.base.parallel import n_threads_of
 from hrnn.choice import variation
-from hrnn.choice.fitting import Fit, cross_validate, fit, fit_units, with_two_sessions
+from hrnn.choice.fitting import (
+    Fit,
+    cross_validate,
+    fit,
+    fit_units,
+    number_of_starts,
+    with_two_sessions,
+)
 from hrnn.choice.models import has_options, model_of, name_of
 from hrnn.choice.priors import (
     ActionKernel,
@@ -229,7 +236,7 @@ def exceedance(log_evidence: ArrayLike, *, rng: RNGLike = 0) -> Floats:
     """
     from scipy.special import digamma
 
-    evidence = np.asarray(log_evidence, float)
+    evidence = numbers(log_evidence, "log_evidence")
     if evidence.ndim != 2 or not evidence.size:
         raise ValueError(
             f"log_evidence must have a row per subject and a column per model, "
@@ -345,7 +352,7 @@ def refit(
         trials,
         fitted.rows,
         errors=fitted.errors,
-        n_starts=whole_number(n_starts, "n_starts"),
+        n_starts=number_of_starts(n_starts),
         n_threads=n_threads,
         progress=progress,
         rng=rng,

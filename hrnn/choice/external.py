@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrnn.base.arguments import generator, whole_number
-from hrnn.choice.fitting import Fit, bounds, coin
+from hrnn.choice.fitting import Fit, bounds, coin, number_of_starts
 from hrnn.choice.protocol import Floats, Model
 from hrnn.choice.trials import Choices, units
 
@@ -242,7 +242,7 @@ def glm_hmm(
     names, choices, rows = _one(trials)
     n_states = whole_number(n_states, "n_states", 2)
     n_iterations = whole_number(n_iterations, "n_iterations")
-    n_starts = whole_number(n_starts, "n_starts")
+    n_starts = number_of_starts(n_starts)
     seeds = generator(rng).integers(2**31, size=n_starts)
     library("dynamax.hidden_markov_model")
     inputs = regressors(choices)

@@ -30,6 +30,7 @@ Bools = NDArray[np.bool_]
 Indices = NDArray[np.intp]
 N_STARTS: int = 10
 N_FOLDS: int = 5
+MOST_STARTS: int = 2**20
 NEAR: float = 0.01  # nats below the best that a start may end and still agree with it
 SINGULAR: float = 1e-10  # least eigenvalue of the information with a diagonal of 1
 BY: tuple[str, ...] = ("subject", "session", "pooled")
@@ -283,7 +284,7 @@ def fit(
         raise ValueError(
             "errors must be 'hessian' if by is 'session', got 'session': one session has none"
         )
-    n_starts = whole_number(n_starts, "n_starts")
+    n_starts = number_of_starts(n_starts)
     names, found, rows = units(trials, by)
     for k, choices in enumerate(found):
         if not choices.n:
@@ -405,6 +406,20 @@ def climb(
     for start in starts:
         ends.append(maximise(evaluate, start, low, high, exact=model.exact, known=ends))
     return ends
+
+
+def number_of_starts(n_starts: object) -> int:
+    """A number of searches, as many as a Sobol sequence has points of.
+
+    Parameters
+    ----------
+    n_starts : object
+        The argument.
+    """
+    number = whole_number(n_starts, "n_starts")
+    if number > MOST_STARTS:
+        raise ValueError(f"n_starts must be at most {MOST_STARTS}, got {number}")
+    return number
 
 
 def bounds(parameters: Sequence[Parameter]) -> tuple[Floats, Floats]:
@@ -714,7 +729,7 @@ def cross_validate(
     chosen = checked(model, lapses, zetas, repetition, bias)
     one_of(by, "by", BY[::2])
     n_folds = whole_number(n_folds, "n_folds", 2)
-    n_starts = whole_number(n_starts, "n_starts")
+    n_starts = number_of_starts(n_starts)
     trials, _ = with_two_sessions(trials, by)
     names, found, table_rows = units(trials, by)
     random = generator(rng)

@@ -211,7 +211,7 @@ def to_alf(trials: Trials) -> dict[Any, dict[str, Floats]]:
     columns = ("subject", "session", "side", "strength", "choice", "correct", "p_left")
     table = trial_table(trials, *columns)
     ordered = table.iloc[trial_order(table)]
-    sessions = ordered.groupby(["subject", "session"], sort=True, observed=True)
+    sessions = ordered.groupby(["subject", "session"], sort=False, observed=True)
     return {key: _trials_object(table) for key, table in sessions}
 
 

@@ -45,6 +45,10 @@ def from_one(one: Any, eids: Iterable[str], *, on_error: str = "raise") -> pd.Da
     >>> from hrnn import mice
     >>> trials = mice.from_one(one, one.search(subject="KS014"))  # doctest: +SKIP
     """
+    if not (hasattr(one, "get_details") and hasattr(one, "load_object")):
+        raise TypeError(f"one must be a one.api.One, got {type(one).__name__}")
+    if not np.iterable(eids):
+        raise TypeError(f"eids must be a list of sessions, got {type(eids).__name__}")
     wanted = [eids] if isinstance(eids, str) else list(eids)
     if not wanted:
         raise ValueError("eids must name at least one session, got none")

@@ -82,11 +82,8 @@ class Resamples:
 
     def runs(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """Sum values (n_units, K) over the run that begins with each unit, (n_units, K)."""
-        if np.shape(values)[:1] != self.weights.shape[1:]:
-            raise ValueError(
-                f"values must have {self.weights.shape[1]} rows, got the shape {np.shape(values)}"
-            )
-        runs = np.zeros_like(values, dtype=float)
+        values = self._of_units(values, "values")
+        runs = np.zeros_like(values)
         for shift in range(self.run):
             runs += np.roll(values, -shift, axis=0)
         return runs
@@ -100,7 +97,17 @@ class Resamples:
 
         Of single units all that have data; of runs those that hold data, divided by their length.
         """
-        return np.count_nonzero(self.runs(has_data), axis=0) // self.run
+        data = self._of_units(has_data, "has_data")
+        return np.count_nonzero(self.runs(data), axis=0) // self.run
+
+    def _of_units(self, values: ArrayLike, name: str) -> NDArray[np.float64]:
+        """Numbers (n_units, K) of an argument, or an error that names it."""
+        found = numbers(values, name)
+        if found.ndim != 2 or len(found) != self.weights.shape[1]:
+            raise ValueError(
+                f"{name} must have shape ({self.weights.shape[1]}, K), got {found.shape}"
+            )
+        return found
 
 
 def resample(
@@ -177,7 +184,10 @@ def percentiles(draws: NDArray[np.float64], n: ArrayLike) -> NDArray[np.float64]
     ends = np.full((2, draws.shape[0]), np.nan)
     if not draws.shape[1]:
         return ends
-    of_each = np.broadcast_to(n, draws.shape[:1])
+    given = numbers(n, "n")
+    if given.shape not in ((), draws.shape[:1]):
+        raise ValueError(f"n must have shape () or {draws.shape[:1]}, got {given.shape}")
+    of_each = np.broadcast_to(given, draws.shape[:1])
     for number in np.unique(of_each[of_each >= 2]):
         rows = of_each == number
         ends[:, rows] = _quantiles(draws[rows], _tail(int(number)))
@@ -523,6 +533,8 @@ def wilson(k: int, n: int) -> Estimate:
     """
     k = whole_number(k, "k", 0)
     n = whole_number(n, "n")
+    if n > 2**63:
+        raise ValueError(f"n must be <= 2**63, got a number of {n.bit_length()} bits")
     if k > n:
         raise ValueError(f"k must be <= n = {n}, got {k}")
     z = NormalDist().inv_cdf((1 + LEVEL) / 2)

@@ -77,6 +77,10 @@ MODULES = (
     "mice.fetching",
     "mice.inclusion",
     "mice.loading",
+    "mice.frames",
+    "mice.one",
+    "mice.sessions",
+    "behavior.trials",
     "network",
     "plot",
     "policy",
@@ -111,6 +115,16 @@ INSIDE = set(
     populations.settings.differences populations.measures.page populations.measures.map_entries
     populations.measures.labels sequence.scratch_of sequence.scratch sequence.forward
     sequence.gradient sequence.gated_sizes sequence.gated_forward sequence.gated_gradient
+    behavior.psychometric_function.curve behavior.psychometric_function.curve_and_slopes
+    behavior.psychometric_function.starts behavior.psychometric_function.climb
+    choice.fitting.parameter_names choice.fitting.free_parameters choice.fitting.with_two_sessions
+    behavior.trials.trial_table behavior.trials.trial_column behavior.trials.session_codes
+    behavior.trials.trial_order behavior.trials.trial_units mice.alf.refuse mice.sessions.joined
+    mice.sessions.refuse_doubles mice.sessions.natural
+    mice.sessions.gathered mice.frames.table_of_sessions mice.frames.sessions_of
+    network.init_settings populations.ensemble.read populations.ensemble.read_record
+    populations.ensemble.check_version populations.settings.point_of populations.settings.differing
+    statistics.resampling.with_width study.writing.check_folder
     statistics.resampling.alone statistics.resampling.student task.draw_lengths task.draw_session
     task.observe task.act training.n_memory analysis.dynamics.check_solver
     """.split()  # noqa: SIM905
@@ -299,6 +313,11 @@ OF_TASK = {
 }
 
 
+def own_table():
+    """The least that `from_frame` takes."""
+    return {"choice": [-1, 1, 1], "signed_strength": [-0.5, 0.25, 1.0], "p_left": [0.5, 0.5, 0.2]}
+
+
 @functools.cache
 def right_by_call():
     """What single callables get that other names' values do not fit."""
@@ -368,7 +387,7 @@ def right_by_call():
         "Network.from_state_dict": {
             "cell": "leaky",
             "state": net.to_state_dict(),
-            "leak": None,
+            "leak": 0.5,
         },
         "Network.load": {"path": "nothing"},
         "Network.save": {"path": "saved.npz"},
@@ -489,7 +508,7 @@ def right_by_call():
             "penalties": (0.001,),
             "max_epochs": 2,
         },
-        "student": {"kind": "full_force", "temperature": 2.0, "stop": None},
+        "student": {"kind": "full_force", "temperature": 2.0},
         "students": {"kinds": ("full_force",)},
         "bayesian_filter": {"gains": (1.0, 2.0)},
         "messages": {"fitted": w["map"]},
@@ -523,7 +542,7 @@ def right_by_call():
         "include": {"rules": {"min_trials": 1}},
         "load": {"path": "nothing", "subjects": None},
         "from_one": {"one": One(), "eids": ["a"]},
-        "to_alf": {"trials": w["table"].assign(reaction_time=1.0)},
+        "to_alf": {"trials": w["table"].assign(response_time=1.0)},
         "points": {
             "table": points,
             "x": "strength",
@@ -622,6 +641,12 @@ def right_by_call():
         "Branch.passes": {"state": np.zeros(5), "value": 0.0, "within": 0.1},
         "Decoder.minus": {"other": w["decoder"]},
         "Plane.lift": {"scores": np.zeros((3, 2))},
+        "Resamples.independent": {"has_data": np.ones((4, 2), bool)},
+        "plot.blocks": {"p_left": [0.2, 0.8]},
+        "from_frame": {"frame": pd.DataFrame(own_table()), "columns": None},
+        "left_out": {"trials": pd.DataFrame({"a": [1]})},
+        "with_choice": {"trials": w["table"], "choice": np.ones(len(w["table"]))},
+        "Resamples.runs": {"values": np.ones((4, 2))},
         "Resamples.sums": {"values": np.ones((4, 2))},
         "Radd.trajectories": {},
         "Spread.estimate": {"function": np.asarray},
@@ -963,7 +988,9 @@ def judge(error, function, arguments):
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             names |= {f.name for f in dataclasses.fields(value)}
     message = str(error)
-    named = any(re.search(rf"\b{re.escape(name)}\b", message) for name in names)
+    names |= {name.removesuffix("s") for name in names}  # one of several
+    names |= {key for value in arguments.values() if type(value) is dict for key in map(str, value)}
+    named = any(re.search(rf"\b{re.escape(name)}\b", message) for name in names if name)
     return "" if named else "no argument named"
 
 
