@@ -500,7 +500,7 @@ class Sessions(Record):
             ends.append(part.offsets[1:] + n_trials)
             n_sessions += part.n_sessions
             n_trials += part.n_trials
-        arrays = {
+        arrays: dict[str, Any] = {
             name: np.concatenate([getattr(part, name) for part in several]) for name in _COPIED
         }
         return cls(

@@ -226,8 +226,8 @@ class Gradient:
         )
         self.lanes: int = LANES if len(network.W) >= LOCKSTEP_FROM else 1
         self.n_threads = n_threads
-        self.ends = contextlib.ExitStack()
-        self.pool = self.ends.enter_context(workers(n_threads)) if n_threads > 1 else None
+        self.ends: contextlib.ExitStack = contextlib.ExitStack()
+        self.pool: Any = self.ends.enter_context(workers(n_threads)) if n_threads > 1 else None
         self.workspaces: list[Workspace] = []  # one per thread
         self.gradients: list[NDArray[np.float64]] = []  # one per block of sessions
 

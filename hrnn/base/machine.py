@@ -27,12 +27,7 @@ def n_cores() -> int:
     >>> n_cores() >= 1
     True
     """
-    if hasattr(os, "process_cpu_count"):
-        n = os.process_cpu_count() or 1
-    elif hasattr(os, "sched_getaffinity"):
-        n = len(os.sched_getaffinity(0))
-    else:
-        n = os.cpu_count() or 1
+    n = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     for text in _limits("cpu", "cpu.max"):  # "quota period", or "max period"
         quota, period = text.split()
         if quota != "max":

@@ -140,7 +140,7 @@ def warn_of_codes(table: pd.DataFrame, name: str) -> None:
     Parameters
     ----------
     table : DataFrame (R rows)
-        The trial table.
+        The trial table of subjects.
     name : str
         What messages call it.
     """
@@ -152,10 +152,8 @@ def warn_of_codes(table: pd.DataFrame, name: str) -> None:
     if not choice.size:
         return
     _warn_of_zeros(choice, signed, name)
-    subject: Any = np.zeros(len(choice), int)
-    labels: Any = ["all"]
-    if "subject" in table:
-        subject, labels = table["subject"][answered].factorize()
+    column: Any = table["subject"]
+    subject, labels = column[answered].factorize()
     mirrored = np.asarray(labels)[_below_chance(choice, signed, subject)]
     if mirrored.size:
         names = ", ".join(str(label) for label in mirrored[:5])

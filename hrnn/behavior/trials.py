@@ -311,6 +311,6 @@ def with_choice(trials: Trials, choice: ArrayLike) -> pd.DataFrame:
         )
     correct = (chosen == table["side"].to_numpy(float)) & (chosen != 0)
     made: Any = {"choice": chosen.astype(np.int64), "correct": correct, "timeout": chosen == 0}
-    if "reward" in table and table["reward"].isin([-1, 1]).all():
+    if "reward" in table and np.isin(table["reward"].to_numpy(), (-1, 1)).all():
         made["reward"] = np.where(correct, 1.0, -1.0)
     return table.drop(columns=table.columns.intersection(OF_THE_ANSWER)).assign(**made)

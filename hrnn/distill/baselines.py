@@ -30,7 +30,7 @@ import dataclasses
 import functools
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -285,7 +285,8 @@ def students(
     run_of(run, net)
     for radd in instance(radds, "radds", Sequence):
         _check_radd(radd, run, net)
-    streams = iter(recorded(rng)[0].bit_generator.seed_seq.spawn(len(radds) * len(kinds)))
+    sequence: Any = recorded(rng)[0].bit_generator.seed_seq
+    streams = iter(sequence.spawn(len(radds) * len(kinds)))
 
     make = functools.partial(student, run=run, net=net, n_updates=n_updates)
     jobs = {}

@@ -142,7 +142,9 @@ def _impossible(
 
 def _numbers(given: ArrayLike, name: str) -> Floats:
     """An attribute (n,) as float64, masked entries as NaN; a column (n, 1) is taken, too."""
-    values: Any = given.to_numpy(na_value=np.nan) if hasattr(given, "to_numpy") else given
+    values: Any = given
+    if hasattr(values, "to_numpy"):
+        values = values.to_numpy(na_value=np.nan)
     masked = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
     values = np.asarray(values)
     if values.dtype.kind not in "biuf":

@@ -52,6 +52,8 @@ def rows_of(file: Path) -> pd.DataFrame:
     ValueError
         If the file is not that of a mouse, naming it and the lines that are wrong.
     """
+    given: Any
+    others: Any
     given, others = _read(file)
     session_num = given["session_num"].to_numpy(np.int64)
     new = np.diff(session_num, prepend=-1) != 0

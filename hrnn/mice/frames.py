@@ -225,7 +225,7 @@ def _who(frame: pd.DataFrame, name: str) -> pd.DataFrame:
             raise ValueError(f"{name} must tell the {key} once, but has the columns {there}")
         if not there:
             continue
-        values = frame[there[0]]
+        values: Any = frame[there[0]]
         if key in ("subject", *APART) and values.isna().any():
             row = int(values.isna().to_numpy().argmax())
             raise ValueError(
@@ -235,12 +235,12 @@ def _who(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     return pd.DataFrame(found, index=frame.index)
 
 
-def _as_label(values: pd.Series[Any], key: str, name: str) -> Any:
+def _as_label(values: Any, key: str, name: str) -> Any:
     """A column that says whose a row is: numbers stay numbers, dates become text that sorts."""
     import pandas as pd
 
     if key == "number":
-        numbers = pd.to_numeric(values, errors="coerce")
+        numbers: Any = pd.to_numeric(values, errors="coerce")
         if not (numbers % 1 == 0).all():
             raise ValueError(f"{name} must hold whole numbers, got {values.iloc[0]!r} and others")
         return numbers.astype(np.int64)
@@ -253,7 +253,7 @@ def _as_label(values: pd.Series[Any], key: str, name: str) -> Any:
     return values.astype(str)
 
 
-def _as_date(values: pd.Series[Any], name: str) -> Any:
+def _as_date(values: Any, name: str) -> Any:
     """Dates or times as ISO text."""
     import pandas as pd
 

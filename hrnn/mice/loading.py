@@ -239,7 +239,8 @@ def _of_subjects(table: pd.DataFrame, subjects: Any) -> pd.DataFrame:
     if subjects is None:
         return table
     wanted = _wanted(table["subject"].unique(), subjects)
-    return table[table["subject"].isin(wanted)].reset_index(drop=True)
+    kept: Any = table[table["subject"].isin(wanted)]
+    return kept.reset_index(drop=True)
 
 
 def _fetched_or_named() -> Path:

@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from hrnn.base.arguments import one_of
 
 if TYPE_CHECKING:
@@ -85,7 +87,7 @@ def joined(sessions: Sequence[Session]) -> pd.DataFrame:
             who = {"subject": subject, "session": code}
             parts.append(session.rows.assign(**who, **session.about))
     rows = pd.concat(parts, ignore_index=True)
-    if "number" in rows and rows["number"].isna().any():
+    if "number" in rows and np.isnan(rows["number"].to_numpy(float)).any():
         rows["number"] = rows["number"].astype("Int64")
     return rows
 

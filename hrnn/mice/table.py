@@ -135,8 +135,10 @@ def _agree(ours: Any, theirs: Any) -> bool:
     """Whether a given column holds what was worked out."""
     import pandas as pd
 
-    given = pd.to_numeric(theirs, errors="coerce").to_numpy(float, na_value=np.nan)
-    right = pd.array(ours).to_numpy(float, na_value=np.nan)
+    numbers: Any = pd.to_numeric(theirs, errors="coerce")
+    given = numbers.to_numpy(float, na_value=np.nan)
+    column: Any = pd.array(ours)
+    right = column.to_numpy(float, na_value=np.nan)
     known = ~np.isnan(right)
     return bool((np.abs(given[known] - right[known]) < 2 * 10.0**-DECIMALS).all())
 

@@ -185,7 +185,7 @@ def blocks(p_left: Iterable[float]) -> dict[float, tuple[str, str]]:
     >>> blocks([0.2, 0.5, 0.8]) == {0.2: RIGHT, 0.5: NO_SIDE, 0.8: LEFT}
     True
     """
-    values = sorted(set(real_array(p_left, "p_left", (1,)).tolist()))
+    values = sorted(set(real_array(cast("Any", p_left), "p_left", (1,)).tolist()))
     left = [value for value in reversed(values) if value > 0.5]
     right = [value for value in values if value < 0.5]
     found = {value: NO_SIDE for value in values if value == 0.5}

@@ -423,9 +423,9 @@ def verdicts(
     """
     import pandas as pd
 
-    for name, table in (("wide", wide), ("low", low), ("high", high)):
-        if table is not None or name == "wide":
-            instance(table, name, pd.DataFrame)
+    for name, given in (("wide", wide), ("low", low), ("high", high)):
+        if given is not None or name == "wide":
+            table = instance(given, name, pd.DataFrame)
             if len(table) != len(wide):
                 raise ValueError(f"{name} must have a row per network, {len(wide)}")
     if not len(wide):

@@ -74,8 +74,8 @@ def shuffled(net: Network, *, rng: RNGLike | None = None) -> Network:
     check_network(net)
     draw, seed = streams.recorded(rng)
     W = draw.permutation(net.W.ravel()).reshape(net.W.shape)
-    record = {"shuffled": streams.seed_to_json(seed)}
-    return net.with_arrays(W=W, metadata=net.metadata | record)
+    record: Any = net.metadata | {"shuffled": streams.seed_to_json(seed)}
+    return net.with_arrays(W=W, metadata=record)
 
 
 # Of states (½ log odds of right, ½ log odds of a right block): P(right) is the posterior
