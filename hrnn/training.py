@@ -484,9 +484,9 @@ class Trainer:
         loss: Sequence[float] | NDArray[np.float64],
         origin: dict[str, str],
     ) -> None:
-        self.network = network
+        self.network: Network = network
         self.task = task
-        self.recipe = recipe
+        self.recipe: Recipe = recipe
         self.checkpoint = checkpoint
         self.theta: NDArray[np.float64] = theta
         self.optimizer: Sgd | Adam
