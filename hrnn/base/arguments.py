@@ -394,6 +394,8 @@ def as_path(value: str | os.PathLike[str], name: str = "path") -> Path:
         raise TypeError(f"{name} must be a str or os.PathLike, got {type(value).__name__}")
     if not os.fspath(value):
         raise ValueError(f"{name} must not be empty")
+    if "\0" in os.fsdecode(value):
+        raise ValueError(f"{name} must not hold a NUL, got {value!r}")
     return Path(value).expanduser()
 
 

@@ -651,8 +651,8 @@ def takes_new_side(trials: Trials) -> pd.DataFrame:
     import pandas as pd
 
     table = trial_table(trials, "choice", "block_side", "concordant", "strength", "block")
-    table = table.loc[table["choice"] != 0]
-    unseen = (table["strength"] == 0) & (table["block"] > 1)
+    table = table.loc[trial_column(table, "choice", allowed=(-1, 0, 1)) != 0]
+    unseen = (trial_column(table, "strength") == 0) & (trial_column(table, "block") > 1)
     if not unseen.any():
         names = ("trial_in_block", "concordance", "value", "low", "high", "n")
         return pd.DataFrame({name: [] for name in names})

@@ -124,7 +124,7 @@ def trial_column(
     """
     try:
         values = table[name].to_numpy(dtype=float, na_value=np.nan)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise TypeError(
             f"trials[{name!r}] must hold numbers, got dtype {table[name].dtype}"
         ) from None

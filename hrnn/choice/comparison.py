@@ -127,6 +127,8 @@ def compare(
     >>> hrnn.mice.compare(run, ["flat", "oracle"], n_folds=2, n_starts=1).model.tolist()
     ['oracle', 'flat']
     """
+    if isinstance(models, str) or not isinstance(models, Iterable):
+        raise TypeError(f"models must be a list of models, got {type(models).__name__}")
     models = list(models)
     names = [name_of(model) for model in models]
     random = generator(rng)

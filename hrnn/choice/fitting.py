@@ -254,7 +254,7 @@ def fit(
         Number of searches, from a Sobol sequence in the box of the starts (psychometric: the best
         of 200).
     n_threads : int or None
-        Number of threads, None for all cores. The result does not depend on it.
+        Number of threads, None for all cores that the process may use. The result does not depend on it.
     progress : bool
         Whether a progress bar is shown.
     rng : int, SeedSequence or Generator
@@ -791,8 +791,8 @@ def _dealt(
 ) -> list[NDArray[np.int64]]:
     """Sessions dealt out to folds at random."""
     n_sessions = len(sessions)
-    folds = random.permutation(np.arange(n_sessions) % n_folds)
     n_used = min(n_folds, n_sessions)
+    folds = random.permutation(np.arange(n_sessions) % n_used)
     return [sessions[folds == fold] for fold in range(n_used)]
 
 

@@ -61,7 +61,7 @@ class Beside:
     seed : int
         Of every part that is random.
     n_threads : int or None
-        Number of threads, None for all cores.
+        Number of threads, None for all cores that the process may use.
     n_starts : int
         Searches of every fit.
     n_pseudo : int

@@ -399,7 +399,7 @@ def tiny_rnn(
     max_epochs : int
         Most steps of each training.
     n_threads : int or None
-        Number of threads, None for all cores. The result does not depend on it.
+        Number of threads, None for all cores that the process may use. The result does not depend on it.
     progress : bool
         Whether a progress bar is shown.
     rng : int, SeedSequence or Generator
@@ -433,6 +433,8 @@ def tiny_rnn(
     n_inner = whole_number(n_inner, "n_inner", 2)
     n_seeds = whole_number(n_seeds, "n_seeds")
     max_epochs = whole_number(max_epochs, "max_epochs")
+    if not np.iterable(penalties):
+        raise TypeError(f"penalties must be a list of numbers, got {type(penalties).__name__}")
     penalties = [real_number(p, "penalties", 0, np.inf, "[") for p in penalties]
     if not penalties:
         raise ValueError("penalties must hold at least one number, got none")

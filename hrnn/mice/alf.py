@@ -208,11 +208,12 @@ def to_alf(trials: Trials) -> dict[Any, dict[str, Floats]]:
     >>> sorted(to_alf(mice)[("a", 0)])[:3]
     ['choice', 'contrastLeft', 'contrastRight']
     """
-    from hrnn.behavior.trials import trial_order, trial_table
+    from hrnn.behavior.trials import trial_column, trial_order, trial_table
 
     columns = ("subject", "session", "side", "strength", "choice", "correct", "p_left")
     table = trial_table(trials, *columns)
-    ordered = table.iloc[trial_order(table)]
+    numbers = {name: trial_column(table, name) for name in columns[2:]}
+    ordered = table.assign(**numbers).iloc[trial_order(table)]
     sessions = ordered.groupby(["subject", "session"], sort=False, observed=True)
     return {key: _trials_object(table) for key, table in sessions}
 

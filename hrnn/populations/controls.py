@@ -214,7 +214,7 @@ def table(
     n_blocks : int
         In which each is measured.
     n_threads : int or None
-        Controls at once; None means all cores.
+        Controls at once; None means all cores that this process may use.
     progress : bool
         Show a bar.
 

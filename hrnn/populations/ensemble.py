@@ -244,7 +244,7 @@ def population(
         Where to work. Processes and clusters import the main script anew, which must then guard its
         work with ``if __name__ == "__main__":``.
     n_threads : int or None
-        Threads or processes of this machine; None means all cores.
+        Threads or processes of this machine; None means all cores that this process may use.
     tensorboard : bool
         Write the loss of each training for TensorBoard to `folder/tensorboard` (extra `sweep`).
     progress : bool

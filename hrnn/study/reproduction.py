@@ -264,7 +264,7 @@ def study(
     executor : as in `population`
         For the networks.
     n_threads : int or None
-        Threads, or processes; None means all cores.
+        Threads, or processes; None means all cores that this process may use.
     progress : bool
         Show bars.
 
