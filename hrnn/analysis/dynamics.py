@@ -231,7 +231,7 @@ def fixed_points(
         Most further searches under an input of which points are missing, from between and beside
         those found and from everywhere; 0 for none.
     n_threads : int or None
-        Number of threads, None for all cores that the process may use; the result does not depend on it.
+        Number of threads, None for all that the process may use; the result does not depend on it.
 
     Returns
     -------

@@ -254,7 +254,7 @@ def fit(
         Number of searches, from a Sobol sequence in the box of the starts (psychometric: the best
         of 200).
     n_threads : int or None
-        Number of threads, None for all cores that the process may use. The result does not depend on it.
+        Number of threads, None for all that the process may use. The result does not depend on it.
     progress : bool
         Whether a progress bar is shown.
     rng : int, SeedSequence or Generator

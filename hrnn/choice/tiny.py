@@ -399,7 +399,7 @@ def tiny_rnn(
     max_epochs : int
         Most steps of each training.
     n_threads : int or None
-        Number of threads, None for all cores that the process may use. The result does not depend on it.
+        Number of threads, None for all that the process may use. The result does not depend on it.
     progress : bool
         Whether a progress bar is shown.
     rng : int, SeedSequence or Generator
