@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure, FigureBase
+    from numpy.typing import ArrayLike
 
 __all__ = [
     "GREY",
@@ -170,14 +171,14 @@ def letter(text: str, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def blocks(p_left: Iterable[float]) -> dict[float, tuple[str, str]]:
+def blocks(p_left: ArrayLike) -> dict[float, tuple[str, str]]:
     """Colour and marker of blocks of each P(left), {P(left): (colour, marker)}.
 
     Blocks of one side have its colour, the palest the nearest to 1/2.
 
     Parameters
     ----------
-    p_left : iterable of float
+    p_left : (B,) array_like
         P(left) of the blocks that are drawn.
 
     Examples
@@ -185,7 +186,7 @@ def blocks(p_left: Iterable[float]) -> dict[float, tuple[str, str]]:
     >>> blocks([0.2, 0.5, 0.8]) == {0.2: RIGHT, 0.5: NO_SIDE, 0.8: LEFT}
     True
     """
-    values = sorted(set(real_array(cast("Any", p_left), "p_left", (1,)).tolist()))
+    values = sorted(set(real_array(p_left, "p_left", (1,)).tolist()))
     left = [value for value in reversed(values) if value > 0.5]
     right = [value for value in values if value < 0.5]
     found = {value: NO_SIDE for value in values if value == 0.5}

@@ -122,7 +122,9 @@ def test_every_block_has_a_look_of_its_own():
     assert looks[0.1] == plot.RIGHT and looks[0.9] == plot.LEFT and looks[0.5] == plot.NO_SIDE
     lightness = [sum(matplotlib.colors.to_rgb(looks[p][0])) for p in (0.1, 0.25, 0.4)]
     assert lightness == sorted(lightness)
-    assert blocks([0.3, 0.7]) == {0.3: plot.RIGHT, 0.7: plot.LEFT} and blocks([]) == {}
+    assert blocks([0.3, 0.7]) == {0.3: plot.RIGHT, 0.7: plot.LEFT}
+    with pytest.raises(ValueError, match="p_left must be a non-empty array"):
+        blocks([])
 
 
 def test_text_of_svg_is_text(tmp_path):
