@@ -39,6 +39,23 @@ def n_cores() -> int:
     return max(n, 1)
 
 
+def blas_processor() -> str:
+    """For which processor the BLAS of NumPy and SciPy works here; it chooses when it is loaded.
+
+    Its sums depend on it in their last bits. `OPENBLAS_CORETYPE` sets it.
+
+    Returns
+    -------
+    str
+        As OpenBLAS names it, such as 'SkylakeX'; several, where several are loaded, with '+'
+        between; empty where it does not say.
+    """
+    from threadpoolctl import ThreadpoolController
+
+    loaded = ThreadpoolController().select(user_api="blas").info()
+    return "+".join(sorted({library.get("architecture") or "" for library in loaded} - {""}))
+
+
 def memory() -> float:
     """Bytes of memory that this process may use.
 

@@ -18,6 +18,7 @@ from hrnn import _core
 from hrnn.analysis import similarity
 from hrnn.analysis.anatomy import N_SESSIONS_UNTRAINED, Anatomy
 from hrnn.base import files
+from hrnn.base.machine import blas_processor
 from hrnn.base.parallel import look
 from hrnn.base.streams import seed_of, stream
 from hrnn.behavior import difference, error_split, history_regression, regret, session_sums, summary
@@ -86,6 +87,8 @@ class Member:
         `similarity.trajectories` of the 'trained' and of the 'untrained' network.
     cpu : str
         Kernel that made it: another one's last bits differ, and training lets them grow.
+    blas : str
+        Processor that NumPy's BLAS worked for: another one's last bits differ. Empty if not known.
     """
 
     settings: Settings
@@ -96,6 +99,7 @@ class Member:
     curves: dict[str, pd.DataFrame]
     trajectories: dict[str, NDArray[np.float64]]
     cpu: str
+    blas: str
 
     def save(self, path: str | Path) -> None:
         """Write everything into one file, whole or not at all.
@@ -113,6 +117,7 @@ class Member:
             "curves": conditions,
             "network": self.network._config(),
             "cpu": self.cpu,
+            "blas": self.blas,
         }
         arrays = {"theta": self.network.theta, "curves": _numbered(tables, conditions)}
         arrays |= {f"{name}_trajectories": path for name, path in self.trajectories.items()}
@@ -142,6 +147,7 @@ class Member:
             tables,
             paths,
             config["cpu"],
+            config.get("blas", ""),
         )
 
 
@@ -165,6 +171,7 @@ def checked(path: str | Path, config: dict[str, Any]) -> dict[str, Any]:
         "curves": _each(config.get("curves"), lambda v: isinstance(v, list)),
         "network": isinstance(config.get("network"), dict),
         "cpu": isinstance(config.get("cpu"), str),
+        "blas": isinstance(config.get("blas", ""), str),  # older files do not say
     }
     wrong = [name for name, right in rest.items() if not right]
     if wrong:
@@ -267,6 +274,7 @@ def make(
         found.curves,
         _trajectories(act, first, sessions_of(task, settings["n_blocks"], seed)),
         _core.info()["cpu"],
+        blas_processor(),
     )
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from hrnn import _core
 from hrnn.base.arguments import as_path, generator, whole_number
+from hrnn.base.machine import blas_processor
 from hrnn.base.parallel import one_blas_thread
 from hrnn.base.progress import bar
 from hrnn.populations.claims import report_name
@@ -189,4 +190,10 @@ def _network(population: Population, key: str) -> str:
     ]
     if not np.array_equal(stored.network.theta, again.network.theta):
         differ.insert(0, "weights")
-    return f"other {', '.join(differ[:5])}" if differ else ""
+    if not differ:
+        return ""
+    words = f"other {', '.join(differ[:5])}"
+    if stored.blas in ("", blas_processor()):
+        return words
+    now = blas_processor()
+    return f"{words}: NumPy's BLAS worked for {stored.blas}, and here for {now} (OPENBLAS_CORETYPE)"

@@ -1,7 +1,10 @@
 """Cores and memory that a process may use: affinity, limits, control groups of both versions."""
 
 import os
+import platform
 import resource
+import subprocess
+import sys
 
 import pytest
 
@@ -84,3 +87,16 @@ def test_memory_is_that_of_the_limits(groups, monkeypatch, kind):
     unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
     monkeypatch.setattr(resource, "getrlimit", lambda k: (GIB, GIB) if k == kind else unlimited)
     assert machine.memory() == GIB
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="OpenBLAS's names of other processors")
+def test_the_processor_of_the_blas_is_the_one_that_was_asked_for():
+    code = "import numpy, hrnn.base.machine as m; print(m.blas_processor())"
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"OPENBLAS_CORETYPE": "Nehalem"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout.strip() == "Nehalem"

@@ -160,7 +160,14 @@ def test_files_of_anybody_else_do_not_stop_a_population(original, folder):
 
 
 FORMS = [None, 3, "x", [], {}, {"a": 1}, [1], {"a": None}, {"a": [1, 2]}, {"a": "b"}, True]
-PARTS = ["settings", "measures", "intervals", "undefined", "curves", "network", "cpu"]
+PARTS = ["settings", "measures", "intervals", "undefined", "curves", "network", "cpu", "blas"]
+
+
+def test_a_member_of_before_its_blas_was_noted_is_read(original, tmp_path):
+    archive = files.load_archive(key_file(original.folder, original), kind="member")
+    config = {name: value for name, value in archive.config.items() if name != "blas"}
+    files.save_archive(tmp_path / "m.npz", kind="member", config=config, arrays=archive.arrays)
+    assert member.Member.load(tmp_path / "m.npz").blas == ""
 
 
 @pytest.mark.parametrize("part", [*PARTS, *(f"settings.{name}" for name in member._SETTINGS)])

@@ -112,6 +112,13 @@ def test_networks_are_made_anew_bit_for_bit(small):
             "other weights",
         ),
         (lambda m: {"cpu": "v9"}, "made with kernel v9"),
+        (
+            lambda m: {
+                "measures": m.measures | {"correct": np.nextafter(m.measures["correct"], 1)},
+                "blas": "Other",
+            },
+            "other correct: NumPy's BLAS worked for Other, and here for",
+        ),
     ],
 )
 def test_a_network_that_does_not_come_out_again_is_named(small, change, detail):
