@@ -192,7 +192,7 @@ def coverage(net, n_sessions, n_sets, seed=1000):
 
 def evaluated(net, settings):
     """The measures of FRESH of a network in the sessions that settings name."""
-    found = member.Findings(None)
+    found = member.Findings()
     run = member._behaviour(functools.partial(hrnn.rollout, net), hrnn.Task(), settings, found)
     found.group("published actor", functools.partial(member._published_actor, run))
     return [found.measures[name] for name in FRESH]

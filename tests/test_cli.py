@@ -73,7 +73,10 @@ def test_reproduce_quick_writes_figures_report_and_manifest(tmp_path):
             "mu0_discordant",
         ):
             row = rows[f"{agent}.{quantity}"]
-            assert row["low"] <= row["value"] <= row["high"]
+            if row["low"] is None:  # none of its sessions differs from another
+                assert (quantity, row["value"], row["high"]) == ("timeouts", 0, None)
+            else:
+                assert row["low"] < row["value"] < row["high"]
     assert rows["network.correct"]["published"] == 0.855
     for quantity in (
         "variance_pc12",
