@@ -74,7 +74,7 @@ def test_reproduce_quick_writes_figures_report_and_manifest(tmp_path):
         ):
             row = rows[f"{agent}.{quantity}"]
             if row["low"] is None:  # none of its sessions differs from another
-                assert (quantity, row["value"], row["high"]) == ("timeouts", 0, None)
+                assert row["value"] in (0, 1) and row["high"] is None
             else:
                 assert row["low"] < row["value"] < row["high"]
     assert rows["network.correct"]["published"] == 0.855
