@@ -194,7 +194,10 @@ def _raise(errors: list[tuple[str, Exception]], n: int) -> None:
     """Raise the only error, or one that names all sources that are malformed."""
     if len(errors) == 1:
         raise errors[0][1]
-    lines = [f"\n{source}: {error}" for source, error in errors[:N_SHOWN]]
+    named = [(source, str(error)) for source, error in errors[:N_SHOWN]]
+    lines = [
+        f"\n{text}" if text.startswith(source) else f"\n{source}: {text}" for source, text in named
+    ]
     more = f"\nand {len(errors) - N_SHOWN} more" if len(errors) > N_SHOWN else ""
     raise ValueError(f"{len(errors)} of {n} sources are malformed:{''.join(lines)}{more}")
 

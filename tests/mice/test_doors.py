@@ -467,3 +467,12 @@ def test_blocks_are_as_long_after_trials_were_left_out():
     few = table[table.trial % 3 == 0]
     assert len(mice.include(few, {"biased_blocks": True})[0]) == 20
     assert (np.diff(trial_order(few)) == 1).all()
+
+
+def test_each_of_several_malformed_sessions_is_named_once():
+    table = pd.DataFrame(session(1)).assign(session=np.repeat(["x", "y"], 65), subject="m")
+    with pytest.raises(ValueError, match="2 of 2 sources are malformed") as raised:
+        mice.load(table.assign(choice="left"))
+    lines = str(raised.value).splitlines()[1:]
+    assert len(lines) == 2
+    assert [line.count("session x") + line.count("session y") for line in lines] == [1, 1]
