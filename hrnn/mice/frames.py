@@ -28,6 +28,8 @@ WHO: dict[str, tuple[str, ...]] = {  # what tells sessions apart, and under whic
 APART: tuple[str, ...] = ("session", "eid", "date", "number")  # two values are two sessions
 ABOUT: tuple[str, ...] = ("eid", "date", "number", "lab", "protocol")  # kept as columns
 ORDER: tuple[str, ...] = ("trial", "trial_num")  # columns that number the trials of a session
+CLOCKS: tuple[str, ...] = ("intervals_0", "goCue_times", "stimOn_times", "response_times")  # grow
+N_ALIKE: int = 10  # as many rows, all of them there again, are doubles
 OURS: tuple[str, ...] = (
     "choice",
     "side",
@@ -65,7 +67,7 @@ def from_frame(
     `block_side`          sign of .5 - p_left
     `concordant`          side = block_side
     `trial`               the given `trial` (or `trial_num`), counted from 0, gaps kept; else rows
-                          are taken to be in order
+                          are taken to be in order, and must stand together, with times that grow
     `session`             sessions of a subject by date and number, where they are given, else by
                           their labels, counted from 0
     ====================  ==========================================================================
@@ -177,6 +179,8 @@ def _reader(
 
     def read() -> Session:
         own = frame.iloc[rows].drop(columns=_used(frame))
+        if not any(column in own for column in ORDER):
+            _refuse_no_order(own, rows, source)
         kept = _in_order(own, source)
         is_alf = any(attribute in frame for attribute in alf.ATTRIBUTES if attribute != "choice")
         found = alf.rows_of(kept, source) if is_alf else _rows(kept, source)
@@ -265,6 +269,32 @@ def _as_date(values: Any, name: str) -> Any:
     except (ValueError, TypeError) as error:
         raise ValueError(f"{name} must hold dates ({error})") from None
     return values.map(parsed).str.removesuffix("T00:00:00").astype(str)
+
+
+def _refuse_no_order(own: pd.DataFrame, rows: NDArray[np.intp], source: str) -> None:
+    """Refuse a session without numbers of trials whose rows cannot be in the order of trials."""
+    n_places = 1 + int((np.diff(rows) > 1).sum())
+    if n_places > 1:
+        raise ValueError(
+            f"{source}: its rows stand in {n_places} places of the table, so that their order is "
+            "not known: give a column trial, or sort the table by session and time"
+        )
+    clock = next((name for name in CLOCKS if name in own), None)
+    times = np.zeros(0) if clock is None else _numbers(own, clock, source, missing=True)
+    if (np.diff(times[np.isfinite(times)]) < 0).any():
+        raise ValueError(
+            f"{source}: its rows must be in the order of trials, and of one session, but {clock} "
+            "goes back: sort them, or give a column session"
+        )
+    for n_times in (2, 3, 4):
+        n, rest = divmod(len(own), n_times)
+        if not rest and n >= N_ALIKE and _same(own.iloc[n:], own.iloc[:-n]):
+            raise ValueError(f"{source}: its {n} rows are there {n_times} times over")
+
+
+def _same(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    """Whether rows hold the same values, whatever their labels."""
+    return one.reset_index(drop=True).equals(other.reset_index(drop=True))
 
 
 def _in_order(rows: pd.DataFrame, source: str) -> pd.DataFrame:

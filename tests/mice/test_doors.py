@@ -476,3 +476,42 @@ def test_each_of_several_malformed_sessions_is_named_once():
     lines = str(raised.value).splitlines()[1:]
     assert len(lines) == 2
     assert [line.count("session x") + line.count("session y") for line in lines] == [1, 1]
+
+
+def timeless(name, seed):
+    columns = ["contrastLeft", "contrastRight", "probabilityLeft", "choice", "feedbackType"]
+    return pd.DataFrame(session(seed))[columns].assign(session=name, subject="m")
+
+
+@pytest.mark.parametrize(
+    "spoil, message",
+    [
+        (lambda a, b: pd.concat([a[:50], b, a[50:]]), "session x.* rows stand in 2 places"),
+        (lambda a, b: pd.concat([a, b, a]), "session x.* rows stand in 2 places"),
+        (lambda a, b: pd.concat([a, b]).sort_values("choice", kind="stable"), "stand in 2 places"),
+        (lambda a, b: pd.concat([a, a, b]), "session x.* 130 rows are there 2 times over"),
+        (lambda a, b: pd.concat([a, a, a]), "130 rows are there 3 times over"),
+    ],
+)
+def test_rows_whose_order_nobody_tells_are_refused(spoil, message):
+    one, two = timeless("x", 0), timeless("y", 1)
+    with pytest.raises(ValueError, match=message):
+        mice.load(spoil(one, two))
+
+
+def test_rows_in_the_order_of_trials_are_of_one_session_each():
+    one, two = timeless("x", 0), timeless("y", 1)
+    assert choices(one) + choices(two) == mice.load(pd.concat([one, two])).choice.tolist()
+
+
+@pytest.mark.parametrize("spoil", [lambda t: t[::-1], lambda t: t.sample(frac=1, random_state=0)])
+def test_times_that_go_back_are_refused(spoil):
+    one, two = pd.DataFrame(session()), pd.DataFrame(session(1))
+    with pytest.raises(ValueError, match="must be in the order of trials.* goCue_times goes back"):
+        mice.load(spoil(one))
+    with pytest.raises(ValueError, match="or give a column session"):
+        mice.load(pd.concat([one, two]))
+    numbered = one.assign(trial=np.arange(130))
+    pd.testing.assert_frame_equal(mice.load(spoil(numbered)), mice.load(numbered))
+    one.loc[[3, 7], "goCue_times"] = np.nan
+    assert len(mice.load(one)) == 130
