@@ -325,9 +325,9 @@ def spoiled_array(draw: np.random.Generator, array: np.ndarray, others: list[np.
     if how == 8:
         return np.asfortranarray(array)
     if how == 9:
-        return array[..., None] if draw.random() < 0.5 else array.ravel()
+        return array[..., None].copy() if draw.random() < 0.5 else array.flatten()
     if how == 10:
-        return array.view(np.matrix) if array.ndim == 2 else array.view(np.recarray)
+        return array.copy().view(np.matrix if array.ndim == 2 else np.recarray)
     if how == 11:
         return np.empty((0,) * array.ndim, array.dtype)
     wild = [0, -1, 1, 2, 10**9, 2**62, -(2**63)]
