@@ -20,7 +20,6 @@ def net():
 
 
 @pytest.mark.slow
-@pytest.mark.simulation
 @pytest.mark.parametrize("n_sessions, n_sets, least", [(60, 30, 0.65), (250, 10, 0.5)])
 def test_intervals_hold_what_fresh_sessions_give(numbers, net, n_sessions, n_sets, least):
     """Together they hold the mean of the sets in 95 % of the cases.
@@ -39,7 +38,6 @@ def test_intervals_hold_what_fresh_sessions_give(numbers, net, n_sessions, n_set
 
 
 @pytest.mark.slow
-@pytest.mark.simulation
 def test_without_the_decoders_error_the_ratio_of_slopes_is_not_covered(numbers, net):
     """Negative control: the same ratio with the block readout taken as known.
 

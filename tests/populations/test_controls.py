@@ -61,7 +61,6 @@ def test_one_row_for_every_control_and_measure(quick_study):
 
 
 @pytest.mark.slow
-@pytest.mark.simulation
 def test_every_claim_fails_on_all_controls_of_some_kind(tmp_path):
     """With a network that learned: otherwise a shuffled one is an untrained one."""
     recipe = hrnn.Recipe(optimizer="adam", n_sessions=4, n_steps=400)
