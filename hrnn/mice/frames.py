@@ -179,9 +179,7 @@ def _reader(
 
     def read() -> Session:
         own = frame.iloc[rows].drop(columns=_used(frame))
-        if not any(column in own for column in ORDER):
-            _refuse_no_order(own, rows, source)
-        kept = _in_order(own, source)
+        kept = _in_order(own, rows, source)
         is_alf = any(attribute in frame for attribute in alf.ATTRIBUTES if attribute != "choice")
         found = alf.rows_of(kept, source) if is_alf else _rows(kept, source)
         return Session(source=source, rows=found, **_named(first))
@@ -297,16 +295,17 @@ def _same(one: pd.DataFrame, other: pd.DataFrame) -> bool:
     return one.reset_index(drop=True).equals(other.reset_index(drop=True))
 
 
-def _in_order(rows: pd.DataFrame, source: str) -> pd.DataFrame:
-    """Rows of one session in the order of their trials, each there once, numbered in `trial`."""
-    there = [column for column in ORDER if column in rows]
+def _in_order(own: pd.DataFrame, rows: NDArray[np.intp], source: str) -> pd.DataFrame:
+    """One session, from `rows` of a table, in the order of its trials, each once, in `trial`."""
+    there = [column for column in ORDER if column in own]
     if len(there) > 1:
-        order = rows[there].rank().to_numpy()
+        order = own[there].rank().to_numpy()
         if (order[:, 0] != order[:, 1]).any():
             raise ValueError(f"{source}: trial and trial_num must tell one order")
     if not there:
-        return rows.assign(trial=np.arange(len(rows)))
-    trial = _numbers(rows, there[0], source)
+        _refuse_no_order(own, rows, source)
+        return own.assign(trial=np.arange(len(own)))
+    trial = _numbers(own, there[0], source)
     if (trial % 1 != 0).any():
         raise ValueError(f"{source}: {there[0]} must hold whole numbers")
     order = np.argsort(trial, kind="stable")
@@ -317,7 +316,7 @@ def _in_order(rows: pd.DataFrame, source: str) -> pd.DataFrame:
             f"occurs more than once ({twice.size} rows are doubles)"
         )
     return (
-        rows.drop(columns="trial", errors="ignore").assign(trial=trial.astype(np.int64)).iloc[order]
+        own.drop(columns="trial", errors="ignore").assign(trial=trial.astype(np.int64)).iloc[order]
     )
 
 
